@@ -1,0 +1,2 @@
+export function findChromium(preferred?: string): { path: string } | undefined;
+export function chromiumArguments(options?: { software?: boolean }): string[];

@@ -1,0 +1,82 @@
+// Finds a Chromium that can run the page headless, and the flags that give it WebGPU. Plain JavaScript without
+// dependencies, so that it can run before anything is installed.
+import { existsSync, readdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+const INSTALLED = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome-stable',
+  '/usr/bin/google-chrome',
+  '/snap/bin/chromium',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+  '/Applications/Chromium.app/Contents/MacOS/Chromium',
+  'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe',
+  'C:\\Program Files (x86)\\Google\\Chrome\\Application\\chrome.exe',
+  'C:\\Program Files (x86)\\Microsoft\\Edge\\Application\\msedge.exe',
+];
+
+/** Where Playwright keeps the browsers that `playwright-core install chromium` downloads. */
+function playwrightChromium() {
+  const root =
+    process.env.PLAYWRIGHT_BROWSERS_PATH ??
+    (process.platform === 'darwin'
+      ? join(homedir(), 'Library/Caches/ms-playwright')
+      : process.platform === 'win32'
+        ? join(process.env.LOCALAPPDATA ?? '', 'ms-playwright')
+        : join(homedir(), '.cache/ms-playwright'));
+  if (!existsSync(root)) return undefined;
+  const binaries = [
+    'chrome-linux/chrome',
+    'chrome-linux64/chrome',
+    'chrome-mac/Chromium.app/Contents/MacOS/Chromium',
+    'chrome-mac-arm64/Google Chrome for Testing.app/Contents/MacOS/Google Chrome for Testing',
+    'chrome-win/chrome.exe',
+    'chrome-win64/chrome.exe',
+  ];
+  for (const folder of readdirSync(root)
+    .filter((name) => name.startsWith('chromium-'))
+    .sort()
+    .reverse())
+    for (const binary of binaries) {
+      const path = join(root, folder, binary);
+      if (existsSync(path)) return path;
+    }
+  return undefined;
+}
+
+/**
+ * @param {string} [preferred] a path given by the user; it wins, and must exist
+ * @returns {{ path: string } | undefined}
+ */
+export function findChromium(preferred = process.env.FACENET_BROWSER) {
+  if (preferred) {
+    if (!existsSync(preferred)) throw new Error(`There is no browser at ${preferred}.`);
+    return { path: preferred };
+  }
+  const path = INSTALLED.find((candidate) => existsSync(candidate)) ?? playwrightChromium();
+  return path ? { path } : undefined;
+}
+
+/**
+ * @param {{ software?: boolean }} [options] software: use the SwiftShader adapter even where there is a GPU, so that
+ *   tests give the same result on every machine
+ * @returns {string[]}
+ */
+export function chromiumArguments({ software = false } = {}) {
+  const list = [
+    '--enable-unsafe-webgpu',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    // A worker that waits for a GPU for minutes in a page that is not visible must not be slowed down.
+    '--disable-background-timer-throttling',
+    '--disable-renderer-backgrounding',
+  ];
+  if (process.getuid?.() === 0) list.push('--no-sandbox');
+  if (software) list.push('--use-webgpu-adapter=swiftshader');
+  else if (process.platform === 'linux') list.push('--enable-features=Vulkan', '--use-angle=vulkan');
+  return list;
+}

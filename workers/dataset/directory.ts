@@ -1,0 +1,39 @@
+/**
+ * Folders, wherever they are: picked with the File System Access API, dropped, chosen with <input webkitdirectory>,
+ * in the origin's private file system, or served by the terminal front end. The rest of the program sees this
+ * interface only.
+ */
+
+export interface FileListing {
+  /** Relative to the folder, with forward slashes: `Tony_Blair/Tony_Blair_0001.jpg`. */
+  readonly path: string;
+}
+
+export interface ReadableDirectory {
+  /** The folder's own name, for messages. */
+  readonly name: string;
+  /** Every file below the folder, streamed; hidden files (a leading dot) are left out. Order is not defined. */
+  list(signal?: AbortSignal): AsyncIterable<FileListing>;
+  /** @throws FileMissingError, PermissionLostError */
+  read(path: string): Promise<Blob>;
+  exists(path: string): Promise<boolean>;
+}
+
+export interface WritableDirectory extends ReadableDirectory {
+  /** The file appears whole or not at all; parent folders are made. @throws StorageFullError, PermissionLostError */
+  write(path: string, content: Blob | Uint8Array<ArrayBuffer> | string): Promise<void>;
+  remove(path: string): Promise<void>;
+}
+
+/** How a folder crosses a worker boundary; `openDirectory` turns it into a directory. */
+export type DirectoryReference =
+  | { readonly kind: 'handle'; readonly handle: FileSystemDirectoryHandle }
+  /** In the origin's private file system; the path's parts are folder names, made when missing. */
+  | { readonly kind: 'private'; readonly path: string }
+  | {
+      readonly kind: 'files';
+      readonly name: string;
+      readonly files: readonly { readonly path: string; readonly file: File }[];
+    }
+  /** A real folder that the terminal front end serves at `url` (see cli/). */
+  | { readonly kind: 'http'; readonly name: string; readonly url: string };

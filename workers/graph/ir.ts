@@ -1,0 +1,161 @@
+/**
+ * The model description: a model is data. From it come the WebGPU plan, the tfjs executor, the exports, the name
+ * mapping of imports and the parameter table that the page shows.
+ *
+ * Nodes are listed in topological order and refer to each other by name. Node and parameter names equal the original
+ * TensorFlow variable scopes. Activations are NHWC, convolution weights are [kernelHeight, kernelWidth, in, out],
+ * dense weights [in, out].
+ */
+
+export type Padding = 'SAME' | 'VALID';
+
+interface NamedNode {
+  /** Unique in the graph; for nodes with parameters, the original's variable scope. */
+  readonly name: string;
+}
+
+export interface InputNode extends NamedNode {
+  readonly kind: 'input';
+  readonly channels: number;
+}
+
+export interface Conv2dNode extends NamedNode {
+  readonly kind: 'conv2d';
+  readonly input: string;
+  readonly filters: number;
+  /** [height, width] */
+  readonly kernel: readonly [number, number];
+  readonly stride: number;
+  readonly padding: Padding;
+  /** Parameter names. */
+  readonly weights: string;
+  readonly biases?: string;
+}
+
+/** Over all axes but the last. There is no gamma unless a parameter is named. */
+export interface BatchNormNode extends NamedNode {
+  readonly kind: 'batch_norm';
+  readonly input: string;
+  readonly beta: string;
+  readonly gamma?: string;
+  readonly movingMean: string;
+  readonly movingVariance: string;
+  readonly epsilon: number;
+  /** moving ← decay·moving + (1 − decay)·batch, the batch variance unbiased (n/(n − 1)). */
+  readonly decay: number;
+}
+
+export interface ReluNode extends NamedNode {
+  readonly kind: 'relu';
+  readonly input: string;
+}
+
+export interface PoolNode extends NamedNode {
+  readonly kind: 'max_pool' | 'average_pool';
+  readonly input: string;
+  readonly size: number;
+  readonly stride: number;
+  readonly padding: Padding;
+}
+
+/** Along the channels. */
+export interface ConcatNode extends NamedNode {
+  readonly kind: 'concat';
+  readonly inputs: readonly string[];
+}
+
+/** input + scale · residual */
+export interface ResidualAddNode extends NamedNode {
+  readonly kind: 'residual_add';
+  readonly input: string;
+  readonly residual: string;
+  readonly scale: number;
+}
+
+/** [N,H,W,C] → [N,C] */
+export interface GlobalAveragePoolNode extends NamedNode {
+  readonly kind: 'global_average_pool';
+  readonly input: string;
+}
+
+/** While training, each value is kept with the run's keep probability and divided by it. */
+export interface DropoutNode extends NamedNode {
+  readonly kind: 'dropout';
+  readonly input: string;
+}
+
+/** [N,in] → [N,units] */
+export interface DenseNode extends NamedNode {
+  readonly kind: 'dense';
+  readonly input: string;
+  readonly units: number;
+  readonly weights: string;
+  readonly biases?: string;
+}
+
+/** x / √max(Σx², epsilon) over the last axis. */
+export interface L2NormalizeNode extends NamedNode {
+  readonly kind: 'l2_normalize';
+  readonly input: string;
+  readonly epsilon: number;
+}
+
+export type GraphNode =
+  | InputNode
+  | Conv2dNode
+  | BatchNormNode
+  | ReluNode
+  | PoolNode
+  | ConcatNode
+  | ResidualAddNode
+  | GlobalAveragePoolNode
+  | DropoutNode
+  | DenseNode
+  | L2NormalizeNode;
+
+export type NodeKind = GraphNode['kind'];
+
+/** Xavier uniform: limit √(6/(fan_in + fan_out)). */
+export type Initializer = 'xavier_uniform' | 'zeros' | 'ones';
+
+export interface ParameterSpec {
+  /** The original's variable name, e.g. `InceptionResnetV1/Conv2d_1a_3x3/weights`. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly trainable: boolean;
+  /** Whether weight decay applies: convolution and dense weights, not biases, betas or moving statistics. */
+  readonly regularized: boolean;
+  readonly initializer: Initializer;
+}
+
+export interface Graph {
+  /** As `model_def` names it, without the `models.` prefix: `inception_resnet_v1`. */
+  readonly name: string;
+  readonly nodes: readonly GraphNode[];
+  /** In the order of the nodes; the order of the flat parameter buffer. */
+  readonly parameters: readonly ParameterSpec[];
+  readonly outputs: {
+    /** [N, embedding_size], what the losses act on. */
+    readonly prelogits: string;
+    /** [N, embedding_size], l2-normalised prelogits. */
+    readonly embeddings: string;
+    /** [N, classes]; absent in a graph built without classes. */
+    readonly logits?: string;
+  };
+  readonly embeddingSize: number;
+  /** 0 without logits. */
+  readonly classes: number;
+  /** The smallest square input in pixels for which every layer has an output. */
+  readonly minimumImageSize: number;
+}
+
+/** What a file under models/ exports. */
+export interface ModelOptions {
+  readonly embeddingSize: number;
+  /** Number of classes of the logits layer; 0 leaves the layer out. */
+  readonly classes: number;
+  /** Decay of the moving statistics; the original's is 0.995. */
+  readonly batchNormDecay?: number;
+}
+
+export type ModelDefinition = (options: ModelOptions) => Graph;

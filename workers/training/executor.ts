@@ -1,0 +1,100 @@
+/**
+ * The contract between the training loop and whatever runs the network: the WebGPU engine or the tfjs executor.
+ * An executor is made for one graph, one batch size and one image size.
+ */
+import type { Graph } from '../graph/ir.ts';
+import type { NamedTensors } from '../graph/tensor.ts';
+import type { OptimizerName } from './options.ts';
+
+/** Where and how each image of a batch is cut out of the stored pixels. */
+export interface ImageTransforms {
+  /** Top-left corner of the crop in the stored image, pixels; negative where the image is padded with black. [count] */
+  readonly offsetX: Int32Array;
+  readonly offsetY: Int32Array;
+  /** 1: mirrored left to right, after the crop. [count] */
+  readonly flip: Uint8Array;
+  /** Counter-clockwise about the stored image's centre, bicubic, black outside, before the crop. 0: none. [count] */
+  readonly angleDegrees: Float32Array;
+}
+
+export interface ImageBatch {
+  readonly count: number;
+  /** Size of the stored images, pixels; at least one of the executor's image size, or smaller with padding. */
+  readonly height: number;
+  readonly width: number;
+  /** RGB, [count, height, width, 3] */
+  readonly pixels: Uint8Array;
+  readonly transforms: ImageTransforms;
+}
+
+export interface LabelledBatch extends ImageBatch {
+  /** [count], each in 0 … classes − 1 */
+  readonly labels: Int32Array;
+}
+
+/** What an executor is made with; constant over a run. */
+export interface ExecutorSettings {
+  readonly graph: Graph;
+  readonly batchSize: number;
+  readonly imageSize: number;
+  readonly useFixedImageStandardization: boolean;
+  readonly keepProbability: number;
+  readonly weightDecay: number;
+  readonly prelogitsNormLossFactor: number;
+  readonly prelogitsNormP: number;
+  readonly centerLossFactor: number;
+  readonly centerLossAlfa: number;
+  readonly optimizer: OptimizerName;
+  readonly movingAverageDecay: number;
+  /** Of the dropout masks: mask element i of step t is a hash of (seed, t, i), see random.ts. */
+  readonly seed: number;
+}
+
+export interface StepMetrics {
+  readonly totalLoss: number;
+  readonly crossEntropy: number;
+  readonly regularization: number;
+  /** mean over the batch of ‖ |prelogits| + 1e−4 ‖_p, before its factor */
+  readonly prelogitsNorm: number;
+  /** before its factor */
+  readonly centerLoss: number;
+  /** share of the batch whose largest logit is the label's */
+  readonly accuracy: number;
+}
+
+export interface Executor {
+  readonly settings: ExecutorSettings;
+  /** One line for logs and for the page, e.g. `tfjs on WebGPU (nvidia, hopper)`. */
+  readonly description: string;
+
+  /**
+   * One optimizer step with batch statistics.
+   * @param step number of steps done before this one; the optimizer's t is step + 1
+   */
+  trainStep(batch: LabelledBatch, step: number, learningRate: number): Promise<StepMetrics>;
+
+  /** As trainStep, without changing anything: loss and accuracy with moving statistics and no dropout. */
+  evaluateBatch(batch: LabelledBatch): Promise<{ crossEntropy: number; accuracy: number }>;
+
+  /** l2-normalised embeddings with moving statistics, [count, embeddingSize]; count ≤ batchSize. */
+  embed(batch: ImageBatch): Promise<Float32Array>;
+
+  /** Gradients of the total loss as of the last trainStep (weight decay included), by parameter name. For conformance. */
+  readGradients(): Promise<NamedTensors>;
+
+  /** Trainable parameters and moving statistics, by the graph's names. */
+  readParameters(): Promise<NamedTensors>;
+  /** Names that the graph has not are ignored; a wrong shape throws. Those not given keep their values. */
+  writeParameters(tensors: NamedTensors): Promise<void>;
+
+  /**
+   * Everything else that the next step depends on: optimizer slots (`<parameter>/Adam`, `<parameter>/Adam_1`, …),
+   * `<parameter>/ExponentialMovingAverage`, `centers`.
+   */
+  readState(): Promise<NamedTensors>;
+  writeState(tensors: NamedTensors): Promise<void>;
+
+  dispose(): void;
+}
+
+export type ExecutorFactory = (settings: ExecutorSettings) => Promise<Executor>;
