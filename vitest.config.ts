@@ -2,7 +2,7 @@ import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 import { chromiumArguments, findChromium } from './scripts/chromium.mjs';
-import { isolationHeaders } from './vite.config';
+import { isolationHeaders } from './vite.config.ts';
 
 /**
  * Three kinds of tests: `unit` is pure logic in Node, `gpu` runs kernels and tfjs on real WebGPU in headless Chromium,
