@@ -2,7 +2,7 @@
  * Tensors that a name and a seed define: what conformance fixtures are computed with, so that two implementations
  * have the same inputs without exchanging files.
  */
-import { hash32 } from '../training/random.ts';
+import { hash32 } from '../random.ts';
 import { elementCount, type HostTensor } from './tensor.ts';
 import type { Graph, ParameterSpec } from './ir.ts';
 

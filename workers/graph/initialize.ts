@@ -1,5 +1,5 @@
 /** Initial parameters: Xavier uniform weights, zero biases and betas, moving statistics of 0 and 1. */
-import { RandomStream, hashKey, uniform } from '../training/random.ts';
+import { RandomStream, hashKey, uniform } from '../random.ts';
 import { fnv1a32 } from './hashed_tensors.ts';
 import type { Graph, ParameterSpec } from './ir.ts';
 import { elementCount, type HostTensor } from './tensor.ts';

@@ -46,7 +46,7 @@ export interface ExecutorSettings {
   readonly centerLossAlfa: number;
   readonly optimizer: OptimizerName;
   readonly movingAverageDecay: number;
-  /** Of the dropout masks: mask element i of step t is a hash of (seed, t, i), see random.ts. */
+  /** Of the dropout masks: mask element i of step t is a hash of (seed, t, i), see workers/random.ts. */
   readonly seed: number;
 }
 

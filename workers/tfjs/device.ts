@@ -1,0 +1,44 @@
+/** What the machine offers, found out without loading TensorFlow.js. */
+import type { DeviceInfo } from '../protocol.ts';
+
+/** Adapters that are programs on the CPU, by what they call themselves. */
+const SOFTWARE_ADAPTER = /swiftshader|llvmpipe|lavapipe|softpipe|software|warp|basic render/i;
+
+export async function describeDevice(): Promise<DeviceInfo> {
+  const adapter = await requestAdapter();
+  if (!adapter)
+    return {
+      backend: 'wasm',
+      hasWebGpu: false,
+      isSoftware: true,
+      adapter: '',
+      advice:
+        'This browser offers no WebGPU, so everything runs on the processor with WebAssembly: correct, but slow. Current Chrome, Edge and Safari have WebGPU; in Firefox it depends on the system.',
+    };
+  const { vendor, architecture, device, description } = adapter.info;
+  const isSoftware =
+    SOFTWARE_ADAPTER.test([vendor, architecture, device, description].join(' ')) ||
+    adapter.info.isFallbackAdapter === true;
+  const name = [vendor, architecture].filter(Boolean).join(' ') || description || 'unnamed adapter';
+  return isSoftware
+    ? {
+        backend: 'wasm',
+        hasWebGpu: true,
+        isSoftware: true,
+        adapter: `${architecture || description || name} (software)`,
+        advice:
+          'No graphics processor was found: WebGPU is only simulated here, so everything runs on the processor with WebAssembly, which is correct but slow. The presets are light for that reason.',
+      }
+    : { backend: 'webgpu', hasWebGpu: true, isSoftware: false, adapter: name, advice: '' };
+}
+
+async function requestAdapter(): Promise<GPUAdapter | null> {
+  const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
+  if (!gpu) return null;
+  try {
+    return await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  } catch {
+    // A browser that blocks the GPU (policy, blocklist) may throw instead of answering null.
+    return null;
+  }
+}

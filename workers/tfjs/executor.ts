@@ -1,0 +1,238 @@
+/**
+ * Runs the network with TensorFlow.js: the independent oracle of the engine's tests, and what trains where the engine
+ * cannot run, notably on WebAssembly. Parameters and optimizer state live on the host as float32 arrays; the device
+ * gets fresh copies after each step.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
+import type { Graph, ParameterSpec } from '../graph/ir.ts';
+import { elementCount, type HostTensor, type NamedTensors } from '../graph/tensor.ts';
+import { prepareImages } from '../training/augmentation.ts';
+import { dropoutMask } from '../training/dropout.ts';
+import type {
+  Executor,
+  ExecutorSettings,
+  ImageBatch,
+  LabelledBatch,
+  StepMetrics,
+} from '../training/executor.ts';
+import { HostParameters } from '../training/host_parameters.ts';
+import { centerLoss, prelogitsNorm, softmaxCrossEntropy, updateCenters } from '../training/losses.ts';
+import { ComposedOperations } from './composed_operations.ts';
+import type { Operations } from './operations.ts';
+import { GraphPasses, type ForwardResult } from './passes.ts';
+import { WasmOperations } from './wasm_operations.ts';
+
+const CENTERS = 'centers';
+
+export class TfjsExecutor implements Executor {
+  readonly settings: ExecutorSettings;
+  readonly description: string;
+  readonly #graph: Graph;
+  readonly #host: HostParameters;
+  readonly #centers: Float32Array;
+  readonly #device = new Map<string, Tensor>();
+  readonly #passes: GraphPasses;
+  readonly #gradients = new Map<string, Float32Array>();
+
+  /** On tfjs's current backend. @param parameters by the graph's names; those missing are an error */
+  constructor(settings: ExecutorSettings, description: string, operations: Operations = defaultOperations()) {
+    this.settings = settings;
+    this.description = description;
+    this.#graph = settings.graph;
+    this.#host = new HostParameters(settings);
+    this.#centers = new Float32Array(settings.graph.classes * settings.graph.embeddingSize);
+    this.#passes = new GraphPasses(settings.graph, operations, (name) => this.#deviceParameter(name));
+  }
+
+  async trainStep(batch: LabelledBatch, step: number, learningRate: number): Promise<StepMetrics> {
+    const { settings } = this;
+    const { prelogits: prelogitsNode, logits: logitsNode } = this.#graph.outputs;
+    if (logitsNode === undefined) throw new Error('A graph without classes cannot be trained.');
+    const image = this.#imageTensor(batch);
+    const forward = this.#passes.forward(
+      image,
+      {
+        dropoutMask: (_node, shape) =>
+          settings.keepProbability < 1
+            ? dropoutMask(settings.seed, step, elementCount(shape), settings.keepProbability)
+            : undefined,
+      },
+      new Set(),
+    );
+    image.dispose();
+
+    const prelogitsTensor = forward.outputs.get(prelogitsNode)!;
+    const logitsTensor = forward.outputs.get(logitsNode)!;
+    const prelogits = (await prelogitsTensor.data()) as Float32Array;
+    const logits = (await logitsTensor.data()) as Float32Array;
+    const logitsGradient = new Float32Array(logits.length);
+    const prelogitsGradient = new Float32Array(prelogits.length);
+    const { crossEntropy, accuracy } = softmaxCrossEntropy(
+      logits,
+      batch.labels,
+      this.#graph.classes,
+      logitsGradient,
+    );
+    const norm = prelogitsNorm(
+      prelogits,
+      batch.count,
+      settings.prelogitsNormP,
+      settings.prelogitsNormLossFactor,
+      prelogitsGradient,
+    );
+    const center = centerLoss(
+      prelogits,
+      batch.labels,
+      this.#centers,
+      settings.centerLossFactor,
+      prelogitsGradient,
+    );
+    const regularization = this.#host.regularization();
+
+    await this.#updateMovingStatistics(forward);
+    // Gradients are read when the whole pass is queued, so that a GPU is never waited for in between.
+    const pending: Promise<void>[] = [];
+    this.#gradients.clear();
+    this.#passes.backward(
+      forward,
+      new Map([
+        [logitsNode, tf.tensor(logitsGradient, logitsTensor.shape)],
+        [prelogitsNode, tf.tensor(prelogitsGradient, prelogitsTensor.shape)],
+      ]),
+      (name, gradient) => {
+        const kept = tf.clone(gradient);
+        pending.push(
+          kept.data<'float32'>().then((data) => {
+            this.#gradients.set(name, data as Float32Array);
+            kept.dispose();
+          }),
+        );
+      },
+    );
+    await Promise.all(pending);
+
+    this.#host.step(this.#gradients, step, learningRate);
+    if (settings.centerLossFactor !== 0)
+      updateCenters(this.#centers, prelogits, batch.labels, settings.centerLossAlfa);
+    this.#disposeDevice();
+    return {
+      totalLoss:
+        crossEntropy +
+        regularization +
+        settings.prelogitsNormLossFactor * norm +
+        settings.centerLossFactor * center,
+      crossEntropy,
+      regularization,
+      prelogitsNorm: norm,
+      centerLoss: center,
+      accuracy,
+    };
+  }
+
+  async evaluateBatch(batch: LabelledBatch): Promise<{ crossEntropy: number; accuracy: number }> {
+    const node = this.#graph.outputs.logits;
+    if (node === undefined) throw new Error('A graph without classes has no accuracy.');
+    return softmaxCrossEntropy(await this.#infer(batch, node), batch.labels, this.#graph.classes);
+  }
+
+  embed(batch: ImageBatch): Promise<Float32Array> {
+    return this.#infer(batch, this.#graph.outputs.embeddings);
+  }
+
+  async readGradients(): Promise<NamedTensors> {
+    const tensors = new Map<string, HostTensor>();
+    for (const { name, shape } of this.#graph.parameters) {
+      const data = this.#gradients.get(name);
+      if (data) tensors.set(name, { shape, data });
+    }
+    return tensors;
+  }
+
+  async readParameters(): Promise<NamedTensors> {
+    return this.#host.readParameters();
+  }
+
+  async writeParameters(tensors: NamedTensors): Promise<void> {
+    this.#host.writeParameters(tensors);
+    this.#disposeDevice();
+  }
+
+  async readState(): Promise<NamedTensors> {
+    const state = this.#host.readState();
+    if (this.settings.centerLossFactor !== 0)
+      state.set(CENTERS, {
+        shape: [this.#graph.classes, this.#graph.embeddingSize],
+        data: this.#centers.slice(),
+      });
+    return state;
+  }
+
+  async writeState(tensors: NamedTensors): Promise<void> {
+    this.#host.writeState(tensors);
+    const centers = tensors.get(CENTERS);
+    if (centers?.data.length === this.#centers.length) this.#centers.set(centers.data);
+  }
+
+  dispose(): void {
+    this.#disposeDevice();
+    this.#gradients.clear();
+  }
+
+  #imageTensor(batch: ImageBatch): Tensor4D {
+    const { imageSize, useFixedImageStandardization } = this.settings;
+    const values = prepareImages(batch, imageSize, useFixedImageStandardization);
+    return tf.tensor4d(values, [batch.count, imageSize, imageSize, 3]);
+  }
+
+  async #infer(batch: ImageBatch, node: string): Promise<Float32Array> {
+    const image = this.#imageTensor(batch);
+    const { outputs } = this.#passes.forward(image, undefined, new Set([node]));
+    image.dispose();
+    const values = (await outputs.get(node)!.data()) as Float32Array;
+    for (const tensor of outputs.values()) tensor.dispose();
+    return values;
+  }
+
+  async #updateMovingStatistics(forward: ForwardResult): Promise<void> {
+    for (const node of this.#graph.nodes) {
+      if (node.kind !== 'batch_norm') continue;
+      const { mean, variance } = forward.statistics.get(node.name)!;
+      const [meanValues, varianceValues] = await Promise.all([mean.data(), variance.data()]);
+      const rows = forward.outputs.get(node.name)!.size / mean.size;
+      const unbiased = rows > 1 ? rows / (rows - 1) : 1;
+      moveTowards(this.#host.values(node.movingMean), meanValues as Float32Array, 1, node.decay);
+      moveTowards(
+        this.#host.values(node.movingVariance),
+        varianceValues as Float32Array,
+        unbiased,
+        node.decay,
+      );
+    }
+  }
+
+  #deviceParameter(name: string): Tensor {
+    let tensor = this.#device.get(name);
+    if (!tensor) {
+      const spec = this.#graph.parameters.find((candidate) => candidate.name === name) as ParameterSpec;
+      // Outside any tidy that may be open: it lives until the next step.
+      tensor = tf.keep(tf.tensor(this.#host.values(name).slice(), [...spec.shape], 'float32'));
+      this.#device.set(name, tensor);
+    }
+    return tensor;
+  }
+
+  #disposeDevice(): void {
+    for (const tensor of this.#device.values()) tensor.dispose();
+    this.#device.clear();
+  }
+}
+
+function defaultOperations(): Operations {
+  return tf.getBackend() === 'wasm' ? new WasmOperations() : new ComposedOperations();
+}
+
+/** moving ← decay·moving + (1 − decay)·factor·batch */
+function moveTowards(moving: Float32Array, batch: Float32Array, factor: number, decay: number): void {
+  for (let i = 0; i < moving.length; i++) moving[i] = decay * moving[i]! + (1 - decay) * factor * batch[i]!;
+}
