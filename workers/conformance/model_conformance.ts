@@ -177,7 +177,10 @@ async function compareEmbeddings(
   const embeddings = await executor.embed(batch);
   const expected = fixture.eval.embeddings.flat();
   if (expected.length !== embeddings.length) return NaN;
-  return expected.reduce((largest, value, index) => maximum(largest, Math.abs(value - embeddings[index]!)), 0);
+  return expected.reduce(
+    (largest, value, index) => maximum(largest, Math.abs(value - embeddings[index]!)),
+    0,
+  );
 }
 
 /** As Math.max, but spelled for a reduce; a NaN stays. */

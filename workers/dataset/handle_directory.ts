@@ -1,0 +1,104 @@
+/** A folder behind a FileSystemDirectoryHandle: picked by the person, or in the origin's private file system. */
+import type { FileListing, WritableDirectory } from './directory.ts';
+import { FileMissingError, PermissionLostError, StorageFullError } from './errors.ts';
+
+export class HandleDirectory implements WritableDirectory {
+  readonly #handle: FileSystemDirectoryHandle;
+
+  constructor(handle: FileSystemDirectoryHandle) {
+    this.#handle = handle;
+  }
+
+  get name(): string {
+    return this.#handle.name;
+  }
+
+  async *list(signal?: AbortSignal): AsyncIterable<FileListing> {
+    try {
+      yield* listBelow(this.#handle, '', signal);
+    } catch (error) {
+      throw this.#explain(error, this.name);
+    }
+  }
+
+  async read(path: string): Promise<Blob> {
+    try {
+      return await (await this.#file(path, false)).getFile();
+    } catch (error) {
+      throw this.#explain(error, path);
+    }
+  }
+
+  async exists(path: string): Promise<boolean> {
+    try {
+      await this.#file(path, false);
+      return true;
+    } catch (error) {
+      if (isNamed(error, 'NotFoundError', 'TypeMismatchError')) return false;
+      throw this.#explain(error, path);
+    }
+  }
+
+  /** A FileSystemWritableFileStream writes to a swap file and replaces the file when it is closed. */
+  async write(path: string, content: Blob | Uint8Array<ArrayBuffer> | string): Promise<void> {
+    try {
+      const stream = await (await this.#file(path, true)).createWritable();
+      try {
+        await stream.write(content);
+      } catch (error) {
+        await stream.abort().catch(() => undefined);
+        throw error;
+      }
+      await stream.close();
+    } catch (error) {
+      throw this.#explain(error, path);
+    }
+  }
+
+  async remove(path: string): Promise<void> {
+    try {
+      const { folder, name } = await this.#parent(path, false);
+      await folder.removeEntry(name);
+    } catch (error) {
+      throw this.#explain(error, path);
+    }
+  }
+
+  async #parent(path: string, create: boolean): Promise<{ folder: FileSystemDirectoryHandle; name: string }> {
+    const parts = path.split('/');
+    const name = parts.pop()!;
+    let folder = this.#handle;
+    for (const part of parts) folder = await folder.getDirectoryHandle(part, { create });
+    return { folder, name };
+  }
+
+  async #file(path: string, create: boolean): Promise<FileSystemFileHandle> {
+    const { folder, name } = await this.#parent(path, create);
+    return folder.getFileHandle(name, { create });
+  }
+
+  #explain(error: unknown, path: string): unknown {
+    if (isNamed(error, 'NotFoundError', 'TypeMismatchError')) return new FileMissingError(path, this.name);
+    if (isNamed(error, 'NotAllowedError', 'SecurityError', 'NoModificationAllowedError'))
+      return new PermissionLostError(this.name);
+    if (isNamed(error, 'QuotaExceededError')) return new StorageFullError(path);
+    return error;
+  }
+}
+
+async function* listBelow(
+  folder: FileSystemDirectoryHandle,
+  prefix: string,
+  signal: AbortSignal | undefined,
+): AsyncIterable<FileListing> {
+  for await (const entry of folder.values()) {
+    signal?.throwIfAborted();
+    if (entry.name.startsWith('.')) continue;
+    if (entry.kind === 'file') yield { path: prefix + entry.name };
+    else yield* listBelow(entry as FileSystemDirectoryHandle, `${prefix}${entry.name}/`, signal);
+  }
+}
+
+function isNamed(error: unknown, ...names: string[]): boolean {
+  return error instanceof Error && names.includes(error.name);
+}
