@@ -172,8 +172,8 @@ export interface DetectionRecord {
     readonly landmarks_x: readonly number[];
     readonly landmarks_y: readonly number[];
   }[];
-  /** Index of the face that alignment would keep; −1 without a face. */
-  readonly chosen: number;
+  /** Index of the face that alignment would keep; absent, as are the crop boxes, without a face. */
+  readonly chosen?: number;
   readonly crop_margin32?: readonly number[];
   readonly crop_margin44?: readonly number[];
   readonly error?: string;

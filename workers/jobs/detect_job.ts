@@ -1,0 +1,114 @@
+/** Every face of every photo of some folders, as records. */
+import { compareNames } from '../dataset/classes.ts';
+import { decodeImage } from '../dataset/decode.ts';
+import { NoImagesError } from '../dataset/errors.ts';
+import { isImagePath } from '../dataset/image.ts';
+import { openDirectories } from '../dataset/open.ts';
+import { chooseFace, cropBox } from '../mtcnn/align.ts';
+import { FaceDetector } from '../mtcnn/detector.ts';
+import type {
+  AlignOptions,
+  BackendName,
+  DetectedFace,
+  DetectionRecord,
+  DirectoryReference,
+} from '../protocol.ts';
+import type { JobControl } from './job_control.ts';
+import { readAhead } from './read_ahead.ts';
+
+const DECODE_AHEAD = 4;
+
+/** Photos at any depth below the folders. @throws NoImagesError */
+export async function detect(
+  input: readonly DirectoryReference[],
+  options: AlignOptions,
+  backend: BackendName | undefined,
+  onRecord: (record: DetectionRecord, done: number, total: number) => void,
+  control: JobControl,
+): Promise<{ images: number; faces: number; failures: number }> {
+  const directories = await openDirectories(input);
+  const photos = [];
+  let others = 0;
+  for (const directory of directories)
+    for await (const { path } of directory.list(control.signal))
+      if (isImagePath(path)) photos.push({ path, directory });
+      else others++;
+  if (photos.length === 0) throw new NoImagesError(directories.map(({ name }) => name).join(' + '), others);
+  photos.sort((a, b) => compareNames(a.path, b.path));
+  const detector = await FaceDetector.create(backend);
+  const totals = { images: 0, faces: 0, failures: 0 };
+  try {
+    const decoded = readAhead(photos, DECODE_AHEAD, async ({ path, directory }) =>
+      decodeImage(await directory.read(path), path),
+    );
+    for await (const { item, result } of decoded) {
+      if (!(await control.proceed())) break;
+      totals.images++;
+      if (result.status === 'rejected') {
+        totals.failures++;
+        onRecord(failedRecord(item.path, result.reason), totals.images, photos.length);
+        continue;
+      }
+      const image = result.value;
+      const detection = await detector.detect(image, options);
+      totals.faces += detection.faces.length;
+      onRecord(
+        {
+          image: item.path,
+          width: image.width,
+          height: image.height,
+          n_rnet_in: detection.rNetCount,
+          n_onet_in: detection.oNetCount,
+          faces: detection.faces.map(roundedFace),
+          ...chosenFields(detection.faces, image.width, image.height),
+        },
+        totals.images,
+        photos.length,
+      );
+    }
+    return totals;
+  } finally {
+    detector.dispose();
+  }
+}
+
+function failedRecord(path: string, reason: unknown): DetectionRecord {
+  return {
+    image: path,
+    width: 0,
+    height: 0,
+    n_rnet_in: 0,
+    n_onet_in: 0,
+    faces: [],
+    error: reason instanceof Error ? reason.message : String(reason),
+  };
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}
+
+function roundedFace(face: DetectedFace): DetectionRecord['faces'][number] {
+  const pixels = (values: readonly number[]): number[] => values.map((value) => round(value, 4));
+  return {
+    box: pixels(face.box),
+    score: round(face.score, 6),
+    landmarks_x: pixels(face.landmarksX),
+    landmarks_y: pixels(face.landmarksY),
+  };
+}
+
+function chosenFields(
+  faces: readonly DetectedFace[],
+  width: number,
+  height: number,
+): Partial<DetectionRecord> {
+  const chosen = chooseFace(faces, width, height);
+  if (chosen < 0) return {};
+  const { box } = faces[chosen]!;
+  return {
+    chosen,
+    crop_margin32: cropBox(box, 32, width, height),
+    crop_margin44: cropBox(box, 44, width, height),
+  };
+}

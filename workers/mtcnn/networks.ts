@@ -1,0 +1,140 @@
+/**
+ * P-Net, R-Net and O-Net on tfjs. Inputs are [N, width, height, 3] (transposed), normalised. Pools are TensorFlow's:
+ * SAME after the first layers, VALID where reference implementations in Caffe round up otherwise.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import type { Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
+import type { MtcnnWeights } from './weights.ts';
+
+export interface PNetOutput {
+  /** The face probability, [width, height] */
+  readonly scores: Float32Array;
+  /** [width, height, 4] */
+  readonly regressions: Float32Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface RNetOutput {
+  /** [N] */
+  readonly scores: Float32Array;
+  /** [N, 4] */
+  readonly regressions: Float32Array;
+}
+
+export interface ONetOutput extends RNetOutput {
+  /** [N, 10]: five x, five y */
+  readonly landmarks: Float32Array;
+}
+
+export const R_NET_SIZE = 24;
+export const O_NET_SIZE = 48;
+
+export class MtcnnNetworks {
+  readonly #weights: MtcnnWeights;
+
+  constructor(weights: MtcnnWeights) {
+    this.#weights = weights;
+  }
+
+  /** @param values [width, height, 3] */
+  async proposals(values: Float32Array, width: number, height: number): Promise<PNetOutput> {
+    const [scores, regressions] = tf.tidy(() => {
+      const image = tf.tensor4d(values, [1, width, height, 3]);
+      let layer = this.#convolution(image, 'pnet/conv1', 'pnet/prelu1_alpha');
+      layer = tf.maxPool(layer, 2, 2, 'same');
+      layer = this.#convolution(layer, 'pnet/conv2', 'pnet/prelu2_alpha');
+      layer = this.#convolution(layer, 'pnet/conv3', 'pnet/prelu3_alpha');
+      return [
+        faceProbability(this.#convolution(layer, 'pnet/conv4_1')),
+        this.#convolution(layer, 'pnet/conv4_2'),
+      ] as const;
+    });
+    const [, outWidth, outHeight] = regressions.shape as [number, number, number, number];
+    const [scoreValues, regressionValues] = await readAll([scores, regressions]);
+    return { scores: scoreValues!, regressions: regressionValues!, width: outWidth, height: outHeight };
+  }
+
+  /** @param values [count, 24, 24, 3] */
+  async refine(values: Float32Array, count: number): Promise<RNetOutput> {
+    const outputs = tf.tidy(() => {
+      let layer = this.#convolution(
+        tf.tensor4d(values, [count, R_NET_SIZE, R_NET_SIZE, 3]),
+        'rnet/conv1',
+        'rnet/prelu1_alpha',
+      );
+      layer = tf.maxPool(layer, 3, 2, 'same');
+      layer = this.#convolution(layer, 'rnet/conv2', 'rnet/prelu2_alpha');
+      layer = tf.maxPool(layer, 3, 2, 'valid');
+      layer = this.#convolution(layer, 'rnet/conv3', 'rnet/prelu3_alpha');
+      const features = this.#dense(flatten(layer), 'rnet/fc1', 'rnet/prelu4_alpha');
+      return [faceProbability(this.#dense(features, 'rnet/fc2_1')), this.#dense(features, 'rnet/fc2_2')];
+    });
+    const [scores, regressions] = await readAll(outputs);
+    return { scores: scores!, regressions: regressions! };
+  }
+
+  /** @param values [count, 48, 48, 3] */
+  async output(values: Float32Array, count: number): Promise<ONetOutput> {
+    const outputs = tf.tidy(() => {
+      let layer = this.#convolution(
+        tf.tensor4d(values, [count, O_NET_SIZE, O_NET_SIZE, 3]),
+        'onet/conv1',
+        'onet/prelu1_alpha',
+      );
+      layer = tf.maxPool(layer, 3, 2, 'same');
+      layer = this.#convolution(layer, 'onet/conv2', 'onet/prelu2_alpha');
+      layer = tf.maxPool(layer, 3, 2, 'valid');
+      layer = this.#convolution(layer, 'onet/conv3', 'onet/prelu3_alpha');
+      layer = tf.maxPool(layer, 2, 2, 'same');
+      layer = this.#convolution(layer, 'onet/conv4', 'onet/prelu4_alpha');
+      const features = this.#dense(flatten(layer), 'onet/fc1', 'onet/prelu5_alpha');
+      return [
+        faceProbability(this.#dense(features, 'onet/fc2_1')),
+        this.#dense(features, 'onet/fc2_2'),
+        this.#dense(features, 'onet/fc2_3'),
+      ];
+    });
+    const [scores, regressions, landmarks] = await readAll(outputs);
+    return { scores: scores!, regressions: regressions!, landmarks: landmarks! };
+  }
+
+  dispose(): void {
+    for (const tensor of this.#weights.values()) tensor.dispose();
+  }
+
+  #weight<T extends tf.Tensor>(name: string): T {
+    const tensor = this.#weights.get(name);
+    if (!tensor) throw new Error(`The face detector's weights have no ${name}.`);
+    return tensor as T;
+  }
+
+  #convolution(input: Tensor4D, name: string, prelu?: string): Tensor4D {
+    const convolved = tf.conv2d(input, this.#weight<Tensor4D>(`${name}/weights`), 1, 'valid');
+    const biased = tf.add(convolved, this.#weight<Tensor1D>(`${name}/bias`)) as Tensor4D;
+    return prelu === undefined ? biased : tf.prelu(biased, this.#weight(prelu));
+  }
+
+  #dense(input: Tensor2D, name: string, prelu?: string): Tensor2D {
+    const product = tf.matMul(input, this.#weight<Tensor2D>(`${name}/weights`));
+    const biased = tf.add(product, this.#weight<Tensor1D>(`${name}/bias`)) as Tensor2D;
+    return prelu === undefined ? biased : tf.prelu(biased, this.#weight(prelu));
+  }
+}
+
+/** Of the two classes' softmax the second: [..., 2] → [...] */
+function faceProbability(logits: tf.Tensor): tf.Tensor {
+  const probabilities = tf.softmax(logits);
+  const begin = [...logits.shape.slice(0, -1).map(() => 0), 1];
+  return tf.slice(probabilities, begin, [...logits.shape.slice(0, -1), 1]);
+}
+
+function flatten(layer: Tensor4D): Tensor2D {
+  return tf.reshape(layer, [layer.shape[0], -1]) as Tensor2D;
+}
+
+async function readAll(tensors: readonly tf.Tensor[]): Promise<Float32Array[]> {
+  const values = await Promise.all(tensors.map((tensor) => tensor.data<'float32'>()));
+  for (const tensor of tensors) tensor.dispose();
+  return values as Float32Array[];
+}
