@@ -112,13 +112,17 @@ export class MtcnnNetworks {
   #convolution(input: Tensor4D, name: string, prelu?: string): Tensor4D {
     const convolved = tf.conv2d(input, this.#weight<Tensor4D>(`${name}/weights`), 1, 'valid');
     const biased = tf.add(convolved, this.#weight<Tensor1D>(`${name}/bias`)) as Tensor4D;
-    return prelu === undefined ? biased : tf.prelu(biased, this.#weight(prelu));
+    return prelu === undefined
+      ? biased
+      : (tf.prelu(biased as tf.Tensor, this.#weight(prelu)) as typeof biased);
   }
 
   #dense(input: Tensor2D, name: string, prelu?: string): Tensor2D {
     const product = tf.matMul(input, this.#weight<Tensor2D>(`${name}/weights`));
     const biased = tf.add(product, this.#weight<Tensor1D>(`${name}/bias`)) as Tensor2D;
-    return prelu === undefined ? biased : tf.prelu(biased, this.#weight(prelu));
+    return prelu === undefined
+      ? biased
+      : (tf.prelu(biased as tf.Tensor, this.#weight(prelu)) as typeof biased);
   }
 }
 
