@@ -1,0 +1,37 @@
+/** Folders that were used before, so that a later visit needs one click to use them again. */
+import type { DirectoryReference, RememberedFolder } from '../protocol.ts';
+import { openDatabase } from './database.ts';
+
+/** What kind 'files' and 'http' refer to is gone with the page. */
+function canBeRemembered(reference: DirectoryReference): boolean {
+  return reference.kind === 'handle' || reference.kind === 'private';
+}
+
+export async function rememberFolder(
+  reference: DirectoryReference,
+  role: RememberedFolder['role'],
+): Promise<void> {
+  if (!canBeRemembered(reference)) return;
+  const database = await openDatabase();
+  const known = await listFolders(role);
+  let id: string = crypto.randomUUID();
+  for (const folder of known) if (await isSame(folder.reference, reference)) id = folder.id;
+  await database.put('folders', { id, reference, role, lastUsedAt: Date.now() });
+}
+
+async function isSame(a: DirectoryReference, b: DirectoryReference): Promise<boolean> {
+  if (a.kind === 'private' && b.kind === 'private') return a.path === b.path;
+  return a.kind === 'handle' && b.kind === 'handle' && (await a.handle.isSameEntry(b.handle));
+}
+
+/** The last used first. */
+export async function listFolders(role?: RememberedFolder['role']): Promise<RememberedFolder[]> {
+  const folders = await (await openDatabase()).getAll('folders');
+  return folders
+    .filter((folder) => role === undefined || folder.role === role)
+    .sort((a, b) => b.lastUsedAt - a.lastUsedAt);
+}
+
+export async function forgetFolder(id: string): Promise<void> {
+  await (await openDatabase()).delete('folders', id);
+}

@@ -1,0 +1,93 @@
+/** Runs and what was measured in them. */
+import type { EvaluationSummary, RunRecord, StepRecord, ValidationRecord } from '../protocol.ts';
+import { deleteCheckpoints } from './checkpoints.ts';
+import { keysOf, openDatabase } from './database.ts';
+
+/** Held by a run's worker for as long as it lives. */
+export function runLockName(runId: string): string {
+  return `facenet-run-${runId}`;
+}
+
+export async function putRun(run: RunRecord): Promise<void> {
+  await (await openDatabase()).put('runs', run);
+}
+
+export async function getRun(runId: string): Promise<RunRecord | undefined> {
+  return (await openDatabase()).get('runs', runId);
+}
+
+/** Newest first. Runs that nobody works on any more are shown as interrupted. */
+export async function listRuns(): Promise<RunRecord[]> {
+  const runs = await (await openDatabase()).getAll('runs');
+  const locks = await navigator.locks.query();
+  const held = new Set(locks.held?.map((lock) => lock.name));
+  return runs
+    .map((run): RunRecord =>
+      (run.status === 'running' || run.status === 'paused') && !held.has(runLockName(run.id))
+        ? { ...run, status: 'interrupted' }
+        : run,
+    )
+    .sort((a, b) => b.createdAt - a.createdAt);
+}
+
+/** yyyymmdd-hhmmss in local time, with a suffix where there is such a run already. */
+export async function newRunId(now = new Date()): Promise<string> {
+  const digits = (value: number, length = 2): string => String(value).padStart(length, '0');
+  const name =
+    `${digits(now.getFullYear(), 4)}${digits(now.getMonth() + 1)}${digits(now.getDate())}` +
+    `-${digits(now.getHours())}${digits(now.getMinutes())}${digits(now.getSeconds())}`;
+  const database = await openDatabase();
+  let id = name;
+  for (let count = 2; await database.get('runs', id); count++) id = `${name}-${count}`;
+  return id;
+}
+
+export async function appendSteps(runId: string, records: readonly StepRecord[]): Promise<void> {
+  const first = records[0];
+  if (first)
+    await (await openDatabase()).put('steps', { runId, firstStep: first.step, records: [...records] });
+}
+
+/** A step that was done again after a resume counts once, as done last. */
+export async function readSteps(runId: string): Promise<StepRecord[]> {
+  const blocks = await (await openDatabase()).getAll('steps', keysOf(runId));
+  const byStep = new Map<number, StepRecord>();
+  for (const { records } of blocks) for (const record of records) byStep.set(record.step, record);
+  return [...byStep.values()].sort((a, b) => a.step - b.step);
+}
+
+/** Forgets the steps after `step`: a run that goes on from a checkpoint does them again. */
+export async function truncateSteps(runId: string, step: number): Promise<void> {
+  const database = await openDatabase();
+  const blocks = await database.getAll('steps', keysOf(runId));
+  for (const { firstStep, records } of blocks) {
+    const kept = records.filter((record) => record.step <= step);
+    if (kept.length === records.length) continue;
+    if (kept.length === 0) await database.delete('steps', [runId, firstStep]);
+    else await database.put('steps', { runId, firstStep, records: kept });
+  }
+}
+
+export async function putValidation(runId: string, record: ValidationRecord): Promise<void> {
+  await (await openDatabase()).put('validations', { ...record, runId });
+}
+
+export async function readValidations(runId: string): Promise<ValidationRecord[]> {
+  return (await openDatabase()).getAll('validations', keysOf(runId));
+}
+
+export async function putEvaluation(runId: string, record: EvaluationSummary): Promise<void> {
+  await (await openDatabase()).put('evaluations', { ...record, runId });
+}
+
+export async function readEvaluations(runId: string): Promise<EvaluationSummary[]> {
+  return (await openDatabase()).getAll('evaluations', keysOf(runId));
+}
+
+export async function deleteRun(runId: string): Promise<void> {
+  const database = await openDatabase();
+  await database.delete('runs', runId);
+  await deleteCheckpoints(runId);
+  for (const store of ['steps', 'validations', 'evaluations'] as const)
+    await database.delete(store, keysOf(runId));
+}

@@ -1,0 +1,120 @@
+/** Images and labels of each step, decoded ahead of their use. */
+import type { DatasetClass, ImageFile } from '../dataset/classes.ts';
+import type { RgbImage } from '../dataset/image.ts';
+import { centredTransforms, drawTransforms, type AugmentationOptions } from './augmentation.ts';
+import type { LabelledBatch } from './executor.ts';
+import { ShuffledQueue } from './queue.ts';
+
+export interface LabelledImage {
+  readonly file: ImageFile;
+  readonly label: number;
+}
+
+export function labelledImages(classes: readonly DatasetClass[]): LabelledImage[] {
+  return classes.flatMap(({ images }, label) => images.map((file) => ({ file, label })));
+}
+
+export interface BatchSettings {
+  readonly batchSize: number;
+  readonly imageSize: number;
+  readonly seed: number;
+  readonly augmentation: AugmentationOptions;
+}
+
+/** How many steps' images are decoded before they are asked for. */
+const STEPS_AHEAD = 2;
+
+export class BatchSource {
+  readonly #images: readonly LabelledImage[];
+  readonly #queue: ShuffledQueue;
+  readonly #settings: BatchSettings;
+  readonly #read: (file: ImageFile) => Promise<RgbImage>;
+  readonly #ahead = new Map<number, Promise<LabelledBatch>>();
+
+  constructor(
+    images: readonly LabelledImage[],
+    settings: BatchSettings,
+    read: (file: ImageFile) => Promise<RgbImage>,
+  ) {
+    this.#images = images;
+    this.#queue = new ShuffledQueue(images.length, settings.seed);
+    this.#settings = settings;
+    this.#read = read;
+  }
+
+  /** @param step from 0 */
+  next(step: number): Promise<LabelledBatch> {
+    for (let ahead = step; ahead <= step + STEPS_AHEAD; ahead++)
+      if (!this.#ahead.has(ahead)) {
+        const batch = this.#load(ahead);
+        // A failure is the one's who asks for that step.
+        batch.catch(() => undefined);
+        this.#ahead.set(ahead, batch);
+      }
+    const batch = this.#ahead.get(step)!;
+    for (const earlier of this.#ahead.keys()) if (earlier <= step) this.#ahead.delete(earlier);
+    return batch;
+  }
+
+  async #load(step: number): Promise<LabelledBatch> {
+    const { batchSize, imageSize, augmentation, seed } = this.#settings;
+    const chosen = this.#queue.batch(step, batchSize).map((index) => this.#images[index]!);
+    const images = await Promise.all(chosen.map(({ file }) => this.#read(file)));
+    const { pixels, width, height } = stackImages(images);
+    return {
+      count: batchSize,
+      width,
+      height,
+      pixels,
+      labels: Int32Array.from(chosen, ({ label }) => label),
+      transforms: drawTransforms(batchSize, { width, height }, imageSize, augmentation, seed, step),
+    };
+  }
+}
+
+/** All images once, in order, centre cropped, without augmentation; the last batch may be smaller. */
+export async function* orderedBatches(
+  images: readonly LabelledImage[],
+  batchSize: number,
+  imageSize: number,
+  read: (file: ImageFile) => Promise<RgbImage>,
+): AsyncGenerator<LabelledBatch> {
+  for (let at = 0; at < images.length; at += batchSize) {
+    const chosen = images.slice(at, at + batchSize);
+    const { pixels, width, height } = stackImages(await Promise.all(chosen.map(({ file }) => read(file))));
+    yield {
+      count: chosen.length,
+      width,
+      height,
+      pixels,
+      labels: Int32Array.from(chosen, ({ label }) => label),
+      transforms: centredTransforms(chosen.length, { width, height }, imageSize),
+    };
+  }
+}
+
+/**
+ * One array of them all. Images of different sizes are centred on the largest width and height among them, black
+ * around, as resize_image_with_crop_or_pad would: aligned faces are all of one size.
+ */
+export function stackImages(images: readonly RgbImage[]): {
+  pixels: Uint8Array;
+  width: number;
+  height: number;
+} {
+  const width = Math.max(...images.map((image) => image.width));
+  const height = Math.max(...images.map((image) => image.height));
+  const pixels = new Uint8Array(images.length * height * width * 3);
+  images.forEach((image, index) => {
+    const start = index * height * width * 3;
+    if (image.width === width && image.height === height) return pixels.set(image.data, start);
+    const left = (width - image.width) >> 1;
+    const top = (height - image.height) >> 1;
+    for (let y = 0; y < image.height; y++)
+      pixels.set(
+        image.data.subarray(y * image.width * 3, (y + 1) * image.width * 3),
+        start + ((y + top) * width + left) * 3,
+      );
+  });
+  return { pixels, width, height };
+}

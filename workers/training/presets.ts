@@ -1,0 +1,115 @@
+/** Settings that go together. */
+import { defaultTrainingOptions, type TrainingOptions } from './options.ts';
+import { CASIA_SCHEDULE } from './schedule.ts';
+
+export interface Preset {
+  readonly id: 'quick-try' | 'quick-try-software' | 'few-hundred-photos' | 'guide' | 'vggface2';
+  readonly title: string;
+  readonly description: string;
+  readonly options: TrainingOptions;
+}
+
+/** What the guide's command sets. */
+const GUIDE: TrainingOptions = {
+  ...defaultTrainingOptions(),
+  optimizer: 'ADAM',
+  learning_rate: -1,
+  learning_rate_schedule: CASIA_SCHEDULE,
+  max_nrof_epochs: 150,
+  keep_probability: 0.8,
+  random_crop: true,
+  random_flip: true,
+  use_fixed_image_standardization: true,
+  weight_decay: 5e-4,
+  embedding_size: 512,
+  lfw_distance_metric: 1,
+  lfw_use_flipped_images: true,
+  lfw_subtract_mean: true,
+  validation_set_split_ratio: 0.05,
+  validate_every_n_epochs: 5,
+  prelogits_norm_loss_factor: 5e-4,
+};
+
+/**
+ * A few hundred steps: the moving statistics follow faster, and there is no moving average of the parameters, which
+ * would hardly have left its start.
+ */
+const SHORT_RUN: Partial<TrainingOptions> = {
+  batch_norm_decay: 0.9,
+  moving_average_decay: 0,
+  validate_every_n_epochs: 1,
+  embedding_size: 128,
+};
+
+export const PRESETS: readonly Preset[] = [
+  {
+    id: 'quick-try',
+    title: 'Quick try',
+    description: 'A few minutes on a graphics processor: enough to see the loss fall on a small dataset.',
+    options: {
+      ...GUIDE,
+      ...SHORT_RUN,
+      image_size: 112,
+      batch_size: 32,
+      epoch_size: 20,
+      max_nrof_epochs: 10,
+      learning_rate_schedule: '0: 0.05\n7: 0.01\n',
+      validation_set_split_ratio: 0,
+      weight_decay: 1e-4,
+    },
+  },
+  {
+    id: 'quick-try-software',
+    title: 'Quick try without a GPU',
+    description: 'Two minutes on a processor: small images, small batches, few steps.',
+    options: {
+      ...GUIDE,
+      ...SHORT_RUN,
+      image_size: 80,
+      batch_size: 12,
+      epoch_size: 10,
+      max_nrof_epochs: 5,
+      learning_rate_schedule: '0: 0.05\n4: 0.01\n',
+      validation_set_split_ratio: 0,
+      weight_decay: 1e-4,
+      keep_probability: 1,
+    },
+  },
+  {
+    id: 'few-hundred-photos',
+    title: 'A few hundred photos',
+    description: 'Some people with some dozen photos each: the guide’s recipe with short epochs.',
+    options: {
+      ...GUIDE,
+      batch_norm_decay: 0.95,
+      moving_average_decay: 0.99,
+      embedding_size: 128,
+      batch_size: 45,
+      epoch_size: 100,
+      max_nrof_epochs: 40,
+      learning_rate_schedule: '0: 0.05\n20: 0.005\n32: 0.0005\n',
+      validation_set_split_ratio: 0.1,
+      validate_every_n_epochs: 1,
+    },
+  },
+  {
+    id: 'guide',
+    title: 'The guide’s CASIA-WebFace recipe',
+    description: 'What the guide trains with on half a million photos: LFW accuracy 0.9905 as published.',
+    options: GUIDE,
+  },
+  {
+    id: 'vggface2',
+    title: 'The guide’s recipe for VGGFace2',
+    description: 'For three million photos: LFW accuracy 0.9965 as published.',
+    options: {
+      ...GUIDE,
+      max_nrof_epochs: 500,
+      learning_rate_schedule: '0: 0.05\n100: 0.005\n200: 0.0005\n276: -1\n',
+    },
+  },
+];
+
+export function presetOptions(id: Preset['id']): TrainingOptions {
+  return { ...PRESETS.find((preset) => preset.id === id)!.options };
+}

@@ -1,0 +1,32 @@
+/**
+ * The endless queue of images: shuffled passes over all of them, one after the other. What a step trains on follows
+ * from the seed and the step's number alone, so that a resumed run sees what it would have seen.
+ */
+import { RandomStream, hashKey, permutation } from '../random.ts';
+
+export class ShuffledQueue {
+  readonly #count: number;
+  readonly #seed: number;
+  #pass = -1;
+  #order: Uint32Array = new Uint32Array();
+
+  /** @param count number of images */
+  constructor(count: number, seed: number) {
+    this.#count = count;
+    this.#seed = seed;
+  }
+
+  /** Indices of the images of step `step` (from 0). */
+  batch(step: number, batchSize: number): number[] {
+    return Array.from({ length: batchSize }, (_, place) => this.#at(step * batchSize + place));
+  }
+
+  #at(position: number): number {
+    const pass = Math.floor(position / this.#count);
+    if (pass !== this.#pass) {
+      this.#order = permutation(hashKey(this.#seed, RandomStream.shuffle, pass), this.#count);
+      this.#pass = pass;
+    }
+    return this.#order[position % this.#count]!;
+  }
+}
