@@ -28,6 +28,7 @@ const CENTERS = 'centers';
 export class TfjsExecutor implements Executor {
   readonly settings: ExecutorSettings;
   readonly description: string;
+  readonly stepsInFlight = 1;
   readonly #graph: Graph;
   readonly #host: HostParameters;
   readonly #centers: Float32Array;

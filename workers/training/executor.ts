@@ -66,6 +66,11 @@ export interface Executor {
   readonly settings: ExecutorSettings;
   /** One line for logs and for the page, e.g. `tfjs on WebGPU (nvidia, hopper)`. */
   readonly description: string;
+  /**
+   * How many trainSteps may be called before the first one's metrics have arrived. Steps take effect in the order of
+   * the calls, and every other method waits for them.
+   */
+  readonly stepsInFlight: number;
 
   /**
    * One optimizer step with batch statistics.
