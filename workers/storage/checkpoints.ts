@@ -88,6 +88,14 @@ export async function loadNewestCheckpoint(runId: string): Promise<Checkpoint | 
   return undefined;
 }
 
+/** Gives up all but the newest whole checkpoint, to make room. @returns whether there was one to give up */
+export async function dropOldCheckpoints(runId: string): Promise<boolean> {
+  const database = await openDatabase();
+  const records = await newestFirst(database, runId);
+  for (const record of records.slice(1)) await deleteCheckpoint(database, record.id);
+  return records.length > 1;
+}
+
 export async function deleteCheckpoints(runId: string): Promise<void> {
   const database = await openDatabase();
   for (const record of await newestFirst(database, runId)) await deleteCheckpoint(database, record.id);

@@ -1,16 +1,18 @@
 /** Images and labels of each step, decoded ahead of their use. */
-import type { DatasetClass, ImageFile } from '../dataset/classes.ts';
+import type { ImageFile } from '../dataset/classes.ts';
+import { FileMissingError, UnreadableImageError } from '../dataset/errors.ts';
 import type { RgbImage } from '../dataset/image.ts';
 import { centredTransforms, drawTransforms, type AugmentationOptions } from './augmentation.ts';
 import type { LabelledBatch } from './executor.ts';
 import { ShuffledQueue } from './queue.ts';
+import type { ClassImages } from './split.ts';
 
 export interface LabelledImage {
   readonly file: ImageFile;
   readonly label: number;
 }
 
-export function labelledImages(classes: readonly DatasetClass[]): LabelledImage[] {
+export function labelledImages(classes: readonly ClassImages<ImageFile>[]): LabelledImage[] {
   return classes.flatMap(({ images }, label) => images.map((file) => ({ file, label })));
 }
 
@@ -21,6 +23,13 @@ export interface BatchSettings {
   readonly augmentation: AugmentationOptions;
 }
 
+export class NothingReadableError extends Error {
+  override name = 'NothingReadableError';
+  constructor(cause: string) {
+    super(`None of the training images can be read any more. The last one failed so: ${cause}`);
+  }
+}
+
 /** How many steps' images are decoded before they are asked for. */
 const STEPS_AHEAD = 2;
 
@@ -29,26 +38,36 @@ export class BatchSource {
   readonly #queue: ShuffledQueue;
   readonly #settings: BatchSettings;
   readonly #read: (file: ImageFile) => Promise<RgbImage>;
+  readonly #onUnreadable: (error: Error) => void;
   readonly #ahead = new Map<number, Promise<LabelledBatch>>();
+  readonly #unreadable = new Set<number>();
 
+  /** @param onUnreadable told once of each image that cannot be read; the next readable one takes its place */
   constructor(
     images: readonly LabelledImage[],
     settings: BatchSettings,
     read: (file: ImageFile) => Promise<RgbImage>,
+    onUnreadable: (error: Error) => void = () => undefined,
   ) {
     this.#images = images;
     this.#queue = new ShuffledQueue(images.length, settings.seed);
     this.#settings = settings;
     this.#read = read;
+    this.#onUnreadable = onUnreadable;
   }
 
-  /** @param step from 0 */
+  /**
+   * @param step from 0
+   * @throws PermissionLostError; asking again for the step reads anew
+   */
   next(step: number): Promise<LabelledBatch> {
     for (let ahead = step; ahead <= step + STEPS_AHEAD; ahead++)
       if (!this.#ahead.has(ahead)) {
         const batch = this.#load(ahead);
-        // A failure is the one's who asks for that step.
-        batch.catch(() => undefined);
+        // A failure is the one's who asks for that step, and is not kept: asking again reads anew.
+        batch.catch(() => {
+          if (this.#ahead.get(ahead) === batch) this.#ahead.delete(ahead);
+        });
         this.#ahead.set(ahead, batch);
       }
     const batch = this.#ahead.get(step)!;
@@ -58,17 +77,37 @@ export class BatchSource {
 
   async #load(step: number): Promise<LabelledBatch> {
     const { batchSize, imageSize, augmentation, seed } = this.#settings;
-    const chosen = this.#queue.batch(step, batchSize).map((index) => this.#images[index]!);
-    const images = await Promise.all(chosen.map(({ file }) => this.#read(file)));
-    const { pixels, width, height } = stackImages(images);
+    const loaded = await Promise.all(
+      this.#queue.batch(step, batchSize).map((index) => this.#readFrom(index)),
+    );
+    const { pixels, width, height } = stackImages(loaded.map(({ image }) => image));
     return {
       count: batchSize,
       width,
       height,
       pixels,
-      labels: Int32Array.from(chosen, ({ label }) => label),
+      labels: Int32Array.from(loaded, ({ label }) => label),
       transforms: drawTransforms(batchSize, { width, height }, imageSize, augmentation, seed, step),
     };
+  }
+
+  /** The image at `index`, or the first readable one after it. */
+  async #readFrom(index: number): Promise<{ image: RgbImage; label: number }> {
+    let cause = '';
+    for (let tries = 0; tries < this.#images.length; tries++) {
+      const at = (index + tries) % this.#images.length;
+      if (this.#unreadable.has(at)) continue;
+      const { file, label } = this.#images[at]!;
+      try {
+        return { image: await this.#read(file), label };
+      } catch (error) {
+        if (!(error instanceof UnreadableImageError || error instanceof FileMissingError)) throw error;
+        cause = error.message;
+        if (!this.#unreadable.has(at)) this.#onUnreadable(error);
+        this.#unreadable.add(at);
+      }
+    }
+    throw new NothingReadableError(cause);
   }
 }
 
