@@ -21,7 +21,8 @@ export default defineConfig({
       },
       {
         plugins: [svelte()],
-        server: { headers: isolationHeaders },
+        // Reference values that are not part of the project lie beside it, where they are there at all.
+        server: { headers: isolationHeaders, fs: { allow: ['.', '../shared'] } },
         test: {
           name: 'gpu',
           include: ['test/gpu/**/*.test.ts'],

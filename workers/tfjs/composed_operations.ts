@@ -13,6 +13,15 @@ function tfPadding(padding: 'SAME' | 'VALID'): 'same' | 'valid' {
   return padding === 'SAME' ? 'same' : 'valid';
 }
 
+/** For each window along an axis, how many of its positions lie inside of the image. */
+function insideCounts(length: number, { size, stride, padding }: PoolGeometry): number[] {
+  const { length: windows, before } = windowGeometry(length, size, stride, padding);
+  return Array.from({ length: windows }, (_, index) => {
+    const begin = index * stride - before;
+    return Math.min(begin + size, length) - Math.max(begin, 0);
+  });
+}
+
 /** Rows and columns that the convolution's windows cover, with the padding around them. */
 export function paddedWindow({ input, filter, stride, padding }: ConvolutionGeometry): {
   outHeight: number;
@@ -181,14 +190,24 @@ export class ComposedOperations implements Operations {
     return tf.avgPool(input, pool.size, pool.stride, tfPadding(pool.padding));
   }
 
+  /**
+   * tfjs's WebGPU kernel divides by the whole window also where a part of it lies outside of the image; its forward
+   * pass, as TensorFlow's, counts only what is inside. The gradient is scaled beforehand to make up for it.
+   */
   averagePoolGradient(gradient: Tensor4D, input: Tensor4D, pool: PoolGeometry): Tensor4D {
-    return tf
-      .engine()
-      .runKernel(
-        'AvgPoolGrad',
-        { dy: gradient, input },
-        { filterSize: pool.size, strides: pool.stride, pad: tfPadding(pool.padding) },
-      ) as Tensor4D;
+    return tf.tidy(() => {
+      const rows = insideCounts(input.shape[1], pool);
+      const columns = insideCounts(input.shape[2], pool);
+      const factors = rows.flatMap((row) => columns.map((column) => (pool.size * pool.size) / (row * column)));
+      const scaled = tf.mul(gradient, tf.tensor4d(factors, [1, rows.length, columns.length, 1]));
+      return tf
+        .engine()
+        .runKernel(
+          'AvgPoolGrad',
+          { dy: scaled, input },
+          { filterSize: pool.size, strides: pool.stride, pad: tfPadding(pool.padding) },
+        ) as Tensor4D;
+    });
   }
 
   concat<T extends Tensor>(inputs: readonly T[]): T {
