@@ -1,0 +1,38 @@
+/**
+ * Drawing without replacement from 0 … count − 1 in memory proportional to what is drawn: a Fisher–Yates shuffle whose
+ * array is sparse. A seeded draw from billions of possible pairs costs no more than the pairs that are wanted.
+ */
+import { uniform } from '../random.ts';
+
+export class Draw {
+  readonly #key: number;
+  readonly #count: number;
+  /** What lies at a place other than its own number. */
+  readonly #moved = new Map<number, number>();
+  #drawn = 0;
+
+  constructor(key: number, count: number) {
+    this.#key = key;
+    this.#count = count;
+  }
+
+  get left(): number {
+    return this.#count - this.#drawn;
+  }
+
+  /** @returns undefined when nothing is left */
+  next(): number | undefined {
+    if (this.left === 0) return undefined;
+    const place = this.#drawn + Math.floor(this.#uniform48(this.#drawn) * this.left);
+    const value = this.#moved.get(place) ?? place;
+    this.#moved.set(place, this.#moved.get(this.#drawn) ?? this.#drawn);
+    this.#moved.delete(this.#drawn);
+    this.#drawn++;
+    return value;
+  }
+
+  /** The counts go beyond the 2²⁴ values of one hash. */
+  #uniform48(index: number): number {
+    return uniform(this.#key, 2 * index) + uniform(this.#key, 2 * index + 1) / 0x1000000;
+  }
+}

@@ -1,0 +1,48 @@
+/** What can go wrong with an evaluation; each message names the thing and the way on. */
+
+/** Long lines are cut in messages. */
+const QUOTED_LENGTH = 60;
+
+export class MalformedPairsFileError extends Error {
+  override name = 'MalformedPairsFileError';
+  /** From 1. */
+  readonly line: number;
+
+  constructor(line: number, text: string, expected: string) {
+    const quoted = text.length > QUOTED_LENGTH ? `${text.slice(0, QUOTED_LENGTH)}…` : text;
+    super(`Line ${line} of the pairs file is "${quoted}"; ${expected}.`);
+    this.line = line;
+  }
+}
+
+export class PairsNotWritableError extends Error {
+  override name = 'PairsNotWritableError';
+  constructor(path: string) {
+    super(
+      `A pairs file cannot name ${path}: it takes names without spaces and photos called <name>/<name>_0001.jpg or .png. Rename it, or evaluate with generated pairs.`,
+    );
+  }
+}
+
+export class NoPairsFoundError extends Error {
+  override name = 'NoPairsFoundError';
+  /** @param cause of the first skipped pair */
+  constructor(folder: string, pairCount: number, cause: string) {
+    super(
+      `None of the ${pairCount} pairs can be evaluated with the photos of "${folder}"; the first: ${cause}. Choose the folder that belongs to the pairs file: one folder a person, photos called <name>/<name>_0001.jpg or .png.`,
+    );
+  }
+}
+
+export class TooFewPairsError extends Error {
+  override name = 'TooFewPairsError';
+}
+
+export class EmbeddingsNotFiniteError extends Error {
+  override name = 'EmbeddingsNotFiniteError';
+  constructor() {
+    super(
+      'The model’s embeddings are not numbers: its training has diverged. Evaluate an earlier checkpoint, or train again with a smaller learning rate.',
+    );
+  }
+}

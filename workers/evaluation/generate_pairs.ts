@@ -1,0 +1,148 @@
+/**
+ * Pairs from any class-per-folder dataset, laid out as LFW's: in each fold the pairs of one person, then as many of two
+ * people. No pair occurs twice. People take turns, so that those with many photos do not crowd out the others.
+ */
+import type { DatasetClass } from '../dataset/classes.ts';
+import { hashKey, RandomStream } from '../random.ts';
+import { Draw } from './draw.ts';
+import { TooFewPairsError } from './errors.ts';
+import { ImageIndex, type ImagePair, type ImagePairs } from './pairs.ts';
+
+export interface GeneratedPairsOptions {
+  readonly seed: number;
+  readonly folds: number;
+  /** Pairs of one person in a fold, and as many of two people. */
+  readonly pairsPerFold: number;
+}
+
+type Photos = Pick<DatasetClass, 'images'>;
+
+/** Part of the random keys. */
+const SAME = 1;
+const DIFFERENT = 2;
+
+/** The largest pairsPerFold for which there are enough distinct pairs of both kinds; 0 where there is none. */
+export function mostPairsPerFold(classes: readonly Photos[], folds: number): number {
+  const { same, different } = countPairs(classes);
+  return Math.floor(Math.min(same, different) / folds);
+}
+
+function countPairs(classes: readonly Photos[]): { same: number; different: number } {
+  const photos = classes.reduce((sum, { images }) => sum + images.length, 0);
+  const same = classes.reduce((sum, { images }) => sum + pairsAmong(images.length), 0);
+  return { same, different: pairsAmong(photos) - same };
+}
+
+/** @throws TooFewPairsError when the dataset has not so many distinct pairs */
+export function generatePairs(
+  classes: readonly DatasetClass[],
+  { seed, folds, pairsPerFold }: GeneratedPairsOptions,
+): ImagePairs {
+  const most = mostPairsPerFold(classes, folds);
+  if (pairsPerFold < 1 || pairsPerFold > most)
+    throw new TooFewPairsError(tooFewMessage(classes, folds, pairsPerFold, most));
+  const index = new ImageIndex();
+  const wanted = folds * pairsPerFold;
+  const same = drawSamePairs(classes, index, wanted, hashKey(seed, RandomStream.pairs, SAME));
+  const different = drawDifferentPairs(classes, index, wanted, hashKey(seed, RandomStream.pairs, DIFFERENT));
+  const pairs = Array.from({ length: folds }, (_, fold) => {
+    const [from, to] = [fold * pairsPerFold, (fold + 1) * pairsPerFold];
+    return [...same.slice(from, to), ...different.slice(from, to)];
+  }).flat();
+  return { images: index.images, pairs, skipped: [] };
+}
+
+function tooFewMessage(classes: readonly Photos[], folds: number, wanted: number, most: number): string {
+  const { same, different } = countPairs(classes);
+  const wish = `${folds} folds of ${wanted} pairs of one person and ${wanted} pairs of two people cannot be made`;
+  const have = `the photos allow ${same} pairs of one person and ${different} of two people`;
+  const advice =
+    most >= 1
+      ? `Ask for at most ${most} pairs in a fold`
+      : 'Add people with two or more photos each, or ask for fewer folds (lfw_nrof_folds)';
+  return `${wish}: ${have}. ${advice}.`;
+}
+
+function drawSamePairs(
+  classes: readonly DatasetClass[],
+  index: ImageIndex,
+  wanted: number,
+  key: number,
+): ImagePair[] {
+  return takeTurns(key, wanted, classes.length, (group) => pairsAmong(classes[group]!.images.length)).map(
+    ({ group, member }) => {
+      const { images } = classes[group]!;
+      const [first, second] = pairAt(member);
+      return { first: index.indexOf(images[first]!), second: index.indexOf(images[second]!), same: true };
+    },
+  );
+}
+
+function drawDifferentPairs(
+  classes: readonly DatasetClass[],
+  index: ImageIndex,
+  wanted: number,
+  key: number,
+): ImagePair[] {
+  const imagesOf = (group: number) => {
+    const [one, other] = pairAt(group);
+    return [classes[one]!.images, classes[other]!.images] as const;
+  };
+  const sizeOf = (group: number): number => {
+    const [ones, others] = imagesOf(group);
+    return ones.length * others.length;
+  };
+  return takeTurns(key, wanted, pairsAmong(classes.length), sizeOf).map(({ group, member }) => {
+    const [ones, others] = imagesOf(group);
+    const first = ones[Math.floor(member / others.length)]!;
+    const second = others[member % others.length]!;
+    return { first: index.indexOf(first), second: index.indexOf(second), same: false };
+  });
+}
+
+/**
+ * Distinct members of groups: in each round every group, in random order, gives one of its members that are left.
+ * @param sizeOf the number of members of a group
+ */
+function takeTurns(
+  key: number,
+  wanted: number,
+  groupCount: number,
+  sizeOf: (group: number) => number,
+): { group: number; member: number }[] {
+  const taken: { group: number; member: number }[] = [];
+  const members = new Map<number, Draw>();
+  /** Known after the first round, in which every group is asked until enough is taken. */
+  let groups: number[] | undefined;
+  for (let round = 0; taken.length < wanted; round++) {
+    const order = new Draw(hashKey(key, 0, round), groups?.length ?? groupCount);
+    const withMore: number[] = [];
+    for (let at = order.next(); at !== undefined && taken.length < wanted; at = order.next()) {
+      const group = groups ? groups[at]! : at;
+      let draw = members.get(group);
+      if (!draw) {
+        draw = new Draw(hashKey(key, 1, group), sizeOf(group));
+        members.set(group, draw);
+      }
+      const member = draw.next();
+      if (member !== undefined) taken.push({ group, member });
+      if (draw.left > 0) withMore.push(group);
+    }
+    groups = withMore;
+  }
+  return taken;
+}
+
+/** Unordered pairs among `count` things. */
+function pairsAmong(count: number): number {
+  return (count * (count - 1)) / 2;
+}
+
+/** The pair (i, j), i < j, of number j·(j − 1)/2 + i: 0 1, 0 2, 1 2, 0 3 … */
+function pairAt(number: number): [number, number] {
+  let second = Math.floor((1 + Math.sqrt(1 + 8 * number)) / 2);
+  // The square root is rounded.
+  while (pairsAmong(second) > number) second--;
+  while (pairsAmong(second + 1) <= number) second++;
+  return [number - pairsAmong(second), second];
+}

@@ -1,0 +1,102 @@
+/** Pairs of photos: what a pairs file's names and numbers mean in a dataset, and back. */
+import type { DatasetClass, ImageFile } from '../dataset/classes.ts';
+import { baseName } from '../dataset/image.ts';
+import { PairsNotWritableError } from './errors.ts';
+import type { NamedPair, PairsFile, PersonPhoto } from './pairs_file.ts';
+
+export interface ImagePair {
+  /** Indices into the images. */
+  readonly first: number;
+  readonly second: number;
+  /** Of one person. */
+  readonly same: boolean;
+}
+
+export interface ImagePairs {
+  /** Each of them is in a pair, none is listed twice. */
+  readonly images: readonly ImageFile[];
+  /** In the order of the folds. */
+  readonly pairs: readonly ImagePair[];
+  /** A cause for each pair that is left out, e.g. `Tony_Blair 7: image not found`. */
+  readonly skipped: readonly string[];
+}
+
+/** Gives each image that a pair uses its index. */
+export class ImageIndex {
+  readonly images: ImageFile[] = [];
+  readonly #indices = new Map<ImageFile, number>();
+
+  indexOf(image: ImageFile): number {
+    let index = this.#indices.get(image);
+    if (index === undefined) {
+      index = this.images.push(image) - 1;
+      this.#indices.set(image, index);
+    }
+    return index;
+  }
+}
+
+/** The original looks for these two, in this order; other kinds of images are taken where neither is there. */
+const PREFERRED_EXTENSIONS = ['jpg', 'png'];
+
+/** A pair's image is `<name>/<name>_%04d.(jpg|png)`; pairs with a missing image are skipped, with their cause. */
+export function resolvePairs(named: readonly NamedPair[], classes: readonly DatasetClass[]): ImagePairs {
+  const people = new Set(named.flatMap(({ first, second }) => [first.person, second.person]));
+  const imagesByStem = indexByStem(classes.filter(({ name }) => people.has(name)));
+  const index = new ImageIndex();
+  const pairs: ImagePair[] = [];
+  const skipped: string[] = [];
+  for (const { first, second, same } of named) {
+    const images = [first, second].map((photo) => imagesByStem.get(stemOf(photo)));
+    const missing = [first, second].find((_, place) => !images[place]);
+    if (missing) skipped.push(`${missing.person} ${missing.number}: image not found`);
+    else pairs.push({ first: index.indexOf(images[0]!), second: index.indexOf(images[1]!), same });
+  }
+  return { images: index.images, pairs, skipped };
+}
+
+function stemOf({ person, number }: PersonPhoto): string {
+  return `${person}/${person}_${String(number).padStart(4, '0')}`;
+}
+
+function indexByStem(classes: readonly DatasetClass[]): Map<string, ImageFile> {
+  const images = new Map<string, ImageFile>();
+  for (const { name, images: list } of classes)
+    for (const image of list) {
+      const stem = `${name}/${baseName(image.path)}`;
+      const known = images.get(stem);
+      if (!known || preference(image.path) < preference(known.path)) images.set(stem, image);
+    }
+  return images;
+}
+
+function preference(path: string): number {
+  const place = PREFERRED_EXTENSIONS.indexOf(path.slice(path.lastIndexOf('.') + 1).toLowerCase());
+  return place < 0 ? PREFERRED_EXTENSIONS.length : place;
+}
+
+/**
+ * The pairs file that names these pairs.
+ * @throws PairsNotWritableError where a photo is not called `<name>/<name>_%04d.(jpg|png)` or a name has spaces
+ */
+export function namePairs({ images, pairs }: ImagePairs, folds: number): PairsFile {
+  const photos = images.map(({ path }) => photoOf(path));
+  return {
+    folds,
+    pairsPerFold: Math.max(Math.floor(pairs.length / (2 * folds)), 1),
+    pairs: pairs.map(({ first, second, same }) => ({
+      first: photos[first]!,
+      second: photos[second]!,
+      same,
+    })),
+  };
+}
+
+function photoOf(path: string): PersonPhoto {
+  const person = path.slice(0, path.indexOf('/'));
+  const digits = /_(\d{4,9})\.(jpg|png)$/i.exec(path)?.[1];
+  const photo = { person, number: Number(digits) };
+  if (digits === undefined || /\s/.test(person) || stemOf(photo) !== `${person}/${baseName(path)}`)
+    throw new PairsNotWritableError(path);
+  return photo;
+}
