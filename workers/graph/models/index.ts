@@ -1,9 +1,13 @@
 /** The models by the names that `model_def` takes; adding a model is adding a file here. */
 import type { Graph, ModelDefinition, ModelOptions } from '../ir.ts';
 import { inceptionResnetV1 } from './inception_resnet_v1.ts';
+import { inceptionResnetV2 } from './inception_resnet_v2.ts';
+import { squeezenet } from './squeezenet.ts';
 
 const MODELS: Readonly<Record<string, ModelDefinition>> = {
   inception_resnet_v1: inceptionResnetV1,
+  inception_resnet_v2: inceptionResnetV2,
+  squeezenet,
 };
 
 export const MODEL_NAMES: readonly string[] = Object.keys(MODELS);
