@@ -1,15 +1,23 @@
 /** A model that can embed faces, wherever it came from. */
 import type { Graph } from '../graph/ir.ts';
 import type { NamedTensors } from '../graph/tensor.ts';
+import type { ModelMetadata } from './metadata.ts';
 
 export interface LoadedModel {
   /** For messages and file names: a run's id, or the file's name. */
   readonly name: string;
   /** Without the logits layer. */
   readonly graph: Graph;
-  /** A value for each of the graph's parameters, moving statistics included. */
+  /**
+   * A value for each of the graph's parameters, moving statistics included; and the classifier's, `Logits/weights`
+   * [embedding size, classes] and `Logits/biases` [classes], where the source has them.
+   */
   readonly parameters: NamedTensors;
   /** What it was trained on, pixels. */
   readonly imageSize: number;
   readonly useFixedImageStandardization: boolean;
+  /** What its file or its run says about it, where it says anything. */
+  readonly metadata?: ModelMetadata | undefined;
+  /** Sentences for the person: what was assumed, and what was left out. */
+  readonly notes?: readonly string[] | undefined;
 }

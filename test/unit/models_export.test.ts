@@ -1,0 +1,140 @@
+/** The export job on TensorFlow.js' WebAssembly backend in Node; test/gpu/export.test.ts runs it in a browser. */
+import '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
+import { existsSync, readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { hashedParameters, hashedPixels } from '../../workers/graph/hashed_tensors.ts';
+import { buildModel } from '../../workers/graph/models/index.ts';
+import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
+import { ExportMismatchError, exportModel } from '../../workers/jobs/export_job.ts';
+import { modelCard } from '../../workers/models/model_card.ts';
+import { readModelFile, writeModelFile } from '../../workers/models/model_file.ts';
+import { embedWithGraphModel } from '../../workers/models/run_graph_model.ts';
+import { tfjsModelFiles } from '../../workers/models/tfjs_model.ts';
+import type { ExportFormat } from '../../workers/protocol.ts';
+import { TfjsExecutor } from '../../workers/tfjs/executor.ts';
+import type { ExecutorSettings } from '../../workers/training/executor.ts';
+
+const SIZE = 80;
+const graph = buildModel('inception_resnet_v1', { embeddingSize: 16, classes: 0 });
+const metadata = {
+  model_def: 'models.inception_resnet_v1',
+  embedding_size: 16,
+  image_size: SIZE,
+  use_fixed_image_standardization: false,
+  run: '20260102-030405',
+  step: 60,
+};
+const modelFile = (values = hashedParameters(graph, 2)): File =>
+  new File([writeModelFile(values, metadata)], 'mine.safetensors');
+const createExecutor = async (settings: ExecutorSettings): Promise<TfjsExecutor> =>
+  new TfjsExecutor(settings, 'test');
+
+/** Collects a zip; its entries are stored, not compressed. */
+class ZipCollector {
+  readonly #chunks: Uint8Array[] = [];
+  aborted: unknown;
+  closed = false;
+  readonly stream = new WritableStream<Uint8Array>({
+    write: (chunk) => void this.#chunks.push(chunk.slice()),
+    close: () => void (this.closed = true),
+    abort: (reason) => void (this.aborted = reason),
+  });
+
+  get text(): string {
+    return Buffer.concat(this.#chunks).toString('latin1');
+  }
+}
+
+const run = (format: ExportFormat, file: File, zip: ZipCollector): ReturnType<typeof exportModel> =>
+  exportModel(
+    { model: { kind: 'file', file }, format, output: { kind: 'zip', stream: zip.stream } },
+    createExecutor,
+  );
+
+beforeAll(async () => {
+  await tf.setBackend('wasm');
+});
+
+describe('exportModel', () => {
+  it('writes a TensorFlow.js model that stock tfjs gives the same embeddings with', async () => {
+    const zip = new ZipCollector();
+    const tensors = tf.memory().numTensors;
+    const summary = await run('tfjs', modelFile(), zip);
+    expect(summary.verifiedMaxAbsError).toBeGreaterThan(0);
+    expect(summary.verifiedMaxAbsError).toBeLessThanOrEqual(1e-5);
+    expect(summary.files.map(({ path }) => path)).toEqual([
+      'model_card.md',
+      // 22.6 million values of 4 bytes.
+      ...Array.from({ length: 23 }, (_, index) => `group1-shard${index + 1}of23.bin`),
+      'model.json',
+    ]);
+    expect(Math.max(...summary.files.map(({ sizeBytes }) => sizeBytes))).toBeLessThanOrEqual(4_000_000);
+    expect(zip.closed).toBe(true);
+    const { text } = zip;
+    expect(summary.files.filter(({ path }) => !text.includes(path))).toEqual([]);
+    expect(tf.memory().numTensors).toBe(tensors);
+  });
+
+  it('writes the variables as they are', async () => {
+    const zip = new ZipCollector();
+    const summary = await run('safetensors', modelFile(), zip);
+    expect(summary.verifiedMaxAbsError).toBe(0);
+    expect(summary.files.map(({ path }) => path)).toEqual([
+      'model_card.md',
+      'model-20260102-030405-60.safetensors',
+    ]);
+    expect(zip.text.includes('InceptionResnetV1/Conv2d_1a_3x3/BatchNorm/moving_variance')).toBe(true);
+  });
+
+  it('refuses a model that gives no numbers, and writes nothing', async () => {
+    const values = hashedParameters(graph, 2);
+    values.get('InceptionResnetV1/Bottleneck/weights')!.data[3] = NaN;
+    const zip = new ZipCollector();
+    await expect(run('tfjs', modelFile(values), zip)).rejects.toThrow(ExportMismatchError);
+    expect(zip.aborted).toBeInstanceOf(ExportMismatchError);
+    expect(zip.text).toBe('');
+  });
+
+  it('ends the zip when there is no model', async () => {
+    const zip = new ZipCollector();
+    await expect(run('tfjs', new File(['text'], 'a.txt'), zip)).rejects.toThrow('a.txt is a text file');
+    expect(zip.aborted).toBeInstanceOf(Error);
+  });
+});
+
+describe('the model card', () => {
+  it('says what is known, and how to use the file', async () => {
+    const model = await readModelFile(modelFile(), 'mine.safetensors');
+    const card = modelCard(model, 'tfjs', 'model.json');
+    expect(card).toContain('run 20260102-030405; 60 steps.');
+    expect(card).toContain('80 × 80 pixels, RGB, standardised as (p − mean)');
+    expect(card).toContain("tf.loadGraphModel('model.json')");
+    expect(modelCard({ ...model, metadata: undefined }, 'safetensors', 'a.safetensors')).toContain(
+      'Not known',
+    );
+  });
+});
+
+const fixturePath = '../shared/fixtures/inception-resnet-v1.json';
+it.skipIf(!existsSync(fixturePath))('an exported graph model gives the reference’s embeddings', async () => {
+  const fixture = JSON.parse(readFileSync(fixturePath, 'utf8'));
+  const { seed, image_size: imageSize, batch_size: count, embedding_size: embeddingSize } = fixture;
+  const reference = buildModel(fixture.model, { embeddingSize, classes: 0 });
+  const directory = new MemoryDirectory('export');
+  for (const { path, content } of tfjsModelFiles({
+    name: 'fixture',
+    graph: reference,
+    parameters: hashedParameters(reference, seed),
+    imageSize,
+    useFixedImageStandardization: true,
+  }))
+    directory.files.set(path, content);
+  const images = Float32Array.from(hashedPixels(count, imageSize, seed), (p) => (p - 127.5) / 128);
+  const embeddings = await embedWithGraphModel(directory, 'model.json', images, imageSize);
+  const expected = (fixture.eval.embeddings as number[][]).flat();
+  expect(embeddings).toHaveLength(expected.length);
+  const error = expected.reduce((most, value, i) => Math.max(most, Math.abs(value - embeddings[i]!)), 0);
+  expect(error).toBeLessThanOrEqual(1e-5);
+  console.info(`Largest error of the exported graph model's embeddings: ${error}`);
+});

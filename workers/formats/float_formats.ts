@@ -1,0 +1,53 @@
+/**
+ * The number formats that weights are stored in, as float32. Little-endian throughout, as the files and every machine
+ * with WebGPU or WebAssembly are.
+ */
+
+/** IEEE 754 binary16: 1 sign, 5 exponent and 10 fraction bits. */
+export function float16ToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >>> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** bfloat16 is the upper half of a float32. */
+export function bfloat16ToFloat32(values: Uint16Array): Float32Array<ArrayBuffer> {
+  const bits = new Uint32Array(values.length);
+  for (let i = 0; i < values.length; i++) bits[i] = values[i]! << 16;
+  return new Float32Array(bits.buffer);
+}
+
+function float16ToFloat32(values: Uint16Array): Float32Array<ArrayBuffer> {
+  return Float32Array.from(values, float16ToNumber);
+}
+
+interface NumberFormat {
+  readonly bytes: number;
+  /** Rounds to the nearest float32 where the format is wider; absent where this program has no use for the values. */
+  readonly toFloat32?: (buffer: ArrayBuffer) => Float32Array<ArrayBuffer>;
+}
+
+const toNumbers = (values: BigInt64Array | BigUint64Array): Float32Array<ArrayBuffer> =>
+  Float32Array.from({ length: values.length }, (_, i) => Number(values[i]));
+
+/** By their names in safetensors files. */
+export const NUMBER_FORMATS: ReadonlyMap<string, NumberFormat> = new Map<string, NumberFormat>([
+  ['F64', { bytes: 8, toFloat32: (buffer) => new Float32Array(new Float64Array(buffer)) }],
+  ['F32', { bytes: 4, toFloat32: (buffer) => new Float32Array(buffer) }],
+  ['F16', { bytes: 2, toFloat32: (buffer) => float16ToFloat32(new Uint16Array(buffer)) }],
+  ['BF16', { bytes: 2, toFloat32: (buffer) => bfloat16ToFloat32(new Uint16Array(buffer)) }],
+  ['F8_E5M2', { bytes: 1 }],
+  ['F8_E4M3', { bytes: 1 }],
+  ['I64', { bytes: 8, toFloat32: (buffer) => toNumbers(new BigInt64Array(buffer)) }],
+  ['U64', { bytes: 8, toFloat32: (buffer) => toNumbers(new BigUint64Array(buffer)) }],
+  ['I32', { bytes: 4, toFloat32: (buffer) => new Float32Array(new Int32Array(buffer)) }],
+  ['U32', { bytes: 4, toFloat32: (buffer) => new Float32Array(new Uint32Array(buffer)) }],
+  ['I16', { bytes: 2, toFloat32: (buffer) => new Float32Array(new Int16Array(buffer)) }],
+  ['U16', { bytes: 2, toFloat32: (buffer) => new Float32Array(new Uint16Array(buffer)) }],
+  ['I8', { bytes: 1, toFloat32: (buffer) => new Float32Array(new Int8Array(buffer)) }],
+  ['U8', { bytes: 1, toFloat32: (buffer) => new Float32Array(new Uint8Array(buffer)) }],
+  ['BOOL', { bytes: 1, toFloat32: (buffer) => new Float32Array(new Uint8Array(buffer)) }],
+]);

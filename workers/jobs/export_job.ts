@@ -1,0 +1,172 @@
+/**
+ * A model → files that others read, checked before anyone relies on them: what was written is read again by another
+ * way and must give the same embeddings.
+ */
+import type { ReadableDirectory, WritableDirectory } from '../dataset/directory.ts';
+import { MemoryDirectory } from '../dataset/memory_directory.ts';
+import { openWritableDirectory } from '../dataset/open.ts';
+import { MODEL_JSON, type ExportedFile } from '../formats/tfjs_graph_model.ts';
+import { ZipDirectory } from '../formats/zip_directory.ts';
+import { hashedPixels } from '../graph/hashed_tensors.ts';
+import { loadFromDirectory, loadModel } from '../models/load_model.ts';
+import type { LoadedModel } from '../models/loaded_model.ts';
+import { MODEL_CARD, modelCard } from '../models/model_card.ts';
+import { metadataOf, MODEL_FILE_EXTENSION, modelFileName, writeModelFile } from '../models/model_file.ts';
+import { tfjsModelFiles } from '../models/tfjs_model.ts';
+import type { ExportFormat, ExportRequest, ExportSummary } from '../protocol.ts';
+import { centredTransforms, prepareImages } from '../training/augmentation.ts';
+import type { ExecutorFactory, ImageBatch } from '../training/executor.ts';
+
+const TEST_IMAGES = 2;
+const TEST_SEED = 1;
+/** Embeddings have length 1; another order of float32 sums stays far below this, a wrong weight does not. */
+const LARGEST_ERROR = 1e-4;
+
+export class ExportMismatchError extends Error {
+  override name = 'ExportMismatchError';
+  constructor(modelName: string, error: number) {
+    super(
+      `The export of ${modelName} does not give the model's embeddings (they differ by ${error}): do not use it. If the model itself gives no numbers, its training failed; go back to an earlier checkpoint.`,
+    );
+  }
+}
+
+/**
+ * A folder gets the files, model last, and is then read; a zip is checked before its first byte is written.
+ * @throws ExportMismatchError, what loading the model throws, and what the output throws
+ */
+export async function exportModel(
+  request: ExportRequest,
+  createExecutor: ExecutorFactory,
+): Promise<ExportSummary> {
+  const { output, format } = request;
+  try {
+    const model = await loadModel(request.model);
+    const files = exportedFiles(model, format);
+    const directory =
+      output.kind === 'zip' ? new MemoryDirectory() : await openWritableDirectory(output.directory);
+    await writeFiles(directory, files);
+    const verifiedMaxAbsError = await verify(model, format, directory, files, createExecutor);
+    if (output.kind === 'zip') {
+      const zip = new ZipDirectory(output.stream);
+      await writeFiles(zip, files);
+      await zip.close();
+    }
+    return {
+      files: files.map(({ path, content }) => ({ path, sizeBytes: content.size })),
+      verifiedMaxAbsError,
+    };
+  } catch (error) {
+    // Whoever reads the zip must not wait for it. A stream that a zip has begun on is locked, and fails by itself.
+    if (output.kind === 'zip' && !output.stream.locked)
+      await output.stream.abort(error).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The model itself last: where writing is cut off there is no model that looks whole. */
+function exportedFiles(model: LoadedModel, format: ExportFormat): ExportedFile[] {
+  const card = (fileName: string): ExportedFile => ({
+    path: MODEL_CARD,
+    content: new Blob([modelCard(model, format, fileName)], { type: 'text/markdown' }),
+  });
+  switch (format) {
+    case 'tfjs':
+      return [card(MODEL_JSON), ...tfjsModelFiles(model)];
+    case 'safetensors': {
+      const path = safetensorsName(model);
+      return [card(path), { path, content: writeModelFile(model.parameters, metadataOf(model)) }];
+    }
+  }
+}
+
+function safetensorsName({ name, metadata }: LoadedModel): string {
+  return metadata?.run !== undefined && metadata.step !== undefined
+    ? modelFileName(metadata.run, metadata.step)
+    : `${name || 'model'}${MODEL_FILE_EXTENSION}`;
+}
+
+async function writeFiles(directory: WritableDirectory, files: readonly ExportedFile[]): Promise<void> {
+  for (const { path, content } of files) await directory.write(path, content);
+}
+
+/** @returns the largest absolute difference of the embeddings. @throws ExportMismatchError */
+async function verify(
+  model: LoadedModel,
+  format: ExportFormat,
+  directory: ReadableDirectory,
+  files: readonly ExportedFile[],
+  createExecutor: ExecutorFactory,
+): Promise<number> {
+  const batch = testImages(model.imageSize);
+  const expected = await embed(model, batch, createExecutor);
+  const { path } = files.at(-1)!;
+  const reloaded =
+    format === 'tfjs'
+      ? await embedWithTfjs(model, batch, directory, path)
+      : await embed(await loadFromDirectory(directory, path), batch, createExecutor);
+  const error = largestDifference(expected, reloaded);
+  // A NaN is an error too.
+  if (!(error <= LARGEST_ERROR)) throw new ExportMismatchError(model.name, error);
+  return error;
+}
+
+function testImages(imageSize: number): ImageBatch {
+  return {
+    count: TEST_IMAGES,
+    height: imageSize,
+    width: imageSize,
+    pixels: hashedPixels(TEST_IMAGES, imageSize, TEST_SEED),
+    transforms: centredTransforms(TEST_IMAGES, { width: imageSize, height: imageSize }, imageSize),
+  };
+}
+
+async function embedWithTfjs(
+  model: LoadedModel,
+  batch: ImageBatch,
+  directory: ReadableDirectory,
+  path: string,
+): Promise<Float32Array> {
+  const images = prepareImages(batch, model.imageSize, model.useFixedImageStandardization);
+  const { embedWithGraphModel } = await import('../models/run_graph_model.ts');
+  return embedWithGraphModel(directory, path, images, model.imageSize);
+}
+
+async function embed(
+  model: LoadedModel,
+  batch: ImageBatch,
+  createExecutor: ExecutorFactory,
+): Promise<Float32Array> {
+  const executor = await createExecutor({
+    graph: model.graph,
+    batchSize: batch.count,
+    imageSize: model.imageSize,
+    useFixedImageStandardization: model.useFixedImageStandardization,
+    keepProbability: 1,
+    weightDecay: 0,
+    prelogitsNormLossFactor: 0,
+    prelogitsNormP: 1,
+    centerLossFactor: 0,
+    centerLossAlfa: 0.95,
+    optimizer: 'ADAM',
+    movingAverageDecay: 0,
+    seed: 0,
+  });
+  try {
+    await executor.writeParameters(model.parameters);
+    return await executor.embed(batch);
+  } finally {
+    executor.dispose();
+  }
+}
+
+function largestDifference(a: Float32Array, b: Float32Array): number {
+  if (a.length !== b.length) return NaN;
+  let largest = 0;
+  for (let i = 0; i < a.length; i++) {
+    const difference = Math.abs(a[i]! - b[i]!);
+    if (!(difference <= largest)) largest = difference;
+    if (Number.isNaN(difference)) return NaN;
+  }
+  return largest;
+}

@@ -1,0 +1,71 @@
+/** What can go wrong with a model from a file, a folder or a run; each message names the thing and the way on. */
+
+const FORMATS =
+  'Models are read from .safetensors files with the original’s variable names, and from TensorFlow.js folders (model.json) that this program exported.';
+const NAMES_SHOWN = 4;
+
+export class NotAModelError extends Error {
+  override name = 'NotAModelError';
+  /** @param problem e.g. `is a JPEG image, no model` */
+  constructor(file: string, problem: string) {
+    super(`${file} ${problem}. ${FORMATS}`);
+  }
+}
+
+export class NoModelInFolderError extends Error {
+  override name = 'NoModelInFolderError';
+  constructor(folder: string, files: readonly string[]) {
+    const found =
+      files.length === 0
+        ? 'it has no files'
+        : `it holds ${list(files)}${files.length > NAMES_SHOWN ? ` and ${files.length - NAMES_SHOWN} more` : ''}`;
+    super(`There is no model in the folder "${folder}": ${found}. ${FORMATS}`);
+  }
+}
+
+export class MissingParametersError extends Error {
+  override name = 'MissingParametersError';
+  constructor(file: string, modelName: string, total: number, missing: readonly string[]) {
+    super(
+      `${file} lacks ${missing.length} of the ${total} parameters of ${modelName}: ${list(missing)}${missing.length > NAMES_SHOWN ? ', …' : ''}. It belongs to another network, or is not complete.`,
+    );
+  }
+}
+
+export class ParameterShapeError extends Error {
+  override name = 'ParameterShapeError';
+  constructor(file: string, parameter: string, expected: readonly number[], found: readonly number[]) {
+    super(
+      `In ${file}, ${parameter} has the shape [${found.slice(0, 8).join(', ')}], but the network needs [${expected.join(', ')}]. It belongs to another network or another embedding_size.`,
+    );
+  }
+}
+
+export class ModelMetadataError extends Error {
+  override name = 'ModelMetadataError';
+  constructor(file: string, key: string, value: string) {
+    super(
+      `${file} says ${key} = "${value.slice(0, 80)}", which this program cannot use. It was changed, or written by a newer version.`,
+    );
+  }
+}
+
+export class RunMissingError extends Error {
+  override name = 'RunMissingError';
+  constructor(runId: string) {
+    super(`There is no run ${runId} in this browser's storage. It may have been deleted.`);
+  }
+}
+
+export class NoCheckpointError extends Error {
+  override name = 'NoCheckpointError';
+  constructor(runId: string) {
+    super(
+      `The run ${runId} has no whole checkpoint yet. One is written at the end of each epoch and when the run is paused.`,
+    );
+  }
+}
+
+function list(names: readonly string[]): string {
+  return names.slice(0, NAMES_SHOWN).join(', ');
+}

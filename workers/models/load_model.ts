@@ -1,0 +1,123 @@
+/** From a reference, as it crosses worker boundaries, to a model: a run's checkpoint, a file, or a folder. */
+import { compareNames } from '../dataset/classes.ts';
+import type { ReadableDirectory } from '../dataset/directory.ts';
+import { openDirectory } from '../dataset/open.ts';
+import { MODEL_JSON } from '../formats/tfjs_graph_model.ts';
+import { buildModel } from '../graph/models/index.ts';
+import type { HostTensor } from '../graph/tensor.ts';
+import type { ModelReference } from '../protocol.ts';
+import { loadNewestCheckpoint } from '../storage/checkpoints.ts';
+import { getRun } from '../storage/runs.ts';
+import { NoCheckpointError, NoModelInFolderError, NotAModelError, RunMissingError } from './errors.ts';
+import type { LoadedModel } from './loaded_model.ts';
+import { checkParameters, MODEL_FILE_EXTENSION, readModelFile, stepOfModelFileName } from './model_file.ts';
+import { readTfjsModel } from './tfjs_model.ts';
+
+export interface LoadModelOptions {
+  /**
+   * Take the exponential moving averages of a run's parameters where it has them, instead of the parameters
+   * themselves. The original evaluates and freezes the parameters themselves, and so does this by default.
+   */
+  readonly useMovingAverages?: boolean;
+}
+
+/** @throws the errors of ./errors.ts, SafetensorsError, TfjsModelError, FileMissingError, PermissionLostError */
+export async function loadModel(
+  reference: ModelReference,
+  options: LoadModelOptions = {},
+): Promise<LoadedModel> {
+  switch (reference.kind) {
+    case 'run':
+      return loadRun(reference.runId, options);
+    case 'file':
+      if (reference.file.name.endsWith('.json'))
+        throw new NotAModelError(
+          reference.file.name,
+          'is one file of a model: its weights lie beside it, so choose its folder',
+        );
+      return readModelFile(reference.file, reference.file.name);
+    case 'directory':
+      return loadFromDirectory(await openDirectory(reference.directory), reference.path);
+  }
+}
+
+/**
+ * @param path a file in the folder, or a folder in it; without one, the folder itself. In a folder it is the newest
+ *   model file of the newest run, or else an exported model.json.
+ */
+export async function loadFromDirectory(directory: ReadableDirectory, path = ''): Promise<LoadedModel> {
+  const prefix = path.replace(/\/+$/, '');
+  if (prefix !== '' && (await directory.exists(prefix))) return loadFile(directory, prefix);
+  const files: string[] = [];
+  for await (const file of directory.list())
+    if (prefix === '' || file.path.startsWith(`${prefix}/`)) files.push(file.path);
+  const newest = newestModelFile(files);
+  if (newest === undefined)
+    throw new NoModelInFolderError(prefix === '' ? directory.name : `${directory.name}/${prefix}`, files);
+  return loadFile(directory, newest);
+}
+
+async function loadFile(directory: ReadableDirectory, path: string): Promise<LoadedModel> {
+  return path.endsWith('.json')
+    ? readTfjsModel(directory, path)
+    : readModelFile(await directory.read(path), path);
+}
+
+/** Runs' folders are named by their time: the last one is the newest. In it, the largest step. */
+function newestModelFile(paths: readonly string[]): string | undefined {
+  const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/') + 1);
+  const modelFiles = paths.filter((path) => path.endsWith(MODEL_FILE_EXTENSION));
+  const candidates =
+    modelFiles.length > 0
+      ? modelFiles
+      : paths.filter((path) => path === MODEL_JSON || path.endsWith(`/${MODEL_JSON}`));
+  return [...candidates]
+    .sort(
+      (a, b) =>
+        compareNames(folderOf(a), folderOf(b)) ||
+        stepOfModelFileName(a) - stepOfModelFileName(b) ||
+        compareNames(a, b),
+    )
+    .at(-1);
+}
+
+async function loadRun(runId: string, { useMovingAverages = false }: LoadModelOptions): Promise<LoadedModel> {
+  const run = await getRun(runId);
+  if (!run) throw new RunMissingError(runId);
+  const checkpoint = await loadNewestCheckpoint(runId);
+  if (!checkpoint) throw new NoCheckpointError(runId);
+  const { options, classNames } = run;
+  const graph = buildModel(options.model_def, { embeddingSize: options.embedding_size, classes: 0 });
+  checkParameters(
+    graph,
+    new Map([...checkpoint.parameters].map(([name, { shape }]) => [name, shape])),
+    `The checkpoint of ${runId}`,
+  );
+  const averages = useMovingAverages ? checkpoint.state : new Map<string, HostTensor>();
+  return {
+    name: runId,
+    graph,
+    parameters: new Map(
+      [...checkpoint.parameters].map(([name, tensor]) => [
+        name,
+        averages.get(`${name}/ExponentialMovingAverage`) ?? tensor,
+      ]),
+    ),
+    imageSize: options.image_size,
+    useFixedImageStandardization: options.use_fixed_image_standardization,
+    metadata: {
+      model_def: options.model_def,
+      embedding_size: options.embedding_size,
+      image_size: options.image_size,
+      use_fixed_image_standardization: options.use_fixed_image_standardization,
+      class_names: classNames,
+      run: runId,
+      step: checkpoint.step,
+      epoch: checkpoint.epoch,
+      dataset: run.datasetName,
+      image_count: run.imageCount,
+      options,
+    },
+    notes: [],
+  };
+}

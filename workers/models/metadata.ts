@@ -1,0 +1,122 @@
+/**
+ * What a model file says about itself: texts, as safetensors' `__metadata__` and TensorFlow.js' `userDefinedMetadata`
+ * hold them, under the original's flag names.
+ */
+import { buildModel } from '../graph/models/index.ts';
+import { TRAINING_OPTIONS, type TrainingOptions } from '../training/options.ts';
+import { ModelMetadataError } from './errors.ts';
+
+/** The value of `format` in files of this program. */
+export const MODEL_FORMAT = 'facenet-webgpu-trainer';
+
+export interface ModelMetadata {
+  /** With or without the prefix `models.`. */
+  readonly model_def: string;
+  readonly embedding_size: number;
+  /** Pixels. */
+  readonly image_size: number;
+  readonly use_fixed_image_standardization: boolean;
+  /** Of the training, in the order of the labels. */
+  readonly class_names?: readonly string[] | undefined;
+  /** yyyymmdd-hhmmss */
+  readonly run?: string | undefined;
+  /** Steps and epochs done. */
+  readonly step?: number | undefined;
+  readonly epoch?: number | undefined;
+  /** The name of the training dataset, and its number of images. */
+  readonly dataset?: string | undefined;
+  readonly image_count?: number | undefined;
+  readonly options?: Readonly<Partial<TrainingOptions>> | undefined;
+}
+
+export function encodeMetadata(metadata: ModelMetadata): Record<string, string> {
+  const texts: Record<string, string> = {
+    format: MODEL_FORMAT,
+    model_def: `models.${metadata.model_def.replace(/^models\./, '')}`,
+  };
+  const { class_names: classNames, options } = metadata;
+  for (const key of [
+    'embedding_size',
+    'image_size',
+    'use_fixed_image_standardization',
+    'run',
+    'step',
+    'epoch',
+    'dataset',
+    'image_count',
+  ] as const)
+    if (metadata[key] !== undefined) texts[key] = String(metadata[key]);
+  if (classNames) {
+    texts['classes'] = String(classNames.length);
+    texts['class_names'] = JSON.stringify(classNames);
+  }
+  if (options) texts['options'] = JSON.stringify(options);
+  return texts;
+}
+
+/**
+ * @param file its name, for messages
+ * @returns undefined where the texts are not this program's
+ * @throws ModelMetadataError, UnknownModelError
+ */
+export function decodeMetadata(texts: ReadonlyMap<string, unknown>, file: string): ModelMetadata | undefined {
+  if (texts.get('format') !== MODEL_FORMAT) return undefined;
+  const text = (key: string): string | undefined => {
+    const value = texts.get(key);
+    if (value !== undefined && typeof value !== 'string')
+      throw new ModelMetadataError(file, key, JSON.stringify(value));
+    return value;
+  };
+  const integer = (key: string, minimum = 0, maximum = Number.MAX_SAFE_INTEGER): number | undefined => {
+    const value = text(key);
+    if (value === undefined) return undefined;
+    const parsed = Number(value);
+    if (!/^\d+$/.test(value) || parsed < minimum || parsed > maximum)
+      throw new ModelMetadataError(file, key, value);
+    return parsed;
+  };
+  const required = <Value>(key: string, value: Value | undefined): Value => {
+    if (value === undefined) throw new ModelMetadataError(file, key, '');
+    return value;
+  };
+  const modelDef = required('model_def', text('model_def'));
+  const embeddingSize = required('embedding_size', integer('embedding_size', 1, 65_536));
+  const { minimumImageSize } = buildModel(modelDef, { embeddingSize, classes: 0 });
+  return {
+    model_def: modelDef,
+    embedding_size: embeddingSize,
+    image_size: required('image_size', integer('image_size', minimumImageSize, 4096)),
+    use_fixed_image_standardization: text('use_fixed_image_standardization') === 'true',
+    class_names: classNamesOf(parseJson(text('class_names'))),
+    run: text('run'),
+    step: integer('step'),
+    epoch: integer('epoch'),
+    dataset: text('dataset'),
+    image_count: integer('image_count'),
+    options: optionsOf(parseJson(text('options'))),
+  };
+}
+
+/** What only informs is no reason to refuse a model: undefined for what is no JSON. */
+function parseJson(json: string | undefined): unknown {
+  try {
+    return json === undefined ? undefined : JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+function classNamesOf(value: unknown): readonly string[] | undefined {
+  return Array.isArray(value) && value.every((name) => typeof name === 'string') ? value : undefined;
+}
+
+/** Those of the known options that have a value of their type. */
+function optionsOf(value: unknown): Partial<TrainingOptions> | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const stated = value as Record<string, unknown>;
+  return Object.fromEntries(
+    TRAINING_OPTIONS.filter(
+      (option) => Object.hasOwn(stated, option.name) && typeof stated[option.name] === typeof option.default,
+    ).map(({ name }) => [name, stated[name]]),
+  );
+}

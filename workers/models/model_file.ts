@@ -1,0 +1,135 @@
+/**
+ * This program's own model file: one safetensors file with the original's variable names
+ * (`InceptionResnetV1/Conv2d_1a_3x3/weights`, …, moving statistics included; `Logits/…` where the classifier is kept),
+ * and the settings needed to use it as metadata. Files of others with these names are read too: what they do not say
+ * is inferred or assumed, and the model's notes say so.
+ */
+import { identifyFile, SAFETENSORS, UNKNOWN_BINARY } from '../formats/identify_file.ts';
+import { safetensorsBlob, SafetensorsFile } from '../formats/safetensors.ts';
+import type { Graph } from '../graph/ir.ts';
+import { buildModel, MODEL_NAMES } from '../graph/models/index.ts';
+import type { HostTensor, NamedTensors } from '../graph/tensor.ts';
+import { MissingParametersError, NotAModelError, ParameterShapeError } from './errors.ts';
+import type { LoadedModel } from './loaded_model.ts';
+import { decodeMetadata, encodeMetadata, type ModelMetadata } from './metadata.ts';
+
+export const MODEL_FILE_EXTENSION = '.safetensors';
+const CLASSIFIER_WEIGHTS = 'Logits/weights';
+const CLASSIFIER_BIASES = 'Logits/biases';
+const BOTTLENECK_WEIGHTS = 'Bottleneck/weights';
+const DEFAULT_IMAGE_SIZE = 160;
+const MAXIMUM_EMBEDDING_SIZE = 65_536;
+
+/** As the original names its checkpoints: `model-20180402-114759-275.safetensors`. */
+export function modelFileName(run: string, step: number): string {
+  return `model-${run}-${step}${MODEL_FILE_EXTENSION}`;
+}
+
+/** The step in a name that modelFileName made; −1 for any other name. */
+export function stepOfModelFileName(name: string): number {
+  const match = /(?:\d{8}-\d{6}(?:-\d+)?-|[^\d-]-)(\d+)\.safetensors$/.exec(name);
+  return match ? Number(match[1]) : -1;
+}
+
+/** @param tensors under the original's names; the classifier's may be among them */
+export function writeModelFile(tensors: NamedTensors, metadata: ModelMetadata): Blob {
+  return safetensorsBlob(tensors, encodeMetadata(metadata));
+}
+
+/** The metadata that describes a loaded model. */
+export function metadataOf(model: LoadedModel): ModelMetadata {
+  return {
+    ...model.metadata,
+    model_def: model.graph.name,
+    embedding_size: model.graph.embeddingSize,
+    image_size: model.imageSize,
+    use_fixed_image_standardization: model.useFixedImageStandardization,
+  };
+}
+
+/**
+ * @param name of the file, for messages
+ * @throws NotAModelError, MissingParametersError, ParameterShapeError, ModelMetadataError, SafetensorsError
+ */
+export async function readModelFile(blob: Blob, name: string): Promise<LoadedModel> {
+  const kind = await identifyFile(blob);
+  if (kind !== SAFETENSORS && (kind !== UNKNOWN_BINARY || !name.endsWith(MODEL_FILE_EXTENSION)))
+    throw new NotAModelError(name, `is ${kind}, no model`);
+  const file = await SafetensorsFile.open(blob, name);
+  const notes: string[] = [];
+  const stated = decodeMetadata(file.metadata, name);
+  const metadata = stated ?? inferMetadata(file, notes);
+  const graph = buildModel(metadata.model_def, { embeddingSize: metadata.embedding_size, classes: 0 });
+  checkParameters(graph, new Map([...file.entries].map(([key, { shape }]) => [key, shape])), name);
+  const names = graph.parameters.map((spec) => spec.name);
+  const unused = new Set(file.entries.keys());
+  const parameters = new Map<string, HostTensor>();
+  for (const parameter of [...names, ...classifierNames(file, metadata)]) {
+    parameters.set(parameter, await file.read(parameter));
+    unused.delete(parameter);
+  }
+  if (unused.size > 0) {
+    const examples = [...unused].slice(0, 3).join(', ');
+    notes.push(`${unused.size} tensors of ${name} are not used: ${examples}${unused.size > 3 ? ', …' : ''}.`);
+  }
+  return {
+    name: name.replace(/^.*\//, '').replace(/\.safetensors$/, ''),
+    graph,
+    parameters,
+    imageSize: metadata.image_size,
+    useFixedImageStandardization: metadata.use_fixed_image_standardization,
+    metadata: stated,
+    notes,
+  };
+}
+
+/** Holds names and shapes against what the graph needs. @throws MissingParametersError, ParameterShapeError */
+export function checkParameters(
+  graph: Graph,
+  shapes: ReadonlyMap<string, readonly number[]>,
+  file: string,
+): void {
+  const missing = graph.parameters.filter((spec) => !shapes.has(spec.name)).map((spec) => spec.name);
+  if (missing.length > 0)
+    throw new MissingParametersError(file, graph.name, graph.parameters.length, missing);
+  for (const { name, shape } of graph.parameters) {
+    const found = shapes.get(name)!;
+    if (found.join() !== shape.join()) throw new ParameterShapeError(file, name, shape, found);
+  }
+}
+
+/** The network with the most of its names in the file, and the embedding size from the Bottleneck's shape. */
+function inferMetadata(file: SafetensorsFile, notes: string[]): ModelMetadata {
+  const bottleneck = [...file.entries.values()].find(
+    ({ name, shape }) => name.endsWith(BOTTLENECK_WEIGHTS) && shape.length === 2,
+  );
+  const embeddingSize = bottleneck?.shape[1] ?? 0;
+  if (embeddingSize < 1 || embeddingSize > MAXIMUM_EMBEDDING_SIZE)
+    throw new NotAModelError(
+      file.name,
+      `is a safetensors file, but holds no face embedding model: it has no …/${BOTTLENECK_WEIGHTS} among its ${file.entries.size} tensors`,
+    );
+  const counted = MODEL_NAMES.map((modelDef) => {
+    const { parameters } = buildModel(modelDef, { embeddingSize, classes: 0 });
+    return { modelDef, count: parameters.filter(({ name }) => file.entries.has(name)).length };
+  });
+  const { modelDef } = counted.reduce((best, other) => (other.count > best.count ? other : best));
+  notes.push(
+    `${file.name} does not say how it was trained: taken as ${modelDef} for images of ${DEFAULT_IMAGE_SIZE} × ${DEFAULT_IMAGE_SIZE} pixels with fixed image standardisation; embedding_size ${embeddingSize} is the Bottleneck's.`,
+  );
+  return {
+    model_def: modelDef,
+    embedding_size: embeddingSize,
+    image_size: DEFAULT_IMAGE_SIZE,
+    use_fixed_image_standardization: true,
+  };
+}
+
+/** The classifier's two tensors, where they are there and fit the embeddings and each other. */
+function classifierNames(file: SafetensorsFile, metadata: ModelMetadata): string[] {
+  const weights = file.entries.get(CLASSIFIER_WEIGHTS);
+  const biases = file.entries.get(CLASSIFIER_BIASES);
+  const fits =
+    biases?.shape.length === 1 && weights?.shape.join() === [metadata.embedding_size, biases.shape[0]].join();
+  return fits ? [CLASSIFIER_WEIGHTS, CLASSIFIER_BIASES] : [];
+}

@@ -1,0 +1,50 @@
+/**
+ * Models as TensorFlow.js graph models: written for plain `tf.loadGraphModel`, and read back here.
+ *
+ * In the files batch norms are folded into the layers before them. A model read back has the network's batch norms
+ * again, with the values that change nothing but for adding the folded bias (moving mean 0, moving variance 1 − ε):
+ * its embeddings are the same to rounding, and it can be evaluated, exported and trained on like any other.
+ */
+import type { ReadableDirectory } from '../dataset/directory.ts';
+import { foldedGraph, unfoldBatchNorms } from '../formats/fold_batch_norm.ts';
+import { tfjsGraphModelFiles, type ExportedFile } from '../formats/tfjs_graph_model.ts';
+import { TfjsGraphModelFile, TfjsModelError } from '../formats/tfjs_graph_reader.ts';
+import { buildModel } from '../graph/models/index.ts';
+import type { HostTensor } from '../graph/tensor.ts';
+import type { LoadedModel } from './loaded_model.ts';
+import { decodeMetadata, encodeMetadata } from './metadata.ts';
+import { checkParameters, metadataOf } from './model_file.ts';
+
+export function tfjsModelFiles(model: LoadedModel): ExportedFile[] {
+  return tfjsGraphModelFiles(
+    model.graph,
+    model.parameters,
+    model.imageSize,
+    encodeMetadata(metadataOf(model)),
+  );
+}
+
+/**
+ * @param path of model.json in the folder
+ * @throws TfjsModelError, MissingParametersError, ParameterShapeError, ModelMetadataError
+ */
+export async function readTfjsModel(directory: ReadableDirectory, path: string): Promise<LoadedModel> {
+  const file = await TfjsGraphModelFile.open(directory, path);
+  const metadata = decodeMetadata(file.metadata, path);
+  if (!metadata)
+    throw new TfjsModelError(path, 'it was not exported by this program, so that its network is not known');
+  const graph = buildModel(metadata.model_def, { embeddingSize: metadata.embedding_size, classes: 0 });
+  const folded = foldedGraph(graph);
+  checkParameters(folded, new Map([...file.weights].map(([name, { shape }]) => [name, shape])), path);
+  const parameters = new Map<string, HostTensor>();
+  for (const { name } of folded.parameters) parameters.set(name, await file.read(name));
+  return {
+    name: directory.name,
+    graph,
+    parameters: unfoldBatchNorms(graph, parameters),
+    imageSize: metadata.image_size,
+    useFixedImageStandardization: metadata.use_fixed_image_standardization,
+    metadata,
+    notes: ['Its batch norms were folded into the layers before them when it was exported.'],
+  };
+}
