@@ -17,10 +17,15 @@ export interface ReadableDirectory {
   /** @throws FileMissingError, PermissionLostError */
   read(path: string): Promise<Blob>;
   exists(path: string): Promise<boolean>;
+  /**
+   * A file's size in bytes. Only where a file can be there without its content: an interrupted write leaves an empty
+   * one, which counts as not written.
+   */
+  size?(path: string): Promise<number>;
 }
 
 export interface WritableDirectory extends ReadableDirectory {
-  /** The file appears whole or not at all; parent folders are made. @throws StorageFullError, PermissionLostError */
+  /** The file appears whole or (but for an empty one, see `size`) not at all; parent folders are made. @throws StorageFullError, PermissionLostError */
   write(path: string, content: Blob | Uint8Array<ArrayBuffer> | string): Promise<void>;
   remove(path: string): Promise<void>;
 }

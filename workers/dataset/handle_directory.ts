@@ -23,7 +23,7 @@ export class HandleDirectory implements WritableDirectory {
 
   async read(path: string): Promise<Blob> {
     try {
-      return await (await this.#file(path, false)).getFile();
+      return await (await this.#file(path)).getFile();
     } catch (error) {
       throw this.#explain(error, path);
     }
@@ -31,7 +31,7 @@ export class HandleDirectory implements WritableDirectory {
 
   async exists(path: string): Promise<boolean> {
     try {
-      await this.#file(path, false);
+      await this.#file(path);
       return true;
     } catch (error) {
       if (isNamed(error, 'NotFoundError', 'TypeMismatchError')) return false;
@@ -39,17 +39,31 @@ export class HandleDirectory implements WritableDirectory {
     }
   }
 
-  /** A FileSystemWritableFileStream writes to a swap file and replaces the file when it is closed. */
+  async size(path: string): Promise<number> {
+    return (await this.read(path)).size;
+  }
+
+  /**
+   * A FileSystemWritableFileStream writes to a swap file and replaces the file when it is closed. Asking for one
+   * makes an empty file first, though, which is removed again when writing fails.
+   */
   async write(path: string, content: Blob | Uint8Array<ArrayBuffer> | string): Promise<void> {
     try {
-      const stream = await (await this.#file(path, true)).createWritable();
+      const { folder, name } = await this.#parent(path, true);
+      const file = await folder.getFileHandle(name, { create: true });
       try {
-        await stream.write(content);
+        const stream = await file.createWritable();
+        try {
+          await stream.write(content);
+          await stream.close();
+        } catch (error) {
+          await stream.abort().catch(() => undefined);
+          throw error;
+        }
       } catch (error) {
-        await stream.abort().catch(() => undefined);
+        await removeIfEmpty(folder, file);
         throw error;
       }
-      await stream.close();
     } catch (error) {
       throw this.#explain(error, path);
     }
@@ -72,9 +86,9 @@ export class HandleDirectory implements WritableDirectory {
     return { folder, name };
   }
 
-  async #file(path: string, create: boolean): Promise<FileSystemFileHandle> {
-    const { folder, name } = await this.#parent(path, create);
-    return folder.getFileHandle(name, { create });
+  async #file(path: string): Promise<FileSystemFileHandle> {
+    const { folder, name } = await this.#parent(path, false);
+    return folder.getFileHandle(name);
   }
 
   #explain(error: unknown, path: string): unknown {
@@ -83,6 +97,14 @@ export class HandleDirectory implements WritableDirectory {
       return new PermissionLostError(this.name);
     if (isNamed(error, 'QuotaExceededError')) return new StorageFullError(path);
     return error;
+  }
+}
+
+async function removeIfEmpty(folder: FileSystemDirectoryHandle, file: FileSystemFileHandle): Promise<void> {
+  try {
+    if ((await file.getFile()).size === 0) await folder.removeEntry(file.name);
+  } catch {
+    // What made the write fail may forbid this too; an empty file counts as not written anyway.
   }
 }
 

@@ -9,7 +9,8 @@ export interface AxisWeights {
   readonly first: Int32Array;
   readonly count: Int32Array;
   readonly offset: Int32Array;
-  readonly weights: Float64Array;
+  /** Single precision, as in OpenCV even where it resizes doubles. */
+  readonly weights: Float32Array;
 }
 
 function packWeights(rows: readonly { first: number; weights: number[] }[]): AxisWeights {
@@ -19,7 +20,7 @@ function packWeights(rows: readonly { first: number; weights: number[] }[]): Axi
     offset[index] = total;
     total += weights.length;
   });
-  const weights = new Float64Array(total);
+  const weights = new Float32Array(total);
   rows.forEach((row, index) => weights.set(row.weights, offset[index]));
   return {
     first: Int32Array.from(rows, (row) => row.first),
@@ -78,17 +79,16 @@ export function areaResizeWeights(
 }
 
 /**
+ * As OpenCV resizes an image of doubles.
  * @param source [height, width, 3]
- * @param rowStride values between the starts of two source rows
  * @returns [targetHeight, targetWidth, 3], not rounded
  */
 export function resizeArea(
-  source: Uint8Array | Float32Array,
+  source: Uint8Array,
   sourceWidth: number,
   sourceHeight: number,
   targetWidth: number,
   targetHeight: number,
-  rowStride = sourceWidth * 3,
 ): Float64Array {
   const { horizontal, vertical } = areaResizeWeights(sourceWidth, sourceHeight, targetWidth, targetHeight);
   const narrow = new Float64Array(sourceHeight * targetWidth * 3);
@@ -98,7 +98,7 @@ export function resizeArea(
       let g = 0;
       let b = 0;
       const end = horizontal.offset[x]! + horizontal.count[x]!;
-      let from = y * rowStride + horizontal.first[x]! * 3;
+      let from = (y * sourceWidth + horizontal.first[x]!) * 3;
       for (let k = horizontal.offset[x]!; k < end; k++, from += 3) {
         const weight = horizontal.weights[k]!;
         r += source[from]! * weight;
@@ -120,6 +120,96 @@ export function resizeArea(
       for (let i = 0; i < rowLength; i++) target[to + i]! += narrow[from + i]! * weight;
     }
   }
+  return target;
+}
+
+/**
+ * As OpenCV resizes an image of bytes: sums in single precision, in OpenCV's order, so that the results are equal to
+ * the level, halves included.
+ * @param source [height, width, 3]
+ * @returns [targetHeight, targetWidth, 3], whole grey levels
+ */
+export function resizeAreaBytes(
+  source: Uint8Array,
+  sourceWidth: number,
+  sourceHeight: number,
+  targetWidth: number,
+  targetHeight: number,
+): Uint8Array {
+  if (sourceWidth % targetWidth === 0 && sourceHeight % targetHeight === 0)
+    return averageBlocks(
+      source,
+      sourceWidth,
+      targetWidth,
+      targetHeight,
+      sourceWidth / targetWidth,
+      sourceHeight / targetHeight,
+    );
+  const { horizontal, vertical } = areaResizeWeights(sourceWidth, sourceHeight, targetWidth, targetHeight);
+  const rowLength = targetWidth * 3;
+  const target = new Uint8Array(targetHeight * rowLength);
+  const narrow = new Float32Array(rowLength);
+  const sums = new Float32Array(rowLength);
+  let narrowRow = -1;
+  for (let y = 0; y < targetHeight; y++) {
+    sums.fill(0);
+    for (let k = 0; k < vertical.count[y]!; k++) {
+      const row = vertical.first[y]! + k;
+      // Neighbouring target rows share a source row.
+      if (row !== narrowRow) narrowBytes(source, row * sourceWidth * 3, horizontal, narrow);
+      narrowRow = row;
+      const weight = vertical.weights[vertical.offset[y]! + k]!;
+      for (let i = 0; i < rowLength; i++) sums[i] = Math.fround(sums[i]! + Math.fround(narrow[i]! * weight));
+    }
+    const to = y * rowLength;
+    for (let i = 0; i < rowLength; i++) target[to + i] = roundHalfEven(sums[i]!);
+  }
+  return target;
+}
+
+function narrowBytes(source: Uint8Array, rowStart: number, weights: AxisWeights, into: Float32Array): void {
+  const width = weights.first.length;
+  for (let x = 0; x < width; x++) {
+    let r = 0;
+    let g = 0;
+    let b = 0;
+    const end = weights.offset[x]! + weights.count[x]!;
+    let from = rowStart + weights.first[x]! * 3;
+    for (let k = weights.offset[x]!; k < end; k++, from += 3) {
+      const weight = weights.weights[k]!;
+      r = Math.fround(r + Math.fround(source[from]! * weight));
+      g = Math.fround(g + Math.fround(source[from + 1]! * weight));
+      b = Math.fround(b + Math.fround(source[from + 2]! * weight));
+    }
+    into[x * 3] = r;
+    into[x * 3 + 1] = g;
+    into[x * 3 + 2] = b;
+  }
+}
+
+/** Whole factors: integer sums; of 2 × 2 blocks halves go up, of others to even. */
+function averageBlocks(
+  source: Uint8Array,
+  sourceWidth: number,
+  targetWidth: number,
+  targetHeight: number,
+  factorX: number,
+  factorY: number,
+): Uint8Array {
+  const target = new Uint8Array(targetHeight * targetWidth * 3);
+  const isHalf = factorX === 2 && factorY === 2;
+  const share = Math.fround(1 / (factorX * factorY));
+  for (let y = 0; y < targetHeight; y++)
+    for (let x = 0; x < targetWidth; x++)
+      for (let channel = 0; channel < 3; channel++) {
+        let sum = 0;
+        for (let dy = 0; dy < factorY; dy++)
+          for (let dx = 0; dx < factorX; dx++)
+            sum += source[((y * factorY + dy) * sourceWidth + x * factorX + dx) * 3 + channel]!;
+        target[(y * targetWidth + x) * 3 + channel] = isHalf
+          ? (sum + 2) >> 2
+          : roundHalfEven(Math.fround(sum * share));
+      }
   return target;
 }
 

@@ -1,5 +1,5 @@
 /** Every face of every photo of some folders, as records. */
-import { compareNames } from '../dataset/classes.ts';
+import { compareNames, type ImageFile } from '../dataset/classes.ts';
 import { decodeImage } from '../dataset/decode.ts';
 import { NoImagesError } from '../dataset/errors.ts';
 import { isImagePath } from '../dataset/image.ts';
@@ -36,40 +36,50 @@ export async function detect(
   if (photos.length === 0) throw new NoImagesError(directories.map(({ name }) => name).join(' + '), others);
   photos.sort((a, b) => compareNames(a.path, b.path));
   const detector = await FaceDetector.create(backend);
-  const totals = { images: 0, faces: 0, failures: 0 };
   try {
-    const decoded = readAhead(photos, DECODE_AHEAD, async ({ path, directory }) =>
-      decodeImage(await directory.read(path), path),
-    );
-    for await (const { item, result } of decoded) {
-      if (!(await control.proceed())) break;
-      totals.images++;
-      if (result.status === 'rejected') {
-        totals.failures++;
-        onRecord(failedRecord(item.path, result.reason), totals.images, photos.length);
-        continue;
-      }
-      const image = result.value;
-      const detection = await detector.detect(image, options);
-      totals.faces += detection.faces.length;
-      onRecord(
-        {
-          image: item.path,
-          width: image.width,
-          height: image.height,
-          n_rnet_in: detection.rNetCount,
-          n_onet_in: detection.oNetCount,
-          faces: detection.faces.map(roundedFace),
-          ...chosenFields(detection.faces, image.width, image.height),
-        },
-        totals.images,
-        photos.length,
-      );
-    }
-    return totals;
+    return await detectPhotos(detector, photos, options, control, onRecord);
   } finally {
     detector.dispose();
   }
+}
+
+export async function detectPhotos(
+  detector: FaceDetector,
+  photos: readonly ImageFile[],
+  options: AlignOptions,
+  control: JobControl,
+  onRecord: (record: DetectionRecord, done: number, total: number) => void,
+): Promise<{ images: number; faces: number; failures: number }> {
+  const totals = { images: 0, faces: 0, failures: 0 };
+  const decoded = readAhead(photos, DECODE_AHEAD, async ({ path, directory }) =>
+    decodeImage(await directory.read(path), path),
+  );
+  for await (const { item, result } of decoded) {
+    if (!(await control.proceed())) break;
+    totals.images++;
+    if (result.status === 'rejected') {
+      totals.failures++;
+      onRecord(failedRecord(item.path, result.reason), totals.images, photos.length);
+      continue;
+    }
+    const image = result.value;
+    const detection = await detector.detect(image, options);
+    totals.faces += detection.faces.length;
+    onRecord(
+      {
+        image: item.path,
+        width: image.width,
+        height: image.height,
+        n_rnet_in: detection.rNetCount,
+        n_onet_in: detection.oNetCount,
+        faces: detection.faces.map(roundedFace),
+        ...chosenFields(detection.faces, image.width, image.height),
+      },
+      totals.images,
+      photos.length,
+    );
+  }
+  return totals;
 }
 
 function failedRecord(path: string, reason: unknown): DetectionRecord {

@@ -1,6 +1,6 @@
 /** Image pieces as the nets take them: resized by area, normalised, transposed ([width, height, channel]). */
 import type { RgbImage } from '../dataset/image.ts';
-import { resizeArea, roundHalfEven } from '../dataset/resize_area.ts';
+import { resizeArea, resizeAreaBytes } from '../dataset/resize_area.ts';
 import type { Box } from './boxes.ts';
 
 function normalizePixel(value: number): number {
@@ -24,16 +24,16 @@ export interface Level {
   readonly values: Float32Array;
 }
 
-/** One level of the pyramid, rounded to whole grey levels in between as an 8-bit resize does. */
+/** One level of the pyramid, in whole grey levels as an 8-bit resize gives them. */
 export function pyramidLevel(image: RgbImage, scale: number): Level {
   const width = Math.ceil(image.width * scale);
   const height = Math.ceil(image.height * scale);
-  const resized = resizeArea(image.data, image.width, image.height, width, height);
+  const resized = resizeAreaBytes(image.data, image.width, image.height, width, height);
   const values = new Float32Array(resized.length);
   for (let y = 0; y < height; y++)
     for (let x = 0; x < width; x++)
       for (let c = 0; c < 3; c++)
-        values[(x * height + y) * 3 + c] = normalizePixel(roundHalfEven(resized[(y * width + x) * 3 + c]!));
+        values[(x * height + y) * 3 + c] = normalizePixel(resized[(y * width + x) * 3 + c]!);
   return { scale, width, height, values };
 }
 
