@@ -316,10 +316,14 @@ export interface EvaluationOptions {
   readonly use_fixed_image_standardization: boolean;
 }
 
+/** Default: what the model was trained with. */
+type ModelsOwnOptions = 'image_size' | 'use_fixed_image_standardization';
+
 export interface EvaluateRequest {
   readonly model: ModelReference;
   readonly pairs: PairsSource;
-  readonly options: EvaluationOptions;
+  readonly options: Omit<EvaluationOptions, ModelsOwnOptions> &
+    Partial<Pick<EvaluationOptions, ModelsOwnOptions>>;
   readonly backend?: BackendName | undefined;
 }
 

@@ -1,0 +1,52 @@
+/** Entry point: training, evaluation, export and conformance; one training at a time. */
+import { expose } from 'comlink';
+import { runConformance } from './conformance/run.ts';
+import { evaluateModel } from './jobs/evaluate_job.ts';
+import { chooseExecutor } from './jobs/executors.ts';
+import { exportModel } from './jobs/export_job.ts';
+import { JobControl } from './jobs/job_control.ts';
+import { TrainControl } from './jobs/train_control.ts';
+import { train } from './jobs/train_job.ts';
+import { loadModel } from './models/load_model.ts';
+import type { TrainWorkerApi } from './protocol.ts';
+import { describeDevice } from './tfjs/device.ts';
+
+let training = new TrainControl();
+let evaluation = new JobControl();
+
+const api: TrainWorkerApi = {
+  describeDevice,
+  train(request, onEvent) {
+    training = new TrainControl();
+    return train(request, onEvent, training);
+  },
+  pause: () => training.pause(),
+  resume: async () => training.resume(),
+  stop: () => training.stop(),
+  async evaluate({ model, pairs, options, backend }, onProgress) {
+    evaluation = new JobControl();
+    const loaded = await loadModel(model);
+    const { create } = await chooseExecutor({ backend });
+    const complete = {
+      ...options,
+      image_size: options.image_size ?? loaded.imageSize,
+      use_fixed_image_standardization:
+        options.use_fixed_image_standardization ?? loaded.useFixedImageStandardization,
+    };
+    return evaluateModel(loaded, pairs, complete, create, evaluation, onProgress);
+  },
+  cancelEvaluation: () => evaluation.cancel(),
+  async exportModel(request) {
+    const { create } = await chooseExecutor();
+    return exportModel(request, create);
+  },
+  async conformance({ fixture, backend, executor }, onMessage) {
+    return runConformance(
+      fixture,
+      async () => (await chooseExecutor({ backend, executor })).create,
+      onMessage,
+    );
+  },
+};
+
+expose(api);
