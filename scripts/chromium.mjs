@@ -1,6 +1,6 @@
 // Finds a Chromium that can run the page headless, and the flags that give it WebGPU. Plain JavaScript without
 // dependencies, so that it can run before anything is installed.
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
@@ -30,6 +30,7 @@ function playwrightChromium() {
   const binaries = [
     'chrome-linux/chrome',
     'chrome-linux64/chrome',
+    'chrome-mac-x64/Google Chrome for Testing.app/Contents/MacOS/Google Chrome for Testing',
     'chrome-mac/Chromium.app/Contents/MacOS/Chromium',
     'chrome-mac-arm64/Google Chrome for Testing.app/Contents/MacOS/Google Chrome for Testing',
     'chrome-win/chrome.exe',
@@ -55,8 +56,17 @@ export function findChromium(preferred = process.env.FACENET_BROWSER) {
     if (!existsSync(preferred)) throw new Error(`There is no browser at ${preferred}.`);
     return { path: preferred };
   }
-  const path = INSTALLED.find((candidate) => existsSync(candidate)) ?? playwrightChromium();
+  const path =
+    INSTALLED.find((candidate) => existsSync(candidate) && !isSnapPlaceholder(candidate)) ??
+    playwrightChromium();
   return path ? { path } : undefined;
+}
+
+/** Ubuntu's /usr/bin/chromium-browser is a script that only says "install the snap". */
+function isSnapPlaceholder(path) {
+  if (!path.startsWith('/usr/bin/') || statSync(path).size > 16_384 || existsSync('/snap/bin/chromium'))
+    return false;
+  return readFileSync(path, 'latin1').includes('/snap/bin/chromium');
 }
 
 /**
@@ -77,6 +87,11 @@ export function chromiumArguments({ software = false } = {}) {
   ];
   if (process.getuid?.() === 0) list.push('--no-sandbox');
   if (software) list.push('--use-webgpu-adapter=swiftshader');
-  else if (process.platform === 'linux') list.push('--enable-features=Vulkan', '--use-angle=vulkan');
+  else {
+    list.push('--ignore-gpu-blocklist');
+    // Headless Chromium on Linux reaches a real GPU through Vulkan without a window.
+    if (process.platform === 'linux')
+      list.push('--enable-features=Vulkan', '--use-angle=vulkan', '--disable-vulkan-surface');
+  }
   return list;
 }

@@ -1,0 +1,246 @@
+/** A headless Chromium with the built page in it, and the workers' functions as if they were here. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { chromium, type BrowserContext, type Page } from 'playwright-core';
+import { chromiumArguments } from '../scripts/chromium.mjs';
+import { distFolder } from '../scripts/ensure_build.mjs';
+import { ensureChromium } from '../scripts/ensure_chromium.mjs';
+import {
+  CALLBACK_BINDING,
+  type CallbackMark,
+  type CallOutcome,
+  type TerminalBridge,
+  type WorkerName,
+} from '../src/terminal_bridge.ts';
+import type {
+  AlignWorkerApi,
+  DatasetWorkerApi,
+  DirectoryReference,
+  TrainWorkerApi,
+} from '../workers/protocol.ts';
+import { CommandError } from './errors.ts';
+import { FolderServer, type FolderAccess } from './folder_server.ts';
+import { startStaticServer, type StaticServer } from './static_server.ts';
+
+/**
+ * Always the same origin, whatever port the server gets: a browser keeps runs by origin. Names under localhost are
+ * secure contexts, which WebGPU and shared memory ask for.
+ */
+const HOST = 'facenet.localhost';
+const ORIGIN = `http://${HOST}`;
+const LOAD_LIMIT_MS = 120_000;
+
+/** A failure inside the page, in its own words. */
+export class PageError extends CommandError {
+  /** The error's name there, e.g. NoImagesError. */
+  readonly kind: string;
+  constructor(kind: string, message: string, stack: string) {
+    super(message);
+    this.kind = kind;
+    this.stack = stack;
+  }
+}
+
+export interface SessionOptions {
+  /** Default: an installed Chromium, else one that gets installed. */
+  readonly browser?: string | undefined;
+  readonly browserArguments?: readonly string[];
+  /** Kept after the session; default: a temporary one. */
+  readonly profileFolder?: string | undefined;
+  readonly log: (line: string) => void;
+  /** What the page writes to its console goes to the log too. */
+  readonly verbose: boolean;
+}
+
+export class BrowserSession {
+  readonly align: AlignWorkerApi;
+  readonly dataset: DatasetWorkerApi;
+  readonly train: TrainWorkerApi;
+  readonly #context: BrowserContext;
+  readonly #page: Page;
+  readonly #server: StaticServer;
+  readonly #folders: FolderServer;
+  readonly #temporaryProfile: string | undefined;
+  readonly #callbacks = new Map<number, (...values: unknown[]) => void>();
+  #callbackCount = 0;
+  #isClosed = false;
+  #ended: ((error: Error) => void) | undefined;
+  readonly #end: Promise<never>;
+
+  private constructor(
+    context: BrowserContext,
+    page: Page,
+    server: StaticServer,
+    folders: FolderServer,
+    temporaryProfile: string | undefined,
+  ) {
+    this.#context = context;
+    this.#page = page;
+    this.#server = server;
+    this.#folders = folders;
+    this.#temporaryProfile = temporaryProfile;
+    this.align = this.#workerApi<AlignWorkerApi>('align');
+    this.dataset = this.#workerApi<DatasetWorkerApi>('dataset');
+    this.train = this.#workerApi<TrainWorkerApi>('train');
+    this.#end = new Promise<never>((_, reject) => {
+      this.#ended = reject;
+    });
+    this.#end.catch(() => undefined);
+    page.on('crash', () =>
+      this.#ended?.(new CommandError('The page in the browser crashed, perhaps for want of memory.')),
+    );
+    context.on('close', () => this.#ended?.(new CommandError('The browser ended before the command did.')));
+  }
+
+  /** @throws CommandError when there is no browser, or it does not start */
+  static async open(options: SessionOptions): Promise<BrowserSession> {
+    const executablePath = await findBrowser(options);
+    const folders = new FolderServer(({ code, path }) =>
+      options.log(`The folder ${path} cannot be read (${code}) and is left out.`),
+    );
+    const server = await startStaticServer(distFolder, (request, response) =>
+      folders.handle(request, response),
+    );
+    const temporaryProfile = options.profileFolder ? undefined : await mkdtemp(join(tmpdir(), 'facenet-'));
+    try {
+      const context = await launch(
+        executablePath,
+        options,
+        options.profileFolder ?? temporaryProfile!,
+        server.port,
+      );
+      const page = context.pages()[0] ?? (await context.newPage());
+      if (options.verbose) {
+        page.on('console', (message) => options.log(`[page] ${message.text()}`));
+        page.on('pageerror', (error) => options.log(`[page] ${error.stack ?? error.message}`));
+      }
+      const session = new BrowserSession(context, page, server, folders, temporaryProfile);
+      await session.#load();
+      return session;
+    } catch (error) {
+      await server.close();
+      if (temporaryProfile) await removeProfile(temporaryProfile);
+      throw error;
+    }
+  }
+
+  /** A real folder, as the workers take it. */
+  openFolder(path: string, access: FolderAccess = {}): DirectoryReference {
+    return { kind: 'http', name: basename(path) || path, url: ORIGIN + this.#folders.open(path, access) };
+  }
+
+  /** A second call does nothing. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#ended = undefined;
+    await this.#context.close().catch(() => undefined);
+    await this.#server.close();
+    if (this.#temporaryProfile) await removeProfile(this.#temporaryProfile);
+  }
+
+  async #load(): Promise<void> {
+    await this.#page.exposeBinding(CALLBACK_BINDING, (_source, id: number, values: unknown[]) => {
+      this.#callbacks.get(id)?.(...values);
+    });
+    await this.#page.goto(`${ORIGIN}/terminal.html`, { timeout: LOAD_LIMIT_MS });
+    await this.#page.waitForFunction(() => 'facenet' in globalThis, undefined, { timeout: LOAD_LIMIT_MS });
+  }
+
+  /** Any method of the worker becomes a call into the page. */
+  #workerApi<Api>(worker: WorkerName): Api {
+    return new Proxy(
+      {},
+      {
+        get:
+          (_, method) =>
+          (...args: unknown[]) =>
+            this.#call(worker, String(method), args),
+      },
+    ) as Api;
+  }
+
+  async #call(worker: WorkerName, method: string, args: readonly unknown[]): Promise<unknown> {
+    const ids: number[] = [];
+    const passed = args.map((argument): unknown => {
+      if (typeof argument !== 'function') return argument;
+      const id = this.#callbackCount++;
+      ids.push(id);
+      this.#callbacks.set(id, argument as (...values: unknown[]) => void);
+      return { facenetCallback: id } satisfies CallbackMark;
+    });
+    try {
+      const outcome = await Promise.race([
+        this.#page.evaluate(
+          ([name, called, values]) =>
+            (globalThis as unknown as { facenet: TerminalBridge }).facenet.call(name, called, values),
+          [worker, method, passed] as const,
+        ),
+        this.#end,
+      ]);
+      if (!outcome.ok) throw this.#explain(outcome);
+      return outcome.value;
+    } finally {
+      for (const id of ids) this.#callbacks.delete(id);
+    }
+  }
+
+  /** The page knows folders by name; here the real path and the system's reason can be told. */
+  #explain({ name, message, stack }: CallOutcome & { ok: false }): PageError {
+    const failure = this.#folders.lastFailure;
+    if (name === 'PermissionLostError' && failure)
+      return new PageError(
+        name,
+        `${failure.path} may not be read or written (${failure.code}). Check its owner and permissions.`,
+        stack,
+      );
+    if (name === 'StorageFullError' && failure)
+      return new PageError(
+        name,
+        `There is no room left to write ${failure.path}. Free some space and run the command again; what is written so far is kept.`,
+        stack,
+      );
+    return new PageError(name, message, stack);
+  }
+}
+
+async function findBrowser(options: SessionOptions): Promise<string> {
+  try {
+    return await ensureChromium({ preferred: options.browser, log: options.log });
+  } catch (error) {
+    throw new CommandError((error as Error).message, { cause: error });
+  }
+}
+
+async function launch(
+  executablePath: string,
+  { browserArguments = [] }: SessionOptions,
+  profileFolder: string,
+  port: number,
+): Promise<BrowserContext> {
+  try {
+    return await chromium.launchPersistentContext(profileFolder, {
+      executablePath,
+      headless: true,
+      args: [
+        ...chromiumArguments(),
+        `--host-resolver-rules=MAP ${HOST} 127.0.0.1:${port}`,
+        // Last, so that the person's choice wins.
+        ...browserArguments,
+      ],
+      // Ctrl-C is the command's own to answer.
+      handleSIGINT: false,
+      handleSIGTERM: false,
+      handleSIGHUP: false,
+    });
+  } catch (error) {
+    const reason = (error as Error).message.split('\n')[0]!.replace(/^browserType\.\w+: /, '');
+    throw new CommandError(`The browser ${executablePath} does not start: ${reason}`, { cause: error });
+  }
+}
+
+/** A browser that has just ended may still hold a file for a moment. */
+async function removeProfile(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }).catch(() => undefined);
+}

@@ -1,0 +1,181 @@
+/** align: the original's align_dataset_mtcnn. */
+import {
+  DEFAULT_ALIGN_OPTIONS,
+  type AlignEvent,
+  type AlignOptions,
+  type AlignSummary,
+  type DirectoryReference,
+} from '../../workers/protocol.ts';
+import type { BrowserSession } from '../browser_session.ts';
+import {
+  BACKEND_FLAG,
+  chosenBackend,
+  isSet,
+  numberOf,
+  textOf,
+  type Command,
+  type CommandContext,
+} from '../command.ts';
+import { UsageError } from '../errors.ts';
+import type { Arguments, FlagSpec } from '../flags.ts';
+import { formatDuration, formatProgress } from '../format.ts';
+import type { Output } from '../output.ts';
+import { prepareOutputFolder } from '../output_folder.ts';
+import { requireFolder, resolvePath } from '../paths.ts';
+
+/** Of the detector, for align and detect. */
+export const DETECTOR_FLAGS: readonly FlagSpec[] = [
+  {
+    name: 'minsize',
+    type: 'number',
+    minimum: 12,
+    default: DEFAULT_ALIGN_OPTIONS.minsize,
+    description: 'The smallest face that is looked for, pixels.',
+  },
+  {
+    name: 'thresholds',
+    type: 'text',
+    placeholder: 'three numbers',
+    default: DEFAULT_ALIGN_OPTIONS.thresholds.join(','),
+    description: 'Scores that a face must reach in the three networks, separated by commas.',
+  },
+  {
+    name: 'factor',
+    type: 'number',
+    minimum: 0.1,
+    maximum: 0.95,
+    default: DEFAULT_ALIGN_OPTIONS.factor,
+    description: 'From one size of the image pyramid to the next.',
+  },
+  BACKEND_FLAG,
+];
+
+/** @throws UsageError */
+export function readDetectorOptions(
+  args: Arguments,
+): Pick<AlignOptions, 'minsize' | 'thresholds' | 'factor'> {
+  const text = textOf(args, 'thresholds') ?? '';
+  const [first, second, third, ...rest] = text
+    .split(/[\s,]+/)
+    .map((part) => (part === '' ? NaN : Number(part)));
+  const isThreshold = (value: number | undefined): value is number =>
+    value !== undefined && value >= 0 && value < 1;
+  if (!isThreshold(first) || !isThreshold(second) || !isThreshold(third) || rest.length > 0)
+    throw new UsageError(`--thresholds takes three numbers from 0 to 1, as "0.6,0.7,0.7", not "${text}".`);
+  return {
+    minsize: numberOf(args, 'minsize'),
+    thresholds: [first, second, third],
+    factor: numberOf(args, 'factor'),
+  };
+}
+
+export const alignCommand: Command = {
+  name: 'align',
+  summary: 'Find the faces in folders of photos and write them as aligned crops.',
+  details:
+    'The input has a folder a person with that person’s photos in it; the output gets the same folders, with PNG files. Crops that are there already are kept and not made again, so that a stopped run goes on, and several processes with --random_order share the work.',
+  positionals: [
+    { name: 'in', description: 'The folder of photos: a subfolder a person.' },
+    { name: 'out', description: 'The folder for the aligned faces.' },
+  ],
+  flags: [
+    {
+      name: 'image_size',
+      type: 'integer',
+      minimum: 16,
+      maximum: 4096,
+      default: DEFAULT_ALIGN_OPTIONS.image_size,
+      description: 'Width and height of the crops, pixels.',
+    },
+    {
+      name: 'margin',
+      type: 'integer',
+      minimum: 0,
+      default: DEFAULT_ALIGN_OPTIONS.margin,
+      description: 'Around the face, pixels of the photo, both sides together.',
+    },
+    {
+      name: 'detect_multiple_faces',
+      type: 'flag',
+      description: 'Write every face of a photo, not only the main one.',
+    },
+    { name: 'random_order', type: 'flag', description: 'Shuffle the photos, for several processes at once.' },
+    {
+      name: 'gpu_memory_fraction',
+      type: 'number',
+      minimum: 0,
+      maximum: 1,
+      description: 'Accepted for the sake of old commands; the browser takes what it needs.',
+    },
+    ...DETECTOR_FLAGS,
+  ],
+  example: 'align ~/datasets/lfw/raw ~/datasets/lfw/lfw_mtcnnpy_182 --image_size 182 --margin 44',
+  async run(context) {
+    const { args, output } = context;
+    const [input, out] = args.positionals.map(resolvePath) as [string, string];
+    requireFolder(input);
+    const options: AlignOptions = {
+      ...readDetectorOptions(args),
+      image_size: numberOf(args, 'image_size'),
+      margin: numberOf(args, 'margin'),
+      detect_multiple_faces: isSet(args, 'detect_multiple_faces'),
+      random_order: isSet(args, 'random_order'),
+    };
+    prepareOutputFolder(out);
+    const session = await context.openSession();
+    if (args.given.has('gpu_memory_fraction'))
+      output.line('Note: --gpu_memory_fraction has no effect; the browser takes the GPU memory it needs.');
+    const summary = await runAlign(
+      context,
+      session,
+      session.openFolder(input),
+      session.openFolder(out, { writable: true }),
+      options,
+    );
+    if (summary.skippedExisting > 0)
+      output.line(`${summary.skippedExisting} of them were aligned before and are kept.`);
+    output.line(`Total number of images: ${summary.totalImages}`);
+    output.line(`Number of successfully aligned images: ${summary.successfullyAligned}`);
+    return {
+      json: {
+        total_images: summary.totalImages,
+        successfully_aligned: summary.successfullyAligned,
+        skipped_existing: summary.skippedExisting,
+        failures: summary.failures,
+        cancelled: summary.cancelled,
+        seconds: summary.durationMs / 1000,
+      },
+    };
+  },
+};
+
+export async function runAlign(
+  context: CommandContext,
+  session: BrowserSession,
+  input: DirectoryReference,
+  out: DirectoryReference,
+  options: AlignOptions,
+): Promise<AlignSummary> {
+  context.onInterrupt(() => session.align.cancel());
+  const summary = await session.align.align(
+    {
+      input: [input],
+      output: { kind: 'directory', directory: out },
+      options,
+      backend: chosenBackend(context.args),
+    },
+    (event) => show(event, context.output),
+  );
+  context.output.line(
+    `${summary.cancelled ? 'Stopped' : 'Aligned'} after ${formatDuration(summary.durationMs / 1000)}.`,
+  );
+  return summary;
+}
+
+function show(event: AlignEvent, output: Output): void {
+  if (event.kind === 'failed')
+    output.line(`Unable to align "${event.failure.path}": ${event.failure.message}`);
+  if (event.kind !== 'progress') return;
+  const { done, total, photosPerSecond: rate, secondsLeft } = event;
+  output.progress(formatProgress('Aligned', 'photos', { done, total, rate, secondsLeft }), done === total);
+}

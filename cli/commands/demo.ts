@@ -1,0 +1,244 @@
+/** demo: the whole job on sample faces, with nothing to download and nothing to choose. */
+import { join } from 'node:path';
+import {
+  DEFAULT_ALIGN_OPTIONS,
+  type DeviceInfo,
+  type DirectoryReference,
+  type EvaluationResult,
+  type SampleFacesOptions,
+} from '../../workers/protocol.ts';
+import type { TrainingOptions } from '../../workers/training/options.ts';
+import { presetOptions } from '../../workers/training/presets.ts';
+import type { BrowserSession } from '../browser_session.ts';
+import { BACKEND_FLAG, chosenBackend, numberOf, type Command, type CommandContext } from '../command.ts';
+import { CommandError } from '../errors.ts';
+import type { Arguments } from '../flags.ts';
+import { formatBytes, formatDuration, formatEvaluation } from '../format.ts';
+import { prepareOutputFolder } from '../output_folder.ts';
+import { resolvePath } from '../paths.ts';
+import { givenOptions, optionFlags } from '../training_flags.ts';
+import { runAlign } from './align.ts';
+import { runTraining } from './train.ts';
+
+/** Short runs, and what makes them shorter still. */
+const TRAINING_FLAGS = [
+  'max_nrof_epochs',
+  'epoch_size',
+  'batch_size',
+  'image_size',
+  'embedding_size',
+  'executor',
+];
+/** The guide aligns to 182 pixels and trains on crops of 160. */
+const CROP_MARGIN = 182 / 160;
+
+export const demoCommand: Command = {
+  name: 'demo',
+  summary: 'Do the whole job on drawn sample faces: align, train, evaluate, export.',
+  details:
+    'The model is trained on some people and evaluated on others. Without a GPU it takes a few minutes, and the model is a small one.',
+  positionals: [
+    { name: 'out', optional: true, description: 'The output folder; default: output/demo-<time>, here.' },
+  ],
+  flags: [
+    {
+      name: 'people',
+      type: 'integer',
+      minimum: 2,
+      maximum: 1000,
+      default: 12,
+      description: 'People to train on.',
+    },
+    {
+      name: 'photos',
+      type: 'integer',
+      minimum: 2,
+      maximum: 1000,
+      default: 6,
+      description: 'Photos of each.',
+    },
+    {
+      name: 'evaluation_people',
+      type: 'integer',
+      minimum: 2,
+      maximum: 1000,
+      default: 8,
+      description: 'Other people, to evaluate on.',
+    },
+    {
+      name: 'lfw_nrof_folds',
+      type: 'integer',
+      minimum: 2,
+      default: 5,
+      description: 'Number of folds of the evaluation.',
+    },
+    {
+      name: 'seed',
+      type: 'integer',
+      minimum: 0,
+      maximum: 4_294_967_294,
+      default: 1,
+      description: 'Of the faces.',
+    },
+    BACKEND_FLAG,
+    ...optionFlags(({ name }) => TRAINING_FLAGS.includes(name)).map((flag) => ({
+      ...flag,
+      default: undefined,
+    })),
+  ],
+  example: 'demo',
+  async run(context) {
+    const { args, output } = context;
+    const out = prepareOutputFolder(
+      resolvePath(args.positionals[0] ?? `output/demo-${timestamp(new Date())}`),
+    );
+    const startedAt = performance.now();
+    const session = await context.openSession();
+    const options = trainingOptions(args, await session.train.describeDevice());
+    const demo = new Demo(context, session, out);
+
+    output.line('1. Sample faces');
+    const seed = numberOf(args, 'seed');
+    const photosPerPerson = numberOf(args, 'photos');
+    const faces = await demo.drawFaces({ seed, people: numberOf(args, 'people'), photosPerPerson });
+    const otherFaces = await demo.drawFaces({
+      seed: seed + 1,
+      people: numberOf(args, 'evaluation_people'),
+      photosPerPerson,
+    });
+
+    output.line('2. Align');
+    const cropSize = Math.round(options.image_size * CROP_MARGIN);
+    const aligned = await demo.align(faces, 'aligned', cropSize);
+    const otherAligned = await demo.align(otherFaces, 'aligned-evaluation', cropSize);
+
+    output.line('3. Train');
+    const training = await demo.train(aligned, options);
+
+    output.line('4. Evaluate, on people it has not seen');
+    const evaluation = await demo.evaluate(training.run.id, otherAligned, options);
+
+    output.line('5. Export');
+    const exported = await demo.export(training.run.id);
+
+    const seconds = (performance.now() - startedAt) / 1000;
+    output.line(`Done after ${formatDuration(seconds)}. Output folder: ${out}`);
+    return {
+      json: {
+        out,
+        run: training.run.id,
+        steps: training.run.step,
+        total_loss: training.lastStep?.totalLoss,
+        training_accuracy: training.lastStep?.accuracy,
+        accuracy: evaluation.accuracy,
+        auc: evaluation.auc,
+        verified_max_abs_error: exported.verifiedMaxAbsError,
+        seconds,
+      },
+    };
+  },
+};
+
+/** The steps, each leaving its results in a subfolder of the output. */
+class Demo {
+  readonly #context: CommandContext;
+  readonly #session: BrowserSession;
+  readonly #out: string;
+
+  constructor(context: CommandContext, session: BrowserSession, out: string) {
+    this.#context = context;
+    this.#session = session;
+    this.#out = out;
+  }
+
+  drawFaces(options: SampleFacesOptions): Promise<DirectoryReference> {
+    return this.#session.dataset.makeSampleFaces(options, (done, total) =>
+      this.#context.output.progress(`Drawn ${done} of ${total} photos`, done === total),
+    );
+  }
+
+  async align(faces: DirectoryReference, name: string, cropSize: number): Promise<DirectoryReference> {
+    const out = this.#folder(name);
+    const summary = await runAlign(this.#context, this.#session, faces, out, {
+      ...DEFAULT_ALIGN_OPTIONS,
+      image_size: cropSize,
+    });
+    this.#stopIfInterrupted();
+    this.#context.output.line(
+      `Number of successfully aligned images: ${summary.successfullyAligned} of ${summary.totalImages}`,
+    );
+    return out;
+  }
+
+  async train(aligned: DirectoryReference, options: TrainingOptions) {
+    const { output } = this.#context;
+    const summary = await runTraining(
+      this.#context,
+      this.#session,
+      {
+        options,
+        data: [aligned],
+        logsBase: this.#folder('logs'),
+        modelsBase: this.#folder('models'),
+      },
+      (runId) => output.line(`Model directory: ${join(this.#out, 'models', runId)}`),
+    );
+    this.#stopIfInterrupted();
+    return summary;
+  }
+
+  async evaluate(
+    runId: string,
+    aligned: DirectoryReference,
+    options: TrainingOptions,
+  ): Promise<EvaluationResult> {
+    const { args, output } = this.#context;
+    this.#context.onInterrupt(() => this.#session.train.cancelEvaluation());
+    const result = await this.#session.train.evaluate({
+      model: { kind: 'run', runId },
+      pairs: { images: [aligned], lfw_nrof_folds: numberOf(args, 'lfw_nrof_folds') },
+      options: {
+        lfw_batch_size: options.batch_size,
+        lfw_distance_metric: options.lfw_distance_metric,
+        lfw_use_flipped_images: options.lfw_use_flipped_images,
+        lfw_subtract_mean: options.lfw_subtract_mean,
+      },
+      backend: chosenBackend(args),
+    });
+    for (const line of formatEvaluation(result)) output.line(line);
+    return result;
+  }
+
+  async export(runId: string) {
+    const summary = await this.#session.train.exportModel({
+      model: { kind: 'run', runId },
+      format: 'tfjs',
+      output: { kind: 'directory', directory: this.#folder('exported') },
+    });
+    for (const { path, sizeBytes } of summary.files)
+      this.#context.output.line(`${join(this.#out, 'exported', path)}  ${formatBytes(sizeBytes)}`);
+    return summary;
+  }
+
+  #folder(name: string): DirectoryReference {
+    return this.#session.openFolder(prepareOutputFolder(join(this.#out, name)), { writable: true });
+  }
+
+  #stopIfInterrupted(): void {
+    if (this.#context.interrupted)
+      throw new CommandError(`Stopped. What was done so far is in ${this.#out}.`);
+  }
+}
+
+function trainingOptions(args: Arguments, device: DeviceInfo): TrainingOptions {
+  return givenOptions(args, presetOptions(device.isSoftware ? 'quick-try-software' : 'quick-try'));
+}
+
+/** yyyymmdd-hhmmss, as runs are named. */
+function timestamp(now: Date): string {
+  const [date, time] = [
+    [now.getFullYear(), now.getMonth() + 1, now.getDate()],
+    [now.getHours(), now.getMinutes(), now.getSeconds()],
+  ].map((parts) => parts.map((part) => String(part).padStart(2, '0')).join(''));
+  return `${date}-${time}`;
+}

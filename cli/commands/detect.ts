@@ -1,0 +1,95 @@
+/** detect: every face of every photo, a JSON object a line. */
+import { once } from 'node:events';
+import { createWriteStream, renameSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { finished } from 'node:stream/promises';
+import { DEFAULT_ALIGN_OPTIONS, type DetectionRecord } from '../../workers/protocol.ts';
+import { chosenBackend, type Command } from '../command.ts';
+import { CommandError } from '../errors.ts';
+import { formatProgress } from '../format.ts';
+import { prepareOutputFolder } from '../output_folder.ts';
+import { kindOf, requireFile, requireFolder, resolvePath } from '../paths.ts';
+import { DETECTOR_FLAGS, readDetectorOptions } from './align.ts';
+
+export const detectCommand: Command = {
+  name: 'detect',
+  summary: 'Find every face of every photo: box, score and landmarks, as JSON lines.',
+  positionals: [
+    { name: 'in', description: 'A folder of photos, at any depth, or one photo.' },
+    { name: 'out.jsonl', description: 'The file for the faces: one JSON object a photo.' },
+  ],
+  flags: DETECTOR_FLAGS,
+  example: 'detect ~/photos faces.jsonl',
+  async run(context) {
+    const { args, output } = context;
+    const [input, out] = args.positionals.map(resolvePath) as [string, string];
+    const isOnePhoto = kindOf(input) === 'file';
+    if (!isOnePhoto) requireFolder(input);
+    const options = { ...DEFAULT_ALIGN_OPTIONS, ...readDetectorOptions(args) };
+    if (kindOf(out) === 'folder') throw new CommandError(`${out} is a folder; the output is a file.`);
+    prepareOutputFolder(dirname(out));
+    const session = await context.openSession();
+    const file = isOnePhoto ? requireFile(input) : undefined;
+    const photos = file ? session.openFolder(file.folder, { only: [file.name] }) : session.openFolder(input);
+    context.onInterrupt(() => session.align.cancel());
+    const lines = new LinesFile(out);
+    const startedAt = performance.now();
+    let photoCount = 0;
+    const totals = await session.align.detect(
+      [photos],
+      options,
+      chosenBackend(args),
+      (record, done, total) => {
+        photoCount = total;
+        lines.write(record);
+        if (record.error) output.line(`Unable to read "${record.image}": ${record.error}`);
+        const rate = (1000 * done) / (performance.now() - startedAt);
+        const figures = { done, total, rate, secondsLeft: (total - done) / rate };
+        output.progress(formatProgress('Searched', 'photos', figures), done === total);
+      },
+    );
+    const isComplete = totals.images === photoCount;
+    const written = await lines.finish(isComplete);
+    output.line(
+      `${totals.faces} faces in ${totals.images} photos${totals.failures ? ` (${totals.failures} unreadable)` : ''}: ${written}`,
+    );
+    return { json: { ...totals, complete: isComplete, output: written } };
+  },
+};
+
+/** Takes its name when it is complete; until then, and after a stop, its lines are in `<name>.part`. */
+class LinesFile {
+  readonly #path: string;
+  readonly #stream;
+  #failure: Error | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#stream = createWriteStream(`${path}.part`);
+    this.#stream.on('error', (error) => {
+      this.#failure = error;
+    });
+  }
+
+  write(record: DetectionRecord): void {
+    if (!this.#failure) this.#stream.write(`${JSON.stringify(record)}\n`);
+  }
+
+  /** @returns the path of what is written */
+  async finish(isComplete: boolean): Promise<string> {
+    const part = `${this.#path}.part`;
+    try {
+      if (this.#failure) throw this.#failure;
+      if (this.#stream.pending) await once(this.#stream, 'open');
+      this.#stream.end();
+      await finished(this.#stream);
+      if (!isComplete) return part;
+      renameSync(part, this.#path);
+      return this.#path;
+    } catch (error) {
+      throw new CommandError(`${this.#path} could not be written: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+}

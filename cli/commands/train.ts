@@ -1,0 +1,264 @@
+/** train: the original's train_softmax. */
+import { join } from 'node:path';
+import type { TrainEvent, TrainRequest, TrainSummary } from '../../workers/protocol.ts';
+import { defaultTrainingOptions, type TrainingOptions } from '../../workers/training/options.ts';
+import type { BrowserSession } from '../browser_session.ts';
+import { textOf, type Command, type CommandContext, type CommandResult } from '../command.ts';
+import { UsageError } from '../errors.ts';
+import type { Arguments } from '../flags.ts';
+import { formatBytes, formatStep, formatValidation } from '../format.ts';
+import { openModel, requireModel } from '../model_path.ts';
+import { prepareOutputFolder } from '../output_folder.ts';
+import { choosePairs, notePairs, PAIRS_FLAGS, pairsSource } from '../pairs.ts';
+import { requireFile, requireFolder, resolvePath, splitPaths } from '../paths.ts';
+import { findRun, forget, newSlot, remember, type RunFolderPaths, type RunSlot } from '../run_store.ts';
+import { readScheduleFile } from '../schedule_file.ts';
+import { givenOptions, optionFlags } from '../training_flags.ts';
+
+export const trainCommand: Command = {
+  name: 'train',
+  summary: 'Train a model as a classifier on folders of aligned faces.',
+  details:
+    'Takes the flags of the original’s train_softmax. The run gets a folder of its own, named by its time, below logs_base_dir and models_base_dir. Ctrl-C writes a checkpoint and stops; --resume goes on with it.',
+  positionals: [],
+  flags: [
+    {
+      name: 'data_dir',
+      type: 'text',
+      placeholder: 'folders',
+      description:
+        'The aligned faces, a subfolder a person; several folders, separated by colons, are united.',
+    },
+    {
+      name: 'logs_base_dir',
+      type: 'text',
+      placeholder: 'folder',
+      default: '~/logs/facenet',
+      description: 'Where the run’s log folder is made.',
+    },
+    {
+      name: 'models_base_dir',
+      type: 'text',
+      placeholder: 'folder',
+      default: '~/models/facenet',
+      description: 'Where the run’s model folder is made.',
+    },
+    {
+      name: 'resume',
+      type: 'text',
+      placeholder: 'run',
+      description: 'Go on with this run, named as its folders are, where it stopped, with its own settings.',
+    },
+    {
+      name: 'pretrained_model',
+      type: 'text',
+      placeholder: 'model',
+      description: 'Start from the weights of this model file, or of the newest one in this folder.',
+    },
+    {
+      name: 'learning_rate_schedule_file',
+      type: 'text',
+      placeholder: 'file',
+      description: 'Lines `epoch: rate`, used when learning_rate is zero or less.',
+    },
+    {
+      name: 'lfw_dir',
+      type: 'text',
+      placeholder: 'folder',
+      description: 'Aligned faces for an evaluation after each epoch.',
+    },
+    ...PAIRS_FLAGS,
+    {
+      name: 'filter_filename',
+      type: 'text',
+      placeholder: 'file',
+      description: 'Table of distances to the class centre, for filtering the dataset (not read yet).',
+    },
+    ...optionFlags(),
+  ],
+  example:
+    'train --data_dir ~/faces --optimizer ADAM --learning_rate -1 --learning_rate_schedule_file data/learning_rate_schedule_classifier_casia.txt',
+  async run(context) {
+    const { args } = context;
+    const runId = textOf(args, 'resume');
+    return runId === undefined ? startRun(context) : resumeRun(context, runId);
+  },
+};
+
+async function startRun(context: CommandContext): Promise<CommandResult> {
+  const { args } = context;
+  const options = readOptions(args);
+  const dataDirs = splitPaths(textOf(args, 'data_dir') ?? '');
+  if (dataDirs.length === 0)
+    throw new UsageError('--data_dir is missing: name the folder of aligned faces, a subfolder a person.');
+  const lfwDir = textOf(args, 'lfw_dir');
+  const pretrained = textOf(args, 'pretrained_model');
+  const pretrainedPath = pretrained === undefined ? undefined : requireModel(pretrained);
+  const paths: RunFolderPaths = {
+    dataDirs,
+    lfw: lfwDir === undefined ? undefined : { folder: resolvePath(lfwDir), pairs: choosePairs(args) },
+    logsBase: resolvePath(textOf(args, 'logs_base_dir')!),
+    modelsBase: resolvePath(textOf(args, 'models_base_dir')!),
+  };
+  checkPaths(paths);
+  return inSlot(context, { slot: newSlot() }, paths, (session) => ({
+    ...requestFor(session, options, paths),
+    pretrained: pretrainedPath === undefined ? undefined : openModel(session, pretrainedPath),
+  }));
+}
+
+async function resumeRun(context: CommandContext, runId: string): Promise<CommandResult> {
+  const { args } = context;
+  const { slot, paths: stored } = findRun(runId);
+  // The dataset may have moved.
+  const dataDir = textOf(args, 'data_dir');
+  const paths = dataDir === undefined ? stored : { ...stored, dataDirs: splitPaths(dataDir) };
+  checkPaths(paths);
+  return inSlot(context, { slot, runId }, paths, (session) => ({
+    ...requestFor(session, defaultTrainingOptions(), paths),
+    resumeRunId: runId,
+  }));
+}
+
+/** @throws UsageError, CommandError */
+function readOptions(args: Arguments): TrainingOptions {
+  const options = givenOptions(args, defaultTrainingOptions());
+  const scheduleFile = textOf(args, 'learning_rate_schedule_file');
+  const learning_rate_schedule = scheduleFile === undefined ? '' : readScheduleFile(scheduleFile);
+  if (options.learning_rate <= 0 && scheduleFile === undefined)
+    throw new UsageError(
+      `With --learning_rate ${options.learning_rate} the rate comes from a file: name it with --learning_rate_schedule_file, e.g. data/learning_rate_schedule_classifier_casia.txt.`,
+    );
+  if (textOf(args, 'filter_filename') !== undefined)
+    throw new UsageError(
+      '--filter_filename cannot be used yet: this program does not read such tables. Leave it out, or remove the photos from the dataset.',
+    );
+  return { ...options, learning_rate_schedule };
+}
+
+function checkPaths({ dataDirs, lfw, logsBase, modelsBase }: RunFolderPaths): void {
+  for (const folder of dataDirs) requireFolder(folder);
+  if (lfw) requireFolder(lfw.folder);
+  if (lfw?.pairs.path !== undefined) requireFile(lfw.pairs.path);
+  prepareOutputFolder(logsBase);
+  prepareOutputFolder(modelsBase);
+}
+
+function requestFor(session: BrowserSession, options: TrainingOptions, paths: RunFolderPaths): TrainRequest {
+  const { dataDirs, lfw, logsBase, modelsBase } = paths;
+  return {
+    options,
+    data: dataDirs.map((folder) => session.openFolder(folder)),
+    lfw: lfw && pairsSource(lfw.pairs, session.openFolder(lfw.folder)),
+    logsBase: session.openFolder(logsBase, { writable: true }),
+    modelsBase: session.openFolder(modelsBase, { writable: true }),
+  };
+}
+
+/** Runs in the browser profile of the slot, which is kept until the run has finished. */
+async function inSlot(
+  context: CommandContext,
+  { slot, runId: resumedId }: { readonly slot: RunSlot; readonly runId?: string },
+  paths: RunFolderPaths,
+  request: (session: BrowserSession) => TrainRequest,
+): Promise<CommandResult> {
+  const { output } = context;
+  const startedAt = performance.now();
+  let runId = resumedId;
+  let isFinished = false;
+  let session: BrowserSession | undefined;
+  try {
+    session = await context.openSession(slot.profileFolder);
+    if (paths.lfw) notePairs(paths.lfw.pairs, output);
+    const summary = await runTraining(context, session, request(session), (id) => {
+      runId = id;
+      remember(slot, { runId: id, paths });
+      output.line(`Log directory: ${join(paths.logsBase, id)}`);
+      output.line(`Model directory: ${join(paths.modelsBase, id)}`);
+    });
+    isFinished = summary.run.status === 'finished';
+    return { json: resultOf(summary, paths, (performance.now() - startedAt) / 1000) };
+  } finally {
+    // The profile is deleted, or gone on with: the browser must have let it go.
+    await session?.close();
+    if (isFinished || runId === undefined) forget(slot);
+    else output.line(`To go on with it: npm run --silent facenet -- train --resume ${runId}`);
+  }
+}
+
+/** @param onStarted given the run's id */
+export async function runTraining(
+  context: CommandContext,
+  session: BrowserSession,
+  request: TrainRequest,
+  onStarted: (runId: string) => void,
+): Promise<TrainSummary> {
+  const { output } = context;
+  let stepsPerEpoch = request.options.epoch_size;
+  let isStopping = false;
+  const stop = async (): Promise<void> => {
+    isStopping = true;
+    await session.train.stop();
+  };
+  context.onInterrupt(stop);
+  return session.train.train(request, (event) => {
+    if (event.kind === 'started') {
+      stepsPerEpoch = event.stepsPerEpoch;
+      onStarted(event.run.id);
+    }
+    for (const line of linesOf(event, stepsPerEpoch)) output.line(line);
+    // A run pauses by itself when a folder is no longer readable. Nobody is here to allow it.
+    if (event.kind === 'status' && event.status === 'paused' && !isStopping)
+      void stop().catch(() => undefined);
+  });
+}
+
+function linesOf(event: TrainEvent, stepsPerEpoch: number): string[] {
+  switch (event.kind) {
+    case 'started':
+      return [
+        `Number of classes in training set: ${event.run.classNames.length}`,
+        `Number of examples in training set: ${event.run.imageCount}`,
+        `Number of trained parameters: ${event.parameterCount}`,
+        `Running training with ${event.executor}`,
+      ];
+    case 'step':
+      return [formatStep(event.record, stepsPerEpoch)];
+    case 'validation':
+      return [formatValidation(event.record)];
+    case 'evaluation':
+      return [
+        `Accuracy: ${event.record.accuracy.toFixed(5)}`,
+        `Validation rate: ${event.record.valRate.toFixed(5)} @ FAR=0.00100`,
+      ];
+    case 'checkpoint':
+      return [
+        `Variables of step ${event.step} saved in ${(event.durationMs / 1000).toFixed(2)} seconds (${formatBytes(event.sizeBytes)})`,
+      ];
+    case 'status':
+      return event.status === 'running' ? [] : [event.message];
+    case 'warning':
+      return [`Warning: ${event.message}`];
+  }
+}
+
+function resultOf(
+  { run, lastStep }: TrainSummary,
+  { logsBase, modelsBase }: RunFolderPaths,
+  seconds: number,
+): Record<string, unknown> {
+  return {
+    run: run.id,
+    status: run.status,
+    step: run.step,
+    epoch: run.epoch,
+    total_loss: lastStep?.totalLoss,
+    cross_entropy: lastStep?.crossEntropy,
+    accuracy: lastStep?.accuracy,
+    lfw_accuracy: run.lastEvaluation?.accuracy,
+    lfw_val_rate: run.lastEvaluation?.valRate,
+    log_dir: join(logsBase, run.id),
+    model_dir: join(modelsBase, run.id),
+    seconds,
+  };
+}

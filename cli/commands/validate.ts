@@ -1,0 +1,105 @@
+/** validate: the original's validate_on_lfw. */
+import type { EvaluateRequest } from '../../workers/protocol.ts';
+import { BACKEND_FLAG, chosenBackend, isSet, numberOf, type Command } from '../command.ts';
+import { formatEvaluation, formatProgress } from '../format.ts';
+import { openModel, requireModel } from '../model_path.ts';
+import { choosePairs, notePairs, PAIRS_FLAGS, pairsSource } from '../pairs.ts';
+import { requireFolder, resolvePath } from '../paths.ts';
+
+export const validateCommand: Command = {
+  name: 'validate',
+  summary: 'Measure a model on pairs of photos, as LFW does: accuracy, VAL at FAR 0.001, AUC, EER.',
+  positionals: [
+    {
+      name: 'model',
+      description: 'A model file, or the folder of a run or of an export: the newest model in it.',
+    },
+    { name: 'lfw_dir', description: 'The folder of aligned faces: a subfolder a person.' },
+  ],
+  flags: [
+    ...PAIRS_FLAGS,
+    {
+      name: 'lfw_nrof_folds',
+      type: 'integer',
+      minimum: 2,
+      default: 10,
+      description: 'Number of folds of the cross validation.',
+    },
+    {
+      name: 'lfw_batch_size',
+      type: 'integer',
+      minimum: 1,
+      default: 100,
+      description: 'Number of images in a batch.',
+    },
+    {
+      name: 'lfw_distance_metric',
+      aliases: ['distance_metric'],
+      type: 'choice',
+      choices: [0, 1],
+      default: 0,
+      description: '0: squared Euclidean distance, 1: angle.',
+    },
+    {
+      name: 'lfw_use_flipped_images',
+      aliases: ['use_flipped_images'],
+      type: 'flag',
+      description: 'Use the embeddings of both orientations of each image.',
+    },
+    {
+      name: 'lfw_subtract_mean',
+      aliases: ['subtract_mean'],
+      type: 'flag',
+      description: 'Subtract the mean embedding before distances.',
+    },
+    {
+      name: 'image_size',
+      type: 'integer',
+      minimum: 75,
+      maximum: 1024,
+      description: "Width and height of the network's input, pixels; default: what the model was trained on.",
+    },
+    {
+      name: 'use_fixed_image_standardization',
+      type: 'flag',
+      description: 'Standardise as (p − 127.5)/128; default: as the model was trained.',
+    },
+    BACKEND_FLAG,
+  ],
+  example: 'validate ~/models/facenet/20260101-120000 ~/datasets/lfw/lfw_160 --lfw_pairs pairs.txt',
+  async run(context) {
+    const { args, output } = context;
+    const model = requireModel(args.positionals[0]!);
+    const images = requireFolder(resolvePath(args.positionals[1]!));
+    const pairs = choosePairs(args);
+    const { image_size, use_fixed_image_standardization } = args.values;
+    const session = await context.openSession();
+    notePairs(pairs, output);
+    const request: EvaluateRequest = {
+      model: openModel(session, model),
+      pairs: pairsSource(pairs, session.openFolder(images)),
+      options: {
+        lfw_batch_size: numberOf(args, 'lfw_batch_size'),
+        lfw_distance_metric: args.values['lfw_distance_metric'] === 1 ? 1 : 0,
+        lfw_use_flipped_images: isSet(args, 'lfw_use_flipped_images'),
+        lfw_subtract_mean: isSet(args, 'lfw_subtract_mean'),
+        image_size: typeof image_size === 'number' ? image_size : undefined,
+        use_fixed_image_standardization:
+          typeof use_fixed_image_standardization === 'boolean' ? use_fixed_image_standardization : undefined,
+      },
+      backend: chosenBackend(args),
+    };
+    context.onInterrupt(() => session.train.cancelEvaluation());
+    const result = await session.train.evaluate(request, ({ done, total, imagesPerSecond: rate }) =>
+      output.progress(
+        formatProgress('Embedded', 'images', { done, total, rate, secondsLeft: (total - done) / rate }),
+        done === total,
+      ),
+    );
+    if (result.skippedPairs > 0)
+      output.line(`Skipped ${result.skippedPairs} pairs: ${result.skippedExamples.join(', ')}`);
+    for (const line of formatEvaluation(result)) output.line(line);
+    const { roc: _, ...figures } = result;
+    return { json: figures };
+  },
+};

@@ -1,0 +1,81 @@
+/** Lines in the words and formats of the original's programs. */
+import type { DeviceInfo, EvaluationResult, StepRecord, ValidationRecord } from '../workers/protocol.ts';
+
+/** `1 h 02 min`, `3 min 20 s`, `12 s` */
+export function formatDuration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '–';
+  const whole = Math.max(Math.round(seconds), 0);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  if (whole >= 3600) return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
+  if (whole >= 60) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+  return `${whole} s`;
+}
+
+export interface ProgressFigures {
+  readonly done: number;
+  readonly total: number;
+  /** Per second. */
+  readonly rate: number;
+  readonly secondsLeft: number;
+}
+
+/** `Aligned 12 of 72 photos (17 %), 3.4 photos/s, 18 s left` */
+export function formatProgress(verb: string, unit: string, figures: ProgressFigures): string {
+  const { done, total, rate, secondsLeft } = figures;
+  const share = total > 0 ? Math.floor((100 * done) / total) : 100;
+  const left = done < total ? `, ${formatDuration(secondsLeft)} left` : '';
+  return `${verb} ${done} of ${total} ${unit} (${share} %), ${formatRate(rate)} ${unit}/s${left}`;
+}
+
+function formatRate(rate: number): string {
+  return Number.isFinite(rate) ? rate.toFixed(rate < 10 ? 1 : 0) : '–';
+}
+
+/** @param forced the backend that was asked for, if any */
+export function formatDevice(device: DeviceInfo, forced?: 'webgpu' | 'wasm'): string {
+  const backend = forced ?? device.backend;
+  if (backend === 'webgpu') return `Device: ${device.adapter || 'no WebGPU adapter'}, WebGPU`;
+  const found = device.isSoftware
+    ? device.hasWebGpu
+      ? `no graphics processor (${device.adapter})`
+      : 'no WebGPU'
+    : device.adapter;
+  return `Device: ${found}, WebAssembly on the processor`;
+}
+
+/** train_softmax's line a step. */
+export function formatStep(record: StepRecord, stepsPerEpoch: number): string {
+  return [
+    `Epoch: [${record.epoch}][${record.batch}/${stepsPerEpoch}]`,
+    `Time ${(record.stepMs / 1000).toFixed(3)}`,
+    `Loss ${record.totalLoss.toFixed(3)}`,
+    `Xent ${record.crossEntropy.toFixed(3)}`,
+    `RegLoss ${record.regularization.toFixed(3)}`,
+    `Accuracy ${record.accuracy.toFixed(3)}`,
+    `Lr ${record.learningRate.toFixed(5)}`,
+    `Cl ${record.centerLoss.toFixed(3)}`,
+  ].join('\t');
+}
+
+export function formatValidation(record: ValidationRecord): string {
+  return `Validation Epoch: ${record.epoch}\tXent ${record.crossEntropy.toFixed(3)}\tAccuracy ${record.accuracy.toFixed(3)}`;
+}
+
+/** validate_on_lfw's lines. */
+export function formatEvaluation(result: EvaluationResult): string[] {
+  return [
+    `Accuracy: ${result.accuracy.toFixed(5)}+-${result.accuracyStd.toFixed(5)}`,
+    `Validation rate: ${result.val.toFixed(5)}+-${result.valStd.toFixed(5)} @ FAR=${result.far.toFixed(5)}`,
+    `Area Under Curve (AUC): ${result.auc.toFixed(3)}`,
+    `Equal Error Rate (EER): ${result.eer.toFixed(3)}`,
+  ];
+}
+
+export function formatBytes(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  const units = ['kB', 'MB', 'GB', 'TB'];
+  let value = bytes / 1000;
+  let unit = 0;
+  for (; value >= 999.5 && unit < units.length - 1; unit++) value /= 1000;
+  return `${value.toFixed(value < 9.95 ? 1 : 0)} ${units[unit]!}`;
+}

@@ -1,0 +1,121 @@
+/** The terminal front end: the command line, its errors, and the end of the browser. */
+import { BrowserSession } from './browser_session.ts';
+import { chosenBackend, COMMON_FLAGS, isSet, textOf, type Command, type CommandContext } from './command.ts';
+import { alignCommand } from './commands/align.ts';
+import { conformanceCommand } from './commands/conformance.ts';
+import { demoCommand } from './commands/demo.ts';
+import { detectCommand } from './commands/detect.ts';
+import { exportCommand } from './commands/export.ts';
+import { trainCommand } from './commands/train.ts';
+import { validateCommand } from './commands/validate.ts';
+import { EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, UsageError } from './errors.ts';
+import { parseArguments, type Arguments } from './flags.ts';
+import { formatDevice } from './format.ts';
+import { commandHelp, generalHelp } from './help.ts';
+import { Interruption } from './interruption.ts';
+import { nearestName } from './nearest_name.ts';
+import { Output } from './output.ts';
+import { resolvePath } from './paths.ts';
+import { splitWords } from './words.ts';
+
+const COMMANDS: readonly Command[] = [
+  alignCommand,
+  detectCommand,
+  trainCommand,
+  validateCommand,
+  exportCommand,
+  conformanceCommand,
+  demoCommand,
+];
+
+/** @returns the exit code */
+export async function main(argv: readonly string[]): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === '--help' || name === '-h' || (name === 'help' && rest.length === 0)) {
+    console.log(generalHelp(COMMANDS));
+    return name === undefined ? EXIT_USAGE : 0;
+  }
+  try {
+    const command = findCommand(name === 'help' ? rest[0]! : name);
+    if (name === 'help' || rest.some((token) => token === '--help' || token === '-h')) {
+      console.log(commandHelp(command));
+      return 0;
+    }
+    return await runCommand(
+      command,
+      parseArguments(command.positionals, [...command.flags, ...COMMON_FLAGS], rest),
+    );
+  } catch (error) {
+    return report(error, false);
+  }
+}
+
+/** @throws UsageError */
+function findCommand(name: string): Command {
+  const command = COMMANDS.find((candidate) => candidate.name === name);
+  if (command) return command;
+  const names = COMMANDS.map((candidate) => candidate.name);
+  const nearest = nearestName(name, names);
+  throw new UsageError(
+    `There is no command "${name}".${nearest ? ` Did you mean ${nearest}?` : ''} Commands: ${names.join(', ')}.`,
+  );
+}
+
+async function runCommand(command: Command, args: Arguments): Promise<number> {
+  const output = new Output(process.stdout);
+  const verbose = isSet(args, 'verbose');
+  let session: BrowserSession | undefined;
+  const interruption = new Interruption(
+    () => output.line('Stopping; what is done is kept. Ctrl-C again ends at once.'),
+    // Playwright ends the browser together with this process.
+    () => process.exit(EXIT_INTERRUPTED),
+  );
+  interruption.listen();
+  const context: CommandContext = {
+    args,
+    output,
+    async openSession(profileFolder) {
+      session = await openSession(args, output, profileFolder);
+      return session;
+    },
+    onInterrupt: (stop) => interruption.onInterrupt(stop),
+    get interrupted() {
+      return interruption.interrupted;
+    },
+  };
+  let exitCode: number;
+  try {
+    const { json, exitCode: wanted = 0 } = await command.run(context);
+    if (isSet(args, 'json')) output.line(JSON.stringify(json));
+    exitCode = interruption.interrupted ? EXIT_INTERRUPTED : wanted;
+  } catch (error) {
+    output.clearProgress();
+    exitCode = report(error, verbose);
+  }
+  await session?.close();
+  return exitCode;
+}
+
+async function openSession(
+  args: Arguments,
+  output: Output,
+  profileFolder: string | undefined,
+): Promise<BrowserSession> {
+  const browser = textOf(args, 'browser');
+  const session = await BrowserSession.open({
+    browser: browser && resolvePath(browser),
+    browserArguments: splitWords(textOf(args, 'browser_args') ?? ''),
+    profileFolder,
+    log: (line) => console.error(line),
+    verbose: isSet(args, 'verbose'),
+  });
+  output.line(formatDevice(await session.align.describeDevice(), chosenBackend(args)));
+  return session;
+}
+
+function report(error: unknown, verbose: boolean): number {
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  console.error(`facenet: ${message.replaceAll(/\s*\n\s*/g, ' ')}`);
+  if (verbose && stack) console.error(stack);
+  return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE;
+}

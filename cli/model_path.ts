@@ -1,0 +1,24 @@
+/** A model as it is named on the command line: a file, or the folder of a run or of an export. */
+import { dirname, basename } from 'node:path';
+import type { ModelReference } from '../workers/protocol.ts';
+import type { BrowserSession } from './browser_session.ts';
+import { CommandError } from './errors.ts';
+import { kindOf, resolvePath } from './paths.ts';
+
+/** @throws CommandError when there is nothing of this name */
+export function requireModel(text: string): string {
+  const path = resolvePath(text);
+  if (kindOf(path) === undefined)
+    throw new CommandError(
+      `There is no model ${path}. Name a model file, or the folder of a run or of an export.`,
+    );
+  return path;
+}
+
+/** @param path absolute */
+export function openModel(session: BrowserSession, path: string): ModelReference {
+  if (kindOf(path) === 'folder') return { kind: 'directory', directory: session.openFolder(path) };
+  // A model.json has its weights beside it.
+  const access = path.endsWith('.json') ? {} : { only: [basename(path)] };
+  return { kind: 'directory', directory: session.openFolder(dirname(path), access), path: basename(path) };
+}

@@ -1,0 +1,94 @@
+/**
+ * The built page, served from memory with the headers that isolate it: a build made while a job runs does not pull the
+ * page from under it.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join } from 'node:path';
+import { isolationHeaders } from '../scripts/isolation_headers.mjs';
+
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json',
+  '.wasm': 'application/wasm',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+};
+
+/** @returns true when the request was answered */
+export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;
+
+export interface StaticServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/**
+ * @param folder its files are read once, now
+ * @param first asked before the files are
+ */
+export async function startStaticServer(folder: string, first: RequestHandler): Promise<StaticServer> {
+  const files = await readFiles(folder);
+  const server = createServer((request, response) => {
+    for (const [name, value] of Object.entries(isolationHeaders)) response.setHeader(name, value);
+    first(request, response)
+      .then((answered) => {
+        if (!answered) answer(files, request, response);
+      })
+      .catch((error: unknown) => {
+        response.destroy(error instanceof Error ? error : undefined);
+      });
+  });
+  // A single file of a checkpoint may take a slow disk longer than Node's default of five minutes.
+  server.requestTimeout = 0;
+  await listen(server);
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function readFiles(folder: string): Promise<Map<string, Buffer>> {
+  const files = new Map<string, Buffer>();
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    files.set(path.slice(folder.length).replaceAll('\\', '/').replace(/^\/*/, '/'), await readFile(path));
+  }
+  return files;
+}
+
+/** On this machine only: nothing of it is reachable from the network. */
+function listen(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+}
+
+function answer(
+  files: ReadonlyMap<string, Buffer>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+  const path = pathname === '/' ? '/index.html' : pathname;
+  const content = files.get(path);
+  if (!content || (request.method !== 'GET' && request.method !== 'HEAD')) {
+    response.writeHead(content ? 405 : 404).end();
+    return;
+  }
+  response.writeHead(200, {
+    'Content-Type': CONTENT_TYPES[extname(path)] ?? 'application/octet-stream',
+    'Content-Length': content.length,
+    'Cache-Control': 'no-store',
+  });
+  response.end(request.method === 'HEAD' ? undefined : content);
+}

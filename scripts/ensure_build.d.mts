@@ -1,0 +1,2 @@
+export const distFolder: string;
+export function ensureBuild(options?: { quiet?: boolean }): Promise<void>;

@@ -1,0 +1,4 @@
+export function ensureChromium(options?: {
+  preferred?: string | undefined;
+  log?: (line: string) => void;
+}): Promise<string>;
