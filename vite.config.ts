@@ -1,22 +1,17 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { resolve } from 'node:path';
 import { defineConfig } from 'vite';
+import { isolationHeaders } from './scripts/isolation_headers.mjs';
+import { selfContainedWasmThreads } from './scripts/self_contained_wasm_threads.ts';
+import { serveWeights } from './scripts/serve_weights.ts';
 
-/**
- * Cross-origin isolation gives the workers SharedArrayBuffer, and with it the threaded WebAssembly backend where
- * there is no GPU.
- */
-export const isolationHeaders = {
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Embedder-Policy': 'require-corp',
-  'Cross-Origin-Resource-Policy': 'same-origin',
-};
+export { isolationHeaders };
 
 export default defineConfig({
   // Relative addresses: the built page works from any folder of any static host.
   base: './',
-  plugins: [svelte()],
-  worker: { format: 'es' },
+  plugins: [svelte(), serveWeights()],
+  worker: { format: 'es', plugins: () => [selfContainedWasmThreads()] },
   assetsInclude: ['**/*-shard1'],
   build: {
     target: 'es2023',

@@ -2,6 +2,7 @@ import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 import { chromiumArguments, findChromium } from './scripts/chromium.mjs';
+import { serveWeights } from './scripts/serve_weights.ts';
 import { isolationHeaders } from './vite.config.ts';
 
 /**
@@ -20,7 +21,23 @@ export default defineConfig({
         },
       },
       {
-        plugins: [svelte()],
+        plugins: [svelte(), serveWeights()],
+        // Bundled before the tests begin: a dependency found in the middle of a test would reload its page.
+        optimizeDeps: {
+          include: [
+            '@tensorflow/tfjs',
+            '@tensorflow/tfjs-backend-cpu',
+            '@tensorflow/tfjs-backend-wasm',
+            '@tensorflow/tfjs-backend-webgpu',
+            '@tensorflow/tfjs-converter',
+            '@tensorflow/tfjs-core',
+            'client-zip',
+            'comlink',
+            'fast-check',
+            'idb',
+            'valibot',
+          ],
+        },
         // Reference values that are not part of the project lie beside it, where they are there at all.
         server: { headers: isolationHeaders, fs: { allow: ['.', '../shared'] } },
         test: {

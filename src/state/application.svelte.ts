@@ -1,0 +1,25 @@
+/** The page's whole state, made once. */
+import { EvaluateState } from './evaluate.svelte.ts';
+import { ExportsState } from './exports.svelte.ts';
+import { JobGuard } from './job_guard.svelte.ts';
+import { Library } from './library.svelte.ts';
+import { Navigation } from './navigation.svelte.ts';
+import { PhotosState } from './photos.svelte.ts';
+import { SampleRun } from './sample_run.svelte.ts';
+import { TrainState } from './train.svelte.ts';
+
+export class ApplicationParts {
+  readonly navigation = new Navigation();
+  readonly library = new Library();
+  readonly guard = new JobGuard();
+  readonly photos = new PhotosState(this.library, this.guard);
+  readonly train = new TrainState(this.library, this.guard);
+  readonly evaluate = new EvaluateState(this.library, this.guard);
+  readonly exports = new ExportsState(this.guard);
+}
+
+export class Application extends ApplicationParts {
+  readonly sampleRun = new SampleRun(this);
+}
+
+export const app = new Application();

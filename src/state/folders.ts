@@ -1,0 +1,118 @@
+/** Folders as the page gets them: picked, dropped, or chosen with an input where the browser has no picker. */
+import type { DirectoryReference } from '../../workers/protocol.ts';
+
+export class NotAFolderError extends Error {
+  override name = 'NotAFolderError';
+  constructor() {
+    super(
+      'What was dropped is no folder. Drop a folder that holds one subfolder a person, with that person’s photos in it.',
+    );
+  }
+}
+
+export function folderName(reference: DirectoryReference): string {
+  switch (reference.kind) {
+    case 'handle':
+      return reference.handle.name;
+    case 'private':
+      return reference.path.split('/').at(-1)!;
+    default:
+      return reference.name;
+  }
+}
+
+/** @throws AbortError when the person closes the picker */
+export async function pickFolder(mode: 'read' | 'readwrite'): Promise<DirectoryReference> {
+  return { kind: 'handle', handle: await window.showDirectoryPicker({ mode }) };
+}
+
+/** From `<input webkitdirectory>`; undefined when nothing was chosen. */
+export function folderFromInput(files: FileList | null): DirectoryReference | undefined {
+  const first = files?.[0];
+  if (!files || !first) return undefined;
+  const name = first.webkitRelativePath.split('/')[0]!;
+  return {
+    kind: 'files',
+    name,
+    files: Array.from(files, (file) => ({ path: file.webkitRelativePath.slice(name.length + 1), file })),
+  };
+}
+
+/** Must be called in the drop event itself: its items are gone afterwards. @throws NotAFolderError */
+export async function droppedFolders(transfer: DataTransfer): Promise<DirectoryReference[]> {
+  const items = [...transfer.items].filter((item) => item.kind === 'file');
+  const pending = items.map((item) =>
+    'getAsFileSystemHandle' in item
+      ? item.getAsFileSystemHandle().then(handleReference)
+      : entryReference((item as DataTransferItem).webkitGetAsEntry()),
+  );
+  const references = (await Promise.all(pending)).filter((reference) => reference !== undefined);
+  if (references.length === 0) throw new NotAFolderError();
+  return references;
+}
+
+function handleReference(handle: FileSystemHandle | null): DirectoryReference | undefined {
+  return handle?.kind === 'directory'
+    ? { kind: 'handle', handle: handle as FileSystemDirectoryHandle }
+    : undefined;
+}
+
+async function entryReference(entry: FileSystemEntry | null): Promise<DirectoryReference | undefined> {
+  if (!entry?.isDirectory) return undefined;
+  const files: { path: string; file: File }[] = [];
+  await collectFiles(entry as FileSystemDirectoryEntry, '', files);
+  return { kind: 'files', name: entry.name, files };
+}
+
+async function collectFiles(
+  folder: FileSystemDirectoryEntry,
+  prefix: string,
+  files: { path: string; file: File }[],
+): Promise<void> {
+  const reader = folder.createReader();
+  for (;;) {
+    // A reader gives its entries in pieces, and an empty piece at the end.
+    const entries = await new Promise<FileSystemEntry[]>((resolve, reject) =>
+      reader.readEntries(resolve, reject),
+    );
+    if (entries.length === 0) return;
+    for (const entry of entries) {
+      const path = prefix + entry.name;
+      if (entry.isDirectory) await collectFiles(entry as FileSystemDirectoryEntry, `${path}/`, files);
+      else
+        files.push({
+          path,
+          file: await new Promise<File>((resolve, reject) =>
+            (entry as FileSystemFileEntry).file(resolve, reject),
+          ),
+        });
+    }
+  }
+}
+
+/**
+ * Asks for the folders' permission where it is not given; needs a click.
+ * @returns whether all may now be used
+ */
+export async function requestAccess(
+  references: readonly DirectoryReference[],
+  mode: 'read' | 'readwrite' = 'read',
+): Promise<boolean> {
+  for (const reference of references) {
+    if (reference.kind !== 'handle') continue;
+    const { handle } = reference;
+    if ((await handle.queryPermission({ mode })) === 'granted') continue;
+    if ((await handle.requestPermission({ mode })) !== 'granted') return false;
+  }
+  return true;
+}
+
+/** What can be used again after the page was closed. */
+export function canBeRemembered(reference: DirectoryReference): boolean {
+  return reference.kind === 'handle' || reference.kind === 'private';
+}
+
+/** A name that can be part of a path in the private file system. */
+export function safeName(name: string): string {
+  return name.replace(/[/\\:*?"<>|]+/g, '-').slice(0, 80);
+}

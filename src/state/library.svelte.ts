@@ -1,0 +1,66 @@
+/** What is stored in this browser: runs, remembered folders, and the room they take. */
+import type { DirectoryReference, RememberedFolder, RunRecord } from '../../workers/protocol.ts';
+import { problemOf, type Problem } from './errors.ts';
+import { libraryWorker } from './workers.ts';
+
+export class Library {
+  runs = $state.raw<readonly RunRecord[]>([]);
+  folders = $state.raw<readonly RememberedFolder[]>([]);
+  storage = $state.raw<{ usedBytes: number; quotaBytes: number } | undefined>();
+  problem = $state.raw<Problem | undefined>();
+  isLoaded = $state(false);
+  /** Runs whose worker is gone: the page was closed or reloaded, or the browser crashed. */
+  readonly interrupted = $derived(this.runs.filter(({ status }) => status === 'interrupted'));
+
+  async refresh(): Promise<void> {
+    try {
+      [this.runs, this.folders, this.storage] = await Promise.all([
+        libraryWorker.call((api) => api.listRuns()),
+        libraryWorker.call((api) => api.listFolders()),
+        libraryWorker.call((api) => api.estimate()),
+      ]);
+      this.problem = undefined;
+    } catch (error) {
+      this.problem = problemOf(error);
+    } finally {
+      this.isLoaded = true;
+    }
+  }
+
+  foldersFor(...roles: RememberedFolder['role'][]): RememberedFolder[] {
+    return this.folders.filter(({ role }) => roles.includes(role));
+  }
+
+  async remember(reference: DirectoryReference, role: RememberedFolder['role']): Promise<void> {
+    try {
+      await libraryWorker.call((api) => api.rememberFolder(reference, role));
+      this.folders = await libraryWorker.call((api) => api.listFolders());
+    } catch (error) {
+      // Not being able to remember a folder takes nothing from its use now.
+      console.warn(error);
+    }
+  }
+
+  async forget(folder: RememberedFolder): Promise<void> {
+    await this.#change(() => libraryWorker.call((api) => api.forgetFolder(folder.id)));
+  }
+
+  async deleteRun(runId: string): Promise<void> {
+    await this.#change(() => libraryWorker.call((api) => api.deleteRun(runId)));
+  }
+
+  async deleteEverything(): Promise<void> {
+    await this.#change(() => libraryWorker.call((api) => api.deleteEverything()));
+  }
+
+  async #change(work: () => Promise<void>): Promise<void> {
+    let problem: Problem | undefined;
+    try {
+      await work();
+    } catch (error) {
+      problem = problemOf(error);
+    }
+    await this.refresh();
+    if (problem) this.problem = problem;
+  }
+}

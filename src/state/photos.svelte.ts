@@ -1,0 +1,311 @@
+/** The first step: folders of photos → aligned faces. */
+import { proxy } from 'comlink';
+import {
+  DEFAULT_ALIGN_OPTIONS,
+  type AlignEvent,
+  type AlignFailure,
+  type AlignOptions,
+  type AlignOutput,
+  type AlignSummary,
+  type DirectoryReference,
+} from '../../workers/protocol.ts';
+import { DatasetChoice } from './dataset_choice.svelte.ts';
+import { saveBlob, withMovedStream, zipToFile, type ZipTarget } from './downloads.ts';
+import { problemOf, type Problem } from './errors.ts';
+import { features } from './features.ts';
+import { folderName, pickFolder, requestAccess, safeName } from './folders.ts';
+import type { JobGuard } from './job_guard.svelte.ts';
+import type { Library } from './library.svelte.ts';
+import { alignWorker, datasetWorker } from './workers.ts';
+
+export interface AlignPreset {
+  readonly id: string;
+  readonly title: string;
+  readonly description: string;
+  readonly image_size: number;
+  readonly margin: number;
+}
+
+export const ALIGN_PRESETS: readonly AlignPreset[] = [
+  {
+    id: 'train',
+    title: 'train 182/44',
+    description: 'For training at 160 pixels: room for a random crop around the face.',
+    image_size: 182,
+    margin: 44,
+  },
+  {
+    id: 'test',
+    title: 'test 160/32',
+    description: 'For evaluating a model: exactly what the network sees.',
+    image_size: 160,
+    margin: 32,
+  },
+];
+
+export type OutputKind = 'private' | 'folder' | 'zip';
+export type AlignStatus = 'idle' | 'starting' | 'running' | 'paused' | 'stopping' | 'done' | 'failed';
+
+export interface FaceThumbnail {
+  readonly path: string;
+  readonly bitmap: ImageBitmap;
+}
+
+interface AlignProgress {
+  readonly done: number;
+  readonly total: number;
+  readonly photosPerSecond: number;
+  readonly secondsLeft: number;
+}
+
+const THUMBNAILS_KEPT = 120;
+const FLUSH_INTERVAL_MS = 150;
+const THUMBNAIL_SIZE_PX = 112;
+
+export class PhotosState {
+  readonly input: DatasetChoice;
+  options = $state<AlignOptions>({ ...DEFAULT_ALIGN_OPTIONS });
+  outputKind = $state<OutputKind>(features.privateStorage ? 'private' : 'zip');
+  outputFolder = $state.raw<DirectoryReference | undefined>();
+  status = $state<AlignStatus>('idle');
+  progress = $state.raw<AlignProgress | undefined>();
+  device = $state('');
+  alignedCount = $state(0);
+  skippedCount = $state(0);
+  thumbnails = $state.raw<readonly FaceThumbnail[]>([]);
+  failures = $state.raw<readonly AlignFailure[]>([]);
+  summary = $state.raw<AlignSummary | undefined>();
+  problem = $state.raw<Problem | undefined>();
+  /** Where the aligned faces are, once there are some that can be read back. */
+  aligned = $state.raw<DirectoryReference | undefined>();
+  /** Drawing the sample faces: how many are done. */
+  drawing = $state.raw<{ done: number; total: number } | undefined>();
+  /** A first look at what was chosen. */
+  preview = $state.raw<readonly FaceThumbnail[]>([]);
+
+  readonly isBusy = $derived(['starting', 'running', 'paused', 'stopping'].includes(this.status));
+  readonly presetId = $derived(
+    ALIGN_PRESETS.find(
+      ({ image_size, margin }) => image_size === this.options.image_size && margin === this.options.margin,
+    )?.id ?? 'custom',
+  );
+  readonly #library: Library;
+  readonly #guard: JobGuard;
+  /** What the worker reported since the page was last brought up to date. */
+  #pending: AlignEvent[] = [];
+  #flushTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(library: Library, guard: JobGuard) {
+    this.#library = library;
+    this.#guard = guard;
+    this.input = new DatasetChoice('photos', library);
+  }
+
+  usePreset(preset: AlignPreset): void {
+    this.options = { ...this.options, image_size: preset.image_size, margin: preset.margin };
+  }
+
+  /** Where the private file system keeps the faces of this input under these settings. */
+  get privateOutputPath(): string {
+    const { image_size, margin, detect_multiple_faces } = this.options;
+    const settings = `${image_size}-${margin}${detect_multiple_faces ? '-all' : ''}`;
+    return `aligned/${safeName(this.input.name)} aligned ${settings}`;
+  }
+
+  async chooseOutputFolder(): Promise<void> {
+    try {
+      this.outputFolder = await pickFolder('readwrite');
+      this.outputKind = 'folder';
+      await this.#library.remember(this.outputFolder, 'output');
+    } catch (error) {
+      this.problem = problemOf(error);
+    }
+  }
+
+  /** Shows a few of the chosen photos. */
+  async loadPreview(count = 12): Promise<void> {
+    this.preview = await this.#readThumbnails(this.input.folders, count);
+  }
+
+  async #readThumbnails(
+    references: readonly DirectoryReference[],
+    count: number,
+  ): Promise<readonly FaceThumbnail[]> {
+    try {
+      return await datasetWorker.call((api) => api.thumbnails([...references], count, THUMBNAIL_SIZE_PX));
+    } catch (error) {
+      console.warn(error);
+      return [];
+    }
+  }
+
+  /**
+   * Aligns what is chosen; what is in the output already is skipped, so that this also goes on after a stop.
+   * Must follow a click when the output is a zip file or needs a permission.
+   */
+  async start(): Promise<void> {
+    if (this.isBusy || this.input.folders.length === 0) return;
+    this.problem = undefined;
+    try {
+      const target = await this.#openOutput();
+      if (target) await this.#guard.during('align', false, () => this.#align(target.output, target.zip));
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#flush();
+      alignWorker.release();
+      void this.#library.refresh();
+    }
+  }
+
+  async #openOutput(): Promise<{ output: AlignOutput; zip?: ZipTarget } | undefined> {
+    if (!(await requestAccess(this.input.folders))) return undefined;
+    if (this.outputKind === 'zip') {
+      const zip = await zipToFile(`${safeName(this.input.name)} aligned.zip`);
+      return { output: zip.output, zip };
+    }
+    let directory: DirectoryReference = { kind: 'private', path: this.privateOutputPath };
+    if (this.outputKind === 'folder') {
+      if (!this.outputFolder) await this.chooseOutputFolder();
+      if (!this.outputFolder || !(await requestAccess([this.outputFolder], 'readwrite'))) return undefined;
+      directory = this.outputFolder;
+    } else void navigator.storage.persist?.();
+    return { output: { kind: 'directory', directory } };
+  }
+
+  async #align(output: AlignOutput, zip: ZipTarget | undefined): Promise<void> {
+    this.status = 'starting';
+    this.progress = undefined;
+    this.alignedCount = 0;
+    this.skippedCount = 0;
+    this.thumbnails = [];
+    this.failures = [];
+    this.summary = undefined;
+    this.aligned = undefined;
+    const request = withMovedStream({
+      input: [...this.input.folders],
+      output,
+      options: $state.snapshot(this.options),
+    });
+    const onEvent = proxy((event: AlignEvent) => this.#receive(event));
+    const summary = await alignWorker.call((api) => api.align(request, onEvent));
+    this.#flush();
+    const blob = await zip?.finished;
+    if (blob && blob.size > 0) saveBlob(blob, `${safeName(this.input.name)} aligned.zip`);
+    this.summary = summary;
+    this.failures = summary.failures;
+    this.alignedCount = summary.successfullyAligned - summary.skippedExisting;
+    if (output.kind === 'directory' && summary.successfullyAligned > 0) {
+      this.aligned = output.directory;
+      await this.#library.remember(output.directory, 'aligned');
+      if (this.thumbnails.length < THUMBNAILS_KEPT)
+        this.thumbnails = await this.#readThumbnails([output.directory], THUMBNAILS_KEPT);
+    }
+    this.status = 'done';
+  }
+
+  #fail(error: unknown): void {
+    this.problem = problemOf(error);
+    if (this.isBusy) this.status = this.problem ? 'failed' : 'idle';
+  }
+
+  async pause(): Promise<void> {
+    this.status = 'paused';
+    await alignWorker.call((api) => api.pause());
+  }
+
+  async resume(): Promise<void> {
+    this.status = 'running';
+    await alignWorker.call((api) => api.resume());
+  }
+
+  async stop(): Promise<void> {
+    this.status = 'stopping';
+    await alignWorker.call((api) => api.cancel());
+  }
+
+  /** After a withdrawn permission: asks for it and goes on; needs a click. */
+  async allowAgain(): Promise<void> {
+    const folders = [...this.input.folders, ...(this.outputFolder ? [this.outputFolder] : [])];
+    if (await requestAccess(folders)) await this.start();
+  }
+
+  /** Draws the sample faces into the private file system and makes them the input. */
+  async useSampleFaces(options: { seed: number; people: number; photosPerPerson: number }): Promise<void> {
+    this.problem = undefined;
+    this.drawing = { done: 0, total: options.people * options.photosPerPerson };
+    try {
+      const onProgress = proxy((done: number, total: number) => {
+        this.drawing = { done, total };
+      });
+      const folder = await datasetWorker.call(async (api): Promise<DirectoryReference> =>
+        api.makeSampleFaces(options, onProgress),
+      );
+      await this.input.choose([folder]);
+    } catch (error) {
+      this.problem = problemOf(error);
+    } finally {
+      this.drawing = undefined;
+    }
+  }
+
+  /** Back to choosing; nothing that was written is touched. */
+  reset(): void {
+    this.status = 'idle';
+    this.summary = undefined;
+    this.problem = undefined;
+    this.progress = undefined;
+    this.thumbnails = [];
+    this.failures = [];
+    this.preview = [];
+    void this.input.choose([]);
+  }
+
+  get alignedName(): string {
+    return this.aligned ? folderName(this.aligned) : '';
+  }
+
+  /** Events come by the hundred a second on a fast machine; the page follows a few times a second. */
+  #receive(event: AlignEvent): void {
+    this.#pending.push(event);
+    this.#flushTimer ??= setTimeout(() => this.#flush(), FLUSH_INTERVAL_MS);
+  }
+
+  #flush(): void {
+    clearTimeout(this.#flushTimer);
+    this.#flushTimer = undefined;
+    const events = this.#pending;
+    this.#pending = [];
+    const thumbnails: FaceThumbnail[] = [];
+    const failures: AlignFailure[] = [];
+    let aligned = 0;
+    for (const event of events)
+      switch (event.kind) {
+        case 'started':
+          this.device = event.device;
+          this.skippedCount = event.skipped;
+          if (this.status === 'starting') this.status = 'running';
+          break;
+        case 'aligned':
+          aligned++;
+          if (event.thumbnail)
+            thumbnails.push({ path: event.outputPaths[0] ?? event.path, bitmap: event.thumbnail });
+          break;
+        case 'failed':
+          failures.push(event.failure);
+          break;
+        case 'progress':
+          this.progress = event;
+      }
+    this.alignedCount += aligned;
+    if (thumbnails.length > 0) this.#showThumbnails(thumbnails);
+    if (failures.length > 0) this.failures = [...this.failures, ...failures];
+  }
+
+  /** The newest first, and only so many. */
+  #showThumbnails(added: readonly FaceThumbnail[]): void {
+    const all = [...added.toReversed(), ...this.thumbnails];
+    for (const { bitmap } of all.slice(THUMBNAILS_KEPT)) bitmap.close();
+    this.thumbnails = all.slice(0, THUMBNAILS_KEPT);
+  }
+}

@@ -1,0 +1,116 @@
+/** One run as the Train page shows it: its record, what was measured step by step, and its log. */
+import type { EvaluationSummary, RunRecord, StepRecord, ValidationRecord } from '../../workers/protocol.ts';
+import { libraryWorker } from './workers.ts';
+
+const LOG_LINES_KEPT = 300;
+/** Steps whose mean duration tells the time left. */
+const RATE_WINDOW = 20;
+
+export interface LogLine {
+  readonly id: number;
+  readonly text: string;
+  readonly kind: 'step' | 'note' | 'warning';
+}
+
+/** As the original prints a step. */
+export function stepLine(record: StepRecord, epochSize: number): string {
+  return [
+    `Epoch: [${record.epoch}][${record.batch}/${epochSize}]`,
+    `Time ${(record.stepMs / 1000).toFixed(3)}`,
+    `Loss ${record.totalLoss.toFixed(3)}`,
+    `Xent ${record.crossEntropy.toFixed(3)}`,
+    `RegLoss ${record.regularization.toFixed(3)}`,
+    `Accuracy ${record.accuracy.toFixed(3)}`,
+    `Lr ${record.learningRate.toFixed(5)}`,
+    `Cl ${record.centerLoss.toFixed(3)}`,
+  ].join('\t');
+}
+
+export class RunView {
+  run = $state.raw<RunRecord>() as RunRecord;
+  /** Counts up whenever `steps` grew; what reads steps depends on it. */
+  version = $state(0);
+  validations = $state.raw<readonly ValidationRecord[]>([]);
+  evaluations = $state.raw<readonly EvaluationSummary[]>([]);
+  log = $state.raw<readonly LogLine[]>([]);
+  last = $state.raw<StepRecord | undefined>();
+  /** Plain, because it may be long: read it together with `version`. */
+  readonly steps: StepRecord[] = [];
+  #nextLogId = 0;
+
+  constructor(run: RunRecord) {
+    this.run = run;
+  }
+
+  /** What an earlier visit measured. */
+  async load(): Promise<void> {
+    const { id } = this.run;
+    const [steps, validations, evaluations] = await Promise.all([
+      libraryWorker.call((api) => api.readSteps(id)),
+      libraryWorker.call((api) => api.readValidations(id)),
+      libraryWorker.call((api) => api.readEvaluations(id)),
+    ]);
+    this.steps.length = 0;
+    this.validations = validations;
+    this.evaluations = evaluations;
+    this.log = [];
+    this.addSteps(steps);
+  }
+
+  /** A run that went on does the steps after its checkpoint again: they replace what was measured before. */
+  forgetAfter(step: number): void {
+    while ((this.steps.at(-1)?.step ?? 0) > step) this.steps.pop();
+    this.last = this.steps.at(-1);
+    this.version++;
+  }
+
+  addSteps(records: readonly StepRecord[]): void {
+    if (records.length === 0) return;
+    for (const record of records) this.steps.push(record);
+    this.last = records.at(-1);
+    this.version++;
+    const { epoch_size } = this.run.options;
+    this.#addLines(
+      records.slice(-LOG_LINES_KEPT).map((record) => ({ text: stepLine(record, epoch_size), kind: 'step' })),
+    );
+  }
+
+  note(text: string, kind: LogLine['kind'] = 'note'): void {
+    this.#addLines([{ text, kind }]);
+  }
+
+  #addLines(lines: readonly Omit<LogLine, 'id'>[]): void {
+    const numbered = lines.map((line) => ({ ...line, id: this.#nextLogId++ }));
+    this.log = [...this.log, ...numbered].slice(-LOG_LINES_KEPT);
+  }
+
+  get totalSteps(): number {
+    return this.run.options.max_nrof_epochs * this.run.options.epoch_size;
+  }
+
+  /** Milliseconds a step, of late; undefined before the first one. */
+  get recentStepMs(): number | undefined {
+    const recent = this.steps.slice(-RATE_WINDOW);
+    if (recent.length === 0) return undefined;
+    return recent.reduce((sum, { stepMs }) => sum + stepMs, 0) / recent.length;
+  }
+
+  get imagesPerSecond(): number | undefined {
+    const stepMs = this.recentStepMs;
+    return stepMs === undefined ? undefined : (1000 * this.run.options.batch_size) / stepMs;
+  }
+
+  /** Share of the recent steps' time that was spent waiting for images. */
+  get dataWaitShare(): number | undefined {
+    const recent = this.steps.slice(-RATE_WINDOW);
+    const total = recent.reduce((sum, { stepMs }) => sum + stepMs, 0);
+    return total === 0 ? undefined : recent.reduce((sum, { dataWaitMs }) => sum + dataWaitMs, 0) / total;
+  }
+
+  get secondsLeft(): number | undefined {
+    const stepMs = this.recentStepMs;
+    return stepMs === undefined || !this.last
+      ? undefined
+      : ((this.totalSteps - this.last.step) * stepMs) / 1000;
+  }
+}

@@ -1,0 +1,111 @@
+/** "Try it with sample faces": the whole main job in one click, walking through the ordinary pages. */
+import type { ApplicationParts } from './application.svelte.ts';
+import { STEPS, type StepName } from './navigation.svelte.ts';
+import { optionOverrides, sampleFacesOptions } from './query.ts';
+
+export type SampleStatus = 'idle' | 'running' | 'stopping' | 'stopped' | 'done' | 'failed';
+
+/** Ends the walk at a step whose page shows what went wrong. */
+class StepFailed extends Error {}
+
+export class SampleRun {
+  status = $state<SampleStatus>('idle');
+  step = $state<StepName>('photos');
+  /** What is happening, in a few words. */
+  message = $state('');
+  readonly isRunning = $derived(this.status === 'running' || this.status === 'stopping');
+  readonly stepNumber = $derived(STEPS.indexOf(this.step) + 1);
+  readonly #app: ApplicationParts;
+
+  constructor(app: ApplicationParts) {
+    this.#app = app;
+  }
+
+  async start(): Promise<void> {
+    if (this.isRunning) return;
+    this.status = 'running';
+    try {
+      const aligned = await this.#photos();
+      const runId = await this.#train(aligned);
+      await this.#evaluate(runId, aligned);
+      await this.#export(runId);
+      this.status = 'done';
+      this.message = 'Done: the model is ready to download below.';
+    } catch (error) {
+      if (!(error instanceof StepFailed)) console.error(error);
+      this.status = (this.status as SampleStatus) === 'stopping' ? 'stopped' : 'failed';
+      this.message =
+        this.status === 'stopped'
+          ? 'Stopped. What was done so far is kept, and each page lets you go on by hand.'
+          : 'This step did not work; the message below says what to do.';
+    }
+  }
+
+  /** Stops the step that runs, in the step's own way. */
+  async stop(): Promise<void> {
+    this.status = 'stopping';
+    this.message = 'Stopping …';
+    const { photos, train, evaluate } = this.#app;
+    if (this.step === 'photos' && photos.isBusy) await photos.stop();
+    if (this.step === 'train' && train.isBusy) await train.stop();
+    if (this.step === 'evaluate' && evaluate.isBusy) await evaluate.stop();
+  }
+
+  dismiss(): void {
+    this.status = 'idle';
+  }
+
+  #enter(step: StepName, message: string): void {
+    this.#proceedIf(true);
+    this.step = step;
+    this.message = message;
+    this.#app.navigation.go(step);
+  }
+
+  #proceedIf(condition: boolean): void {
+    if (!condition || this.status !== 'running') throw new StepFailed();
+  }
+
+  async #photos(): Promise<NonNullable<ApplicationParts['photos']['aligned']>> {
+    const { photos } = this.#app;
+    this.#enter('photos', 'Drawing sample faces');
+    await photos.useSampleFaces(sampleFacesOptions);
+    this.#proceedIf(photos.input.summary !== undefined);
+    this.message = 'Finding and aligning the faces';
+    photos.outputKind = 'private';
+    await photos.start();
+    this.#proceedIf(photos.aligned !== undefined && photos.status === 'done');
+    return photos.aligned!;
+  }
+
+  async #train(aligned: NonNullable<ApplicationParts['photos']['aligned']>): Promise<string> {
+    const { train } = this.#app;
+    this.#enter('train', 'Training a model on the aligned faces');
+    train.close();
+    await train.describeDevice();
+    train.usePreset(train.suggestedPreset, optionOverrides());
+    train.evaluatesEachEpoch = false;
+    await train.dataset.choose([aligned]);
+    this.#proceedIf(train.dataset.summary !== undefined);
+    await train.start();
+    this.#proceedIf(train.status === 'finished');
+    return train.live!.run.id;
+  }
+
+  async #evaluate(runId: string, aligned: NonNullable<ApplicationParts['photos']['aligned']>): Promise<void> {
+    const { evaluate, library } = this.#app;
+    this.#enter('evaluate', 'Measuring how well the model tells the people apart');
+    const run = library.runs.find(({ id }) => id === runId);
+    if (run) evaluate.useRun(run);
+    evaluate.pairs.kind = 'generated';
+    await evaluate.pairs.images.choose([aligned]);
+    await evaluate.start();
+    this.#proceedIf(evaluate.status === 'done');
+  }
+
+  async #export(runId: string): Promise<void> {
+    this.#enter('models', 'Writing the model as TensorFlow.js files');
+    const item = await this.#app.exports.toZip(runId, 'tfjs', false);
+    this.#proceedIf(item.status === 'done');
+  }
+}

@@ -1,0 +1,74 @@
+/** What the step navigation says about each step. */
+import type { ApplicationParts } from './application.svelte.ts';
+import { formatCountOf, formatShare } from './format.ts';
+import type { StepName } from './navigation.svelte.ts';
+
+export interface StepState {
+  readonly kind: 'empty' | 'ready' | 'busy' | 'done' | 'problem';
+  readonly text: string;
+  /** 0 … 1 of a running job. */
+  readonly share: number;
+}
+
+const plain = (kind: StepState['kind'], text: string): StepState => ({ kind, text, share: 0 });
+
+export function stepStates(app: ApplicationParts): Record<StepName, StepState> {
+  return {
+    photos: photosState(app),
+    train: trainState(app),
+    evaluate: evaluateState(app),
+    models: modelsState(app),
+  };
+}
+
+function photosState({ photos }: ApplicationParts): StepState {
+  if (photos.drawing) {
+    const { done, total } = photos.drawing;
+    return { kind: 'busy', text: 'drawing', share: done / Math.max(total, 1) };
+  }
+  if (photos.isBusy) {
+    const { done = 0, total = 1 } = photos.progress ?? {};
+    return {
+      kind: 'busy',
+      text: photos.status === 'paused' ? 'paused' : 'aligning',
+      share: done / Math.max(total, 1),
+    };
+  }
+  if (photos.problem ?? photos.input.problem) return plain('problem', 'needs you');
+  if (photos.summary) return plain('done', formatCountOf(photos.summary.successfullyAligned, 'aligned face'));
+  if (photos.input.summary) return plain('ready', formatCountOf(photos.input.summary.imageCount, 'photo'));
+  return plain('empty', 'choose a folder');
+}
+
+function trainState({ train, library }: ApplicationParts): StepState {
+  if (train.isBusy) {
+    const { live } = train;
+    const step = live?.last?.step ?? 0;
+    const text = train.status === 'paused' ? 'paused' : live ? `epoch ${live.last?.epoch ?? 1}` : 'starting';
+    return { kind: 'busy', text, share: live ? step / live.totalSteps : 0 };
+  }
+  if (train.problem) return plain('problem', 'needs you');
+  if (library.interrupted.length > 0) return plain('problem', 'interrupted');
+  const finished = library.runs.filter(({ status }) => status === 'finished' || status === 'stopped').length;
+  if (finished > 0) return plain('done', formatCountOf(finished, 'run'));
+  return train.dataset.summary ? plain('ready', 'ready to start') : plain('empty', 'no run yet');
+}
+
+function evaluateState({ evaluate }: ApplicationParts): StepState {
+  if (evaluate.isBusy) {
+    const { done = 0, total = 1 } = evaluate.progress ?? {};
+    return { kind: 'busy', text: 'measuring', share: done / Math.max(total, 1) };
+  }
+  if (evaluate.problem) return plain('problem', 'needs you');
+  if (evaluate.result) return plain('done', `${formatShare(evaluate.result.accuracy)} right`);
+  return plain('empty', 'not measured');
+}
+
+function modelsState({ library, exports }: ApplicationParts): StepState {
+  if (exports.isBusy) return { kind: 'busy', text: 'exporting', share: 0.5 };
+  const items = [...exports.all.values()];
+  if (items.some(({ status }) => status === 'failed')) return plain('problem', 'needs you');
+  if (items.length > 0) return plain('done', formatCountOf(items.length, 'export'));
+  const count = library.runs.length;
+  return count > 0 ? plain('ready', formatCountOf(count, 'model')) : plain('empty', 'none yet');
+}

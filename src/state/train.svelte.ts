@@ -1,0 +1,290 @@
+/** The second step: aligned faces → a trained model. */
+import { proxy } from 'comlink';
+import type {
+  DeviceInfo,
+  DirectoryReference,
+  RunRecord,
+  StepRecord,
+  TrainEvent,
+  TrainRequest,
+} from '../../workers/protocol.ts';
+import type { TrainingOptions } from '../../workers/training/options.ts';
+import { PRESETS, presetOptions, type Preset } from '../../workers/training/presets.ts';
+import { DatasetChoice } from './dataset_choice.svelte.ts';
+import { problemOf, type Problem } from './errors.ts';
+import { canBeRemembered, folderName, requestAccess } from './folders.ts';
+import { formatBytes, formatShare } from './format.ts';
+import type { JobGuard } from './job_guard.svelte.ts';
+import type { Library } from './library.svelte.ts';
+import { PairsChoice } from './pairs_choice.svelte.ts';
+import { RunView } from './run_view.svelte.ts';
+import { trainWorker } from './workers.ts';
+
+export type TrainStatus =
+  'idle' | 'starting' | 'running' | 'pausing' | 'paused' | 'stopping' | 'finished' | 'stopped' | 'failed';
+
+const FLUSH_INTERVAL_MS = 250;
+
+export class FolderNeededError extends Error {
+  override name = 'FolderNeededError';
+  constructor(folders: string) {
+    super(
+      `This browser cannot remember the folder "${folders}" from one visit to the next. Choose it again under "Dataset", then go on.`,
+    );
+  }
+}
+
+export class TrainState {
+  readonly dataset: DatasetChoice;
+  /** Evaluated after each epoch when wanted. */
+  readonly pairs: PairsChoice;
+  evaluatesEachEpoch = $state(false);
+  options = $state<TrainingOptions>(presetOptions('quick-try'));
+  presetId = $state<Preset['id'] | 'custom'>('quick-try');
+  status = $state<TrainStatus>('idle');
+  problem = $state.raw<Problem | undefined>();
+  device = $state.raw<DeviceInfo | undefined>();
+  executor = $state('');
+  parameterCount = $state(0);
+  statusMessage = $state('');
+  /** Of the run that this page trains. */
+  live = $state.raw<RunView | undefined>();
+  /** What the page shows: the live run or one of the list. */
+  shown = $state.raw<RunView | undefined>();
+  lastCheckpoint = $state.raw<{ step: number; sizeBytes: number; atMs: number } | undefined>();
+  readonly isBusy = $derived(['starting', 'running', 'pausing', 'paused', 'stopping'].includes(this.status));
+  readonly #library: Library;
+  readonly #guard: JobGuard;
+  #describing: Promise<DeviceInfo | undefined> | undefined;
+  #isPresetTouched = false;
+  #pendingSteps: StepRecord[] = [];
+  #flushTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(library: Library, guard: JobGuard) {
+    this.#library = library;
+    this.#guard = guard;
+    this.dataset = new DatasetChoice('aligned', library);
+    this.pairs = new PairsChoice(library);
+  }
+
+  /** What the machine offers; also takes the preset that suits it, unless one was chosen. */
+  describeDevice(): Promise<DeviceInfo | undefined> {
+    this.#describing ??= this.#describeDevice();
+    return this.#describing;
+  }
+
+  async #describeDevice(): Promise<DeviceInfo | undefined> {
+    try {
+      const device = await trainWorker.call((api) => api.describeDevice());
+      this.device = device;
+      if (!this.#isPresetTouched) {
+        this.usePreset(this.suggestedPreset);
+        this.#isPresetTouched = false;
+      }
+      return device;
+    } catch (error) {
+      this.problem = problemOf(error);
+      this.#describing = undefined;
+      return undefined;
+    }
+  }
+
+  get suggestedPreset(): Preset['id'] {
+    return this.device?.isSoftware ? 'quick-try-software' : 'quick-try';
+  }
+
+  usePreset(id: Preset['id'], overrides: Partial<TrainingOptions> = {}): void {
+    this.#isPresetTouched = true;
+    this.options = { ...presetOptions(id), ...overrides };
+    this.presetId = id;
+  }
+
+  setOption<Name extends keyof TrainingOptions>(name: Name, value: TrainingOptions[Name]): void {
+    this.#isPresetTouched = true;
+    this.options[name] = value;
+    this.presetId =
+      PRESETS.find(({ options }) =>
+        Object.entries(options).every(([key, preset]) => this.options[key as Name] === preset),
+      )?.id ?? 'custom';
+  }
+
+  /** A new run with the settings as they are. */
+  async start(): Promise<void> {
+    if (this.isBusy || this.dataset.folders.length === 0) return;
+    await this.#run({
+      options: $state.snapshot(this.options),
+      data: [...this.dataset.folders],
+      lfw: this.evaluatesEachEpoch && this.pairs.isComplete ? this.pairs.source : undefined,
+    });
+  }
+
+  /** Goes on with a run from its newest checkpoint; needs a click where a folder's permission has to be asked for. */
+  async goOn(run: RunRecord): Promise<void> {
+    if (this.isBusy) return;
+    this.problem = undefined;
+    let data = run.data;
+    if (data.length === 0 || !data.every(canBeRemembered)) {
+      data = this.dataset.folders;
+      if (data.length === 0) {
+        this.problem = problemOf(new FolderNeededError(run.datasetName));
+        return;
+      }
+    }
+    const view = new RunView(run);
+    this.shown = view;
+    try {
+      await view.load();
+    } catch (error) {
+      this.problem = problemOf(error);
+      return;
+    }
+    await this.#run({ options: run.options, data, lfw: run.lfw, resumeRunId: run.id }, view);
+  }
+
+  async #run(request: TrainRequest, view?: RunView): Promise<void> {
+    this.problem = undefined;
+    this.lastCheckpoint = undefined;
+    this.statusMessage = '';
+    this.live = view;
+    this.shown = view;
+    try {
+      const folders: DirectoryReference[] = [...request.data, ...(request.lfw?.images ?? [])];
+      if (!(await requestAccess(folders))) {
+        this.status = 'idle';
+        return;
+      }
+      this.status = 'starting';
+      void navigator.storage?.persist?.();
+      const summary = await this.#guard.during('train', true, () => {
+        const onEvent = proxy((event: TrainEvent) => this.#receive(event));
+        return trainWorker.call((api) => api.train(request, onEvent));
+      });
+      this.#flush();
+      if (this.live) this.live.run = summary.run;
+      this.status = summary.run.status === 'stopped' ? 'stopped' : 'finished';
+    } catch (error) {
+      this.#flush();
+      this.problem = problemOf(error);
+      this.status = 'failed';
+      if (this.problem) this.live?.note(this.problem.message, 'warning');
+    } finally {
+      this.#pendingSteps = [];
+      trainWorker.release();
+      await this.#library.refresh();
+    }
+  }
+
+  async pause(): Promise<void> {
+    await this.#command('pausing', () => trainWorker.call((api) => api.pause()));
+  }
+
+  async resume(): Promise<void> {
+    await this.#command('running', () => trainWorker.call((api) => api.resume()));
+  }
+
+  async stop(): Promise<void> {
+    await this.#command('stopping', () => trainWorker.call((api) => api.stop()));
+  }
+
+  async #command(status: TrainStatus, command: () => Promise<void>): Promise<void> {
+    this.status = status;
+    try {
+      await command();
+      if (status === 'pausing' && this.status === 'pausing') this.status = 'paused';
+    } catch (error) {
+      this.problem = problemOf(error);
+    }
+  }
+
+  /** Shows a run of the list; the live one keeps running. */
+  async show(run: RunRecord): Promise<void> {
+    if (this.live?.run.id === run.id) {
+      this.shown = this.live;
+      return;
+    }
+    const view = new RunView(run);
+    this.shown = view;
+    try {
+      await view.load();
+    } catch (error) {
+      this.problem = problemOf(error);
+    }
+  }
+
+  /** Back to the settings for a new run. */
+  close(): void {
+    this.shown = undefined;
+    this.problem = undefined;
+    if (!this.isBusy) this.status = 'idle';
+  }
+
+  datasetNames(): string {
+    return this.dataset.folders.map(folderName).join(' + ');
+  }
+
+  #receive(event: TrainEvent): void {
+    switch (event.kind) {
+      case 'started':
+        return this.#started(event);
+      case 'step':
+        this.#pendingSteps.push(event.record);
+        this.#flushTimer ??= setTimeout(() => this.#flush(), FLUSH_INTERVAL_MS);
+        return;
+      case 'validation':
+        this.#flush();
+        if (this.live) this.live.validations = [...this.live.validations, event.record];
+        this.live?.note(
+          `Validation after epoch ${event.record.epoch}: cross entropy ${event.record.crossEntropy.toFixed(3)}, accuracy ${formatShare(event.record.accuracy)}`,
+        );
+        return;
+      case 'evaluation':
+        this.#flush();
+        if (this.live) this.live.evaluations = [...this.live.evaluations, event.record];
+        this.live?.note(
+          `Evaluation after epoch ${event.record.epoch}: accuracy ${formatShare(event.record.accuracy)}, validation rate ${formatShare(event.record.valRate)}`,
+        );
+        return;
+      case 'checkpoint':
+        this.#flush();
+        this.lastCheckpoint = { step: event.step, sizeBytes: event.sizeBytes, atMs: Date.now() };
+        this.live?.note(
+          `Checkpoint saved at step ${event.step} (${formatBytes(event.sizeBytes)} in ${(event.durationMs / 1000).toFixed(1)} s)`,
+        );
+        return;
+      case 'status':
+        this.statusMessage = event.message;
+        if (this.live) this.live.run = { ...this.live.run, status: event.status };
+        if (event.status === 'running' && this.status === 'starting') this.status = 'running';
+        if (event.status === 'paused') this.status = 'paused';
+        if (event.message) this.live?.note(event.message);
+        return;
+      case 'warning':
+        this.live?.note(event.message, 'warning');
+    }
+  }
+
+  #started(event: Extract<TrainEvent, { kind: 'started' }>): void {
+    this.device = event.device;
+    this.executor = event.executor;
+    this.parameterCount = event.parameterCount;
+    const isSame = this.live?.run.id === event.run.id;
+    const view = isSame ? this.live! : new RunView(event.run);
+    view.run = event.run;
+    view.forgetAfter(event.run.step);
+    view.note(
+      `${isSame ? `Going on with run ${event.run.id} after step ${event.run.step}` : `Run ${event.run.id}`}: ${event.run.classNames.length} classes, ${event.run.imageCount} images, on ${event.executor}`,
+    );
+    this.live = view;
+    this.shown = view;
+    if (this.status === 'starting') this.status = 'running';
+    void this.#library.refresh();
+  }
+
+  #flush(): void {
+    clearTimeout(this.#flushTimer);
+    this.#flushTimer = undefined;
+    const steps = this.#pendingSteps;
+    this.#pendingSteps = [];
+    this.live?.addSteps(steps);
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * The page without a page: the workers, for the terminal front end that drives a headless browser (see cli/).
+ * Functions among the arguments and errors in the results cannot cross to it as they are; see terminal_bridge.ts.
+ */
+import { proxy, type Remote } from 'comlink';
+import { alignWorker, datasetWorker, trainWorker, type LazyWorker } from './state/workers.ts';
+import {
+  CALLBACK_BINDING,
+  type CallbackMark,
+  type CallOutcome,
+  type TerminalBridge,
+  type WorkerName,
+} from './terminal_bridge.ts';
+
+/** The terminal front end knows the workers' types; here any method will do. */
+type AnyApi = Record<string, (...args: unknown[]) => unknown>;
+
+const workers = { align: alignWorker, dataset: datasetWorker, train: trainWorker } as unknown as Record<
+  WorkerName,
+  LazyWorker<AnyApi>
+>;
+
+async function call(worker: WorkerName, method: string, args: readonly unknown[]): Promise<CallOutcome> {
+  const callbacks: Promise<void>[] = [];
+  const passed = args.map((argument) =>
+    isCallbackMark(argument)
+      ? proxy((...values: unknown[]) => {
+          callbacks.push(callBack(argument.facenetCallback, values));
+        })
+      : argument,
+  );
+  try {
+    const value = await workers[worker].call(
+      (api: Remote<AnyApi>) => api[method]!(...passed) as Promise<unknown>,
+    );
+    // Every event before the result.
+    await Promise.all(callbacks);
+    return { ok: true, value: passable(value) };
+  } catch (error) {
+    const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error));
+    return { ok: false, name, message, stack };
+  }
+}
+
+function callBack(id: number, values: readonly unknown[]): Promise<void> {
+  const bindings = globalThis as unknown as Record<string, (id: number, values: unknown[]) => Promise<void>>;
+  return bindings[CALLBACK_BINDING]!(id, values.map(passable));
+}
+
+/** Pictures stay in the page; typed arrays become plain ones. */
+function passable(value: unknown): unknown {
+  if (value instanceof ImageBitmap) {
+    value.close();
+    return undefined;
+  }
+  if (ArrayBuffer.isView(value)) return Array.from(value as unknown as ArrayLike<number>);
+  if (Array.isArray(value)) return value.map(passable);
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, passable(entry)]));
+  return value;
+}
+
+function isCallbackMark(value: unknown): value is CallbackMark {
+  return typeof value === 'object' && value !== null && 'facenetCallback' in value;
+}
+
+(globalThis as unknown as { facenet: TerminalBridge }).facenet = { call };

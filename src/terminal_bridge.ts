@@ -1,0 +1,20 @@
+/** What terminal.html and the terminal front end say to each other. Values pass as Playwright passes them. */
+
+export type WorkerName = 'align' | 'dataset' | 'train';
+
+/** Stands for a function among the arguments of a call: the page calls back with its number. */
+export interface CallbackMark {
+  readonly facenetCallback: number;
+}
+
+export type CallOutcome =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly name: string; readonly message: string; readonly stack: string };
+
+export interface TerminalBridge {
+  /** Calls a method of a worker's api. */
+  call(worker: WorkerName, method: string, args: readonly unknown[]): Promise<CallOutcome>;
+}
+
+/** The name under which the front end lets the page call it back. */
+export const CALLBACK_BINDING = 'facenetCallback';

@@ -1,0 +1,196 @@
+/**
+ * The cascade against the original detector's results, where the private reference data is there. A subset by default;
+ * `VITE_REFERENCE_PHOTOS=5809 VITE_REFERENCE_BACKEND=wasm npx vitest run --project gpu test/gpu/mtcnn_reference.test.ts`
+ * takes as many photos as asked for, spread over the data, and prints the agreement.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, it } from 'vitest';
+import { decodeImage } from '../../workers/dataset/decode.ts';
+import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
+import { detectPhotos } from '../../workers/jobs/detect_job.ts';
+import { JobControl } from '../../workers/jobs/job_control.ts';
+import { cropFace, type CropBox } from '../../workers/mtcnn/align.ts';
+import type { Box } from '../../workers/mtcnn/boxes.ts';
+import { decide, propose, refine } from '../../workers/mtcnn/cascade.ts';
+import { cropForNetwork, pyramidLevel, pyramidScales } from '../../workers/mtcnn/crops.ts';
+import { FaceDetector } from '../../workers/mtcnn/detector.ts';
+import { MtcnnNetworks } from '../../workers/mtcnn/networks.ts';
+import { fetchMtcnnWeights, parseMtcnnWeights } from '../../workers/mtcnn/weights.ts';
+import { DEFAULT_ALIGN_OPTIONS, type BackendName, type DetectionRecord } from '../../workers/protocol.ts';
+import { selectBackend } from '../../workers/tfjs/backends.ts';
+import { compareRecords, readExpected, readReference } from './mtcnn_reference_data.ts';
+
+const environment = import.meta.env as Record<string, string | undefined>;
+const expected = await readExpected();
+const backend = (environment.VITE_REFERENCE_BACKEND ?? 'wasm') as BackendName;
+
+describe.skipIf(expected.length === 0)('the cascade against the original', () => {
+  it('has every intermediate tensor within 1e-3', async () => {
+    const stages = await readStages();
+    const photo = 'lfw-original/Anthony_Hopkins/Anthony_Hopkins_0002.jpg';
+    await selectBackend(backend);
+    const networks = new MtcnnNetworks(parseMtcnnWeights(await fetchMtcnnWeights()));
+    // The original's own pixels: the decoders' differences are not what is tested here.
+    const image = {
+      width: 250,
+      height: 250,
+      data: Uint8Array.from(stages.get('image_rgb')!),
+    };
+    const differences: Record<string, number> = {};
+    const compare = (name: string, actual: ArrayLike<number>, of = stages.get(name)!): void => {
+      expect(actual.length, name).toBe(of.length);
+      differences[name] = of.reduce(
+        (worst, value, index) => Math.max(worst, Math.abs(value - actual[index]!)),
+        0,
+      );
+    };
+    for (const [index, scale] of pyramidScales(250, 250, 20, 0.709).entries()) {
+      const level = pyramidLevel(image, scale);
+      compare(`pnet${index}/input_NWHC`, level.values);
+      const output = await networks.proposals(level.values, level.width, level.height);
+      compare(`pnet${index}/conv4-2_NWHC`, output.regressions);
+      compare(
+        `pnet${index}/prob1_NWHC`,
+        output.scores,
+        stages.get(`pnet${index}/prob1_NWHC`)!.filter((_, at) => at % 2 === 1),
+      );
+    }
+    const proposed = await propose(networks, image, DEFAULT_ALIGN_OPTIONS);
+    compare('after_rerec_stage1', boxValues(proposed), truncated(stages.get('after_rerec_stage1')!));
+    compare('rnet/input_NWHC', crops(image, proposed, 24));
+    const refineOutput = await networks.refine(stages.get('rnet/input_NWHC')!, proposed.length);
+    compare('rnet/conv5-2', refineOutput.regressions);
+    compare(
+      'rnet/prob1',
+      refineOutput.scores,
+      stages.get('rnet/prob1')!.filter((_, at) => at % 2 === 1),
+    );
+    const refined = await refine(networks, image, proposed, 0.7);
+    compare('after_rerec_stage2', boxValues(refined), truncated(stages.get('after_rerec_stage2')!));
+    compare('onet/input_NWHC', crops(image, refined, 48));
+    const output = await networks.output(stages.get('onet/input_NWHC')!, refined.length);
+    compare('onet/conv6-2', output.regressions);
+    compare('onet/conv6-3', output.landmarks);
+    compare(
+      'onet/prob1',
+      output.scores,
+      stages.get('onet/prob1')!.filter((_, at) => at % 2 === 1),
+    );
+    const faces = await decide(networks, image, refined, 0.7);
+    compare(
+      'final_boxes',
+      faces.flatMap(({ box, score }) => [...box, score]),
+    );
+    compare(
+      'final_points',
+      faces.flatMap(({ landmarksX, landmarksY }) => [...landmarksX, ...landmarksY]),
+    );
+    networks.dispose();
+    console.log(`stages of ${photo} on ${backend}`, JSON.stringify(differences));
+    for (const [name, difference] of Object.entries(differences))
+      expect(difference, name).toBeLessThanOrEqual(1e-3);
+  });
+
+  it('finds the same faces', async () => {
+    const wanted = Number(environment.VITE_REFERENCE_PHOTOS ?? 40);
+    const perCall = 200;
+    const chosen = spread(expected, wanted);
+    const pairs: { expected: DetectionRecord; actual: DetectionRecord }[] = [];
+    const detector = await FaceDetector.create(backend);
+    const startedAt = performance.now();
+    let detectMs = 0;
+    for (let from = 0; from < chosen.length; from += perCall) {
+      const part = chosen.slice(from, from + perCall);
+      const directory = new MemoryDirectory('data');
+      for (const { image } of part) await directory.write(image, (await readReference(image))!);
+      const byPath = new Map(part.map((record) => [record.image, record]));
+      const started = performance.now();
+      const photos = part.map(({ image }) => ({ path: image, directory }));
+      await detectPhotos(detector, photos, DEFAULT_ALIGN_OPTIONS, new JobControl(), (record) => {
+        pairs.push({ expected: byPath.get(record.image)!, actual: record });
+      });
+      detectMs += performance.now() - started;
+    }
+    detector.dispose();
+    const agreement = compareRecords(pairs);
+    console.log(
+      `${backend}: ${((1000 * chosen.length) / detectMs).toFixed(2)} photos/s, ${((performance.now() - startedAt) / 1000).toFixed(0)} s`,
+      JSON.stringify(agreement),
+    );
+    expect(agreement.photos).toBe(chosen.length);
+    expect(agreement.facesEqual).toBeGreaterThanOrEqual(0.995);
+    expect(agreement.boxMedianPx).toBeLessThanOrEqual(0.05);
+    expect(agreement.box99Px).toBeLessThanOrEqual(0.5);
+    expect(agreement.landmarks99Px).toBeLessThanOrEqual(1);
+    expect(agreement.score99).toBeLessThanOrEqual(1e-3);
+    expect(agreement.cropsWithin1Px).toBeGreaterThanOrEqual(0.995);
+  }, 3_600_000);
+
+  it('crops to the same grey levels', async () => {
+    const photos = expected.filter(({ image }) => image.startsWith('lfw-original/'));
+    const wanted = Number(environment.VITE_REFERENCE_PHOTOS ?? 20);
+    let worst = 0;
+    let worstPhoto = '';
+    for (const { image: path, crop_margin44 } of spread(photos, wanted)) {
+      const image = await decodeImage(new Blob([(await readReference(path))!]), path);
+      const crop = cropFace(image, crop_margin44 as unknown as CropBox, 182)!;
+      const original = `crops/${path.slice(path.indexOf('/') + 1).replace(/\.\w+$/, '.png')}`;
+      const reference = await decodeImage(new Blob([(await readReference(original))!]), original);
+      const difference =
+        crop.data.reduce((sum, value, index) => sum + Math.abs(value - reference.data[index]!), 0) /
+        crop.data.length;
+      if (difference > worst) {
+        worst = difference;
+        worstPhoto = path;
+      }
+    }
+    console.log(`crops: worst mean difference ${worst.toFixed(4)} grey levels (${worstPhoto})`);
+    expect(worst).toBeLessThanOrEqual(1);
+  });
+});
+
+/** All of photos and lfw-original that fit, then the others evenly. */
+function spread<T extends { image: string }>(list: readonly T[], count: number): T[] {
+  if (count >= list.length) return [...list];
+  const small = list.filter(({ image }) => image.startsWith('photos/'));
+  const others = list.filter(({ image }) => !image.startsWith('photos/'));
+  const rest = count - small.length;
+  return [
+    ...small,
+    ...Array.from({ length: rest }, (_, index) => others[Math.floor((index * others.length) / rest)]!),
+  ].slice(0, count);
+}
+
+/** The boxes were written down just before their coordinates are truncated. */
+function truncated(boxes: Float32Array): Float32Array {
+  return boxes.map((value, index) => (index % 5 < 4 ? Math.trunc(value) : value));
+}
+
+function boxValues(boxes: readonly Box[]): number[] {
+  return boxes.flatMap(({ x1, y1, x2, y2, score }) => [x1, y1, x2, y2, score]);
+}
+
+function crops(
+  image: Parameters<typeof cropForNetwork>[0],
+  boxes: readonly Box[],
+  size: number,
+): Float32Array {
+  const values = new Float32Array(boxes.length * size * size * 3);
+  boxes.forEach((box, index) => {
+    cropForNetwork(image, box, size, values.subarray(index * size * size * 3, (index + 1) * size * size * 3));
+  });
+  return values;
+}
+
+async function readStages(): Promise<Map<string, Float32Array>> {
+  const manifest = JSON.parse(
+    new TextDecoder().decode(await readReference('mtcnn-stages/manifest.json')),
+  ) as { tensors: { name: string; shape: number[]; offset: number }[] };
+  const { buffer } = (await readReference('mtcnn-stages/data.bin'))!;
+  return new Map(
+    manifest.tensors.map(({ name, shape, offset }) => [
+      name,
+      new Float32Array(buffer, offset, tf.util.sizeFromShape(shape)),
+    ]),
+  );
+}

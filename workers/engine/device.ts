@@ -1,0 +1,136 @@
+/**
+ * The GPU device the engine runs on: requested with the adapter's own limits, and watched, so that an error that the
+ * device reports at any time ends the run with a name instead of wrong numbers.
+ */
+import { DeviceLostError, GpuError, GpuOutOfMemoryError, WebGpuUnavailableError } from './errors.ts';
+import type { AdapterTraits } from './variants.ts';
+
+/** Limits that are asked for as large as the adapter has them. */
+const LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupStorageSize',
+] as const;
+
+/** Features that are used where they are there. */
+const FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', 'subgroups'];
+
+const SOFTWARE_ADAPTER = /swiftshader|llvmpipe|lavapipe|softpipe|software|warp|basic render/i;
+
+/** As GPUAdapterInfo. */
+export interface AdapterName {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+}
+
+export class EngineDevice {
+  readonly device: GPUDevice;
+  /** One line, for logs, messages and the tuning cache. */
+  readonly name: string;
+  readonly traits: AdapterTraits;
+  #failure: Error | undefined;
+  readonly #onFailure = new Set<(error: Error) => void>();
+  readonly #ownsDevice: boolean;
+
+  constructor(device: GPUDevice, info: AdapterName, ownsDevice: boolean) {
+    this.device = device;
+    this.#ownsDevice = ownsDevice;
+    this.name =
+      [info.vendor, info.architecture].filter(Boolean).join(' ') || info.description || 'unnamed adapter';
+    this.traits = {
+      isSoftware: SOFTWARE_ADAPTER.test(Object.values(info).join(' ')),
+      maximumInvocations: device.limits.maxComputeInvocationsPerWorkgroup,
+      maximumWorkgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
+    };
+    device.addEventListener('uncapturederror', this.#report);
+    void device.lost.then(({ reason, message }) => {
+      if (reason !== 'destroyed' || !this.#ownsDevice) this.fail(new DeviceLostError(message || reason));
+    });
+  }
+
+  readonly #report = (event: GPUUncapturedErrorEvent): void => {
+    this.fail(new GpuError('a queued command', event.error.message));
+  };
+
+  /** The first error; the network's values are worth nothing after it. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  fail(error: Error): void {
+    if (this.#failure) return;
+    this.#failure = error;
+    for (const listener of this.#onFailure) listener(error);
+  }
+
+  /** Settles as `work` does, or rejects as soon as the device fails. */
+  guard<Value>(work: Promise<Value>): Promise<Value> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      this.#onFailure.add(reject);
+      work
+        .then(resolve, (error: unknown) => reject(this.#failure ?? error))
+        .finally(() => this.#onFailure.delete(reject));
+    });
+  }
+
+  /**
+   * Runs code that makes GPU objects, with error scopes around it.
+   * @param bytes that it asks for, for the message
+   * @throws GpuError, GpuOutOfMemoryError
+   */
+  async checked<Value>(phase: string, bytes: number, make: () => Value): Promise<Value> {
+    this.device.pushErrorScope('out-of-memory');
+    this.device.pushErrorScope('validation');
+    let value: Value;
+    try {
+      value = make();
+    } finally {
+      const [invalid, outOfMemory] = [this.device.popErrorScope(), this.device.popErrorScope()];
+      const error = await invalid;
+      const shortage = await outOfMemory;
+      if (shortage) throw new GpuOutOfMemoryError(bytes, shortage.message);
+      if (error) throw new GpuError(phase, error.message);
+    }
+    return value;
+  }
+
+  dispose(): void {
+    this.device.removeEventListener('uncapturederror', this.#report);
+    if (this.#ownsDevice) this.device.destroy();
+  }
+}
+
+/**
+ * @param given a device to share (it keeps its own limits), an adapter, or nothing: the browser's
+ * @throws WebGpuUnavailableError
+ */
+export async function openDevice(
+  given: { readonly device?: GPUDevice | undefined; readonly adapter?: GPUAdapter | undefined } = {},
+): Promise<EngineDevice> {
+  if (given.device) return new EngineDevice(given.device, adapterName(given.device.adapterInfo), false);
+  const adapter = given.adapter ?? (await requestAdapter());
+  if (!adapter) throw new WebGpuUnavailableError();
+  const requiredLimits = Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]]));
+  const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature));
+  const device = await adapter.requestDevice({ requiredLimits, requiredFeatures });
+  return new EngineDevice(device, adapterName(adapter.info), true);
+}
+
+async function requestAdapter(): Promise<GPUAdapter | null> {
+  const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
+  return gpu ? gpu.requestAdapter({ powerPreference: 'high-performance' }) : null;
+}
+
+function adapterName(info: Partial<AdapterName> | undefined): AdapterName {
+  return {
+    vendor: info?.vendor ?? '',
+    architecture: info?.architecture ?? '',
+    device: info?.device ?? '',
+    description: info?.description ?? '',
+  };
+}

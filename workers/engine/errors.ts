@@ -1,0 +1,71 @@
+/** What can go wrong on the GPU, named, with what to do about it. */
+
+export class WebGpuUnavailableError extends Error {
+  override name = 'WebGpuUnavailableError';
+  constructor() {
+    super(
+      'No WebGPU adapter was found. Current Chrome, Edge and Safari offer one; in Firefox it depends on the system. Otherwise choose the executor tfjs.',
+    );
+  }
+}
+
+/** A shader or a pipeline that the device refused, or an error it reported later. */
+export class GpuError extends Error {
+  override name = 'GpuError';
+  /** @param kernel the kernel, or the phase, in which the device reported it */
+  constructor(
+    readonly kernel: string,
+    detail: string,
+  ) {
+    super(`The GPU reported an error in ${kernel}: ${detail}. Choose the executor tfjs to go on without it.`);
+  }
+}
+
+export class GpuOutOfMemoryError extends Error {
+  override name = 'GpuOutOfMemoryError';
+  constructor(bytes: number, detail: string) {
+    super(
+      `The GPU could not give ${formatMegabytes(bytes)} of memory (${detail}). Choose a smaller batch_size, or close other pages that use the GPU.`,
+    );
+  }
+}
+
+export class DeviceLostError extends Error {
+  override name = 'DeviceLostError';
+  constructor(reason: string) {
+    super(
+      `The GPU was lost while the network ran (${reason}). The last checkpoint is kept; start again from it, with a smaller batch_size if it happens again.`,
+    );
+  }
+}
+
+export class BatchTooLargeError extends Error {
+  override name = 'BatchTooLargeError';
+  /** @param largest the largest batch that fits, 0 if none does */
+  constructor(
+    batchSize: number,
+    readonly largest: number,
+    reason: string,
+  ) {
+    super(
+      largest > 0
+        ? `A batch of ${batchSize} does not fit this GPU: ${reason}. The largest batch_size that fits is ${largest}.`
+        : `Not even a batch of two images fits this GPU: ${reason}. Choose a smaller image_size, or the executor tfjs.`,
+    );
+  }
+}
+
+export class WrongBatchError extends Error {
+  override name = 'WrongBatchError';
+  constructor(count: number, batchSize: number, training: boolean) {
+    super(
+      training
+        ? `A training step of ${count} images was asked of an engine made for batches of ${batchSize}: batch statistics need a full batch.`
+        : `${count} images were given to an engine made for at most ${batchSize} at a time.`,
+    );
+  }
+}
+
+export function formatMegabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(0)} MB`;
+}

@@ -1,0 +1,123 @@
+/**
+ * Convolution forward and input gradient without workgroup memory: each thread keeps a tile of the result in
+ * registers and reads what it needs, four channels at a time. For adapters that are programs on a processor, where
+ * barriers and workgroup memory cost more than they save, and for shapes that fill no larger tile.
+ */
+import type { TensorView } from '../tensor_view.ts';
+import { operationsOf, type ConvolutionGeometry } from './convolution_geometry.ts';
+import { declareEpilogue, type Epilogue } from './epilogue.ts';
+import { declareGather, gatherGeometry, type GatherDirection } from './gather_geometry.ts';
+import { KernelBuilder, unroll, type Kernel } from './kernel.ts';
+
+/** Rows and columns of the tile that a thread computes; columns in multiples of 4. */
+export interface DirectTile {
+  readonly kind: 'direct';
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export interface ConvolutionOperands {
+  readonly name: string;
+  readonly shape: ConvolutionGeometry;
+  /** forward: the layer's input; input_gradient: the gradient of its output. */
+  readonly source: TensorView;
+  /** [kernelHeight · kernelWidth · channels, filters] */
+  readonly weights: TensorView;
+  readonly output: TensorView;
+  readonly epilogue?: Epilogue;
+}
+
+const WORKGROUP_SIZE = 64;
+
+export function convolutionDirect(
+  direction: GatherDirection,
+  operands: ConvolutionOperands,
+  tile: DirectTile,
+): Kernel {
+  const { shape, source, weights, output, epilogue = {} } = operands;
+  const geometry = gatherGeometry(shape, direction);
+  const forward = direction === 'forward';
+  const builder = new KernelBuilder();
+  builder.view('source', source, 'read');
+  builder.view('weights', weights, 'read');
+  builder.declare(declareGather(geometry));
+  declareEpilogue(builder, output, epilogue);
+
+  const rowTiles = Math.ceil(geometry.rows / tile.rows);
+  const columnTiles = Math.ceil(geometry.columns / tile.columns);
+  const threads = geometry.phases * rowTiles * columnTiles;
+  const groups = tile.columns / 4;
+  const depthGroups = Math.ceil(geometry.depth / 4);
+  const columnGroups = Math.ceil(geometry.columns / 4);
+
+  const multiply = forward
+    ? unroll(
+        groups,
+        (g) =>
+          `{
+      let w0 = load_weights(k, column + ${g}u);
+      let w1 = load_weights(k + 1u, column + ${g}u);
+      let w2 = load_weights(k + 2u, column + ${g}u);
+      let w3 = load_weights(k + 3u, column + ${g}u);
+${unroll(tile.rows, (i) => `      sum_${i}_${g} += a${i}.x * w0 + a${i}.y * w1 + a${i}.z * w2 + a${i}.w * w3;`)}
+    }`,
+      )
+    : unroll(
+        groups,
+        (g) =>
+          `{
+      let w0 = load_weights(k + ${4 * g}u, d);
+      let w1 = load_weights(k + ${4 * g + 1}u, d);
+      let w2 = load_weights(k + ${4 * g + 2}u, d);
+      let w3 = load_weights(k + ${4 * g + 3}u, d);
+${unroll(tile.rows, (i) => `      sum_${i}_${g} += vec4f(dot(a${i}, w0), dot(a${i}, w1), dot(a${i}, w2), dot(a${i}, w3));`)}
+    }`,
+      );
+  // Rows of the weights: forward, position · channels + channel of the reduction; else position · channels + column.
+  const weightRow = forward
+    ? `let k = position * ${shape.channels}u + 4u * d;`
+    : `let k = position * ${shape.channels}u + 4u * column;`;
+  const inner = (checked: boolean): string => `for (var d = 0u; d < ${depthGroups}u; d++) {
+    ${weightRow}
+${unroll(tile.rows, (i) =>
+  checked
+    ? `    let a${i} = select(vec4f(0), load_source(u32(max(pixel${i}, 0)), d), pixel${i} >= 0);`
+    : `    let a${i} = load_source(u32(pixel${i}), d);`,
+)}
+    ${multiply}
+  }`;
+  const allInside = unroll(tile.rows, (i) => `pixel${i}`, ' | ');
+  const reduction =
+    geometry.needsBounds || geometry.rows % tile.rows !== 0
+      ? `if ((${allInside}) >= 0) { ${inner(false)} } else { ${inner(true)} }`
+      : inner(false);
+  const step = forward ? 1 : shape.stride;
+  const body = `
+  let tile = group * ${WORKGROUP_SIZE}u + lane;
+  if (tile >= ${threads}u) { return; }
+  let column = (tile % ${columnTiles}u) * ${groups}u;
+  let row = ((tile / ${columnTiles}u) % ${rowTiles}u) * ${tile.rows}u;
+  let phase = tile / ${columnTiles * rowTiles}u;
+${unroll(tile.rows, (i) => `  let row${i} = gather_row(phase, row + ${i}u);`)}
+${unroll(tile.rows, (i) => unroll(groups, (g) => `  var sum_${i}_${g} = vec4f(0);`))}
+  for (var ky = first_ky(phase); ky < ${shape.kernelHeight}; ky += ${step}) {
+  for (var kx = first_kx(phase); kx < ${shape.kernelWidth}; kx += ${step}) {
+    let position = u32(ky * ${shape.kernelWidth} + kx);
+${unroll(tile.rows, (i) => `    let pixel${i} = gather_pixel(row${i}, ky, kx);`)}
+    ${reduction}
+  }
+  }
+${unroll(
+  groups,
+  (g) => `  if (column + ${g}u < ${columnGroups}u) {
+${unroll(tile.rows, (i) => `    if (row${i}.inside) { finish(row${i}.pixel, column + ${g}u, sum_${i}_${g}); }`)}
+  }`,
+)}`;
+  return builder.build({
+    name: operands.name,
+    body,
+    workgroupSize: WORKGROUP_SIZE,
+    groups: Math.ceil(threads / WORKGROUP_SIZE),
+    operations: operationsOf(shape),
+  });
+}

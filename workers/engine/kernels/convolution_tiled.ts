@@ -1,0 +1,214 @@
+/**
+ * Convolution forward and input gradient as an implicit matrix product through workgroup memory: a workgroup computes
+ * a tile of blockRows × blockColumns, stepping over the reduction by blockDepth; the next step's values are fetched
+ * into registers while the current one is multiplied. For graphics processors.
+ */
+import { operationsOf } from './convolution_geometry.ts';
+import type { ConvolutionOperands } from './convolution_direct.ts';
+import { declareEpilogue } from './epilogue.ts';
+import { declareGather, gatherGeometry, type GatherDirection } from './gather_geometry.ts';
+import { KernelBuilder, unroll, type Kernel } from './kernel.ts';
+
+/** All multiples of 4; a thread computes threadRows × threadColumns of the block. */
+export interface BlockTile {
+  readonly kind: 'tiled';
+  readonly blockRows: number;
+  readonly blockColumns: number;
+  readonly blockDepth: number;
+  readonly threadRows: number;
+  readonly threadColumns: number;
+}
+
+export function threadsOf(tile: BlockTile): number {
+  return (tile.blockRows / tile.threadRows) * (tile.blockColumns / tile.threadColumns);
+}
+
+/** Bytes of workgroup memory. */
+export function workgroupBytesOf(tile: BlockTile): number {
+  return (tile.blockRows + tile.blockColumns) * tile.blockDepth * 4;
+}
+
+/**
+ * Multiplies the two tiles in workgroup memory, both with the reduction as the outer index. Rows and columns of a
+ * thread are groups of 4 that lie apart by the number of threads, so that neighbouring threads read neighbouring
+ * addresses. Sees `thread_row` and `thread_column`.
+ */
+export function multiplyTiles(tile: BlockTile): string {
+  const rowGroups = tile.threadRows / 4;
+  const columnGroups = tile.threadColumns / 4;
+  const rowThreads = tile.blockRows / tile.threadRows;
+  const columnThreads = tile.blockColumns / tile.threadColumns;
+  return `for (var depth = 0u; depth < ${tile.blockDepth}u; depth++) {
+${unroll(rowGroups, (i) => `      let a${i} = tile_a[depth * ${tile.blockRows / 4}u + thread_row + ${i * rowThreads}u];`)}
+${unroll(columnGroups, (g) => `      let b${g} = tile_b[depth * ${tile.blockColumns / 4}u + thread_column + ${g * columnThreads}u];`)}
+${unroll(rowGroups, (i) =>
+  unroll(4, (lane) =>
+    unroll(
+      columnGroups,
+      (g) => `      sum_${4 * i + lane}_${g} = fma(vec4f(a${i}[${lane}]), b${g}, sum_${4 * i + lane}_${g});`,
+    ),
+  ),
+)}
+    }`;
+}
+
+export function declareTiles(tile: BlockTile): string {
+  return `var<workgroup> tile_a: array<vec4f, ${(tile.blockDepth * tile.blockRows) / 4}>;
+var<workgroup> tile_b: array<vec4f, ${(tile.blockDepth * tile.blockColumns) / 4}>;`;
+}
+
+/** Declares the sums and the thread's place in the block. */
+export function startTile(tile: BlockTile): string {
+  return `  let thread_column = lane % ${tile.blockColumns / tile.threadColumns}u;
+  let thread_row = lane / ${tile.blockColumns / tile.threadColumns}u;
+${unroll(tile.threadRows, (i) => unroll(tile.threadColumns / 4, (g) => `  var sum_${i}_${g} = vec4f(0);`))}`;
+}
+
+/** Stores a 4 × 4 block that was read with the reduction along the vectors, turned over. */
+function storeTurned(target: string, values: string, rowLength: number): string {
+  return unroll(
+    4,
+    (k) =>
+      `      ${target}[(4u * ${values}_depth + ${k}u) * ${rowLength}u + ${values}_row] = vec4f(${[0, 1, 2, 3].map((i) => `${values}${i}[${k}]`).join(', ')});`,
+  );
+}
+
+export function convolutionTiled(
+  direction: GatherDirection,
+  operands: ConvolutionOperands,
+  tile: BlockTile,
+): Kernel {
+  const { shape, source, weights, output, epilogue = {} } = operands;
+  const geometry = gatherGeometry(shape, direction);
+  const forward = direction === 'forward';
+  const builder = new KernelBuilder();
+  builder.view('source', source, 'read');
+  builder.view('weights', weights, 'read');
+  builder.declare(declareGather(geometry));
+  declareEpilogue(builder, output, epilogue);
+  builder.declare(declareTiles(tile));
+
+  const threads = threadsOf(tile);
+  const rowTiles = Math.ceil(geometry.rows / tile.blockRows);
+  const columnTiles = Math.ceil(geometry.columns / tile.blockColumns);
+  const depthGroups = Math.ceil(geometry.depth / 4);
+  const blockDepthGroups = tile.blockDepth / 4;
+  const depthSteps = Math.ceil(depthGroups / blockDepthGroups);
+  const columnGroups = Math.ceil(geometry.columns / 4);
+  const blockRowGroups = tile.blockRows / 4;
+  const blockColumnGroups = tile.blockColumns / 4;
+  const stride = forward ? 1 : shape.stride;
+
+  // The source's 4 × 4 blocks, at most one a thread; the weights' the same way where they must be turned, with the
+  // last threads, and as single vectors where not.
+  const sourceItems = blockRowGroups * blockDepthGroups;
+  const turnedItems = blockColumnGroups * blockDepthGroups;
+  const vectorItems = Math.ceil((tile.blockDepth * blockColumnGroups) / threads);
+  if (sourceItems > threads || turnedItems > threads)
+    throw new Error('A tile of this depth has too few threads to fetch it.');
+  const everyThreadFetches = sourceItems === threads;
+  const ifFetches = (condition: string, code: string): string =>
+    everyThreadFetches && condition.startsWith('a') ? code : `if (${condition}_fetches) {\n${code}\n    }`;
+
+  const fetchWeights = forward
+    ? unroll(
+        vectorItems,
+        (j) => `    {
+      let item = lane + ${j * threads}u;
+      let depth = item / ${blockColumnGroups}u;
+      let column = first_column + item % ${blockColumnGroups}u;
+      b${j} = select(vec4f(0), load_weights(position * ${shape.channels}u + 4u * d + depth, min(column, ${columnGroups - 1}u)), 4u * d + depth < ${geometry.depth}u);
+    }`,
+      )
+    : ifFetches(
+        'b',
+        unroll(
+          4,
+          (i) =>
+            `      b${i} = select(vec4f(0), load_weights(position * ${shape.channels}u + min(4u * (first_column + b_row) + ${i}u, ${geometry.columns - 1}u), d + b_depth), d + b_depth < ${depthGroups}u);`,
+        ),
+      );
+  const storeWeights = forward
+    ? unroll(vectorItems, (j) =>
+        (j + 1) * threads <= tile.blockDepth * blockColumnGroups
+          ? `    tile_b[lane + ${j * threads}u] = b${j};`
+          : `    if (lane + ${j * threads}u < ${tile.blockDepth * blockColumnGroups}u) { tile_b[lane + ${j * threads}u] = b${j}; }`,
+      )
+    : ifFetches('b', storeTurned('tile_b', 'b', blockColumnGroups));
+  const fetch = `{
+    let position = u32(ky * ${shape.kernelWidth} + kx);
+    ${ifFetches(
+      'a',
+      unroll(
+        4,
+        (i) => `      {
+        let pixel = gather_pixel(row${i}, ky, kx);
+        a${i} = select(vec4f(0), load_source(u32(max(pixel, 0)), d + a_depth), pixel >= 0 && d + a_depth < ${depthGroups}u);
+      }`,
+      ),
+    )}
+${fetchWeights}
+  }`;
+  const body = `
+${startTile(tile)}
+  let first_column = (group % ${columnTiles}u) * ${blockColumnGroups}u;
+  let first_row = ((group / ${columnTiles}u) % ${rowTiles}u) * ${tile.blockRows}u;
+  let phase = group / ${columnTiles * rowTiles}u;
+  let a_fetches = lane < ${sourceItems}u;
+  let a_depth = lane % ${blockDepthGroups}u;
+  let a_row = (lane / ${blockDepthGroups}u) % ${blockRowGroups}u;
+${unroll(4, (i) => `  let row${i} = gather_row(phase, first_row + 4u * a_row + ${i}u);\n  var a${i} = vec4f(0);`)}
+${
+  forward
+    ? unroll(vectorItems, (j) => `  var b${j} = vec4f(0);`)
+    : `  let b_fetches = lane >= ${threads - turnedItems}u;
+  let b_item = (lane + ${turnedItems}u) % ${threads}u;
+  let b_depth = b_item % ${blockDepthGroups}u;
+  let b_row = (b_item / ${blockDepthGroups}u) % ${blockColumnGroups}u;
+${unroll(4, (i) => `  var b${i} = vec4f(0);`)}`
+}
+  var ky = first_ky(phase);
+  var kx = first_kx(phase);
+  var d = 0u;
+  let steps = u32(max((${shape.kernelHeight + stride - 1} - ky) / ${stride}, 0) * max((${shape.kernelWidth + stride - 1} - kx) / ${stride}, 0)) * ${depthSteps}u;
+  ${fetch}
+  for (var step = 0u; step < steps; step++) {
+    workgroupBarrier();
+    ${ifFetches('a', storeTurned('tile_a', 'a', blockRowGroups))}
+${storeWeights}
+    workgroupBarrier();
+    d += ${blockDepthGroups}u;
+    if (d >= ${depthGroups}u) {
+      d = 0u;
+      kx += ${stride};
+      if (kx >= ${shape.kernelWidth}) {
+        kx = first_kx(phase);
+        ky += ${stride};
+      }
+    }
+    if (step + 1u < steps) ${fetch}
+    ${multiplyTiles(tile)}
+  }
+${unroll(
+  tile.threadRows / 4,
+  (i) => `  for (var r = 0u; r < 4u; r++) {
+    let row = gather_row(phase, first_row + 4u * (thread_row + ${i * (tile.blockRows / tile.threadRows)}u) + r);
+    if (row.inside) {
+${unroll(
+  tile.threadColumns / 4,
+  (g) => `      let column${g} = first_column + thread_column + ${g * (tile.blockColumns / tile.threadColumns)}u;
+      if (column${g} < ${columnGroups}u) {
+        finish(row.pixel, column${g}, select(select(sum_${4 * i}_${g}, sum_${4 * i + 1}_${g}, r == 1u), select(sum_${4 * i + 2}_${g}, sum_${4 * i + 3}_${g}, r == 3u), r >= 2u));
+      }`,
+)}
+    }
+  }`,
+)}`;
+  return builder.build({
+    name: operands.name,
+    body,
+    workgroupSize: threads,
+    groups: geometry.phases * rowTiles * columnTiles,
+    operations: operationsOf(shape),
+  });
+}

@@ -1,0 +1,111 @@
+/**
+ * The forward pass and the input gradient of a convolution are one computation: each output row gathers, for each
+ * position in the kernel, one row of a source, and multiplies it with that position's weights. The input gradient of
+ * a convolution of stride s falls into s² phases, one for each remainder of the pixel's place, of which each uses its
+ * own subset of the kernel's positions; so no multiplication by an inserted zero is made.
+ */
+import type { ConvolutionGeometry } from './convolution_geometry.ts';
+
+export type GatherDirection = 'forward' | 'input_gradient';
+
+export interface GatherGeometry {
+  readonly direction: GatherDirection;
+  /** Number of phases; 1 but for the gradient of a strided convolution. */
+  readonly phases: number;
+  /** Rows and columns of a phase's pixels in an image (the largest phase's). */
+  readonly phaseHeight: number;
+  readonly phaseWidth: number;
+  /** Rows of a phase: batch · phaseHeight · phaseWidth. */
+  readonly rows: number;
+  /** Channels of the source; the reduction runs over positions × these. */
+  readonly depth: number;
+  readonly columns: number;
+  /** Whether a position can fall outside the source. */
+  readonly needsBounds: boolean;
+  readonly shape: ConvolutionGeometry;
+}
+
+export function gatherGeometry(shape: ConvolutionGeometry, direction: GatherDirection): GatherGeometry {
+  if (direction === 'forward') {
+    const bottom = (shape.outHeight - 1) * shape.stride + shape.kernelHeight - shape.padTop;
+    const right = (shape.outWidth - 1) * shape.stride + shape.kernelWidth - shape.padLeft;
+    return {
+      direction,
+      phases: 1,
+      phaseHeight: shape.outHeight,
+      phaseWidth: shape.outWidth,
+      rows: shape.batch * shape.outHeight * shape.outWidth,
+      depth: shape.channels,
+      columns: shape.filters,
+      needsBounds: shape.padTop > 0 || shape.padLeft > 0 || bottom > shape.height || right > shape.width,
+      shape,
+    };
+  }
+  const phaseHeight = Math.ceil(shape.height / shape.stride);
+  const phaseWidth = Math.ceil(shape.width / shape.stride);
+  return {
+    direction,
+    phases: shape.stride ** 2,
+    phaseHeight,
+    phaseWidth,
+    rows: shape.batch * phaseHeight * phaseWidth,
+    depth: shape.filters,
+    columns: shape.channels,
+    needsBounds: shape.kernelHeight > 1 || shape.kernelWidth > 1 || shape.stride > 1,
+    shape,
+  };
+}
+
+/**
+ * Declarations shared by the gather kernels:
+ * - `gather_row(phase, row) -> GatherRow`: where a row's gathering begins;
+ * - `gather_pixel(row, ky, kx) -> i32`: the source's row for a kernel position, −1 outside;
+ * - `output_row(row) -> u32`;
+ * - `first_ky(phase)`, `first_kx(phase)`: the first kernel position of a phase, of which every stride-th follows.
+ */
+export function declareGather(geometry: GatherGeometry): string {
+  const { shape, direction, phaseHeight, phaseWidth, rows, phases } = geometry;
+  const forward = direction === 'forward';
+  const stride = shape.stride;
+  const phaseY = phases === 1 ? '0' : `i32(phase / ${stride}u)`;
+  const phaseX = phases === 1 ? '0' : `i32(phase % ${stride}u)`;
+  const [sourceHeight, sourceWidth] = forward
+    ? [shape.height, shape.width]
+    : [shape.outHeight, shape.outWidth];
+  const start = forward
+    ? `result.y = y * ${stride} - ${shape.padTop};
+  result.x = x * ${stride} - ${shape.padLeft};
+  result.pixel = row;`
+    : `let place_y = y * ${phases === 1 ? 1 : stride} + ${phaseY};
+  let place_x = x * ${phases === 1 ? 1 : stride} + ${phaseX};
+  result.inside = result.inside && place_y < ${shape.height} && place_x < ${shape.width};
+  result.y = place_y + ${shape.padTop};
+  result.x = place_x + ${shape.padLeft};
+  result.pixel = u32((image * ${shape.height} + place_y) * ${shape.width} + place_x);`;
+  const place = forward
+    ? 'let y = row.y + ky;\n  let x = row.x + kx;'
+    : stride === 1
+      ? 'let y = row.y - ky;\n  let x = row.x - kx;'
+      : // Differences are multiples of the stride by the choice of positions; the shift keeps negative ones negative.
+        `let y = (row.y - ky + ${stride * shape.kernelHeight}) / ${stride} - ${shape.kernelHeight};
+  let x = (row.x - kx + ${stride * shape.kernelWidth}) / ${stride} - ${shape.kernelWidth};`;
+  return `struct GatherRow { image: i32, y: i32, x: i32, pixel: u32, inside: bool }
+fn gather_row(phase: u32, row: u32) -> GatherRow {
+  var result: GatherRow;
+  let image = i32(row / ${phaseHeight * phaseWidth}u);
+  let rest = i32(row % ${phaseHeight * phaseWidth}u);
+  let y = rest / ${phaseWidth};
+  let x = rest % ${phaseWidth};
+  result.inside = row < ${rows}u;
+  result.image = image * ${sourceHeight};
+  ${start}
+  return result;
+}
+fn gather_pixel(row: GatherRow, ky: i32, kx: i32) -> i32 {
+  ${place}
+  let inside = row.inside && y >= 0 && y < ${sourceHeight} && x >= 0 && x < ${sourceWidth};
+  return select(-1, (row.image + y) * ${sourceWidth} + x, inside);
+}
+fn first_ky(phase: u32) -> i32 { return ${phases === 1 ? '0' : `(${phaseY} + ${shape.padTop}) % ${stride}`}; }
+fn first_kx(phase: u32) -> i32 { return ${phases === 1 ? '0' : `(${phaseX} + ${shape.padLeft}) % ${stride}`}; }`;
+}

@@ -1,0 +1,202 @@
+/**
+ * A kernel: WGSL with its bindings, as data. Kernels are written against views; the builder binds each memory once
+ * (WebGPU refuses a buffer range that is bound twice and written), and makes the functions `load_<name>(row, group)`
+ * and `store_<name>(row, group, value)`, which move channels 4·group … 4·group + 3 of a row. Channels that the view
+ * has not read as 0 and are not written.
+ */
+import { isVectorAligned, type BufferName, type Memory, type TensorView } from '../tensor_view.ts';
+
+/** The largest number of workgroups along one axis that every WebGPU device takes. */
+export const MAXIMUM_WORKGROUPS = 65535;
+
+export interface KernelBinding {
+  readonly variable: string;
+  readonly memory: Memory;
+  /** How the buffer is declared. */
+  readonly access: 'read' | 'read_write' | 'uniform';
+  /** Whether this kernel changes it. */
+  readonly writes: boolean;
+}
+
+export interface Kernel {
+  /** For errors and profiles: what it does, and for which layer. */
+  readonly name: string;
+  readonly bindings: readonly KernelBinding[];
+  /** Everything but the entry point. */
+  readonly declarations: string;
+  /** Of `fn main`; sees `group` (linear index of the workgroup) and `lane` (index in the workgroup). */
+  readonly body: string;
+  readonly workgroupSize: number;
+  /** Number of workgroups. */
+  readonly groups: number;
+  /** Multiplications and additions, for splitting long dispatches and for the benchmark. */
+  readonly operations: number;
+}
+
+interface NamedView {
+  readonly name: string;
+  readonly view: TensorView;
+  readonly writes: boolean;
+}
+
+interface NamedMemory {
+  readonly name: string;
+  readonly memory: Memory;
+  readonly type: string;
+  readonly access: 'read' | 'write' | 'uniform';
+}
+
+export class KernelBuilder {
+  readonly #views: NamedView[] = [];
+  readonly #memories: NamedMemory[] = [];
+  readonly #declarations: string[] = [];
+
+  /** Gives the body `load_<name>`, and `store_<name>` if it is written. */
+  view(name: string, view: TensorView, access: 'read' | 'write'): void {
+    this.#views.push({ name, view, writes: access === 'write' });
+  }
+
+  /** Gives the body the variable `<name>` of a WGSL type. A memory bound this way is bound by no view. */
+  memory(name: string, memory: Memory, type: string, access: 'read' | 'write' | 'uniform' = 'read'): void {
+    this.#memories.push({ name, memory, type, access });
+  }
+
+  declare(wgsl: string): void {
+    this.#declarations.push(wgsl);
+  }
+
+  build(kernel: {
+    readonly name: string;
+    readonly body: string;
+    readonly workgroupSize: number;
+    readonly groups: number;
+    readonly operations?: number;
+  }): Kernel {
+    const bindings: KernelBinding[] = [];
+    const declarations: string[] = [];
+    const writtenBuffers = new Set<BufferName>();
+    for (const { memory, writes } of [
+      ...this.#views.map((named) => ({ memory: named.view.memory, writes: named.writes })),
+      ...this.#memories.map((named) => ({ memory: named.memory, writes: named.access === 'write' })),
+    ])
+      if (writes && memory.kind === 'region') writtenBuffers.add(memory.buffer);
+
+    const declare = (variable: string, memory: Memory, type: string, use: 'read' | 'write' | 'uniform') => {
+      // Storages share buffers, and a buffer has one usage in a dispatch: all are read_write.
+      const access =
+        use === 'uniform'
+          ? 'uniform'
+          : memory.kind === 'storage' || writtenBuffers.has(memory.buffer)
+            ? 'read_write'
+            : 'read';
+      const space = access === 'uniform' ? 'uniform' : `storage, ${access}`;
+      declarations.push(
+        `@group(0) @binding(${bindings.length}) var<${space}> ${variable}: ${access === 'uniform' ? type : `array<${type}>`};`,
+      );
+      bindings.push({ variable, memory, access, writes: use === 'write' });
+    };
+
+    const byMemory = new Map<string, NamedView[]>();
+    for (const named of this.#views) {
+      const key = memoryKey(named.view.memory);
+      byMemory.set(key, [...(byMemory.get(key) ?? []), named]);
+    }
+    for (const views of byMemory.values()) {
+      const variable = `memory_${views[0]!.name}`;
+      const vectors = views.every(({ view }) => isVectorAligned(view));
+      const writes = views.some((named) => named.writes);
+      declare(variable, views[0]!.view.memory, vectors ? 'vec4f' : 'f32', writes ? 'write' : 'read');
+      for (const named of views) declarations.push(accessors(named, variable, vectors));
+    }
+    for (const { name, memory, type, access } of this.#memories) declare(name, memory, type, access);
+    return {
+      name: kernel.name,
+      bindings,
+      declarations: [...this.#declarations, ...declarations].join('\n'),
+      body: kernel.body,
+      workgroupSize: kernel.workgroupSize,
+      groups: kernel.groups,
+      operations: kernel.operations ?? 0,
+    };
+  }
+}
+
+const storageNumbers = new WeakMap<Memory, number>();
+let nextStorageNumber = 0;
+
+/** Equal for memories that are the same place. */
+function memoryKey(memory: Memory): string {
+  if (memory.kind === 'region') return `${memory.buffer}/${memory.offset}/${memory.floats}`;
+  let number = storageNumbers.get(memory);
+  if (number === undefined) {
+    number = nextStorageNumber++;
+    storageNumbers.set(memory, number);
+  }
+  return `storage ${number}`;
+}
+
+function accessors({ name, view, writes }: NamedView, variable: string, vectors: boolean): string {
+  const { channels, channelOffset, channelStride } = view;
+  if (vectors) {
+    const index = `row * ${channelStride / 4}u + ${channelOffset / 4}u + group`;
+    const load = `fn load_${name}(row: u32, group: u32) -> vec4f { return ${variable}[${index}]; }`;
+    return writes
+      ? `${load}\nfn store_${name}(row: u32, group: u32, value: vec4f) { ${variable}[${index}] = value; }`
+      : load;
+  }
+  const at = `let at = row * ${channelStride}u + ${channelOffset}u + 4u * group;`;
+  const tail = channels % 4;
+  const full = `vec4f(${variable}[at], ${variable}[at + 1u], ${variable}[at + 2u], ${variable}[at + 3u])`;
+  const lanes = [0, 1, 2, 3];
+  const partial = `vec4f(${lanes.map((lane) => (lane < tail ? `${variable}[at + ${lane}u]` : '0')).join(', ')})`;
+  const isFull = `group < ${Math.floor(channels / 4)}u`;
+  const load = `fn load_${name}(row: u32, group: u32) -> vec4f {
+  ${at}
+  if (${isFull}) { return ${full}; }
+  ${tail === 0 ? 'return vec4f(0);' : `return select(vec4f(0), ${partial}, group == ${Math.floor(channels / 4)}u);`}
+}`;
+  if (!writes) return load;
+  const assign = (lane: number): string => `${variable}[at + ${lane}u] = value[${lane}];`;
+  return `${load}
+fn store_${name}(row: u32, group: u32, value: vec4f) {
+  ${at}
+  if (${isFull}) { ${lanes.map(assign).join(' ')} }
+  ${tail === 0 ? '' : `else if (group == ${Math.floor(channels / 4)}u) { ${lanes.slice(0, tail).map(assign).join(' ')} }`}
+}`;
+}
+
+/** The grid of a number of workgroups, within the limit along each axis. */
+export function gridOf(groups: number): { readonly x: number; readonly y: number } {
+  const y = Math.ceil(groups / MAXIMUM_WORKGROUPS);
+  return { x: Math.ceil(groups / y), y };
+}
+
+/**
+ * The whole shader.
+ * @param groups of this dispatch, when a long kernel is run in several
+ * @param baseBinding binding number of a uniform with the first group's index, when it is
+ */
+export function shaderOf(kernel: Kernel, groups = kernel.groups, baseBinding?: number): string {
+  const { x, y } = gridOf(groups);
+  const base = baseBinding === undefined ? '' : ' + group_base.x';
+  return `${kernel.declarations}
+${baseBinding === undefined ? '' : `@group(0) @binding(${baseBinding}) var<uniform> group_base: vec4u;`}
+@compute @workgroup_size(${kernel.workgroupSize})
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let group = workgroup.x${y > 1 ? ` + workgroup.y * ${x}u` : ''}${base};
+  ${y > 1 || base !== '' ? `if (group >= ${kernel.groups}u) { return; }` : ''}
+${kernel.body}
+}
+`;
+}
+
+/** `count` lines made by `line`, for unrolled code. */
+export function unroll(count: number, line: (index: number) => string, separator = '\n'): string {
+  return Array.from({ length: count }, (_, index) => line(index)).join(separator);
+}
+
+/** A float as WGSL spells it. */
+export function float(value: number): string {
+  const text = String(Math.fround(value));
+  return /[.e]/.test(text) ? text : `${text}.0`;
+}

@@ -1,0 +1,203 @@
+/** Max, average and global average pooling with their gradients, each of which gathers, so that nothing is added twice. */
+import { windowGeometry } from '../../graph/shapes.ts';
+import type { Padding } from '../../graph/ir.ts';
+import { rowsOf, type TensorView } from '../tensor_view.ts';
+import { KernelBuilder, float, type Kernel } from './kernel.ts';
+
+export interface PoolWindow {
+  readonly size: number;
+  readonly stride: number;
+  readonly padding: Padding;
+}
+
+const WORKGROUP_SIZE = 64;
+
+interface PoolGeometry {
+  readonly top: number;
+  readonly left: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+}
+
+function geometryOf(input: TensorView, { size, stride, padding }: PoolWindow): PoolGeometry {
+  const vertical = windowGeometry(input.height, size, stride, padding);
+  const horizontal = windowGeometry(input.width, size, stride, padding);
+  return {
+    top: vertical.before,
+    left: horizontal.before,
+    outHeight: vertical.length,
+    outWidth: horizontal.length,
+  };
+}
+
+/** One thread for four channels of each of the view's pixels. */
+function perPixel(builder: KernelBuilder, name: string, view: TensorView, code: string): Kernel {
+  const groups = Math.ceil(view.channels / 4);
+  const vectors = rowsOf(view) * groups;
+  return builder.build({
+    name,
+    workgroupSize: WORKGROUP_SIZE,
+    groups: Math.ceil(vectors / WORKGROUP_SIZE),
+    body: `
+  let thread = group * ${WORKGROUP_SIZE}u + lane;
+  if (thread >= ${vectors}u) { return; }
+  let group_index = thread % ${groups}u;
+  let row = thread / ${groups}u;
+  let x = i32(row % ${view.width}u);
+  let y = i32((row / ${view.width}u) % ${view.height}u);
+  let image = i32(row / ${view.width * view.height}u);
+  ${code}`,
+  });
+}
+
+/** The part of the window of output (x, y) that lies inside the input. */
+function windowInside(input: TensorView, pool: PoolWindow, { top, left }: PoolGeometry, x: string, y: string): string {
+  return `let begin_y = max(${y} * ${pool.stride} - ${top}, 0);
+    let end_y = min(${y} * ${pool.stride} - ${top} + ${pool.size}, ${input.height});
+    let begin_x = max(${x} * ${pool.stride} - ${left}, 0);
+    let end_x = min(${x} * ${pool.stride} - ${left} + ${pool.size}, ${input.width});`;
+}
+
+export function pool(
+  name: string,
+  kind: 'max_pool' | 'average_pool',
+  input: TensorView,
+  output: TensorView,
+  window: PoolWindow,
+): Kernel {
+  const builder = new KernelBuilder();
+  builder.view('input', input, 'read');
+  builder.view('output', output, 'write');
+  const geometry = geometryOf(input, window);
+  const row = `u32((image * ${input.height} + wy) * ${input.width} + wx)`;
+  const loop = (line: string): string => `for (var wy = begin_y; wy < end_y; wy++) {
+    for (var wx = begin_x; wx < end_x; wx++) { ${line} }
+  }`;
+  const code =
+    kind === 'max_pool'
+      ? `var result = load_input(u32((image * ${input.height} + begin_y) * ${input.width} + begin_x), group_index);
+  ${loop(`result = max(result, load_input(${row}, group_index));`)}`
+      : `var result = vec4f(0);
+  ${loop(`result += load_input(${row}, group_index);`)}
+  result /= f32((end_y - begin_y) * (end_x - begin_x));`;
+  return perPixel(
+    builder,
+    name,
+    output,
+    `${windowInside(input, window, geometry, 'x', 'y')}
+  ${code}
+  store_output(row, group_index, result);`,
+  );
+}
+
+/** The outputs whose windows hold the input's pixel (x, y). */
+function windowsOf({ size, stride }: PoolWindow, { top, left, outHeight, outWidth }: PoolGeometry): string {
+  return `let first_y = max(y + ${top} - ${size - stride}, 0) / ${stride};
+  let last_y = min((y + ${top}) / ${stride}, ${outHeight - 1});
+  let first_x = max(x + ${left} - ${size - stride}, 0) / ${stride};
+  let last_x = min((x + ${left}) / ${stride}, ${outWidth - 1});`;
+}
+
+/** To the first of the largest values of each window, row by row. */
+export function maxPoolGradient(
+  name: string,
+  input: TensorView,
+  output: TensorView,
+  outputGradient: TensorView,
+  inputGradient: TensorView,
+  window: PoolWindow,
+  accumulate: boolean,
+): Kernel {
+  const builder = new KernelBuilder();
+  builder.view('input', input, 'read');
+  builder.view('result', output, 'read');
+  builder.view('gradient', outputGradient, 'read');
+  builder.view('output', inputGradient, 'write');
+  const geometry = geometryOf(input, window);
+  return perPixel(
+    builder,
+    name,
+    input,
+    `${windowsOf(window, geometry)}
+  let value = load_input(row, group_index);
+  var sum = ${accumulate ? 'load_output(row, group_index)' : 'vec4f(0)'};
+  for (var oy = first_y; oy <= last_y; oy++) {
+  for (var ox = first_x; ox <= last_x; ox++) {
+    let place = u32((image * ${geometry.outHeight} + oy) * ${geometry.outWidth} + ox);
+    let largest = load_result(place, group_index);
+    var wins = value == largest;
+    if (!any(wins)) { continue; }
+    ${windowInside(input, window, geometry, 'ox', 'oy')}
+    for (var wy = begin_y; wy <= y; wy++) {
+      let end = select(end_x, x, wy == y);
+      for (var wx = begin_x; wx < end; wx++) {
+        wins = wins & (load_input(u32((image * ${input.height} + wy) * ${input.width} + wx), group_index) != largest);
+      }
+    }
+    sum += select(vec4f(0), load_gradient(place, group_index), wins);
+  }
+  }
+  store_output(row, group_index, sum);`,
+  );
+}
+
+export function averagePoolGradient(
+  name: string,
+  outputGradient: TensorView,
+  inputGradient: TensorView,
+  window: PoolWindow,
+  accumulate: boolean,
+): Kernel {
+  const builder = new KernelBuilder();
+  builder.view('gradient', outputGradient, 'read');
+  builder.view('output', inputGradient, 'write');
+  const geometry = geometryOf(inputGradient, window);
+  return perPixel(
+    builder,
+    name,
+    inputGradient,
+    `${windowsOf(window, geometry)}
+  var sum = ${accumulate ? 'load_output(row, group_index)' : 'vec4f(0)'};
+  for (var oy = first_y; oy <= last_y; oy++) {
+  for (var ox = first_x; ox <= last_x; ox++) {
+    ${windowInside(inputGradient, window, geometry, 'ox', 'oy')}
+    sum += load_gradient(u32((image * ${geometry.outHeight} + oy) * ${geometry.outWidth} + ox), group_index) / f32((end_y - begin_y) * (end_x - begin_x));
+  }
+  }
+  store_output(row, group_index, sum);`,
+  );
+}
+
+/** [N,H,W,C] → [N,C] */
+export function globalAveragePool(name: string, input: TensorView, output: TensorView): Kernel {
+  const builder = new KernelBuilder();
+  builder.view('input', input, 'read');
+  builder.view('output', output, 'write');
+  const pixels = input.height * input.width;
+  return perPixel(
+    builder,
+    name,
+    output,
+    `var sum = vec4f(0);
+  for (var pixel = 0u; pixel < ${pixels}u; pixel++) { sum += load_input(row * ${pixels}u + pixel, group_index); }
+  store_output(row, group_index, sum * ${float(1 / pixels)});`,
+  );
+}
+
+export function globalAveragePoolGradient(
+  name: string,
+  outputGradient: TensorView,
+  inputGradient: TensorView,
+  accumulate: boolean,
+): Kernel {
+  const builder = new KernelBuilder();
+  builder.view('gradient', outputGradient, 'read');
+  builder.view('output', inputGradient, 'write');
+  const share = float(1 / (inputGradient.height * inputGradient.width));
+  return perPixel(
+    builder,
+    name,
+    inputGradient,
+    `store_output(row, group_index, ${accumulate ? 'load_output(row, group_index) + ' : ''}load_gradient(u32(image), group_index) * ${share});`,
+  );
+}

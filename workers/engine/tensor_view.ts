@@ -1,0 +1,107 @@
+/**
+ * Where values lie: a storage is a region of the arena with a lifetime, a buffer region a part of one of the engine's
+ * long-lived buffers, and a view a [rows, channels] window on either, with a distance between rows that may be larger
+ * than its channels. Branches of a concatenation are views on its storage, so that concatenating costs nothing.
+ */
+
+/** A region of the arena; the memory plan places it. */
+export interface Storage {
+  readonly kind: 'storage';
+  readonly name: string;
+  readonly floats: number;
+}
+
+/** The long-lived buffers. */
+export type BufferName =
+  /** Trainable parameters, flat. */
+  | 'parameters'
+  | 'gradients'
+  | 'slot_0'
+  | 'slot_1'
+  | 'moving_average'
+  /** Moving means and variances. */
+  | 'statistics'
+  | 'centers'
+  | 'pixels'
+  | 'transforms'
+  | 'labels'
+  /** What changes from step to step: the struct of step_values.ts. */
+  | 'step'
+  | 'metrics'
+  | 'embeddings';
+
+export interface BufferRegion {
+  readonly kind: 'region';
+  readonly buffer: BufferName;
+  /** In floats. */
+  readonly offset: number;
+  readonly floats: number;
+}
+
+export type Memory = Storage | BufferRegion;
+
+export interface TensorView {
+  readonly memory: Memory;
+  readonly batch: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  /** Index of the first channel in a row of the memory. */
+  readonly channelOffset: number;
+  /** Floats from one row to the next. */
+  readonly channelStride: number;
+}
+
+/** batch · height · width */
+export function rowsOf(view: TensorView): number {
+  return view.batch * view.height * view.width;
+}
+
+/** Whether four channels at a time can be loaded as one vec4f. */
+export function isVectorAligned(view: TensorView): boolean {
+  return view.channels % 4 === 0 && view.channelOffset % 4 === 0 && view.channelStride % 4 === 0;
+}
+
+export function storage(name: string, floats: number): Storage {
+  return { kind: 'storage', name, floats: Math.ceil(floats / 4) * 4 };
+}
+
+/** A view on all of a new storage. */
+export function freshView(
+  name: string,
+  shape: {
+    readonly batch: number;
+    readonly height: number;
+    readonly width: number;
+    readonly channels: number;
+  },
+  channelStride = shape.channels,
+): TensorView {
+  return {
+    memory: storage(name, shape.batch * shape.height * shape.width * channelStride),
+    batch: shape.batch,
+    height: shape.height,
+    width: shape.width,
+    channels: shape.channels,
+    channelOffset: 0,
+    channelStride,
+  };
+}
+
+/** Channels [offset, offset + channels) of a view. */
+export function sliceChannels(view: TensorView, offset: number, channels: number): TensorView {
+  return { ...view, channels, channelOffset: view.channelOffset + offset };
+}
+
+/** [rows, channels] over a memory from its beginning. */
+export function matrixView(memory: Memory, rows: number, channels: number): TensorView {
+  return {
+    memory,
+    batch: rows,
+    height: 1,
+    width: 1,
+    channels,
+    channelOffset: 0,
+    channelStride: channels,
+  };
+}

@@ -1,0 +1,167 @@
+/**
+ * Which kernel computes a convolution: with or without workgroup memory, with which tile. `defaultVariants` chooses by
+ * the kind of adapter and the shape; tuning.ts chooses by measurement among the candidates listed here.
+ */
+import {
+  geometryKey,
+  operationsOf,
+  type ConvolutionGeometry,
+} from './kernels/convolution_geometry.ts';
+import type { DirectTile } from './kernels/convolution_direct.ts';
+import { threadsOf, workgroupBytesOf, type BlockTile } from './kernels/convolution_tiled.ts';
+import type { BlockGradientTile, DirectGradientTile } from './kernels/filter_gradient.ts';
+import { gatherGeometry, type GatherDirection } from './kernels/gather_geometry.ts';
+import type { Cooperation } from './kernels/reductions.ts';
+
+export type ConvolutionVariant = DirectTile | BlockTile;
+export type GradientVariant = DirectGradientTile | BlockGradientTile;
+
+/** What the choice of kernels depends on. */
+export interface AdapterTraits {
+  /** Whether the adapter is a program on a processor. */
+  readonly isSoftware: boolean;
+  readonly maximumInvocations: number;
+  readonly maximumWorkgroupBytes: number;
+}
+
+export interface Variants {
+  readonly cooperation: Cooperation;
+  convolution(direction: GatherDirection, shape: ConvolutionGeometry): ConvolutionVariant;
+  filterGradient(shape: ConvolutionGeometry): GradientVariant;
+}
+
+const BLOCK_TILES: readonly BlockTile[] = [
+  { kind: 'tiled', blockRows: 64, blockColumns: 32, blockDepth: 16, threadRows: 4, threadColumns: 4 },
+  { kind: 'tiled', blockRows: 64, blockColumns: 64, blockDepth: 16, threadRows: 4, threadColumns: 4 },
+  { kind: 'tiled', blockRows: 64, blockColumns: 64, blockDepth: 16, threadRows: 4, threadColumns: 8 },
+  { kind: 'tiled', blockRows: 128, blockColumns: 64, blockDepth: 16, threadRows: 8, threadColumns: 4 },
+  { kind: 'tiled', blockRows: 128, blockColumns: 128, blockDepth: 16, threadRows: 8, threadColumns: 8 },
+];
+
+const DIRECT_TILES: readonly DirectTile[] = [
+  { kind: 'direct', rows: 4, columns: 4 },
+  { kind: 'direct', rows: 8, columns: 4 },
+  { kind: 'direct', rows: 4, columns: 8 },
+];
+
+const DIRECT_GRADIENT_TILES: readonly Omit<DirectGradientTile, 'splits'>[] = [
+  { kind: 'direct', rows: 4, columns: 4 },
+  { kind: 'direct', rows: 8, columns: 4 },
+  { kind: 'direct', rows: 4, columns: 8 },
+  { kind: 'direct', rows: 8, columns: 8 },
+];
+
+/** Pixels that one part of a filter gradient sums at most: what float32 sums to a relative error of 1e−6. */
+const MAXIMUM_PIXELS_PER_SPLIT = 8192;
+/** Threads, or workgroups of 256, that fill an adapter of either kind. */
+const SOFTWARE_THREADS = 64;
+const HARDWARE_GROUPS = 512;
+/** Floats of all the parts of one filter gradient together. */
+const MAXIMUM_PARTS_FLOATS = 16 * 1024 * 1024;
+
+function fits(tile: BlockTile, traits: AdapterTraits): boolean {
+  return (
+    threadsOf(tile) <= traits.maximumInvocations && workgroupBytesOf(tile) <= traits.maximumWorkgroupBytes
+  );
+}
+
+export function convolutionCandidates(traits: AdapterTraits): ConvolutionVariant[] {
+  return traits.isSoftware
+    ? [...DIRECT_TILES]
+    : [...BLOCK_TILES.filter((tile) => fits(tile, traits)), DIRECT_TILES[0]!];
+}
+
+export function gradientCandidates(shape: ConvolutionGeometry, traits: AdapterTraits): GradientVariant[] {
+  if (traits.isSoftware)
+    return DIRECT_GRADIENT_TILES.map((tile) => ({ ...tile, splits: splitsFor(shape, tile, SOFTWARE_THREADS) }));
+  return BLOCK_TILES.filter((tile) => fits(tile, traits) && dividesFetches(tile)).flatMap((tile) =>
+    [...new Set([HARDWARE_GROUPS / 2, HARDWARE_GROUPS, 2 * HARDWARE_GROUPS].map((wanted) => splitsFor(shape, tile, wanted)))].map(
+      (splits) => ({ ...tile, splits }),
+    ),
+  );
+}
+
+/** Whether every thread fetches as many vectors, as filterGradientTiled wants it. */
+function dividesFetches(tile: BlockTile): boolean {
+  const threads = threadsOf(tile);
+  return (
+    (tile.blockDepth * tile.blockRows) / 4 % threads === 0 &&
+    ((tile.blockDepth * tile.blockColumns) / 4) % threads === 0 &&
+    threads % (tile.blockRows / 4) === 0
+  );
+}
+
+/** Parts of the sum over pixels: enough to be exact, and to give the adapter `wanted` things to do. */
+function splitsFor(
+  shape: ConvolutionGeometry,
+  tile: Omit<DirectGradientTile, 'splits'> | BlockTile,
+  wanted: number,
+): number {
+  const pixels = shape.batch * shape.outHeight * shape.outWidth;
+  const [rows, columns] =
+    tile.kind === 'direct' ? [tile.rows, tile.columns] : [tile.blockRows, tile.blockColumns];
+  const positions = shape.kernelHeight * shape.kernelWidth;
+  const tiles =
+    tile.kind === 'direct'
+      ? positions * Math.ceil(shape.channels / rows) * Math.ceil(shape.filters / columns)
+      : Math.ceil((positions * Math.ceil(shape.channels / 4) * 4) / rows) * Math.ceil(shape.filters / columns);
+  const forAccuracy = Math.ceil(pixels / MAXIMUM_PIXELS_PER_SPLIT);
+  const forWork = Math.min(Math.ceil(wanted / tiles), Math.max(Math.floor(pixels / 64), 1));
+  const size = positions * shape.channels * shape.filters;
+  return Math.max(1, Math.min(Math.max(forAccuracy, forWork), Math.floor(MAXIMUM_PARTS_FLOATS / size)));
+}
+
+/** Without measuring anything. */
+export function defaultVariants(traits: AdapterTraits): Variants {
+  if (traits.isSoftware)
+    return {
+      cooperation: 'alone',
+      convolution: () => DIRECT_TILES[0]!,
+      filterGradient: (shape) => {
+        const tile = DIRECT_GRADIENT_TILES[0]!;
+        return { ...tile, splits: splitsFor(shape, tile, SOFTWARE_THREADS) };
+      },
+    };
+  const usable = BLOCK_TILES.filter((tile) => fits(tile, traits));
+  return {
+    cooperation: 'workgroup',
+    convolution: (direction, shape) => {
+      const { rows, columns, phases } = gatherGeometry(shape, direction);
+      return largestThatFills(
+        usable,
+        (tile) => phases * Math.ceil(rows / tile.blockRows) * Math.ceil(columns / tile.blockColumns),
+        columns,
+      );
+    },
+    filterGradient: (shape) => {
+      const rows = shape.kernelHeight * shape.kernelWidth * shape.channels;
+      const tile = largestThatFills(usable.filter(dividesFetches), () => Infinity, Math.min(rows, shape.filters));
+      return { ...tile, splits: splitsFor(shape, tile, HARDWARE_GROUPS) };
+    },
+  };
+}
+
+/** The largest tile that is not wider than the result and still makes enough workgroups; else the smallest. */
+function largestThatFills(
+  tiles: readonly BlockTile[],
+  groups: (tile: BlockTile) => number,
+  columns: number,
+): BlockTile {
+  const enough = 128;
+  return (
+    tiles.findLast((tile) => tile.blockColumns <= Math.max(columns, 32) && groups(tile) >= enough) ?? tiles[0]!
+  );
+}
+
+/** For the tuning cache and for messages. */
+export function variantKey(
+  operation: GatherDirection | 'filter_gradient',
+  shape: ConvolutionGeometry,
+): string {
+  return `${operation} ${geometryKey(shape)}`;
+}
+
+/** Seconds are not worth measuring for convolutions below this. */
+export function isWorthTuning(shape: ConvolutionGeometry): boolean {
+  return operationsOf(shape) > 1e6;
+}
