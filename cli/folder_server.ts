@@ -236,14 +236,14 @@ async function sendFile(path: string, headersOnly: boolean, response: ServerResp
     response.writeHead(200, headers).end();
     return;
   }
-  const file = await open(path);
-  try {
-    response.writeHead(200, headers);
-    if (stats.size === 0) response.end();
-    else await pipeline(file.createReadStream({ autoClose: false, end: stats.size - 1 }), response);
-  } finally {
-    await file.close();
+  if (stats.size === 0) {
+    response.writeHead(200, headers).end();
+    return;
   }
+  // The stream closes the file, whatever becomes of the answer.
+  const content = (await open(path)).createReadStream({ end: stats.size - 1 });
+  response.writeHead(200, headers);
+  await pipeline(content, response);
 }
 
 /** Into a hidden file beside it first, which then takes its name: a reader sees the old file or the new one, whole. */
@@ -254,7 +254,7 @@ async function writeAtomically(path: string, request: IncomingMessage): Promise<
   try {
     const file = await open(temporary, 'wx');
     try {
-      await pipeline(request, file.createWriteStream({ autoClose: false }));
+      await file.writeFile(request);
       const { size } = await file.stat();
       const announced = request.headers['content-length'];
       if (announced !== undefined && Number(announced) !== size)

@@ -8,7 +8,7 @@ export function nearestName(name: string, known: readonly string[]): string | un
     const distance = editDistance(name, candidate);
     if (distance < nearestDistance) [nearest, nearestDistance] = [candidate, distance];
   }
-  return nearest !== undefined && nearestDistance <= Math.max(name.length, nearest.length) / 3
+  return nearest !== undefined && nearestDistance <= Math.max(name.length, nearest.length, 6) / 3
     ? nearest
     : undefined;
 }

@@ -202,6 +202,8 @@ export interface TrainRequest {
   /** Evaluated after each epoch when given. */
   readonly lfw?: PairsSource | undefined;
   readonly pretrained?: ModelReference | undefined;
+  /** The table that options.filter_filename names: distances to the class centre, as text or in an HDF5 file. */
+  readonly filterTable?: Blob | string | undefined;
   /** Where the terminal wants real files: run folders are made below these. */
   readonly logsBase?: DirectoryReference | undefined;
   readonly modelsBase?: DirectoryReference | undefined;
@@ -220,6 +222,8 @@ export interface RunRecord {
   readonly datasetName: string;
   readonly classNames: readonly string[];
   readonly imageCount: number;
+  /** `<class>/<file>` of the images that the filter table leaves out. */
+  readonly filteredImages?: readonly string[] | undefined;
   /** Handles and private paths, so that a later visit can go on; kind 'files' cannot be remembered. */
   readonly data: readonly DirectoryReference[];
   readonly lfw?: PairsSource | undefined;
@@ -248,16 +252,25 @@ export interface StepRecord {
   readonly stepMs: number;
   /** Of stepMs, the time spent waiting for images. */
   readonly dataWaitMs: number;
+  /** When it ended, milliseconds since 1970. */
+  readonly at?: number | undefined;
 }
 
-export interface ValidationRecord {
+/** What is known of a validation's or evaluation's time; not of those of older runs. */
+interface Timed {
+  /** When it ended, milliseconds since 1970. */
+  readonly at?: number | undefined;
+  readonly durationMs?: number | undefined;
+}
+
+export interface ValidationRecord extends Timed {
   readonly step: number;
   readonly epoch: number;
   readonly crossEntropy: number;
   readonly accuracy: number;
 }
 
-export interface EvaluationSummary {
+export interface EvaluationSummary extends Timed {
   readonly step: number;
   readonly epoch: number;
   readonly accuracy: number;

@@ -9,6 +9,7 @@ import { TrainControl } from './jobs/train_control.ts';
 import { train } from './jobs/train_job.ts';
 import { loadModel } from './models/load_model.ts';
 import type { TrainWorkerApi } from './protocol.ts';
+import { selectBackend } from './tfjs/backends.ts';
 import { describeDevice } from './tfjs/device.ts';
 
 let training = new TrainControl();
@@ -37,6 +38,8 @@ const api: TrainWorkerApi = {
   },
   cancelEvaluation: () => evaluation.cancel(),
   async exportModel(request) {
+    // An exported TF.js model is verified by stock TensorFlow.js, whatever runs the network itself.
+    await selectBackend();
     const { create } = await chooseExecutor();
     return exportModel(request, create);
   },

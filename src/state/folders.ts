@@ -15,10 +15,17 @@ export function folderName(reference: DirectoryReference): string {
     case 'handle':
       return reference.handle.name;
     case 'private':
-      return reference.path.split('/').at(-1)!;
+      return privateName(reference.path);
     default:
       return reference.name;
   }
+}
+
+/** The sample faces' folder is named by what went into drawing them: `v1-<seed>-<people>x<photos>`. */
+function privateName(path: string): string {
+  const name = path.split('/').at(-1)!;
+  const sample = path.startsWith('sample') ? /-(\d+)x(\d+)$/.exec(name) : null;
+  return sample ? `Sample faces ${sample[1]} × ${sample[2]}` : name;
 }
 
 /** @throws AbortError when the person closes the picker */

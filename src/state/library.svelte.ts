@@ -3,6 +3,8 @@ import type { DirectoryReference, RememberedFolder, RunRecord } from '../../work
 import { problemOf, type Problem } from './errors.ts';
 import { libraryWorker } from './workers.ts';
 
+const WATCH_INTERVAL_MS = 2000;
+
 export class Library {
   runs = $state.raw<readonly RunRecord[]>([]);
   folders = $state.raw<readonly RememberedFolder[]>([]);
@@ -11,6 +13,21 @@ export class Library {
   isLoaded = $state(false);
   /** Runs whose worker is gone: the page was closed or reloaded, or the browser crashed. */
   readonly interrupted = $derived(this.runs.filter(({ status }) => status === 'interrupted'));
+
+  /**
+   * Reads all, and goes on looking while a run lives in another tab, or still seems to: right after a reload, the
+   * page's own former worker may not have let go of its run yet.
+   * @param isOwn whether a run is this page's
+   */
+  async watch(isOwn: (runId: string) => boolean): Promise<void> {
+    await this.refresh();
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, WATCH_INTERVAL_MS));
+      const isLive = ({ id, status }: RunRecord): boolean =>
+        (status === 'running' || status === 'paused') && !isOwn(id);
+      if (this.runs.some(isLive)) await this.refresh();
+    }
+  }
 
   async refresh(): Promise<void> {
     try {

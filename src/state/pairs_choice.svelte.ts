@@ -4,7 +4,8 @@ import { DatasetChoice } from './dataset_choice.svelte.ts';
 import type { Library } from './library.svelte.ts';
 
 const DEFAULT_SEED = 666;
-const DEFAULT_PAIRS_PER_FOLD = 60;
+/** LFW's number; fewer where the photos do not allow it. */
+const DEFAULT_PAIRS_PER_FOLD = 300;
 
 export class PairsChoice {
   readonly images: DatasetChoice;

@@ -1,6 +1,6 @@
 /** "Try it with sample faces": the whole main job in one click, walking through the ordinary pages. */
 import type { ApplicationParts } from './application.svelte.ts';
-import { STEPS, type StepName } from './navigation.svelte.ts';
+import { PAGE_TITLES, STEPS, type StepName } from './navigation.svelte.ts';
 import { optionOverrides, sampleFacesOptions } from './query.ts';
 
 export type SampleStatus = 'idle' | 'running' | 'stopping' | 'stopped' | 'done' | 'failed';
@@ -30,14 +30,13 @@ export class SampleRun {
       await this.#evaluate(runId, aligned);
       await this.#export(runId);
       this.status = 'done';
-      this.message = 'Done: the model is ready to download below.';
+      this.message = 'Done: the model is ready to download on the Models page.';
     } catch (error) {
       if (!(error instanceof StepFailed)) console.error(error);
-      this.status = (this.status as SampleStatus) === 'stopping' ? 'stopped' : 'failed';
-      this.message =
-        this.status === 'stopped'
-          ? 'Stopped. What was done so far is kept, and each page lets you go on by hand.'
-          : 'This step did not work; the message below says what to do.';
+      this.status = this.#hasProblem ? 'failed' : 'stopped';
+      this.message = this.#hasProblem
+        ? `The step “${PAGE_TITLES[this.step]}” did not work; its page says what to do.`
+        : 'Stopped. What was done so far is kept, and each page lets you go on by hand.';
     }
   }
 
@@ -49,6 +48,21 @@ export class SampleRun {
     if (this.step === 'photos' && photos.isBusy) await photos.stop();
     if (this.step === 'train' && train.isBusy) await train.stop();
     if (this.step === 'evaluate' && evaluate.isBusy) await evaluate.stop();
+  }
+
+  /** Whether the step's page says that something went wrong; otherwise it was stopped there. */
+  get #hasProblem(): boolean {
+    const { photos, train, evaluate, exports } = this.#app;
+    switch (this.step) {
+      case 'photos':
+        return (photos.problem ?? photos.input.problem) !== undefined;
+      case 'train':
+        return (train.problem ?? train.dataset.problem) !== undefined;
+      case 'evaluate':
+        return (evaluate.problem ?? evaluate.pairs.images.problem) !== undefined;
+      case 'models':
+        return [...exports.all.values()].some(({ status }) => status === 'failed');
+    }
   }
 
   dismiss(): void {
@@ -74,7 +88,7 @@ export class SampleRun {
     this.message = 'Finding and aligning the faces';
     photos.outputKind = 'private';
     await photos.start();
-    this.#proceedIf(photos.aligned !== undefined && photos.status === 'done');
+    this.#proceedIf(photos.aligned !== undefined && photos.summary?.cancelled === false);
     return photos.aligned!;
   }
 

@@ -188,10 +188,16 @@ describe('models in folders', () => {
   });
 
   it('are missed by name', async () => {
+    const empty = new MemoryDirectory('runs', { 'a/notes.txt': '' });
+    await expect(loadFromDirectory(empty, 'a')).rejects.toThrow(
+      'in the folder "runs/a": it holds a/notes.txt.',
+    );
     await expect(loadFromDirectory(new MemoryDirectory('empty'))).rejects.toThrow(
       /no model in the folder "empty": it has no files/,
     );
-    await expect(loadFromDirectory(folder, 'nowhere')).rejects.toThrow('"models/nowhere"');
+    await expect(loadFromDirectory(folder, 'nowhere')).rejects.toThrow(
+      'nowhere is not in the folder "models".',
+    );
     const others = new MemoryDirectory('photos', { a: '', b: '', c: '', d: '', e: '' });
     await expect(loadFromDirectory(others)).rejects.toThrow(/it holds a, b, c, d and 1 more/);
     const foreign = new MemoryDirectory('tfjs', {

@@ -15,7 +15,7 @@ const LIMITS = [
 ] as const;
 
 /** Features that are used where they are there. */
-const FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', 'subgroups'];
+const FEATURES: readonly string[] = ['timestamp-query', 'shader-f16', 'subgroups'];
 
 const SOFTWARE_ADAPTER = /swiftshader|llvmpipe|lavapipe|softpipe|software|warp|basic render/i;
 
@@ -116,7 +116,7 @@ export async function openDevice(
   const adapter = given.adapter ?? (await requestAdapter());
   if (!adapter) throw new WebGpuUnavailableError();
   const requiredLimits = Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]]));
-  const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature));
+  const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
   const device = await adapter.requestDevice({ requiredLimits, requiredFeatures });
   return new EngineDevice(device, adapterName(adapter.info), true);
 }

@@ -1,12 +1,13 @@
 /** Which executor runs a network: the WebGPU engine, or TensorFlow.js on WebGPU or WebAssembly. */
 import type { BackendName, DeviceInfo } from '../protocol.ts';
-import { describeDevice, selectBackend } from '../tfjs/backends.ts';
-import { TfjsExecutor } from '../tfjs/executor.ts';
+import { storedTuningCache } from '../storage/tuning_cache.ts';
+import { BackendUnavailableError, describeDevice, selectBackend } from '../tfjs/backends.ts';
 import type { ExecutorFactory } from '../training/executor.ts';
 
 export interface ExecutorChoice {
-  /** Default: what suits the machine. */
+  /** Default: the engine on WebGPU, TensorFlow.js on WebAssembly. */
   readonly executor?: 'engine' | 'tfjs' | undefined;
+  /** Default: WebGPU where there is a graphics processor, WebAssembly where there is none. */
   readonly backend?: BackendName | undefined;
 }
 
@@ -16,13 +17,32 @@ export interface ChosenExecutor {
 }
 
 /** @throws BackendUnavailableError */
-export async function chooseExecutor(choice: ExecutorChoice = {}): Promise<ChosenExecutor> {
-  const device = await selectBackend(choice.backend);
-  const description =
-    device.backend === 'webgpu'
-      ? `TensorFlow.js on WebGPU (${device.adapter})`
-      : 'TensorFlow.js on WebAssembly';
-  return { device, create: async (settings) => new TfjsExecutor(settings, description) };
+export async function chooseExecutor({ executor, backend }: ExecutorChoice = {}): Promise<ChosenExecutor> {
+  const device = await describeDevice();
+  const chosenBackend = backend ?? (executor === 'engine' ? 'webgpu' : device.backend);
+  if ((executor ?? (chosenBackend === 'webgpu' ? 'engine' : 'tfjs')) === 'tfjs')
+    return chooseTfjs(chosenBackend);
+  if (chosenBackend !== 'webgpu')
+    throw new BackendUnavailableError(
+      'The engine runs on WebGPU only. Choose backend webgpu, or executor tfjs for WebAssembly.',
+    );
+  if (!device.hasWebGpu)
+    throw new BackendUnavailableError(
+      'The engine needs WebGPU, and this browser offers none. Choose backend wasm to run on the processor.',
+    );
+  const { createEngineExecutor } = await import('../engine/executor.ts');
+  // A simulated adapter has one good choice; measuring it would only take time.
+  const options = device.isSoftware ? {} : { tuningCache: storedTuningCache };
+  return {
+    device: { ...device, backend: 'webgpu' },
+    create: (settings) => createEngineExecutor(settings, options),
+  };
 }
 
-export { describeDevice };
+async function chooseTfjs(backend: BackendName): Promise<ChosenExecutor> {
+  const device = await selectBackend(backend);
+  const { TfjsExecutor } = await import('../tfjs/executor.ts');
+  const description =
+    backend === 'webgpu' ? `TensorFlow.js on WebGPU (${device.adapter})` : 'TensorFlow.js on WebAssembly';
+  return { device, create: async (settings) => new TfjsExecutor(settings, description) };
+}

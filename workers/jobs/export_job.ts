@@ -45,6 +45,8 @@ export async function exportModel(
     const files = exportedFiles(model, format);
     const directory =
       output.kind === 'zip' ? new MemoryDirectory() : await openWritableDirectory(output.directory);
+    // Old shards with a new description, or the other way round, would look like a model too.
+    if (format === 'tfjs' && (await directory.exists(MODEL_JSON))) await directory.remove(MODEL_JSON);
     await writeFiles(directory, files);
     const verifiedMaxAbsError = await verify(model, format, directory, files, createExecutor);
     if (output.kind === 'zip') {

@@ -12,13 +12,18 @@ import type { Executor } from '../training/executor.ts';
 export async function startFromPretrained(
   executor: Executor,
   graph: Graph,
+  classNames: readonly string[],
   reference: ModelReference,
 ): Promise<string> {
   const model = await loadModel(reference);
+  // A label is a place in the list of people: a classifier of other people is worth nothing here.
+  const knownNames = model.metadata?.class_names;
+  const areOtherPeople = knownNames !== undefined && knownNames.join('\n') !== classNames.join('\n');
   const taken = new Map<string, HostTensor>();
   for (const { name, shape } of graph.parameters) {
     const tensor = model.parameters.get(name);
-    const isOtherClassifier = name.startsWith('Logits/') && tensor?.shape.join() !== shape.join();
+    const isOtherClassifier =
+      name.startsWith('Logits/') && (areOtherPeople || tensor?.shape.join() !== shape.join());
     if (tensor && !isOtherClassifier) taken.set(name, tensor);
   }
   await executor.writeParameters(taken);

@@ -2,43 +2,101 @@
 import type { WritableDirectory } from '../dataset/directory.ts';
 import { openWritableDirectory } from '../dataset/open.ts';
 import type { NamedTensors } from '../graph/tensor.ts';
-import { modelFileName, writeModelFile } from '../models/model_file.ts';
-import type { DirectoryReference, EvaluationSummary, RunRecord } from '../protocol.ts';
-import { TRAINING_OPTIONS } from '../training/options.ts';
+import {
+  MODEL_FILE_EXTENSION,
+  modelFileName,
+  stepOfModelFileName,
+  writeModelFile,
+} from '../models/model_file.ts';
+import type {
+  DirectoryReference,
+  EvaluationSummary,
+  RunRecord,
+  StepRecord,
+  ValidationRecord,
+} from '../protocol.ts';
+import type { RunHistory } from '../training/run_history.ts';
+import { RunLog } from './run_log.ts';
 
 const MODELS_KEPT = 3;
 
 export class RunFolders {
   readonly #runId: string;
-  readonly #logsBase: DirectoryReference | undefined;
-  readonly #modelsBase: DirectoryReference | undefined;
-  #logs: WritableDirectory | undefined;
-  #models: WritableDirectory | undefined;
-  #written: string[] = [];
-  #evaluations: string[] = [];
+  readonly #logs: WritableDirectory | undefined;
+  readonly #models: WritableDirectory | undefined;
+  readonly #log: RunLog | undefined;
+  /** Paths in the models' folder, the oldest first. */
+  #modelFiles: string[] = [];
 
-  constructor(
+  private constructor(
     runId: string,
-    logsBase: DirectoryReference | undefined,
-    modelsBase: DirectoryReference | undefined,
+    logs: WritableDirectory | undefined,
+    models: WritableDirectory | undefined,
+    log: RunLog | undefined,
   ) {
     this.#runId = runId;
-    this.#logsBase = logsBase;
-    this.#modelsBase = modelsBase;
+    this.#logs = logs;
+    this.#models = models;
+    this.#log = log;
   }
 
-  async begin(run: RunRecord): Promise<void> {
-    if (this.#logsBase) {
-      this.#logs = await openWritableDirectory(this.#logsBase);
-      await this.#logs.write(`${this.#runId}/arguments.txt`, argumentsText(run));
-    }
-    if (this.#modelsBase) this.#models = await openWritableDirectory(this.#modelsBase);
+  /**
+   * Opens the folders and writes the run's log as it is so far.
+   * @param history of the run up to the step that it goes on from
+   * @returns undefined where neither folder is wanted
+   * @throws NotWritableError, PermissionLostError, StorageFullError
+   */
+  static async open(
+    history: RunHistory,
+    logsBase: DirectoryReference | undefined,
+    modelsBase: DirectoryReference | undefined,
+  ): Promise<RunFolders | undefined> {
+    if (!logsBase && !modelsBase) return undefined;
+    return RunFolders.begin(
+      history,
+      logsBase && (await openWritableDirectory(logsBase)),
+      modelsBase && (await openWritableDirectory(modelsBase)),
+    );
   }
 
-  /** Line `step\taccuracy\tvalrate`. */
-  async appendEvaluation({ step, accuracy, valRate }: EvaluationSummary): Promise<void> {
-    this.#evaluations.push(`${step}\t${accuracy.toFixed(5)}\t${valRate.toFixed(5)}\n`);
-    await this.#logs?.write(`${this.#runId}/lfw_result.txt`, this.#evaluations.join(''));
+  /** As open, with folders that are open. */
+  static async begin(
+    history: RunHistory,
+    logs: WritableDirectory | undefined,
+    models: WritableDirectory | undefined,
+    startedAtMs = Date.now(),
+  ): Promise<RunFolders> {
+    const { run } = history;
+    const log = logs && new RunLog(run, startedAtMs, run.step);
+    log?.addHistory(history);
+    const folders = new RunFolders(run.id, logs, models, log);
+    if (models) folders.#modelFiles = await modelFilesOf(models, run.id);
+    await folders.writeLogs();
+    return folders;
+  }
+
+  addStep(record: StepRecord): void {
+    this.#log?.addStep(record);
+  }
+
+  addValidation(record: ValidationRecord): void {
+    this.#log?.addValidation(record);
+  }
+
+  addEvaluation(record: EvaluationSummary): void {
+    this.#log?.addEvaluation(record);
+  }
+
+  /** Into the event file, under the tensors' names. */
+  addHistograms(step: number, tensors: NamedTensors): void {
+    this.#log?.addHistograms(Date.now(), step, tensors);
+  }
+
+  /** Every file of the log folder anew, each whole. */
+  async writeLogs(): Promise<void> {
+    if (!this.#logs || !this.#log) return;
+    for (const [name, file] of await this.#log.files())
+      await this.#logs.write(`${this.#runId}/${name}`, file);
   }
 
   /** The newest ones are kept; an older one goes when the new one is whole. */
@@ -62,19 +120,16 @@ export class RunFolders {
         options,
       }),
     );
-    this.#written = [...this.#written.filter((written) => written !== path), path];
-    for (const old of this.#written.splice(0, this.#written.length - MODELS_KEPT))
+    this.#modelFiles = [...this.#modelFiles.filter((file) => file !== path), path];
+    for (const old of this.#modelFiles.splice(0, this.#modelFiles.length - MODELS_KEPT))
       await this.#models.remove(old);
   }
 }
 
-function argumentsText(run: RunRecord): string {
-  const lines = TRAINING_OPTIONS.map(
-    ({ name }) => `${name}: ${String(run.options[name]).trim().replaceAll('\n', ' | ')}\n`,
-  );
-  return [
-    ...lines,
-    `dataset: ${run.datasetName} (${run.imageCount} training images, ${run.classNames.length} classes)\n`,
-    `device: ${run.device}\n`,
-  ].join('');
+/** Of an earlier session of the run, the oldest first. */
+async function modelFilesOf(models: WritableDirectory, runId: string): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const { path } of models.list())
+    if (path.startsWith(`${runId}/`) && path.endsWith(MODEL_FILE_EXTENSION)) paths.push(path);
+  return paths.sort((a, b) => stepOfModelFileName(a) - stepOfModelFileName(b));
 }

@@ -37,6 +37,7 @@ import {
   putValidation,
   readEvaluations,
   readSteps,
+  readValidations,
   runLockName,
   truncateSteps,
 } from '../storage/runs.ts';
@@ -44,13 +45,14 @@ import { BatchSource } from '../training/batch_source.ts';
 import type { Executor, ExecutorSettings, LabelledBatch } from '../training/executor.ts';
 import { epochOfStep, runTrainingLoop, type Interruption, type LoopHooks } from '../training/loop.ts';
 import type { TrainingOptions } from '../training/options.ts';
-import { learningRateOf } from '../training/schedule.ts';
+import type { RunHistory } from '../training/run_history.ts';
+import { requireValidOptions, validateOptions } from '../training/validate_options.ts';
 import { chooseExecutor } from './executors.ts';
 import { Throttle } from './job_control.ts';
 import { startFromPretrained } from './pretrained.ts';
 import { RunFolders } from './run_folders.ts';
 import { evaluateRun, validateRun } from './run_evaluation.ts';
-import { readTrainingData, requireSameClasses, type TrainingData } from './training_data.ts';
+import { readImageFilter, readTrainingData, requireSameClasses, type TrainingData } from './training_data.ts';
 import type { TrainControl } from './train_control.ts';
 
 export class RunMissingError extends Error {
@@ -88,9 +90,10 @@ interface PreparedRun {
 
 async function prepareNew(request: TrainRequest): Promise<PreparedRun> {
   const { options } = request;
-  // A bad schedule is refused before anything is read.
-  learningRateOf(options);
-  const data = await readTrainingData(request.data, options);
+  // Bad settings are refused before anything is read.
+  requireValidOptions(options);
+  const filter = await readImageFilter(request.filterTable, options);
+  const data = await readTrainingData(request.data, options, filter);
   const run: RunRecord = {
     id: await newRunId(),
     createdAt: Date.now(),
@@ -99,6 +102,7 @@ async function prepareNew(request: TrainRequest): Promise<PreparedRun> {
     datasetName: data.name,
     classNames: data.classNames,
     imageCount: data.train.length,
+    filteredImages: filter && [...filter.leftOut],
     data: request.data.filter(({ kind }) => kind === 'handle' || kind === 'private'),
     lfw: storablePairs(request.lfw),
     step: 0,
@@ -121,7 +125,11 @@ async function prepareResumed(request: TrainRequest, runId: string): Promise<Pre
     throw new RunMissingError(
       `The folder "${run.datasetName}" that the run ${runId} trains on was chosen without a lasting permission. Choose it again to go on.`,
     );
-  const data = await readTrainingData(references, run.options);
+  const data = await readTrainingData(
+    references,
+    run.options,
+    run.filteredImages && { leftOut: new Set(run.filteredImages) },
+  );
   requireSameClasses(run.classNames, data);
   return { run: { ...run, data: references, status: 'running', error: undefined }, data, isResumed: true };
 }
@@ -190,7 +198,7 @@ class TrainJob {
   readonly #control: TrainControl;
   readonly #batches: BatchSource;
   readonly #images = new ImageCache();
-  readonly #folders: RunFolders | undefined;
+  #folders: RunFolders | undefined;
   readonly #pairs: PairsSource | undefined;
   readonly #metricsThrottle = new Throttle(METRICS_INTERVAL_MS);
   #unwritten: StepRecord[] = [];
@@ -218,10 +226,6 @@ class TrainJob {
     this.#onEvent = onEvent;
     this.#control = control;
     this.#pairs = request.lfw ?? run.lfw;
-    this.#folders =
-      request.logsBase || request.modelsBase
-        ? new RunFolders(run.id, request.logsBase, request.modelsBase)
-        : undefined;
     const { batch_size, image_size, seed, random_crop, random_flip, random_rotate } = run.options;
     this.#batches = new BatchSource(
       data.train,
@@ -248,7 +252,12 @@ class TrainJob {
       await this.#executor.writeState(checkpoint.state);
       this.#checkpointedStep = checkpoint.step;
     } else if (this.#request.pretrained) {
-      const message = await startFromPretrained(this.#executor, this.#graph, this.#request.pretrained);
+      const message = await startFromPretrained(
+        this.#executor,
+        this.#graph,
+        this.#data.classNames,
+        this.#request.pretrained,
+      );
       this.#onEvent({ kind: 'warning', message });
     }
     const step = checkpoint?.step ?? 0;
@@ -261,8 +270,16 @@ class TrainJob {
           message: `The dataset has ${this.#data.train.length} training photos now, and had ${this.#run.imageCount}: the run goes on, but not exactly as it would have.`,
         });
     }
+    if (!isResumed)
+      for (const { option, message } of validateOptions(options, { imageCount: this.#data.train.length }))
+        this.#onEvent({ kind: 'warning', message: `${option}: ${message}` });
+    if (this.#data.filterNote) this.#onEvent({ kind: 'warning', message: this.#data.filterNote });
     await this.#update({ step, epoch: this.#lastStep?.epoch ?? 0, status: 'running' });
-    await this.#folders?.begin(this.#run);
+    this.#folders = await RunFolders.open(
+      await this.#history(),
+      this.#request.logsBase,
+      this.#request.modelsBase,
+    );
     this.#onEvent({
       kind: 'started',
       run: this.#run,
@@ -273,6 +290,20 @@ class TrainJob {
         .reduce((sum, { shape }) => sum + elementCount(shape), 0),
       stepsPerEpoch: options.epoch_size,
     });
+  }
+
+  /** Of the steps that this run goes on after; what was measured later is measured again. */
+  async #history(): Promise<RunHistory> {
+    const { id, step } = this.#run;
+    if (step === 0) return { run: this.#run, steps: [], validations: [], evaluations: [] };
+    const until = <Entry extends { step: number }>(entries: readonly Entry[]): Entry[] =>
+      entries.filter((entry) => entry.step <= step);
+    return {
+      run: this.#run,
+      steps: until(await readSteps(id)),
+      validations: until(await readValidations(id)),
+      evaluations: until(await readEvaluations(id)),
+    };
   }
 
   async run(): Promise<TrainSummary> {
@@ -289,6 +320,7 @@ class TrainJob {
       const end = await runTrainingLoop(this.#executor, options, this.#run.step, hooks);
       if (end === 'finished') await this.#checkpoint();
       await this.#flushMetrics();
+      await this.#writeLogs();
       await this.#setStatus(
         end,
         end === 'finished'
@@ -297,6 +329,7 @@ class TrainJob {
       );
     } catch (error) {
       await this.#flushMetrics().catch(() => undefined);
+      await this.#writeLogs();
       const message = error instanceof Error ? error.message : String(error);
       await this.#update({ status: 'failed', error: message }).catch(() => undefined);
       this.#onEvent({ kind: 'status', status: 'failed', message });
@@ -319,9 +352,11 @@ class TrainJob {
       }
   }
 
-  #onStep(record: StepRecord): void {
+  #onStep(measured: StepRecord): void {
+    const record = { ...measured, at: Date.now() };
     this.#lastStep = record;
     this.#unwritten.push(record);
+    this.#folders?.addStep(record);
     this.#run = { ...this.#run, step: record.step, epoch: record.epoch };
     this.#onEvent({ kind: 'step', record });
     if (this.#metricsThrottle.ready())
@@ -341,6 +376,7 @@ class TrainJob {
 
   async #onInterruption(interruption: Interruption, _step: number, _epoch: number): Promise<void> {
     await this.#checkpoint();
+    await this.#writeLogs();
     if (interruption !== 'pause') return;
     await this.#setStatus('paused', `Paused after ${this.#run.step} steps; a checkpoint is written.`);
     await this.#control.waitWhilePaused();
@@ -349,7 +385,30 @@ class TrainJob {
 
   async #onEpochEnd(epoch: number, step: number): Promise<void> {
     await this.#checkpoint();
+    if (this.#run.options.log_histograms) await this.#addHistograms(step);
     await this.#evaluate(epoch, step);
+    await this.#writeLogs();
+  }
+
+  /** Of the weights and of the last step's gradients, under the original's names. */
+  async #addHistograms(step: number): Promise<void> {
+    if (!this.#folders) return;
+    const gradients = await this.#executor.readGradients();
+    this.#folders.addHistograms(step, await this.#executor.readParameters());
+    this.#folders.addHistograms(
+      step,
+      new Map([...gradients].map(([name, tensor]) => [`${name}/gradients`, tensor])),
+    );
+  }
+
+  /** A log that cannot be written is no reason to lose a run: everything in it is stored as well. */
+  async #writeLogs(): Promise<void> {
+    try {
+      await this.#folders?.writeLogs();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.#onEvent({ kind: 'warning', message: `The log folder could not be written: ${message}` });
+    }
   }
 
   /** A run that was interrupted between an epoch's checkpoint and its evaluation does the evaluation first. */
@@ -364,20 +423,24 @@ class TrainJob {
     const { options, id } = this.#run;
     const isLast = epoch === options.max_nrof_epochs;
     if (this.#data.validation.length > 0 && (isLast || epoch % options.validate_every_n_epochs === 0)) {
+      const startedAt = performance.now();
       const record: ValidationRecord = {
         ...(await validateRun(this.#executor, options, this.#data.validation, this.#read)),
         step,
         epoch,
+        durationMs: performance.now() - startedAt,
+        at: Date.now(),
       };
       await putValidation(id, record);
+      this.#folders?.addValidation(record);
       this.#onEvent({ kind: 'validation', record });
     }
     if (!this.#pairs) return;
-    const { accuracy, val } = await evaluateRun(this.#executor, options, this.#pairs);
-    const record: EvaluationSummary = { step, epoch, accuracy, valRate: val };
+    const { accuracy, val, durationMs } = await evaluateRun(this.#executor, options, this.#pairs);
+    const record: EvaluationSummary = { step, epoch, accuracy, valRate: val, durationMs, at: Date.now() };
     await putEvaluation(id, record);
     await this.#update({ lastEvaluation: record });
-    await this.#folders?.appendEvaluation(record);
+    this.#folders?.addEvaluation(record);
     this.#onEvent({ kind: 'evaluation', record });
   }
 

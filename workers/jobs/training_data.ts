@@ -1,10 +1,12 @@
 /** From folders to the images that a run trains on and validates with. */
-import { readClasses, type ImageFile } from '../dataset/classes.ts';
+import { readClasses, type Dataset, type ImageFile } from '../dataset/classes.ts';
 import { openDirectories } from '../dataset/open.ts';
+import { readDistanceTable } from '../formats/distance_table.ts';
 import type { DirectoryReference } from '../protocol.ts';
 import { labelledImages, type LabelledImage } from '../training/batch_source.ts';
+import { filterClasses, imageKey, imagesToLeaveOut } from '../training/filter.ts';
 import type { TrainingOptions } from '../training/options.ts';
-import { splitClasses } from '../training/split.ts';
+import { splitClasses, type ClassImages } from '../training/split.ts';
 
 export class TooFewClassesError extends Error {
   override name = 'TooFewClassesError';
@@ -14,6 +16,10 @@ export class DatasetChangedError extends Error {
   override name = 'DatasetChangedError';
 }
 
+export class FilterTableError extends Error {
+  override name = 'FilterTableError';
+}
+
 export interface TrainingData {
   readonly name: string;
   /** In the order of the labels. */
@@ -21,15 +27,74 @@ export interface TrainingData {
   readonly train: readonly LabelledImage[];
   /** Empty without a split. */
   readonly validation: readonly LabelledImage[];
+  /** What the filter has left out, in one sentence. */
+  readonly filterNote?: string | undefined;
 }
 
-/** @throws NoImagesError, TooFewClassesError, PermissionLostError */
+/** Which images a filter table leaves out, by their keys `<class>/<file>`. */
+export interface ImageFilter {
+  readonly leftOut: ReadonlySet<string>;
+  /** All images of the table, where it is at hand. */
+  readonly listed?: ReadonlySet<string> | undefined;
+}
+
+/**
+ * @param table the file that filter_filename names
+ * @returns undefined when there is nothing to filter
+ * @throws FilterTableError, DistanceTableError, Hdf5Error
+ */
+export async function readImageFilter(
+  table: Blob | string | undefined,
+  { filter_filename: name, filter_percentile: percentile }: TrainingOptions,
+): Promise<ImageFilter | undefined> {
+  if (table === undefined) {
+    if (name === '') return undefined;
+    throw new FilterTableError(
+      `The filter table "${name}" is named, but was not given. Choose the file, or leave filter_filename empty.`,
+    );
+  }
+  const rows = await readDistanceTable(table);
+  return {
+    leftOut: imagesToLeaveOut(rows, percentile),
+    listed: new Set(rows.map(({ path }) => imageKey(path)!)),
+  };
+}
+
+function applyFilter(
+  dataset: Dataset,
+  { leftOut, listed }: ImageFilter,
+  minimum: number,
+): { classes: ClassImages<ImageFile>[]; note: string } {
+  const hasListed =
+    listed === undefined ||
+    dataset.classes.some(({ images }) => images.some(({ path }) => listed.has(imageKey(path) ?? path)));
+  if (!hasListed)
+    throw new FilterTableError(
+      `None of the ${listed.size} images of the filter table is in "${dataset.name}": it lists, for example, "${[...listed][0]!}". Choose the table that was made for this dataset.`,
+    );
+  const classes = filterClasses(dataset.classes, leftOut, minimum);
+  const kept = classes.reduce((sum, { images }) => sum + images.length, 0);
+  if (classes.length < 2)
+    throw new TooFewClassesError(
+      `The filter leaves ${classes.length} of the ${dataset.classes.length} people of "${dataset.name}". Choose a larger filter_percentile, or a smaller filter_min_nrof_images_per_class.`,
+    );
+  return {
+    classes,
+    note: `The filter leaves out ${dataset.imageCount - kept} of ${dataset.imageCount} images and ${dataset.classes.length - classes.length} of ${dataset.classes.length} people.`,
+  };
+}
+
+/** @throws NoImagesError, TooFewClassesError, FilterTableError, PermissionLostError */
 export async function readTrainingData(
   references: readonly DirectoryReference[],
   options: Pick<
     TrainingOptions,
-    'validation_set_split_ratio' | 'min_nrof_val_images_per_class' | 'seed' | 'filter_filename'
+    | 'validation_set_split_ratio'
+    | 'min_nrof_val_images_per_class'
+    | 'seed'
+    | 'filter_min_nrof_images_per_class'
   >,
+  filter?: ImageFilter,
 ): Promise<TrainingData> {
   const dataset = await readClasses(await openDirectories(references));
   if (dataset.classes.length < 2)
@@ -37,21 +102,23 @@ export async function readTrainingData(
       `"${dataset.name}" holds one person only ("${dataset.classes[0]!.name}", ${dataset.imageCount} photos). A classifier learns to tell people apart: it needs two folders of people at least.`,
     );
   const { validation_set_split_ratio, min_nrof_val_images_per_class, seed } = options;
+  const filtered = filter && applyFilter(dataset, filter, options.filter_min_nrof_images_per_class);
   const split = splitClasses<ImageFile>(
-    dataset.classes,
+    filtered?.classes ?? dataset.classes,
     validation_set_split_ratio,
     min_nrof_val_images_per_class,
     seed,
   );
   if (split.train.length < 2)
     throw new TooFewClassesError(
-      `Splitting "${dataset.name}" for validation leaves ${split.train.length} of its ${dataset.classes.length} people, since the others have too few photos. Choose a validation_set_split_ratio of 0, or a smaller min_nrof_val_images_per_class.`,
+      `Splitting "${dataset.name}" for validation leaves ${split.train.length} of its ${(filtered?.classes ?? dataset.classes).length} people, since the others have too few photos. Choose a validation_set_split_ratio of 0, or a smaller min_nrof_val_images_per_class.`,
     );
   return {
     name: dataset.name,
     classNames: split.train.map(({ name }) => name),
     train: labelledImages(split.train),
     validation: labelledImages(split.validation),
+    filterNote: filtered?.note,
   };
 }
 

@@ -51,6 +51,8 @@ export async function loadFromDirectory(directory: ReadableDirectory, path = '')
   const files: string[] = [];
   for await (const file of directory.list())
     if (prefix === '' || file.path.startsWith(`${prefix}/`)) files.push(file.path);
+  if (prefix !== '' && files.length === 0)
+    throw new NotAModelError(prefix, `is not in the folder "${directory.name}"`);
   const newest = newestModelFile(files);
   if (newest === undefined)
     throw new NoModelInFolderError(prefix === '' ? directory.name : `${directory.name}/${prefix}`, files);

@@ -2,6 +2,7 @@
  * Box arithmetic of MTCNN (Zhang et al., "Joint Face Detection and Alignment using Multi-task Cascaded Convolutional
  * Networks", 2016) with the original pipeline's conventions, oddities included. Coordinates are x1, y1, x2, y2.
  */
+import { ascendingOrder } from './score_order.ts';
 
 export interface Box {
   readonly x1: number;
@@ -71,8 +72,7 @@ export function generateBoxes(
  */
 export function suppress(boxes: readonly Box[], threshold: number, method: 'union' | 'min'): number[] {
   const area = boxes.map((box) => (box.x2 - box.x1 + 1) * (box.y2 - box.y1 + 1));
-  // As an ascending sort read from its end: of equal scores the later box comes first.
-  let order = boxes.map((_, index) => index).sort((a, b) => boxes[b]!.score - boxes[a]!.score || b - a);
+  let order = Array.from(ascendingOrder(boxes.map(({ score }) => score))).reverse();
   const kept: number[] = [];
   while (order.length > 0) {
     const [best, ...rest] = order as [number, ...number[]];

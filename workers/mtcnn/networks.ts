@@ -39,20 +39,22 @@ export class MtcnnNetworks {
 
   /** @param values [width, height, 3] */
   async proposals(values: Float32Array, width: number, height: number): Promise<PNetOutput> {
-    const [scores, regressions] = tf.tidy(() => {
+    const [logits, regressions] = tf.tidy(() => {
       const image = tf.tensor4d(values, [1, width, height, 3]);
       let layer = this.#convolution(image, 'pnet/conv1', 'pnet/prelu1_alpha');
       layer = tf.maxPool(layer, 2, 2, 'same');
       layer = this.#convolution(layer, 'pnet/conv2', 'pnet/prelu2_alpha');
       layer = this.#convolution(layer, 'pnet/conv3', 'pnet/prelu3_alpha');
-      return [
-        faceProbability(this.#convolution(layer, 'pnet/conv4_1')),
-        this.#convolution(layer, 'pnet/conv4_2'),
-      ] as const;
+      return [this.#convolution(layer, 'pnet/conv4_1'), this.#convolution(layer, 'pnet/conv4_2')] as const;
     });
     const [, outWidth, outHeight] = regressions.shape as [number, number, number, number];
-    const [scoreValues, regressionValues] = await readAll([scores, regressions]);
-    return { scores: scoreValues!, regressions: regressionValues!, width: outWidth, height: outHeight };
+    const [logitValues, regressionValues] = await readAll([logits, regressions]);
+    return {
+      scores: faceProbabilities(logitValues!),
+      regressions: regressionValues!,
+      width: outWidth,
+      height: outHeight,
+    };
   }
 
   /** @param values [count, 24, 24, 3] */
@@ -68,10 +70,10 @@ export class MtcnnNetworks {
       layer = tf.maxPool(layer, 3, 2, 'valid');
       layer = this.#convolution(layer, 'rnet/conv3', 'rnet/prelu3_alpha');
       const features = this.#dense(flatten(layer), 'rnet/fc1', 'rnet/prelu4_alpha');
-      return [faceProbability(this.#dense(features, 'rnet/fc2_1')), this.#dense(features, 'rnet/fc2_2')];
+      return [this.#dense(features, 'rnet/fc2_1'), this.#dense(features, 'rnet/fc2_2')];
     });
-    const [scores, regressions] = await readAll(outputs);
-    return { scores: scores!, regressions: regressions! };
+    const [logits, regressions] = await readAll(outputs);
+    return { scores: faceProbabilities(logits!), regressions: regressions! };
   }
 
   /** @param values [count, 48, 48, 3] */
@@ -90,13 +92,13 @@ export class MtcnnNetworks {
       layer = this.#convolution(layer, 'onet/conv4', 'onet/prelu4_alpha');
       const features = this.#dense(flatten(layer), 'onet/fc1', 'onet/prelu5_alpha');
       return [
-        faceProbability(this.#dense(features, 'onet/fc2_1')),
+        this.#dense(features, 'onet/fc2_1'),
         this.#dense(features, 'onet/fc2_2'),
         this.#dense(features, 'onet/fc2_3'),
       ];
     });
-    const [scores, regressions, landmarks] = await readAll(outputs);
-    return { scores: scores!, regressions: regressions!, landmarks: landmarks! };
+    const [logits, regressions, landmarks] = await readAll(outputs);
+    return { scores: faceProbabilities(logits!), regressions: regressions!, landmarks: landmarks! };
   }
 
   dispose(): void {
@@ -126,11 +128,22 @@ export class MtcnnNetworks {
   }
 }
 
-/** Of the two classes' softmax the second: [..., 2] → [...] */
-function faceProbability(logits: tf.Tensor): tf.Tensor {
-  const probabilities = tf.softmax(logits);
-  const begin = [...logits.shape.slice(0, -1).map(() => 0), 1];
-  return tf.slice(probabilities, begin, [...logits.shape.slice(0, -1), 1]);
+/**
+ * Of the two classes' softmax the second: [..., 2] → [...]. Not on the backend: many good candidates have a probability
+ * within a few float32 steps of 1, and which of them survives suppression hangs on the last bit. So every step is
+ * rounded as the original's single precision does (a sum above 1 has only every second step).
+ */
+export function faceProbabilities(logits: Float32Array): Float32Array {
+  const probabilities = new Float32Array(logits.length / 2);
+  for (let index = 0; index < probabilities.length; index++) {
+    const other = logits[2 * index]!;
+    const face = logits[2 * index + 1]!;
+    const largest = Math.max(other, face);
+    const faceShare = Math.fround(Math.exp(Math.fround(face - largest)));
+    const otherShare = Math.fround(Math.exp(Math.fround(other - largest)));
+    probabilities[index] = faceShare / Math.fround(faceShare + otherShare);
+  }
+  return probabilities;
 }
 
 function flatten(layer: Tensor4D): Tensor2D {

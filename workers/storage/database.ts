@@ -1,5 +1,6 @@
-/** The IndexedDB schema: runs, their metrics, their checkpoints, and remembered folders. */
+/** The IndexedDB schema: runs, their metrics, their checkpoints, remembered folders, and the engine's measurements. */
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
+import type { TunedChoices } from '../engine/tuning.ts';
 import type {
   EvaluationSummary,
   RememberedFolder,
@@ -43,6 +44,7 @@ export interface FacenetSchema extends DBSchema {
     value: { checkpointId: string; index: number; bytes: Uint8Array<ArrayBuffer> };
   };
   folders: { key: string; value: RememberedFolder };
+  tuning: { key: string; value: { adapter: string; choices: TunedChoices } };
 }
 
 export type FacenetDatabase = IDBPDatabase<FacenetSchema>;
@@ -59,6 +61,7 @@ export function openDatabase(): Promise<FacenetDatabase> {
       database.createObjectStore('checkpoints', { keyPath: 'id' }).createIndex('byRun', 'runId');
       database.createObjectStore('chunks', { keyPath: ['checkpointId', 'index'] });
       database.createObjectStore('folders', { keyPath: 'id' });
+      database.createObjectStore('tuning', { keyPath: 'adapter' });
     },
     blocking(_current, _blocked, event) {
       // Another tab wants to upgrade or delete the database: let it, and open anew when next needed.

@@ -75,7 +75,7 @@ export type OptionSpec = {
 
 // prettier-ignore
 export const TRAINING_OPTIONS: readonly OptionSpec[] = [
-  { name: 'model_def', type: 'text', default: 'models.inception_resnet_v1', group: 'model', description: 'The network: models.inception_resnet_v1.' },
+  { name: 'model_def', type: 'text', default: 'models.inception_resnet_v1', group: 'model', description: 'The network: models.inception_resnet_v1, models.inception_resnet_v2 or models.squeezenet.' },
   { name: 'embedding_size', type: 'integer', minimum: 1, maximum: 4096, default: 128, group: 'model', description: 'Number of values in an embedding.' },
   { name: 'batch_norm_decay', type: 'number', minimum: 0, maximum: 1, default: 0.995, group: 'model', description: 'Decay of the batch norms\' moving statistics; smaller for runs of a few hundred steps.' },
   { name: 'max_nrof_epochs', type: 'integer', minimum: 1, default: 500, group: 'schedule', description: 'Number of epochs to run at most.' },
@@ -88,7 +88,7 @@ export const TRAINING_OPTIONS: readonly OptionSpec[] = [
   { name: 'learning_rate_schedule', type: 'text', default: '', group: 'schedule', description: 'Lines `epoch: rate`; a rate of zero or less stops the run.' },
   { name: 'moving_average_decay', type: 'number', minimum: 0, maximum: 1, default: 0.9999, group: 'schedule', description: 'Decay of the exponential moving average of the trained parameters.' },
   { name: 'seed', type: 'integer', minimum: 0, default: 666, group: 'schedule', description: 'Of every random choice in the run.' },
-  { name: 'image_size', type: 'integer', minimum: 75, maximum: 1024, default: 160, group: 'images', description: 'Width and height of the network\'s input, pixels.' },
+  { name: 'image_size', type: 'integer', minimum: 25, maximum: 1024, default: 160, group: 'images', description: 'Width and height of the network\'s input, pixels.' },
   { name: 'random_crop', type: 'flag', default: false, group: 'images', description: 'Crop at a random place instead of the centre.' },
   { name: 'random_flip', type: 'flag', default: false, group: 'images', description: 'Mirror half of the images.' },
   { name: 'random_rotate', type: 'flag', default: false, group: 'images', description: 'Rotate by a random angle of −10° to 10°.' },
@@ -111,7 +111,7 @@ export const TRAINING_OPTIONS: readonly OptionSpec[] = [
   { name: 'lfw_distance_metric', type: 'choice', choices: [0, 1], default: 0, group: 'evaluation', description: '0: squared Euclidean distance, 1: angle.' },
   { name: 'lfw_use_flipped_images', type: 'flag', default: false, group: 'evaluation', description: 'Use the embeddings of both orientations of each image.' },
   { name: 'lfw_subtract_mean', type: 'flag', default: false, group: 'evaluation', description: 'Subtract the mean embedding before distances.' },
-  { name: 'log_histograms', type: 'flag', default: false, group: 'machine', description: 'Log histograms of weights and activations.' },
+  { name: 'log_histograms', type: 'flag', default: false, group: 'machine', description: 'Log histograms of weights and gradients, at each epoch\'s end, into the log folder\'s TensorBoard file.' },
   { name: 'nrof_preprocess_threads', type: 'integer', minimum: 1, default: 4, group: 'machine', description: 'Number of workers that decode images.' },
   { name: 'executor', type: 'choice', choices: ['auto', 'engine', 'tfjs'], default: 'auto', group: 'machine', description: 'What runs the network: the WebGPU engine or TensorFlow.js.' },
   { name: 'backend', type: 'choice', choices: ['auto', 'webgpu', 'wasm'], default: 'auto', group: 'machine', description: 'The GPU, or WebAssembly where there is none.' },

@@ -1,0 +1,117 @@
+// `node scripts/screenshots.mjs`: pictures of every page and state at three widths, in light and dark, into
+// docs/screenshots. Only drawn faces are seen on them. --query "?people=4&photos=4" makes the sample smaller.
+import { mkdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { chromium } from 'playwright-core';
+import { preview } from 'vite';
+import { chromiumArguments, findChromium } from './chromium.mjs';
+import { distFolder, ensureBuild } from './ensure_build.mjs';
+import { projectRoot } from './run_command.mjs';
+
+const WIDTHS = [400, 1024, 1600];
+const SCHEMES = ['light', 'dark'];
+const JOB_LIMIT_MS = 600_000;
+
+const { values } = parseArgs({
+  options: {
+    out: { type: 'string', default: 'docs/screenshots' },
+    query: { type: 'string', default: '' },
+    dist: { type: 'string' },
+  },
+});
+const folder = join(projectRoot, values.out);
+mkdirSync(folder, { recursive: true });
+
+if (!values.dist) await ensureBuild();
+const server = await preview({
+  root: projectRoot,
+  logLevel: 'warn',
+  build: { outDir: values.dist ?? distFolder },
+  preview: { port: 4179, host: 'localhost' },
+});
+const address = server.resolvedUrls.local[0];
+const profile = await mkdtemp(join(tmpdir(), 'facenet-screenshots-'));
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath: findChromium()?.path,
+  headless: true,
+  args: chromiumArguments({ software: true }),
+  reducedMotion: 'reduce',
+  viewport: { width: 1024, height: 900 },
+  locale: 'en-GB',
+});
+
+try {
+  const page = await context.newPage();
+  page.setDefaultTimeout(JOB_LIMIT_MS);
+  page.on('dialog', (dialog) => void dialog.accept());
+  await page.goto(address + values.query);
+  await page.getByRole('button', { name: 'Try it with sample faces' }).waitFor();
+  await shoot(page, 'photos-empty');
+  for (const name of ['train', 'evaluate', 'models']) {
+    await open(page, name);
+    await shoot(page, `${name}-empty`);
+  }
+  await open(page, 'privacy');
+  await shoot(page, 'privacy');
+
+  await open(page, 'photos');
+  await page.getByRole('button', { name: 'Try it with sample faces' }).click();
+  await page.getByRole('progressbar', { name: 'Drawing sample faces' }).waitFor();
+  await shoot(page, 'photos-drawing', [1024]);
+  await page.getByRole('heading', { name: 'The newest faces' }).waitFor();
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await shoot(page, 'photos-paused');
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await page.getByRole('log').getByText('Checkpoint saved').first().waitFor();
+  await page.getByRole('log').getByText('Epoch: [2]').first().waitFor();
+  await shoot(page, 'train-running');
+  await page.getByRole('region', { name: 'Sample run' }).getByText('Done').waitFor();
+  await shoot(page, 'models-exported');
+  await page.getByRole('button', { name: /^Close the sample run/ }).click();
+  for (const name of ['photos', 'train', 'evaluate']) {
+    await open(page, name);
+    await shoot(page, `${name}-done`);
+  }
+
+  await open(page, 'train');
+  await page.getByRole('button', { name: 'New run' }).click();
+  await shoot(page, 'train-settings');
+  await page.getByText('All settings').click();
+  await page.getByLabel('Learning rate schedule').fill('0: 0.05\nthen: less\n');
+  await shoot(page, 'train-bad-setting', [1024]);
+  await page.getByLabel('Learning rate schedule').fill('0: 0.05\n');
+  await page.getByLabel('Steps in an epoch').fill('2');
+  await page.getByRole('button', { name: 'Start training' }).click();
+  await page.getByRole('log').getByText('Checkpoint saved').first().waitFor();
+  await page.reload();
+  await page.getByRole('region', { name: 'Interrupted run' }).waitFor();
+  await shoot(page, 'train-interrupted');
+  await open(page, 'models');
+  await page.getByRole('button', { name: 'Delete everything' }).click();
+  await shoot(page, 'models-delete', [1024]);
+} finally {
+  await context.close();
+  await server.close();
+  await rm(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+}
+process.exit(0);
+
+async function open(page, name) {
+  await page.goto(`${address}${values.query}#${name}`);
+  await page.getByRole('heading', { level: 1 }).waitFor();
+}
+
+async function shoot(page, name, widths = WIDTHS) {
+  for (const width of widths)
+    for (const colorScheme of SCHEMES) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.setViewportSize({ width, height: 900 });
+      // Charts are drawn anew for a new size or colour.
+      await page.waitForTimeout(250);
+      await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+    }
+  console.log(name);
+}

@@ -1,0 +1,147 @@
+/**
+ * The main job as a person does it: one click, faces, charts, a result and a download; a reload in the middle of
+ * training; and nothing that leaves the machine or that assistive technology cannot read.
+ */
+import { readFileSync } from 'node:fs';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { axeViolations, openAllDetails } from './helpers/page_axe.ts';
+import { PageBrowser } from './helpers/page_browser.ts';
+
+/** Few people, few steps: the same path as the whole sample run. */
+const SMALL = '?people=4&photos=4&max_nrof_epochs=2&epoch_size=2&batch_size=8';
+const JOB_LIMIT_MS = 300_000;
+const POLL = { timeout: 30_000 };
+
+let browser: PageBrowser;
+let page: Page;
+
+beforeAll(async () => {
+  browser = await PageBrowser.open();
+  page = await browser.newPage(SMALL);
+  page.setDefaultTimeout(60_000);
+  page.on('dialog', (dialog) => void dialog.accept());
+});
+
+afterAll(async () => {
+  await browser?.close();
+});
+
+const heading = (text: string | RegExp) => page.getByRole('heading', { name: text });
+
+/** The value of the number that stands under `label`. */
+async function metric(label: string): Promise<string> {
+  return page.locator('dt', { hasText: label }).locator('xpath=following-sibling::dd').innerText();
+}
+
+describe.sequential('the main job', () => {
+  it('goes from sample faces to a model in one click', { timeout: JOB_LIMIT_MS }, async () => {
+    await page.getByRole('button', { name: 'Try it with sample faces' }).click();
+
+    await page.getByRole('progressbar', { name: 'Drawing sample faces' }).waitFor();
+    const faces = page.getByRole('list', { name: 'Aligned faces' }).getByRole('img');
+    await faces.first().waitFor();
+
+    await heading(/^Run \d{8}-\d{6}/).waitFor({ timeout: JOB_LIMIT_MS });
+    const log = page.getByRole('log');
+    await log.getByText('Epoch: [1][1/2]').waitFor({ timeout: JOB_LIMIT_MS });
+    const chart = page.getByRole('figure').filter({ hasText: 'Cross entropy' });
+    await expect.poll(() => chart.locator('canvas').count(), POLL).toBe(1);
+    const first = await metric('Cross entropy');
+    expect(Number(first)).toBeGreaterThan(0);
+    expect(await chart.innerText()).toContain('ln(4) = 1.39');
+    // The charts and numbers move as steps are done.
+    await log.getByText('Epoch: [2][1/2]').waitFor({ timeout: JOB_LIMIT_MS });
+    await expect.poll(() => metric('Cross entropy'), POLL).not.toBe(first);
+    expect(await chart.locator('tbody tr').count()).toBeGreaterThan(1);
+    await log.getByText('Checkpoint saved at step 2').waitFor();
+
+    await heading('Result').waitFor({ timeout: JOB_LIMIT_MS });
+    const banner = page.getByRole('region', { name: 'Sample run' });
+    await banner.getByText('Done').waitFor({ timeout: JOB_LIMIT_MS });
+
+    await heading('Models').waitFor();
+    expect(await page.getByText('Read back and compared').innerText()).toMatch(/at most 0|at most \dE-/);
+  });
+
+  it('shows what each step did', async () => {
+    const steps = page.getByRole('navigation', { name: 'Steps' });
+    await steps.getByRole('link', { name: /Photos/ }).click();
+    await heading(/^Done: \d+ aligned faces/).waitFor();
+    const title = await heading(/^Done: \d+ aligned faces/).innerText();
+    const count = Number(/\d+/.exec(title)![0]);
+    expect(count).toBeGreaterThanOrEqual(14);
+    const faces = page.getByRole('list', { name: 'Aligned faces' }).getByRole('img');
+    expect(await faces.count()).toBe(count);
+
+    await steps.getByRole('link', { name: /Evaluate/ }).click();
+    await heading('Result').waitFor();
+    const accuracy = Number.parseFloat(await metric('Pair accuracy'));
+    expect(accuracy).toBeGreaterThan(0);
+    expect(accuracy).toBeLessThanOrEqual(100);
+    const roc = page.getByRole('figure').filter({ hasText: 'ROC curve' });
+    expect(await roc.locator('canvas').count()).toBe(1);
+    await page.getByLabel('Logarithmic axis').check();
+    expect(await roc.locator('tbody tr').count()).toBeGreaterThan(1);
+    await page.getByLabel('Logarithmic axis').uncheck();
+  });
+
+  it('hands over the export as a zip file', async () => {
+    await page.goto(`${browser.address}${SMALL}#models`);
+    const downloading = page.waitForEvent('download');
+    await page.getByRole('link', { name: /^Download .*tfjs\.zip/ }).click();
+    const download = await downloading;
+    expect(download.suggestedFilename()).toMatch(/^\d{8}-\d{6}-tfjs\.zip$/);
+    const zip = readFileSync(await download.path());
+    expect(zip.subarray(0, 2).toString('latin1')).toBe('PK');
+    // Every value of the network is in it, as float32.
+    expect(zip.length).toBeGreaterThan(80_000_000);
+    expect(zip.includes('model.json')).toBe(true);
+    expect(zip.includes('.png')).toBe(false);
+  });
+
+  it.each(['photos', 'train', 'evaluate', 'models', 'privacy'])(
+    'is clean for axe on the page %s, in light and in dark',
+    async (name) => {
+      await page.goto(`${browser.address}${SMALL}#${name}`);
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+        await openAllDetails(page);
+        expect(await axeViolations(page)).toEqual([]);
+      }
+      await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'no-preference' });
+    },
+  );
+
+  it('goes on with a run after a reload in its middle', { timeout: JOB_LIMIT_MS }, async () => {
+    await page.goto(`${browser.address}#train`);
+    await page.getByRole('button', { name: /aligned 182-44/ }).click();
+    await page.getByLabel('Epochs at most').fill('3');
+    await page.getByLabel('Steps in an epoch').fill('2');
+    await page.getByLabel('Images in a batch').fill('8');
+    await page.getByRole('button', { name: 'Start training' }).click();
+    const log = page.getByRole('log');
+    await log.getByText('Checkpoint saved at step 2').waitFor({ timeout: JOB_LIMIT_MS });
+    const runName = await heading(/^Run \d{8}-\d{6}/).innerText();
+    const line = await log.getByText('Epoch: [1][2/2]').innerText();
+
+    await page.reload();
+    const banner = page.getByRole('region', { name: 'Interrupted run' });
+    await banner.getByText('was interrupted').waitFor();
+    await banner.getByRole('button', { name: 'Go on' }).click();
+    await log.getByText('Going on with run').waitFor({ timeout: JOB_LIMIT_MS });
+    expect(await heading(/^Run \d{8}-\d{6}/).innerText()).toBe(runName);
+    // What was measured before the reload is still there, and the rest is added to it.
+    expect(await log.getByText('Epoch: [1][2/2]').innerText()).toBe(line);
+    await log.getByText('Epoch: [3][2/2]').waitFor({ timeout: JOB_LIMIT_MS });
+    await page.getByRole('button', { name: 'Evaluate this model' }).waitFor({ timeout: JOB_LIMIT_MS });
+    expect(await page.getByRole('progressbar', { name: 'Training' }).getAttribute('aria-valuenow')).toBe('6');
+  });
+
+  it('asked no other origin for anything, and nothing went wrong', () => {
+    expect(browser.requests.length).toBeGreaterThan(10);
+    expect(browser.foreignRequests).toEqual([]);
+    expect(browser.complaints).toEqual([]);
+  });
+});

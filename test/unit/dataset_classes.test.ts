@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest';
+import { readClasses } from '../../workers/dataset/classes.ts';
+import { NoImagesError } from '../../workers/dataset/errors.ts';
+import { baseName, isImagePath } from '../../workers/dataset/image.ts';
+import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
+import { spreadOverClasses } from '../../workers/dataset/thumbnails.ts';
+
+function folder(...paths: string[]): MemoryDirectory {
+  return new MemoryDirectory('photos', Object.fromEntries(paths.map((path) => [path, 'x'])));
+}
+
+describe('readClasses', () => {
+  it('takes the images directly in a subfolder, sorts by code point, and counts the rest', async () => {
+    const dataset = await readClasses([
+      folder(
+        'b/2.JPG',
+        'b/10.jpg',
+        'a/1.png',
+        'Z/1.webp',
+        'a/notes.txt',
+        'loose.jpg',
+        'a/inner/1.jpg',
+        'c/.jpg',
+      ),
+    ]);
+    expect(dataset.classes.map(({ name, images }) => [name, images.map(({ path }) => path)])).toEqual([
+      ['Z', ['Z/1.webp']],
+      ['a', ['a/1.png']],
+      ['b', ['b/10.jpg', 'b/2.JPG']],
+    ]);
+    expect(dataset).toMatchObject({ imageCount: 4, ignoredCount: 4 });
+    expect(dataset.ignoredExamples).toEqual(['a/notes.txt', 'loose.jpg', 'a/inner/1.jpg', 'c/.jpg']);
+  });
+
+  it('unites folders by class name', async () => {
+    const [first, second] = [folder('a/1.jpg', 'b/1.jpg'), folder('a/1.jpg', 'c/1.jpg')];
+    const { classes, name } = await readClasses([first, second]);
+    expect(name).toBe('photos + photos');
+    expect(classes.map((one) => [one.name, one.images.length])).toEqual([
+      ['a', 2],
+      ['b', 1],
+      ['c', 1],
+    ]);
+    expect(classes[0]!.images.map(({ directory }) => directory)).toEqual([first, second]);
+  });
+
+  it('keeps names with spaces, quotes and any script', async () => {
+    const paths = [`Zoë "Z" O'Neil/bild 1.jpg`, '山田 太郎/写真.png', '__proto__/a.jpg'];
+    const { classes } = await readClasses([folder(...paths)]);
+    expect(classes.flatMap(({ images }) => images.map(({ path }) => path)).sort()).toEqual([...paths].sort());
+  });
+
+  it('says what a dataset is when there is none', async () => {
+    await expect(readClasses([folder('readme.txt', 'a/b/c.jpg')])).rejects.toThrow(NoImagesError);
+    await expect(readClasses([folder('readme.txt')])).rejects.toThrow(
+      /1 other files.*one subfolder a person/s,
+    );
+  });
+
+  it('reports progress and stops when told to', async () => {
+    const many = folder(...Array.from({ length: 1200 }, (_, index) => `c${index % 7}/${index}.jpg`));
+    const seen: number[] = [];
+    await readClasses([many], (count) => seen.push(count));
+    expect(seen).toEqual([500, 1000, 1200]);
+    await expect(readClasses([many], undefined, AbortSignal.abort())).rejects.toThrow(/abort/i);
+  });
+});
+
+describe('spreadOverClasses', () => {
+  it('takes from every class in turn, and evenly from many', async () => {
+    const few = await readClasses([folder('a/1.jpg', 'a/2.jpg', 'a/3.jpg', 'b/1.jpg')]);
+    expect(spreadOverClasses(few, 3).map(({ path }) => path)).toEqual(['a/1.jpg', 'b/1.jpg', 'a/2.jpg']);
+    expect(spreadOverClasses(few, 99)).toHaveLength(4);
+    const many = await readClasses([folder(...Array.from({ length: 10 }, (_, index) => `c${index}/1.jpg`))]);
+    expect(spreadOverClasses(many, 5).map(({ path }) => path)).toEqual(
+      [0, 2, 4, 6, 8].map((n) => `c${n}/1.jpg`),
+    );
+  });
+});
+
+it('knows image names', () => {
+  expect(['a/b.jpg', 'b.JPEG', 'c.d.png', 'x.avif'].every(isImagePath)).toBe(true);
+  expect(['jpg', '.jpg', 'a/.png', 'a.jpg/readme', 'a.tiff', 'a.heic'].some(isImagePath)).toBe(false);
+  expect(['a/b.c.jpg', 'a', '.x'].map(baseName)).toEqual(['b.c', 'a', '.x']);
+});

@@ -1,0 +1,171 @@
+/**
+ * Chooses a convolution's kernel by measuring the candidates on the device, once for each shape and adapter: the
+ * choices are kept in a cache that the caller provides (the page keeps it in its database).
+ */
+import type { EngineDevice } from './device.ts';
+import { Dispatcher, submitDispatches } from './dispatcher.ts';
+import { alignFloats } from './flat_layout.ts';
+import { convolutionDirect } from './kernels/convolution_direct.ts';
+import type { ConvolutionGeometry } from './kernels/convolution_geometry.ts';
+import { convolutionTiled } from './kernels/convolution_tiled.ts';
+import { filterGradientDirect, filterGradientTiled, sumOfParts } from './kernels/filter_gradient.ts';
+import type { Kernel } from './kernels/kernel.ts';
+import type { ConvolutionUse } from './lowering.ts';
+import { planMemory } from './memory_plan.ts';
+import { freshView, matrixView, storage, type TensorView } from './tensor_view.ts';
+import {
+  convolutionCandidates,
+  defaultVariants,
+  gradientCandidates,
+  isWorthTuning,
+  variantKey,
+  type ConvolutionVariant,
+  type GradientVariant,
+  type Variants,
+} from './variants.ts';
+
+export type ConvolutionOperation = ConvolutionUse['operation'];
+
+/** Measured choices of one adapter, by `variantKey`. */
+export type TunedChoices = Readonly<Record<string, ConvolutionVariant | GradientVariant>>;
+
+export interface TuningCache {
+  load(adapter: string): Promise<TunedChoices | undefined>;
+  save(adapter: string, choices: TunedChoices): Promise<void>;
+}
+
+/** Changes whenever the kernels do, so that old measurements are not used for new kernels. */
+const KERNEL_GENERATION = 1;
+const REPETITIONS = 3;
+
+/** The kernels of one convolution's operation, over storages of their own. */
+export function convolutionKernels(
+  operation: ConvolutionOperation,
+  shape: ConvolutionGeometry,
+  variant: ConvolutionVariant | GradientVariant,
+): { readonly kernels: readonly Kernel[]; readonly views: Readonly<Record<'input' | 'weights' | 'output', TensorView>> } {
+  const { batch, height, width, channels, outHeight, outWidth, filters } = shape;
+  const positions = shape.kernelHeight * shape.kernelWidth;
+  const input = freshView('input', { batch, height, width, channels });
+  const output = freshView('output', { batch, height: outHeight, width: outWidth, channels: filters });
+  const weights = matrixView(storage('weights', positions * channels * filters), positions * channels, filters);
+  const views = { input, weights, output };
+  if (operation !== 'filter_gradient') {
+    const operands = {
+      name: operation,
+      shape,
+      source: operation === 'forward' ? input : output,
+      weights,
+      output: operation === 'forward' ? output : input,
+    };
+    const kernel =
+      variant.kind === 'direct'
+        ? convolutionDirect(operation, operands, variant)
+        : convolutionTiled(operation, operands, variant);
+    return { kernels: [kernel], views };
+  }
+  if (!('splits' in variant)) throw new Error('A filter gradient needs a variant with a number of splits.');
+  const { splits } = variant;
+  const size = positions * channels * filters;
+  const parts = storage('parts', splits * size);
+  const operands = {
+    name: operation,
+    shape,
+    input,
+    gradient: output,
+    output: splits === 1 ? weights : matrixView(parts, splits * positions * channels, filters),
+    scale: 1,
+  };
+  const kernel =
+    variant.kind === 'direct' ? filterGradientDirect(operands, variant) : filterGradientTiled(operands, variant);
+  return {
+    kernels:
+      splits === 1 ? [kernel] : [kernel, sumOfParts('sum', parts, splits, size, weights.memory, 1)],
+    views,
+  };
+}
+
+/**
+ * Milliseconds of one run of the kernels on the device, the best of some.
+ * @returns Infinity if they do not fit it
+ */
+export async function measureKernels(device: EngineDevice, kernels: readonly Kernel[]): Promise<number> {
+  const { device: gpu } = device;
+  const { placements, blocks } = planMemory(kernels, Math.floor(gpu.limits.maxBufferSize / 4));
+  const binding = gpu.limits.maxStorageBufferBindingSize / 4;
+  if ([...placements.keys()].some(({ floats }) => alignFloats(floats) > binding)) return Infinity;
+  const bytes = blocks.reduce((sum, floats) => sum + floats * 4, 0);
+  const arena = await device.checked('tuning', bytes, () =>
+    blocks.map((floats) =>
+      gpu.createBuffer({ label: 'tuning', size: floats * 4, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST }),
+    ),
+  );
+  const dispatcher = new Dispatcher(device);
+  try {
+    const dispatches = await dispatcher.compile(kernels, (memory) => {
+      if (memory.kind !== 'storage') throw new Error('Tuning measures kernels over storages only.');
+      const { block, offset } = placements.get(memory)!;
+      return { buffer: arena[block]!, offset: offset * 4, size: Math.ceil(memory.floats / 4) * 16 };
+    });
+    let best = Infinity;
+    for (let repetition = 0; repetition <= REPETITIONS; repetition++) {
+      const startedAt = performance.now();
+      submitDispatches(device, dispatches);
+      await device.guard(gpu.queue.onSubmittedWorkDone());
+      // The first run pays for what the driver puts off.
+      if (repetition > 0) best = Math.min(best, performance.now() - startedAt);
+    }
+    return best;
+  } finally {
+    dispatcher.dispose();
+    for (const buffer of arena) buffer.destroy();
+  }
+}
+
+/** Measures what the cache does not know yet, and answers with choices for all uses. */
+export async function tuneVariants(
+  device: EngineDevice,
+  uses: readonly ConvolutionUse[],
+  cache: TuningCache,
+): Promise<Variants> {
+  const defaults = defaultVariants(device.traits);
+  const adapter = `${device.name}, kernels ${KERNEL_GENERATION}`;
+  const choices: Record<string, ConvolutionVariant | GradientVariant> = {
+    ...((await cache.load(adapter)) ?? {}),
+  };
+  let isChanged = false;
+  for (const { operation, shape } of uses) {
+    const key = variantKey(operation, shape);
+    if (Object.hasOwn(choices, key) || !isWorthTuning(shape)) continue;
+    const candidates =
+      operation === 'filter_gradient'
+        ? gradientCandidates(shape, device.traits)
+        : convolutionCandidates(device.traits);
+    let best = Infinity;
+    for (const candidate of candidates) {
+      const duration = await measureKernels(device, convolutionKernels(operation, shape, candidate).kernels);
+      if (duration < best) {
+        best = duration;
+        choices[key] = candidate;
+        isChanged = true;
+      }
+    }
+  }
+  if (isChanged) await cache.save(adapter, choices);
+  return chosenVariants(choices, defaults);
+}
+
+/** The choices where there are some, `defaults` elsewhere. */
+export function chosenVariants(choices: TunedChoices, defaults: Variants): Variants {
+  return {
+    cooperation: defaults.cooperation,
+    convolution: (direction, shape) => {
+      const choice = choices[variantKey(direction, shape)];
+      return choice && !('splits' in choice) ? choice : defaults.convolution(direction, shape);
+    },
+    filterGradient: (shape) => {
+      const choice = choices[variantKey('filter_gradient', shape)];
+      return choice && 'splits' in choice ? choice : defaults.filterGradient(shape);
+    },
+  };
+}

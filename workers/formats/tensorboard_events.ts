@@ -1,0 +1,166 @@
+/**
+ * TensorBoard's event files: TFRecord frames (tensorflow/core/lib/io/record_writer.h), each with an Event message
+ * (tensorflow/core/util/event.proto, tensorflow/core/framework/summary.proto). TensorBoard reads every file of a folder
+ * whose name contains `tfevents`, in the order of their names.
+ */
+import { ProtobufWriter } from './protobuf_writer.ts';
+
+/** CRC-32C (Castagnoli): reflected polynomial 0x82f63b78. */
+const CRC32C_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let value = byte;
+  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0x82f63b78 : value >>> 1;
+  return value;
+});
+
+export function crc32c(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (let i = 0; i < bytes.length; i++) crc = CRC32C_TABLE[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);
+  return (crc ^ 0xffffffff) >>> 0;
+}
+
+/** Rotated and moved by a constant, so that the checksum of data that contains checksums is no special case. */
+function maskedCrc32c(bytes: Uint8Array): number {
+  const crc = crc32c(bytes);
+  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
+}
+
+/** uint64 length, its masked CRC, the data, the data's masked CRC; little-endian. */
+export function frameRecord(data: Uint8Array): Uint8Array<ArrayBuffer> {
+  const frame = new Uint8Array(data.length + 16);
+  const view = new DataView(frame.buffer);
+  view.setBigUint64(0, BigInt(data.length), true);
+  view.setUint32(8, maskedCrc32c(frame.subarray(0, 8)), true);
+  frame.set(data, 12);
+  view.setUint32(12 + data.length, maskedCrc32c(data), true);
+  return frame;
+}
+
+/** As HistogramProto has it: bucket i holds the values above limit i − 1 up to limit i. */
+export interface Histogram {
+  readonly minimum: number;
+  readonly maximum: number;
+  readonly count: number;
+  readonly sum: number;
+  readonly sumOfSquares: number;
+  readonly bucketLimits: readonly number[];
+  readonly bucketCounts: readonly number[];
+}
+
+/** TensorFlow's default limits: 1e−12 · 1.1^k up to 1e20 on both sides of zero, and the largest double at the ends. */
+const BUCKET_LIMITS: readonly number[] = (() => {
+  const positive: number[] = [];
+  for (let limit = 1e-12; limit < 1e20; limit *= 1.1) positive.push(limit);
+  positive.push(Number.MAX_VALUE);
+  return [...positive.map((limit) => -limit).reverse(), 0, ...positive];
+})();
+
+/** Values that are no finite numbers are left out. Empty buckets are kept only where they bound a full one. */
+export function histogramOf(values: ArrayLike<number>): Histogram {
+  const counts = new Float64Array(BUCKET_LIMITS.length);
+  let [minimum, maximum, count, sum, sumOfSquares] = [Infinity, -Infinity, 0, 0, 0];
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (!Number.isFinite(value)) continue;
+    counts[bucketOf(value)]!++;
+    minimum = Math.min(minimum, value);
+    maximum = Math.max(maximum, value);
+    count++;
+    sum += value;
+    sumOfSquares += value * value;
+  }
+  const bucketLimits: number[] = [];
+  const bucketCounts: number[] = [];
+  for (let bucket = 0; bucket < counts.length; bucket++) {
+    const isFull = counts[bucket]! > 0;
+    const boundsFull = (counts[bucket + 1] ?? 0) > 0;
+    if (!isFull && !boundsFull) continue;
+    bucketLimits.push(BUCKET_LIMITS[bucket]!);
+    bucketCounts.push(counts[bucket]!);
+  }
+  return count === 0
+    ? { minimum: 0, maximum: 0, count, sum, sumOfSquares, bucketLimits: [0], bucketCounts: [0] }
+    : { minimum, maximum, count, sum, sumOfSquares, bucketLimits, bucketCounts };
+}
+
+/** The first bucket whose limit is at least the value. */
+function bucketOf(value: number): number {
+  let [low, high] = [0, BUCKET_LIMITS.length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (BUCKET_LIMITS[middle]! >= value) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+export type SummaryValue = number | Histogram;
+
+/** Records in the order they were added; the file grows, and can be had whole at any time. */
+export class TensorBoardEvents {
+  readonly fileName: string;
+  #parts: Blob[] = [];
+  #pending: Uint8Array<ArrayBuffer>[] = [];
+  #pendingBytes = 0;
+
+  /**
+   * @param host the end of the file's name, as TensorFlow puts the machine's name there
+   * @param firstStep the first step of this file: TensorBoard forgets what earlier files say of it and later ones
+   */
+  constructor(startedAtMs: number, firstStep = 0, host = 'facenet') {
+    const seconds = String(Math.floor(startedAtMs / 1000)).padStart(10, '0');
+    this.fileName = `events.out.tfevents.${seconds}.${host}`;
+    this.#add(event(startedAtMs, 0).string(3, 'brain.Event:2'));
+    // SessionLog { status: START }
+    if (firstStep > 0)
+      this.#add(event(startedAtMs, firstStep).message(7, new ProtobufWriter().integer(1, 1)));
+  }
+
+  /** One event with a value for each tag. */
+  add(atMs: number, step: number, values: Readonly<Record<string, SummaryValue>>): void {
+    const summary = new ProtobufWriter();
+    for (const [tag, value] of Object.entries(values)) summary.message(1, summaryValue(tag, value));
+    this.#add(event(atMs, step).message(5, summary));
+  }
+
+  /** The file as it is now. */
+  toBlob(): Blob {
+    this.#collect();
+    return new Blob(this.#parts);
+  }
+
+  #add(message: ProtobufWriter): void {
+    const frame = frameRecord(message.finish());
+    this.#pending.push(frame);
+    this.#pendingBytes += frame.length;
+    // A blob's bytes need not stay in the program's memory.
+    if (this.#pendingBytes > 1024 * 1024) this.#collect();
+  }
+
+  #collect(): void {
+    if (this.#pending.length > 0) this.#parts.push(new Blob(this.#pending));
+    this.#pending = [];
+    this.#pendingBytes = 0;
+  }
+}
+
+/** Event { wall_time, step } */
+function event(atMs: number, step: number): ProtobufWriter {
+  return new ProtobufWriter().double(1, atMs / 1000).integer(2, step);
+}
+
+/** Summary.Value { tag, simple_value or histo } */
+function summaryValue(tag: string, value: SummaryValue): ProtobufWriter {
+  const message = new ProtobufWriter().string(1, tag);
+  if (typeof value === 'number') return message.float(2, value);
+  return message.message(
+    5,
+    new ProtobufWriter()
+      .double(1, value.minimum)
+      .double(2, value.maximum)
+      .double(3, value.count)
+      .double(4, value.sum)
+      .double(5, value.sumOfSquares)
+      .packedDoubles(6, value.bucketLimits)
+      .packedDoubles(7, value.bucketCounts),
+  );
+}

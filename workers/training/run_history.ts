@@ -1,0 +1,10 @@
+/** What is known of a run's course, from wherever it is kept. */
+import type { EvaluationSummary, RunRecord, StepRecord, ValidationRecord } from '../protocol.ts';
+
+export interface RunHistory {
+  readonly run: RunRecord;
+  /** Each in the order of its steps. */
+  readonly steps: readonly StepRecord[];
+  readonly validations: readonly ValidationRecord[];
+  readonly evaluations: readonly EvaluationSummary[];
+}

@@ -1,0 +1,203 @@
+/**
+ * What is wrong with a run's settings, before it starts: each option by itself, then those that must fit each other.
+ * The terminal, the form and a configuration file are all held to this.
+ */
+import { buildModel, UnknownModelError } from '../graph/models/index.ts';
+import { TRAINING_OPTIONS, type OptionName, type OptionSpec, type TrainingOptions } from './options.ts';
+import { parseSchedule, ScheduleError, scheduledRate } from './schedule.ts';
+
+export interface OptionProblem {
+  readonly option: OptionName;
+  /** One sentence that says what to choose. */
+  readonly message: string;
+  /** `error`: a run would fail or train nothing; `warning`: it would do something that is hardly meant. */
+  readonly severity: 'error' | 'warning';
+}
+
+/** What is known of the dataset, for the rules that need it. */
+export interface DatasetFacts {
+  /** Images to train on. */
+  readonly imageCount?: number | undefined;
+}
+
+export class InvalidOptionsError extends Error {
+  override name = 'InvalidOptionsError';
+  readonly problems: readonly OptionProblem[];
+  constructor(problems: readonly OptionProblem[]) {
+    super(problems.map(({ option, message }) => `${option}: ${message}`).join(' '));
+    this.problems = problems;
+  }
+}
+
+/** Steps are counted in 32 bits on the GPU. */
+const MOST_STEPS = 2 ** 31;
+
+/** @returns the problems in the order of the options; none when a run can start */
+export function validateOptions(options: TrainingOptions, facts: DatasetFacts = {}): OptionProblem[] {
+  const single = TRAINING_OPTIONS.flatMap((spec): OptionProblem[] => {
+    const message = valueProblem(spec, options[spec.name]);
+    return message === undefined ? [] : [{ option: spec.name, message, severity: 'error' }];
+  });
+  const wrong = new Set(single.map(({ option }) => option));
+  const together = RULES.filter(({ reads }) => !reads.some((option) => wrong.has(option))).flatMap(
+    ({ check, severity = 'error', reads: [option] }): OptionProblem[] => {
+      const message = check(options, facts);
+      return message === undefined ? [] : [{ option, message, severity }];
+    },
+  );
+  const order = TRAINING_OPTIONS.map(({ name }) => name);
+  return [...single, ...together].sort((a, b) => order.indexOf(a.option) - order.indexOf(b.option));
+}
+
+/** @throws InvalidOptionsError naming every error; warnings pass */
+export function requireValidOptions(options: TrainingOptions, facts: DatasetFacts = {}): void {
+  const errors = validateOptions(options, facts).filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) throw new InvalidOptionsError(errors);
+}
+
+/** What is wrong with one option's value; undefined when nothing is. */
+export function valueProblem(spec: OptionSpec, value: unknown): string | undefined {
+  switch (spec.type) {
+    case 'flag':
+      return typeof value === 'boolean' ? undefined : 'It is true or false.';
+    case 'text':
+      return typeof value === 'string' ? undefined : 'It is a text.';
+    case 'choice': {
+      const choices: readonly unknown[] = spec.choices;
+      return choices.includes(value) ? undefined : `Choose one of ${choices.join(', ')}.`;
+    }
+    case 'integer':
+    case 'number': {
+      if (typeof value !== 'number' || !Number.isFinite(value)) return 'A number is needed here.';
+      if (spec.type === 'integer' && !Number.isSafeInteger(value)) return 'A whole number is needed here.';
+      if (value < (spec.minimum ?? -Infinity)) return `At least ${spec.minimum}.`;
+      if (value > (spec.maximum ?? Infinity)) return `At most ${spec.maximum}.`;
+      return undefined;
+    }
+  }
+}
+
+interface Rule {
+  /** The first is the one that is to blame; the rule is asked only when all of them are right by themselves. */
+  readonly reads: readonly [OptionName, ...OptionName[]];
+  readonly severity?: OptionProblem['severity'];
+  /** @returns what is wrong */
+  readonly check: (options: TrainingOptions, facts: DatasetFacts) => string | undefined;
+}
+
+const RULES: readonly Rule[] = [
+  {
+    reads: ['model_def'],
+    check: ({ model_def }) => {
+      try {
+        buildModel(model_def, { embeddingSize: 1, classes: 0 });
+        return undefined;
+      } catch (error) {
+        if (error instanceof UnknownModelError) return error.message;
+        throw error;
+      }
+    },
+  },
+  {
+    reads: ['image_size', 'model_def'],
+    check: ({ image_size, model_def }) => {
+      const minimum = minimumImageSize(model_def);
+      return minimum !== undefined && image_size < minimum
+        ? `${model_def} needs images of ${minimum} pixels at least.`
+        : undefined;
+    },
+  },
+  {
+    reads: ['learning_rate_schedule', 'learning_rate'],
+    check: ({ learning_rate, learning_rate_schedule }) => {
+      if (learning_rate > 0) return undefined;
+      try {
+        const entries = parseSchedule(learning_rate_schedule);
+        return scheduledRate(entries, 1) > 0
+          ? undefined
+          : 'The schedule has no rate above zero for epoch 1, so the run would end before its first step. Begin with a line such as "0: 0.05".';
+      } catch (error) {
+        if (error instanceof ScheduleError) return error.message;
+        throw error;
+      }
+    },
+  },
+  {
+    reads: ['learning_rate_schedule', 'learning_rate'],
+    severity: 'warning',
+    check: ({ learning_rate_schedule }) => {
+      const descending = firstDescent(learning_rate_schedule);
+      return descending === undefined
+        ? undefined
+        : `Epoch ${descending[1]} comes after epoch ${descending[0]}: lines count in their order, up to the first whose epoch has not come yet. Sort them by epoch.`;
+    },
+  },
+  {
+    reads: ['max_nrof_epochs', 'epoch_size'],
+    check: ({ max_nrof_epochs, epoch_size }) =>
+      max_nrof_epochs * epoch_size >= MOST_STEPS
+        ? `${max_nrof_epochs} epochs of ${epoch_size} batches are more than the 2147483647 steps that a run can have.`
+        : undefined,
+  },
+  {
+    reads: ['batch_size'],
+    severity: 'warning',
+    check: ({ batch_size }, { imageCount }) =>
+      imageCount !== undefined && batch_size > imageCount
+        ? `There are only ${imageCount} images to train on: each batch of ${batch_size} shows some of them several times.`
+        : undefined,
+  },
+  {
+    reads: ['executor', 'backend'],
+    check: ({ executor, backend }) =>
+      executor === 'engine' && backend === 'wasm'
+        ? 'The engine runs on WebGPU only. Choose the backend webgpu or auto, or the executor tfjs.'
+        : undefined,
+  },
+  {
+    reads: ['filter_percentile', 'filter_filename'],
+    severity: 'warning',
+    check: ({ filter_percentile, filter_filename }) =>
+      filter_percentile < 100 && filter_filename === ''
+        ? 'Without a filter table (filter_filename) nothing is filtered.'
+        : undefined,
+  },
+  {
+    reads: ['filter_min_nrof_images_per_class', 'filter_filename'],
+    severity: 'warning',
+    check: ({ filter_min_nrof_images_per_class, filter_filename }) =>
+      filter_min_nrof_images_per_class > 0 && filter_filename === ''
+        ? 'Without a filter table (filter_filename) nothing is filtered.'
+        : undefined,
+  },
+  {
+    reads: ['min_nrof_val_images_per_class', 'validation_set_split_ratio'],
+    severity: 'warning',
+    check: ({ min_nrof_val_images_per_class, validation_set_split_ratio }) =>
+      min_nrof_val_images_per_class > 0 && validation_set_split_ratio === 0
+        ? 'Without a validation_set_split_ratio no class is left out.'
+        : undefined,
+  },
+];
+
+/** Undefined for a model that there is not. */
+export function minimumImageSize(modelDef: string): number | undefined {
+  try {
+    return buildModel(modelDef, { embeddingSize: 1, classes: 0 }).minimumImageSize;
+  } catch (error) {
+    if (error instanceof UnknownModelError) return undefined;
+    throw error;
+  }
+}
+
+/** The first two epochs of a schedule that are not in order. */
+function firstDescent(schedule: string): [number, number] | undefined {
+  try {
+    const entries = parseSchedule(schedule);
+    for (let i = 1; i < entries.length; i++)
+      if (entries[i]!.epoch < entries[i - 1]!.epoch) return [entries[i - 1]!.epoch, entries[i]!.epoch];
+  } catch (error) {
+    if (!(error instanceof ScheduleError)) throw error;
+  }
+  return undefined;
+}
