@@ -1,7 +1,7 @@
 /** A headless Chromium with the built page in it, and the workers' functions as if they were here. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { chromium, type BrowserContext, type Page } from 'playwright-core';
 import { chromiumArguments } from '../scripts/chromium.mjs';
 import { distFolder } from '../scripts/ensure_build.mjs';
@@ -10,6 +10,7 @@ import {
   CALLBACK_BINDING,
   type CallbackMark,
   type CallOutcome,
+  type FileMark,
   type TerminalBridge,
   type WorkerName,
 } from '../src/terminal_bridge.ts';
@@ -128,6 +129,13 @@ export class BrowserSession {
   /** A real folder, as the workers take it. */
   openFolder(path: string, access: FolderAccess = {}): DirectoryReference {
     return { kind: 'http', name: basename(path) || path, url: ORIGIN + this.#folders.open(path, access) };
+  }
+
+  /** A real file's content, for an argument that the workers take as a Blob; it becomes one in the page. */
+  openFile(path: string): Blob {
+    const folder = this.#folders.open(dirname(path), { only: [basename(path)] });
+    const mark: FileMark = { facenetFile: `${ORIGIN}${folder}/${encodeURIComponent(basename(path))}` };
+    return mark as unknown as Blob;
   }
 
   /** A second call does nothing. */

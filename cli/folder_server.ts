@@ -8,7 +8,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Dirent, Stats } from 'node:fs';
-import { mkdir, open, opendir, realpath, rename, rm, stat, unlink } from 'node:fs/promises';
+import { mkdir, open, opendir, realpath, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -69,9 +69,10 @@ export class FolderServer {
 
   /** @returns false when the address is none of a folder */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
-    const url = new URL(request.url ?? '/', 'http://localhost');
-    if (!url.pathname.startsWith(FOLDERS_PATH)) return false;
-    const [token, id, ...encodedParts] = url.pathname.slice(FOLDERS_PATH.length).split('/');
+    // Not with URL, which would follow `..` instead of refusing it.
+    const [pathname = '', query] = (request.url ?? '').split('?', 2);
+    if (!pathname.startsWith(FOLDERS_PATH)) return false;
+    const [token, id, ...encodedParts] = pathname.slice(FOLDERS_PATH.length).split('/');
     const folder = token === this.#token && /^\d+$/.test(id ?? '') ? this.#folders[Number(id)] : undefined;
     if (!folder) {
       send(response, 404, 'No such folder.');
@@ -80,7 +81,7 @@ export class FolderServer {
     let path = folder.path;
     try {
       if (encodedParts.length === 0) {
-        if (request.method === 'GET' && url.searchParams.has('list')) await this.#list(folder, response);
+        if (request.method === 'GET' && query === 'list') await this.#list(folder, response);
         else send(response, 405, 'A folder can only be listed.');
         return true;
       }
@@ -164,7 +165,8 @@ export class FolderServer {
   }
 }
 
-function statusOf(code: string): number {
+/** The protocol's status for an error of the file system. */
+export function statusOf(code: string): number {
   switch (code) {
     case 'ENOENT':
     case 'ENOTDIR':
@@ -254,7 +256,7 @@ async function writeAtomically(path: string, request: IncomingMessage): Promise<
   try {
     const file = await open(temporary, 'wx');
     try {
-      await file.writeFile(request);
+      await writeFile(file, request);
       const { size } = await file.stat();
       const announced = request.headers['content-length'];
       if (announced !== undefined && Number(announced) !== size)

@@ -90,7 +90,8 @@ async function runCommand(command: Command, args: Arguments): Promise<number> {
     exitCode = interruption.interrupted ? EXIT_INTERRUPTED : wanted;
   } catch (error) {
     output.clearProgress();
-    exitCode = report(error, verbose);
+    const failure = report(error, verbose);
+    exitCode = interruption.interrupted ? EXIT_INTERRUPTED : failure;
   }
   await session?.close();
   return exitCode;

@@ -14,11 +14,12 @@ export class Output {
   readonly #stream: OutputStream;
   readonly #now: () => number;
   #progressShown = false;
-  #lastProgressAt = -Infinity;
+  #lastProgressAt: number;
 
   constructor(stream: OutputStream, now: () => number = () => performance.now()) {
     this.#stream = stream;
     this.#now = now;
+    this.#lastProgressAt = now();
   }
 
   line(text: string): void {

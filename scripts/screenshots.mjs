@@ -91,7 +91,7 @@ try {
   await shoot(page, 'train-interrupted');
   await open(page, 'models');
   await page.getByRole('button', { name: 'Delete everything' }).click();
-  await shoot(page, 'models-delete', [1024]);
+  await shoot(page, 'models-delete', [1024], false);
 } finally {
   await context.close();
   await server.close();
@@ -104,14 +104,16 @@ async function open(page, name) {
   await page.getByRole('heading', { level: 1 }).waitFor();
 }
 
-async function shoot(page, name, widths = WIDTHS) {
+async function shoot(page, name, widths = WIDTHS, fullPage = true) {
+  await page.evaluate(() => document.activeElement?.blur());
   for (const width of widths)
     for (const colorScheme of SCHEMES) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       await page.setViewportSize({ width, height: 900 });
       // Charts are drawn anew for a new size or colour.
-      await page.waitForTimeout(250);
-      await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+      await page.waitForTimeout(600);
+      await page.evaluate(() => window.scrollTo(0, 0));
+      await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage });
     }
   console.log(name);
 }

@@ -8,6 +8,7 @@ import {
   CALLBACK_BINDING,
   type CallbackMark,
   type CallOutcome,
+  type FileMark,
   type TerminalBridge,
   type WorkerName,
 } from './terminal_bridge.ts';
@@ -22,7 +23,7 @@ const workers = { align: alignWorker, dataset: datasetWorker, train: trainWorker
 
 async function call(worker: WorkerName, method: string, args: readonly unknown[]): Promise<CallOutcome> {
   const callbacks: Promise<void>[] = [];
-  const passed = args.map((argument) =>
+  const wrapped = args.map((argument) =>
     isCallbackMark(argument)
       ? proxy((...values: unknown[]) => {
           callbacks.push(callBack(argument.facenetCallback, values));
@@ -30,6 +31,7 @@ async function call(worker: WorkerName, method: string, args: readonly unknown[]
       : argument,
   );
   try {
+    const passed = await Promise.all(wrapped.map(withFiles));
     const value = await workers[worker].call(
       (api: Remote<AnyApi>) => api[method]!(...passed) as Promise<unknown>,
     );
@@ -47,6 +49,21 @@ function callBack(id: number, values: readonly unknown[]): Promise<void> {
   return bindings[CALLBACK_BINDING]!(id, values.map(passable));
 }
 
+/** The argument with file marks replaced by what the files hold. */
+async function withFiles(argument: unknown): Promise<unknown> {
+  if (Array.isArray(argument)) return Promise.all(argument.map(withFiles));
+  if (typeof argument !== 'object' || argument === null) return argument;
+  if (isFileMark(argument)) {
+    const response = await fetch(argument.facenetFile);
+    if (!response.ok) throw new Error(`A file of the command line could not be read (${response.status}).`);
+    return response.blob();
+  }
+  const entries = Object.entries(argument).map(
+    async ([key, value]) => [key, await withFiles(value)] as const,
+  );
+  return Object.fromEntries(await Promise.all(entries));
+}
+
 /** Pictures stay in the page; typed arrays become plain ones. */
 function passable(value: unknown): unknown {
   if (value instanceof ImageBitmap) {
@@ -62,6 +79,10 @@ function passable(value: unknown): unknown {
 
 function isCallbackMark(value: unknown): value is CallbackMark {
   return typeof value === 'object' && value !== null && 'facenetCallback' in value;
+}
+
+function isFileMark(value: object): value is FileMark {
+  return 'facenetFile' in value;
 }
 
 (globalThis as unknown as { facenet: TerminalBridge }).facenet = { call };

@@ -7,6 +7,11 @@ export interface CallbackMark {
   readonly facenetCallback: number;
 }
 
+/** Stands for a file's content anywhere in the arguments of a call: the page fetches it as a Blob. */
+export interface FileMark {
+  readonly facenetFile: string;
+}
+
 export type CallOutcome =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly name: string; readonly message: string; readonly stack: string };

@@ -1,6 +1,8 @@
 /** Entry point: what is stored in this browser. */
 import { expose } from 'comlink';
 import { deleteDB } from 'idb';
+import { buildRunFiles } from './jobs/run_log.ts';
+import { RunMissingError } from './models/errors.ts';
 import type { LibraryWorkerApi } from './protocol.ts';
 import { DATABASE_NAME, openDatabase } from './storage/database.ts';
 import * as folders from './storage/folders.ts';
@@ -11,6 +13,16 @@ const api: LibraryWorkerApi = {
   readSteps: runs.readSteps,
   readValidations: runs.readValidations,
   readEvaluations: runs.readEvaluations,
+  async buildRunFiles(runId) {
+    const run = await runs.getRun(runId);
+    if (!run) throw new RunMissingError(runId);
+    return buildRunFiles({
+      run,
+      steps: await runs.readSteps(runId),
+      validations: await runs.readValidations(runId),
+      evaluations: await runs.readEvaluations(runId),
+    });
+  },
   deleteRun: runs.deleteRun,
   rememberFolder: folders.rememberFolder,
   listFolders: folders.listFolders,

@@ -433,6 +433,12 @@ export interface LibraryWorkerApi {
   readSteps(runId: string): Promise<StepRecord[]>;
   readValidations(runId: string): Promise<ValidationRecord[]>;
   readEvaluations(runId: string): Promise<EvaluationSummary[]>;
+  /**
+   * The files of a run's log folder, by path (`<run>/arguments.txt`, `<run>/stat.h5`, TensorBoard's events …), from
+   * what is stored of it.
+   * @throws RunMissingError
+   */
+  buildRunFiles(runId: string): Promise<ReadonlyMap<string, Blob>>;
   deleteRun(runId: string): Promise<void>;
   rememberFolder(reference: DirectoryReference, role: RememberedFolder['role']): Promise<void>;
   listFolders(role?: RememberedFolder['role']): Promise<RememberedFolder[]>;

@@ -230,8 +230,14 @@ class Demo {
   }
 }
 
-function trainingOptions(args: Arguments, device: DeviceInfo): TrainingOptions {
-  return givenOptions(args, presetOptions(device.isSoftware ? 'quick-try-software' : 'quick-try'));
+/** Without a GPU some steps fewer than the preset: a demonstration ends while people still watch. */
+const SOFTWARE_STEPS = { epoch_size: 8, max_nrof_epochs: 4 };
+
+function trainingOptions(args: Arguments, { isSoftware }: DeviceInfo): TrainingOptions {
+  const preset = isSoftware
+    ? { ...presetOptions('quick-try-software'), ...SOFTWARE_STEPS }
+    : presetOptions('quick-try');
+  return givenOptions(args, preset);
 }
 
 /** yyyymmdd-hhmmss, as runs are named. */

@@ -72,7 +72,7 @@ export const trainCommand: Command = {
       name: 'filter_filename',
       type: 'text',
       placeholder: 'file',
-      description: 'Table of distances to the class centre, for filtering the dataset (not read yet).',
+      description: 'Table of distances to the class centre, for filtering the dataset: text or HDF5.',
     },
     ...optionFlags(),
   ],
@@ -101,9 +101,13 @@ async function startRun(context: CommandContext): Promise<CommandResult> {
     modelsBase: resolvePath(textOf(args, 'models_base_dir')!),
   };
   checkPaths(paths);
+  const filter = textOf(args, 'filter_filename');
+  const filterPath = filter === undefined ? undefined : resolvePath(filter);
+  if (filterPath !== undefined) requireFile(filterPath);
   return inSlot(context, { slot: newSlot() }, paths, (session) => ({
     ...requestFor(session, options, paths),
     pretrained: pretrainedPath === undefined ? undefined : openModel(session, pretrainedPath),
+    filterTable: filterPath === undefined ? undefined : session.openFile(filterPath),
   }));
 }
 
@@ -128,10 +132,6 @@ function readOptions(args: Arguments): TrainingOptions {
   if (options.learning_rate <= 0 && scheduleFile === undefined)
     throw new UsageError(
       `With --learning_rate ${options.learning_rate} the rate comes from a file: name it with --learning_rate_schedule_file, e.g. data/learning_rate_schedule_classifier_casia.txt.`,
-    );
-  if (textOf(args, 'filter_filename') !== undefined)
-    throw new UsageError(
-      '--filter_filename cannot be used yet: this program does not read such tables. Leave it out, or remove the photos from the dataset.',
     );
   return { ...options, learning_rate_schedule };
 }

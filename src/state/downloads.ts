@@ -15,18 +15,53 @@ export class NoStreamTransferError extends Error {
 export interface ZipTarget {
   /** For a worker's request; the stream in it moves to the worker. */
   readonly output: AlignOutput;
-  /** When the zip is whole: its blob, or undefined when it went to a file the person chose. */
-  readonly finished: Promise<Blob | undefined>;
+  /** Called when the worker is done: the zip, or undefined when it went to a file the person chose. */
+  readonly finish: () => Promise<Blob | undefined>;
 }
 
-/** Keeps the zip for a download link. @throws NoStreamTransferError */
+/** Keeps the zip for a download link. */
 export function zipAsBlob(): ZipTarget {
+  if (!features.streamTransfer) return zipByStorage();
   const { output, readable } = transferredStream();
   const finished = new Response(readable)
     .blob()
     .then((blob) => new Blob([blob], { type: 'application/zip' }));
+  // A failure shows when the zip is asked for.
   finished.catch(() => undefined);
-  return { output, finished };
+  return { output, finish: () => finished };
+}
+
+/**
+ * For browsers that cannot move a stream to a worker: the files go into the private file system first, and are zipped
+ * from there.
+ */
+function zipByStorage(): ZipTarget {
+  const path = `exports/${crypto.randomUUID()}`;
+  const finish = async (): Promise<Blob> => {
+    const { downloadZip } = await import('client-zip');
+    const exports = await (await navigator.storage.getDirectory()).getDirectoryHandle('exports');
+    const id = path.split('/')[1]!;
+    try {
+      return await downloadZip(filesBelow(await exports.getDirectoryHandle(id), '')).blob();
+    } finally {
+      await exports.removeEntry(id, { recursive: true });
+    }
+  };
+  return {
+    output: { kind: 'directory', directory: { kind: 'private', path } },
+    finish,
+  };
+}
+
+async function* filesBelow(
+  folder: FileSystemDirectoryHandle,
+  prefix: string,
+): AsyncGenerator<{ name: string; input: File }> {
+  for await (const entry of folder.values()) {
+    const name = prefix + entry.name;
+    if (entry.kind === 'file') yield { name, input: await (entry as FileSystemFileHandle).getFile() };
+    else yield* filesBelow(entry as FileSystemDirectoryHandle, `${name}/`);
+  }
 }
 
 /** Streams the zip to a file where the browser can; needs a click. @throws AbortError, NoStreamTransferError */
@@ -39,7 +74,7 @@ export async function zipToFile(suggestedName: string): Promise<ZipTarget> {
   const { output, readable } = transferredStream();
   const finished = readable.pipeTo(await handle.createWritable()).then(() => undefined);
   finished.catch(() => undefined);
-  return { output, finished };
+  return { output, finish: () => finished };
 }
 
 function transferredStream(): { output: AlignOutput; readable: ReadableStream<Uint8Array<ArrayBuffer>> } {

@@ -57,7 +57,7 @@ export class ExportsState {
       item.summary = await this.#guard.during('export', false, () =>
         modelWorker.call((api) => api.exportModel(request)),
       );
-      const blob = await zip.finished;
+      const blob = await zip.finish();
       if (blob) {
         item.url = URL.createObjectURL(blob);
         item.sizeBytes = blob.size;

@@ -190,7 +190,7 @@ export class PhotosState {
     const onEvent = proxy((event: AlignEvent) => this.#receive(event));
     const summary = await alignWorker.call((api) => api.align(request, onEvent));
     this.#flush();
-    const blob = await zip?.finished;
+    const blob = await zip?.finish();
     if (blob && blob.size > 0) saveBlob(blob, `${safeName(this.input.name)} aligned.zip`);
     this.summary = summary;
     this.failures = summary.failures;

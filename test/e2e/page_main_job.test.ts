@@ -31,7 +31,11 @@ const heading = (text: string | RegExp) => page.getByRole('heading', { name: tex
 
 /** The value of the number that stands under `label`. */
 async function metric(label: string): Promise<string> {
-  return page.locator('dt', { hasText: label }).locator('xpath=following-sibling::dd').innerText();
+  return page
+    .locator('dt')
+    .filter({ has: page.getByRole('button', { name: label, exact: true }) })
+    .locator('xpath=following-sibling::dd')
+    .innerText();
 }
 
 describe.sequential('the main job', () => {
@@ -45,7 +49,7 @@ describe.sequential('the main job', () => {
     await heading(/^Run \d{8}-\d{6}/).waitFor({ timeout: JOB_LIMIT_MS });
     const log = page.getByRole('log');
     await log.getByText('Epoch: [1][1/2]').waitFor({ timeout: JOB_LIMIT_MS });
-    const chart = page.getByRole('figure').filter({ hasText: 'Cross entropy' });
+    const chart = page.getByRole('figure', { name: 'Cross entropy' });
     await expect.poll(() => chart.locator('canvas').count(), POLL).toBe(1);
     const first = await metric('Cross entropy');
     expect(Number(first)).toBeGreaterThan(0);
@@ -55,6 +59,7 @@ describe.sequential('the main job', () => {
     await expect.poll(() => metric('Cross entropy'), POLL).not.toBe(first);
     expect(await chart.locator('tbody tr').count()).toBeGreaterThan(1);
     await log.getByText('Checkpoint saved at step 2').waitFor();
+    expect(await axeViolations(page)).toEqual([]);
 
     await heading('Result').waitFor({ timeout: JOB_LIMIT_MS });
     const banner = page.getByRole('region', { name: 'Sample run' });
@@ -79,7 +84,7 @@ describe.sequential('the main job', () => {
     const accuracy = Number.parseFloat(await metric('Pair accuracy'));
     expect(accuracy).toBeGreaterThan(0);
     expect(accuracy).toBeLessThanOrEqual(100);
-    const roc = page.getByRole('figure').filter({ hasText: 'ROC curve' });
+    const roc = page.getByRole('figure', { name: 'ROC curve' });
     expect(await roc.locator('canvas').count()).toBe(1);
     await page.getByLabel('Logarithmic axis').check();
     expect(await roc.locator('tbody tr').count()).toBeGreaterThan(1);
@@ -116,7 +121,7 @@ describe.sequential('the main job', () => {
 
   it('goes on with a run after a reload in its middle', { timeout: JOB_LIMIT_MS }, async () => {
     await page.goto(`${browser.address}#train`);
-    await page.getByRole('button', { name: /aligned 182-44/ }).click();
+    await page.getByRole('button', { name: /^Sample faces 4 × 4 aligned/ }).click();
     await page.getByLabel('Epochs at most').fill('3');
     await page.getByLabel('Steps in an epoch').fill('2');
     await page.getByLabel('Images in a batch').fill('8');

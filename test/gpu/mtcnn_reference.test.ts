@@ -10,7 +10,7 @@ import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
 import { detectPhotos } from '../../workers/jobs/detect_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import { cropFace, type CropBox } from '../../workers/mtcnn/align.ts';
-import type { Box } from '../../workers/mtcnn/boxes.ts';
+import { generateBoxes, type Box } from '../../workers/mtcnn/boxes.ts';
 import { decide, propose, refine } from '../../workers/mtcnn/cascade.ts';
 import { cropForNetwork, pyramidLevel, pyramidScales } from '../../workers/mtcnn/crops.ts';
 import { FaceDetector } from '../../workers/mtcnn/detector.ts';
@@ -48,6 +48,14 @@ describe.skipIf(expected.length === 0)('the cascade against the original', () =>
       const level = pyramidLevel(image, scale);
       compare(`pnet${index}/input_NWHC`, level.values);
       const output = await networks.proposals(level.values, level.width, level.height);
+      const boxes = generateBoxes(output.scores, output.regressions, output.width, output.height, scale, 0.6);
+      compare(
+        `generateBoundingBox${index}`,
+        boxes.flatMap(({ x1, y1, x2, y2, score, regression: { dx1, dy1, dx2, dy2 } }) => [
+          ...[x1, y1, x2, y2, score],
+          ...[dx1, dy1, dx2, dy2],
+        ]),
+      );
       compare(`pnet${index}/conv4-2_NWHC`, output.regressions);
       compare(
         `pnet${index}/prob1_NWHC`,

@@ -4,39 +4,128 @@
  */
 import { UnreadableImageError } from './errors.ts';
 import type { RgbImage } from './image.ts';
-import { isCutOff, readImageHeader } from './image_size.ts';
+import { isCutOff, readImageHeader, type ImageHeader } from './image_size.ts';
 
-/** 64 megapixels are 256 MB while decoding. */
-export const MAXIMUM_PIXELS = 64e6;
+/**
+ * Photos with more pixels are reduced to at most so many while they are decoded. With it a decoded photo takes 7 bytes
+ * a pixel (RGBA from the browser, RGB here), 112 MB.
+ */
+export const WORKING_PIXELS = 16e6;
+
+/**
+ * Photos with more pixels are refused. The browser decodes a photo whole (4 bytes a pixel) before it reduces it: 800 MB,
+ * for one photo at a time in all workers together.
+ */
+export const MAXIMUM_PIXELS = 200e6;
+
+/** Photos with more than WORKING_PIXELS wait for this lock. */
+const LARGE_PHOTO_LOCK = 'decode-large-photo';
 
 const HEADER_BYTES = 256 * 1024;
 const TAIL_BYTES = 64 * 1024;
+
+export interface DecodedPhoto {
+  /** Upright; smaller than the photo where that has more than WORKING_PIXELS. */
+  readonly image: RgbImage;
+  /** The photo's own size, upright. */
+  readonly width: number;
+  readonly height: number;
+}
 
 /**
  * @param path for messages
  * @throws UnreadableImageError
  */
-export async function decodeImage(blob: Blob, path: string): Promise<RgbImage> {
+export async function decodePhoto(blob: Blob, path: string): Promise<DecodedPhoto> {
   if (blob.size === 0) throw new UnreadableImageError(path, 'the file is empty');
-  const head = new Uint8Array(await blob.slice(0, HEADER_BYTES).arrayBuffer());
-  const header = readImageHeader(head);
-  if (header?.width !== undefined && header.height !== undefined) {
-    const pixels = header.width * header.height;
-    if (pixels === 0) throw new UnreadableImageError(path, 'it has no pixels');
-    if (pixels > MAXIMUM_PIXELS)
-      throw new UnreadableImageError(
-        path,
-        `it has ${header.width} × ${header.height} pixels, more than ${MAXIMUM_PIXELS / 1e6} megapixels; make it smaller`,
-      );
-  }
-  if (header && isCutOff(header.kind, new Uint8Array(await blob.slice(-TAIL_BYTES).arrayBuffer())))
-    throw new UnreadableImageError(path, 'the file is cut off before its end');
-  let bitmap: ImageBitmap;
+  const header = await readHeader(blob, path);
+  const pixels = (header?.width ?? 0) * (header?.height ?? 0);
+  if (header?.width !== undefined && pixels === 0) throw new UnreadableImageError(path, 'it has no pixels');
+  if (pixels > MAXIMUM_PIXELS)
+    throw new UnreadableImageError(
+      path,
+      `it has ${header!.width} × ${header!.height} pixels, more than ${MAXIMUM_PIXELS / 1e6} megapixels; make it smaller`,
+    );
+  if (pixels <= WORKING_PIXELS) return decodeWhole(blob, path, header);
+  const decode = (): Promise<DecodedPhoto> => decodeReduced(blob, path, header!, pixels);
+  return navigator.locks === undefined ? decode() : navigator.locks.request(LARGE_PHOTO_LOCK, decode);
+}
+
+/** The pixels alone. @throws UnreadableImageError */
+export async function decodeImage(blob: Blob, path: string): Promise<RgbImage> {
+  return (await decodePhoto(blob, path)).image;
+}
+
+async function readHeader(blob: Blob, path: string): Promise<ImageHeader | undefined> {
+  let head: Uint8Array;
+  let tail: Uint8Array;
   try {
-    bitmap = await createImageBitmap(blob, {
+    head = new Uint8Array(await blob.slice(0, HEADER_BYTES).arrayBuffer());
+    tail = new Uint8Array(await blob.slice(-TAIL_BYTES).arrayBuffer());
+  } catch {
+    throw new UnreadableImageError(
+      path,
+      'the browser could not read the file, which was moved, changed or locked in the meantime',
+    );
+  }
+  const header = readImageHeader(head);
+  if (header && isCutOff(header.kind, tail))
+    throw new UnreadableImageError(path, 'the file is cut off before its end');
+  return header;
+}
+
+async function decodeWhole(blob: Blob, path: string, header: ImageHeader | undefined): Promise<DecodedPhoto> {
+  const bitmap = await createBitmap(blob, path, header);
+  try {
+    const { width, height } = bitmap;
+    // Only kinds whose header is not read here come so far.
+    const share = Math.min(1, Math.sqrt(WORKING_PIXELS / (width * height)));
+    const mayHaveAlpha = header ? header.mayHaveAlpha : true;
+    const image =
+      (mayHaveAlpha && share === 1 ? readStraightAlpha(bitmap) : undefined) ?? readOpaque(bitmap, share);
+    return { image, width, height };
+  } finally {
+    bitmap.close();
+  }
+}
+
+async function decodeReduced(
+  blob: Blob,
+  path: string,
+  header: ImageHeader,
+  pixels: number,
+): Promise<DecodedPhoto> {
+  const stored = { width: header.width!, height: header.height! };
+  const share = Math.sqrt(WORKING_PIXELS / pixels);
+  const bitmap = await createBitmap(blob, path, header, {
+    // The height follows; which side the browser means for a photo that is turned shows afterwards.
+    resizeWidth: Math.max(1, Math.floor(Math.min(stored.width, stored.height, 32_767) * share)),
+    resizeQuality: 'medium',
+  });
+  try {
+    const isTurned = bitmap.width > bitmap.height !== stored.width > stored.height;
+    return {
+      image: (header.mayHaveAlpha ? readStraightAlpha(bitmap) : undefined) ?? readOpaque(bitmap, 1),
+      width: isTurned ? stored.height : stored.width,
+      height: isTurned ? stored.width : stored.height,
+    };
+  } finally {
+    bitmap.close();
+  }
+}
+
+async function createBitmap(
+  blob: Blob,
+  path: string,
+  header: ImageHeader | undefined,
+  resize: ImageBitmapOptions = {},
+): Promise<ImageBitmap> {
+  try {
+    return await createImageBitmap(blob, {
       colorSpaceConversion: 'none',
       premultiplyAlpha: 'none',
       imageOrientation: 'from-image',
+      ...resize,
     });
   } catch {
     throw new UnreadableImageError(
@@ -44,28 +133,19 @@ export async function decodeImage(blob: Blob, path: string): Promise<RgbImage> {
       header ? 'its content is damaged' : `it is no image that this browser can decode${kindHint(path)}`,
     );
   }
-  try {
-    if (bitmap.width * bitmap.height > MAXIMUM_PIXELS)
-      throw new UnreadableImageError(
-        path,
-        `it has more than ${MAXIMUM_PIXELS / 1e6} megapixels; make it smaller`,
-      );
-    const mayHaveAlpha = header ? header.mayHaveAlpha : true;
-    return (mayHaveAlpha ? readStraightAlpha(bitmap) : undefined) ?? readOpaque(bitmap);
-  } finally {
-    bitmap.close();
-  }
 }
 
 function kindHint(path: string): string {
   return /\.hei[cf]$/i.test(path) ? ' (HEIC: convert it to JPEG first)' : '';
 }
 
-function readOpaque(bitmap: ImageBitmap): RgbImage {
-  const { width, height } = bitmap;
+function readOpaque(bitmap: ImageBitmap, share: number): RgbImage {
+  const width = Math.max(1, Math.floor(bitmap.width * share));
+  const height = Math.max(1, Math.floor(bitmap.height * share));
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext('2d', { willReadFrequently: true })!;
-  context.drawImage(bitmap, 0, 0);
+  context.imageSmoothingQuality = 'medium';
+  context.drawImage(bitmap, 0, 0, width, height);
   return dropAlpha(context.getImageData(0, 0, width, height).data, width, height);
 }
 

@@ -5,7 +5,14 @@
  */
 import type { EngineDevice } from './device.ts';
 import { GpuError } from './errors.ts';
-import { MAXIMUM_WORKGROUPS, gridOf, shaderOf, type Kernel } from './kernels/kernel.ts';
+import {
+  MAXIMUM_WORKGROUPS,
+  encodeNumbers,
+  gridOf,
+  shaderOf,
+  type Kernel,
+  type NumberMode,
+} from './kernels/kernel.ts';
 import type { Memory } from './tensor_view.ts';
 
 export interface Dispatch {
@@ -30,69 +37,90 @@ export class Dispatcher {
   readonly #device: EngineDevice;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
-  readonly #bases: GPUBuffer[] = [];
+  readonly #uniforms: GPUBuffer[] = [];
+  readonly #numbers: NumberMode;
 
-  constructor(device: EngineDevice) {
+  /** @param numbers default: what suits the adapter */
+  constructor(device: EngineDevice, numbers: NumberMode = device.traits.isSoftware ? 'uniform' : 'constants') {
     this.#device = device;
+    this.#numbers = numbers;
+  }
+
+  /** Number of different pipelines. */
+  get pipelineCount(): number {
+    return this.#pipelines.size;
   }
 
   /** @throws GpuError with the kernel's name */
   async compile(kernels: readonly Kernel[], resolve: Resolve): Promise<Dispatch[]> {
-    const compiled = await Promise.all(kernels.map((kernel) => this.#compileKernel(kernel, resolve)));
-    return compiled.flat();
-  }
-
-  async #compileKernel(kernel: Kernel, resolve: Resolve): Promise<Dispatch[]> {
-    const limit = MAXIMUM_OPERATIONS[this.#device.traits.isSoftware ? 'software' : 'hardware'];
-    const pieces = Math.min(Math.ceil(kernel.operations / limit) || 1, kernel.groups);
-    if (pieces === 1) {
-      const pipeline = await this.#pipeline(kernel, kernel.groups, false);
-      const bindGroup = await this.#bindGroup(kernel, resolve);
-      return [{ kernel, pipeline, bindGroup, ...gridOf(kernel.groups), operations: kernel.operations }];
-    }
-    const groups = Math.min(Math.ceil(kernel.groups / pieces), MAXIMUM_WORKGROUPS);
-    const pipeline = await this.#pipeline(kernel, groups, true);
-    const firsts = Array.from({ length: Math.ceil(kernel.groups / groups) }, (_, index) => index * groups);
-    const bases = await this.#baseBuffer(kernel.name, firsts);
+    const pieces = kernels.flatMap((kernel) => this.#pieces(kernel));
+    const uniforms = await this.#uniformBuffer(pieces);
     return Promise.all(
-      firsts.map(async (first, index) => ({
-        kernel,
-        pipeline,
-        bindGroup: await this.#bindGroup(kernel, resolve, {
-          buffer: bases,
-          offset: index * UNIFORM_ALIGNMENT,
-          size: 16,
-        }),
-        x: Math.min(groups, kernel.groups - first),
-        y: 1,
-        operations: kernel.operations / firsts.length,
-      })),
+      pieces.map(async ({ kernel, groups, first, count, numbersAt, baseAt }): Promise<Dispatch> => {
+        const hasBase = baseAt !== undefined;
+        const resources = kernel.bindings.map(({ memory }) => resolve(memory));
+        if (numbersAt !== undefined)
+          resources.push({ buffer: uniforms!, offset: numbersAt, size: encodeNumbers(kernel, groups).byteLength });
+        if (hasBase) resources.push({ buffer: uniforms!, offset: baseAt, size: 16 });
+        const pipeline = await this.#pipeline(kernel, groups, hasBase);
+        const bindGroup = await this.#bindGroup(kernel, resources, hasBase);
+        const grid = hasBase ? { x: Math.min(groups, count - first), y: 1 } : gridOf(groups);
+        return { kernel, pipeline, bindGroup, ...grid, operations: (kernel.operations * grid.x * grid.y) / count };
+      }),
     );
   }
 
-  /** Frees what the dispatches hold besides the memories they were given. */
-  dispose(): void {
-    for (const buffer of this.#bases) buffer.destroy();
-    this.#bases.length = 0;
-    this.#pipelines.clear();
+  /** Cuts a kernel into dispatches, and says where in the uniforms their numbers lie. */
+  #pieces(kernel: Kernel): Piece[] {
+    const limit = MAXIMUM_OPERATIONS[this.#device.traits.isSoftware ? 'software' : 'hardware'];
+    const count = kernel.groups;
+    const wanted = Math.min(Math.ceil(kernel.operations / limit) || 1, count);
+    const groups = wanted === 1 ? count : Math.min(Math.ceil(count / wanted), MAXIMUM_WORKGROUPS);
+    const pieces: Piece[] = [];
+    for (let first = 0; first < count; first += groups)
+      pieces.push({ kernel, groups, first, count, numbersAt: undefined, baseAt: undefined });
+    return pieces;
   }
 
-  async #baseBuffer(name: string, firsts: readonly number[]): Promise<GPUBuffer> {
-    const size = firsts.length * UNIFORM_ALIGNMENT;
-    const { device } = this.#device;
-    const buffer = await this.#device.checked(name, size, () =>
-      device.createBuffer({
-        label: `${name} bases`,
+  /** Places the numbers and bases of all dispatches in one buffer. */
+  async #uniformBuffer(pieces: Piece[]): Promise<GPUBuffer | undefined> {
+    const chunks: Uint32Array[] = [];
+    let size = 0;
+    const place = (words: Uint32Array): number => {
+      const at = size;
+      chunks.push(words);
+      size += Math.ceil(words.byteLength / UNIFORM_ALIGNMENT) * UNIFORM_ALIGNMENT;
+      return at;
+    };
+    for (const piece of pieces) {
+      if (this.#numbers === 'uniform') piece.numbersAt = place(encodeNumbers(piece.kernel, piece.groups));
+      if (piece.groups < piece.count) piece.baseAt = place(Uint32Array.of(piece.first, 0, 0, 0));
+    }
+    if (size === 0) return undefined;
+    const buffer = await this.#device.checked('the kernels’ numbers', size, () =>
+      this.#device.device.createBuffer({
+        label: 'numbers',
         size,
         usage: GPUBufferUsage.UNIFORM,
         mappedAtCreation: true,
       }),
     );
-    const words = new Uint32Array(buffer.getMappedRange());
-    for (const [index, first] of firsts.entries()) words[(index * UNIFORM_ALIGNMENT) / 4] = first;
+    const target = new Uint32Array(buffer.getMappedRange());
+    let at = 0;
+    for (const words of chunks) {
+      target.set(words, at / 4);
+      at += Math.ceil(words.byteLength / UNIFORM_ALIGNMENT) * UNIFORM_ALIGNMENT;
+    }
     buffer.unmap();
-    this.#bases.push(buffer);
+    this.#uniforms.push(buffer);
     return buffer;
+  }
+
+  /** Frees what the dispatches hold besides the memories they were given. */
+  dispose(): void {
+    for (const buffer of this.#uniforms) buffer.destroy();
+    this.#uniforms.length = 0;
+    this.#pipelines.clear();
   }
 
   #layout(kernel: Kernel, hasBase: boolean): GPUBindGroupLayout {
@@ -100,6 +128,7 @@ export class Dispatcher {
       if (access === 'uniform') return 'uniform';
       return access === 'read' ? 'read-only-storage' : 'storage';
     });
+    if (this.#numbers === 'uniform') types.push('uniform');
     if (hasBase) types.push('uniform');
     const key = types.join();
     let layout = this.#layouts.get(key);
@@ -114,7 +143,7 @@ export class Dispatcher {
   }
 
   #pipeline(kernel: Kernel, groups: number, hasBase: boolean): Promise<GPUComputePipeline> {
-    const code = shaderOf(kernel, groups, hasBase ? kernel.bindings.length : undefined);
+    const code = shaderOf(kernel, { groups, numbers: this.#numbers, hasBase });
     let pipeline = this.#pipelines.get(code);
     if (!pipeline) {
       pipeline = this.#createPipeline(kernel, code, hasBase);
@@ -146,17 +175,25 @@ export class Dispatcher {
     }
   }
 
-  #bindGroup(kernel: Kernel, resolve: Resolve, base?: GPUBufferBinding): Promise<GPUBindGroup> {
-    const resources = kernel.bindings.map(({ memory }) => resolve(memory));
-    if (base) resources.push(base);
+  #bindGroup(kernel: Kernel, resources: readonly GPUBufferBinding[], hasBase: boolean): Promise<GPUBindGroup> {
     return this.#device.checked(kernel.name, 0, () =>
       this.#device.device.createBindGroup({
         label: kernel.name,
-        layout: this.#layout(kernel, base !== undefined),
+        layout: this.#layout(kernel, hasBase),
         entries: resources.map((resource, binding) => ({ binding, resource })),
       }),
     );
   }
+}
+
+interface Piece {
+  readonly kernel: Kernel;
+  /** Workgroups of a dispatch, first of this one, and of all dispatches. */
+  readonly groups: number;
+  readonly first: number;
+  readonly count: number;
+  numbersAt: number | undefined;
+  baseAt: number | undefined;
 }
 
 /** Operations after which the commands so far are handed to the queue. */

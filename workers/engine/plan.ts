@@ -83,6 +83,10 @@ export class CompiledRun {
     await this.#compile(this.plan.programs);
   }
 
+  get pipelineCount(): number {
+    return this.#dispatcher.pipelineCount;
+  }
+
   /** Bytes of all buffers as they are. */
   get bytes(): number {
     return [...this.#buffers.values(), ...this.#arena].reduce((sum, { size }) => sum + size, 0);

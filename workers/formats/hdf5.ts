@@ -84,10 +84,14 @@ export async function readHdf5<Result>(
   let file: File | undefined;
   try {
     file = new library.File(path, 'r');
-    if (file.file_id < 0n) throw new Hdf5Error('The HDF5 file cannot be opened: it is cut off or damaged.');
     return read(readerOf(file, (entity): entity is Dataset => entity instanceof library.Dataset));
+  } catch (error) {
+    // The library's errors are plain ones, with the places in its source.
+    throw error instanceof Error && error.name !== 'Error'
+      ? error
+      : new Hdf5Error('The HDF5 file cannot be read: it is cut off or damaged.', { cause: error });
   } finally {
-    if (file && file.file_id >= 0n) file.close();
+    file?.close();
     fileSystem.unlink(path);
   }
 }
@@ -132,6 +136,8 @@ let filesMade = 0;
 /** In the library's own memory. */
 async function temporaryFile() {
   const library = await import('h5wasm');
-  const { FS: fileSystem } = await library.ready;
-  return { library: library.h5wasm, fileSystem, path: `/${++filesMade}.h5` };
+  const module = await library.ready;
+  // Without this, failures are printed on the console and told by negative numbers.
+  module.activate_throwing_error_handler();
+  return { library: library.h5wasm, fileSystem: module.FS, path: `/${++filesMade}.h5` };
 }

@@ -8,20 +8,32 @@ const FIXED_64 = 1;
 const LENGTH_DELIMITED = 2;
 const FIXED_32 = 5;
 
+const encoder = new TextEncoder();
+
 export class ProtobufWriter {
   #bytes = new Uint8Array(256);
+  #view = new DataView(this.#bytes.buffer);
   #length = 0;
+
+  /** Begins another message in the memory of this one. */
+  clear(): this {
+    this.#length = 0;
+    return this;
+  }
 
   /** A double field. */
   double(field: number, value: number): this {
     this.#key(field, FIXED_64);
-    return this.#put(8, (view, at) => view.setFloat64(at, value, true));
+    return this.#putDouble(value);
   }
 
   /** A float field. */
   float(field: number, value: number): this {
     this.#key(field, FIXED_32);
-    return this.#put(4, (view, at) => view.setFloat32(at, value, true));
+    this.#reserve(4);
+    this.#view.setFloat32(this.#length, value, true);
+    this.#length += 4;
+    return this;
   }
 
   /** An int64, int32, uint64, uint32 or enum field; the value is a safe integer of at least 0. */
@@ -31,7 +43,7 @@ export class ProtobufWriter {
   }
 
   string(field: number, value: string): this {
-    return this.bytes(field, new TextEncoder().encode(value));
+    return this.bytes(field, encoder.encode(value));
   }
 
   /** A bytes field, or an embedded message that is written already. */
@@ -44,15 +56,16 @@ export class ProtobufWriter {
     return this;
   }
 
+  /** An embedded message; `value` may be cleared afterwards. */
   message(field: number, value: ProtobufWriter): this {
-    return this.bytes(field, value.finish());
+    return this.bytes(field, value.#bytes.subarray(0, value.#length));
   }
 
   /** A `repeated double` field with `packed = true`. */
   packedDoubles(field: number, values: readonly number[]): this {
     this.#key(field, LENGTH_DELIMITED);
     this.#varint(values.length * 8);
-    for (const value of values) this.#put(8, (view, at) => view.setFloat64(at, value, true));
+    for (const value of values) this.#putDouble(value);
     return this;
   }
 
@@ -74,10 +87,10 @@ export class ProtobufWriter {
     return this;
   }
 
-  #put(size: number, write: (view: DataView, at: number) => void): this {
-    this.#reserve(size);
-    write(new DataView(this.#bytes.buffer), this.#length);
-    this.#length += size;
+  #putDouble(value: number): this {
+    this.#reserve(8);
+    this.#view.setFloat64(this.#length, value, true);
+    this.#length += 8;
     return this;
   }
 
@@ -86,5 +99,6 @@ export class ProtobufWriter {
     const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + size));
     grown.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = grown;
+    this.#view = new DataView(grown.buffer);
   }
 }

@@ -98,6 +98,10 @@ export type SummaryValue = number | Histogram;
 /** Records in the order they were added; the file grows, and can be had whole at any time. */
 export class TensorBoardEvents {
   readonly fileName: string;
+  // One of each, since a long run has millions of values.
+  readonly #event = new ProtobufWriter();
+  readonly #summary = new ProtobufWriter();
+  readonly #value = new ProtobufWriter();
   #parts: Blob[] = [];
   #pending: Uint8Array<ArrayBuffer>[] = [];
   #pendingBytes = 0;
@@ -109,23 +113,32 @@ export class TensorBoardEvents {
   constructor(startedAtMs: number, firstStep = 0, host = 'facenet') {
     const seconds = String(Math.floor(startedAtMs / 1000)).padStart(10, '0');
     this.fileName = `events.out.tfevents.${seconds}.${host}`;
-    this.#add(event(startedAtMs, 0).string(3, 'brain.Event:2'));
+    this.#add(this.#begin(startedAtMs, 0).string(3, 'brain.Event:2'));
     // SessionLog { status: START }
     if (firstStep > 0)
-      this.#add(event(startedAtMs, firstStep).message(7, new ProtobufWriter().integer(1, 1)));
+      this.#add(this.#begin(startedAtMs, firstStep).message(7, new ProtobufWriter().integer(1, 1)));
   }
 
   /** One event with a value for each tag. */
   add(atMs: number, step: number, values: Readonly<Record<string, SummaryValue>>): void {
-    const summary = new ProtobufWriter();
-    for (const [tag, value] of Object.entries(values)) summary.message(1, summaryValue(tag, value));
-    this.#add(event(atMs, step).message(5, summary));
+    const summary = this.#summary.clear();
+    for (const [tag, value] of Object.entries(values))
+      summary.message(1, writeSummaryValue(this.#value.clear(), tag, value));
+    this.#add(this.#begin(atMs, step).message(5, summary));
   }
 
   /** The file as it is now. */
   toBlob(): Blob {
     this.#collect();
     return new Blob(this.#parts);
+  }
+
+  /** Event { wall_time, step } */
+  #begin(atMs: number, step: number): ProtobufWriter {
+    return this.#event
+      .clear()
+      .double(1, atMs / 1000)
+      .integer(2, step);
   }
 
   #add(message: ProtobufWriter): void {
@@ -143,14 +156,9 @@ export class TensorBoardEvents {
   }
 }
 
-/** Event { wall_time, step } */
-function event(atMs: number, step: number): ProtobufWriter {
-  return new ProtobufWriter().double(1, atMs / 1000).integer(2, step);
-}
-
 /** Summary.Value { tag, simple_value or histo } */
-function summaryValue(tag: string, value: SummaryValue): ProtobufWriter {
-  const message = new ProtobufWriter().string(1, tag);
+function writeSummaryValue(message: ProtobufWriter, tag: string, value: SummaryValue): ProtobufWriter {
+  message.string(1, tag);
   if (typeof value === 'number') return message.float(2, value);
   return message.message(
     5,

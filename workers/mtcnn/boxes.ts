@@ -41,14 +41,14 @@ export function generateBoxes(
   threshold: number,
 ): Candidate[] {
   const cells: { x: number; y: number }[] = [];
-  // Row by row of the image: the order decides ties.
-  for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++) if (scores[x * height + y]! >= threshold) cells.push({ x, y });
-  // With exactly one cell in a level the original takes its regression from the vertically mirrored place.
+  // Column by column of the image: the order decides between equal scores.
+  for (let x = 0; x < width; x++)
+    for (let y = 0; y < height; y++) if (scores[x * height + y]! >= threshold) cells.push({ x, y });
+  // With exactly one cell in a level the original takes its regression from the horizontally mirrored place.
   const mirrored = cells.length === 1;
   return cells.map(({ x, y }) => {
-    const row = mirrored ? height - 1 - y : y;
-    const at = (x * height + row) * 4;
+    const column = mirrored ? width - 1 - x : x;
+    const at = (column * height + y) * 4;
     return {
       x1: Math.trunc((STRIDE * x + 1) / scale),
       y1: Math.trunc((STRIDE * y + 1) / scale),

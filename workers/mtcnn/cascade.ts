@@ -1,9 +1,11 @@
-/** The cascade: P-Net proposes over a pyramid, R-Net refines, O-Net decides and finds the landmarks. */
-import type { RgbImage } from '../dataset/image.ts';
+/**
+ * The cascade: P-Net proposes over a pyramid, R-Net refines, O-Net decides and finds the landmarks. Several photos go
+ * through it together, so that the networks see full batches.
+ */
 import type { DetectedFace } from '../protocol.ts';
 import { generateBoxes, regress, square, suppress, truncate, type Box, type Candidate } from './boxes.ts';
-import { cropForNetwork, pyramidLevel, pyramidScales } from './crops.ts';
-import { O_NET_SIZE, R_NET_SIZE, type MtcnnNetworks } from './networks.ts';
+import { O_NET_SIZE, R_NET_SIZE, type MtcnnNetworks, type PNetOutput } from './networks.ts';
+import type { CascadePhoto } from './photo.ts';
 
 export interface DetectionOptions {
   /** The smallest face to look for, pixels. */
@@ -20,109 +22,211 @@ export interface Detection {
   readonly oNetCount: number;
 }
 
+type Thresholds = DetectionOptions['thresholds'];
+
+/** So many photos of the same size go through P-Net at once, if they are as small as these. */
+const P_NET_BATCH = 8;
+const P_NET_BATCH_PIXELS = 400_000;
+
 /**
- * Batches have one of a few sizes: every new tensor shape costs a shader and buffers that tfjs never gives back.
+ * Batches have one of a few sizes: every new tensor shape costs a shader and buffers that tfjs never gives back. The
+ * places left over are zero.
  */
+const BATCH_SIZES = [8, 16, 24, 32, 48, 64, 96, 128, 192, 256] as const;
+const LARGEST_BATCH = 256;
+
 function paddedCount(count: number): number {
-  return count <= 256 ? 2 ** Math.ceil(Math.log2(Math.max(count, 8))) : Math.ceil(count / 256) * 256;
+  return BATCH_SIZES.find((size) => size >= count) ?? LARGEST_BATCH;
 }
 
-export async function detectFaces(
+/** @returns a detection a photo, in order; boxes are in the photos' (decoded) pixels */
+export async function detectInPhotos(
   networks: MtcnnNetworks,
-  image: RgbImage,
-  options: DetectionOptions,
-): Promise<Detection> {
-  const proposed = await propose(networks, image, options);
-  if (proposed.length === 0) return { faces: [], rNetCount: 0, oNetCount: 0 };
-  const refined = await refine(networks, image, proposed, options.thresholds[1]);
-  const faces = refined.length === 0 ? [] : await decide(networks, image, refined, options.thresholds[2]);
-  return { faces, rNetCount: proposed.length, oNetCount: refined.length };
+  photos: readonly CascadePhoto[],
+  thresholds: Thresholds,
+): Promise<Detection[]> {
+  const proposed = await propose(networks, photos, thresholds[0]);
+  const refined = await refine(networks, photos, proposed, thresholds[1]);
+  const faces = await decide(networks, photos, refined, thresholds[2]);
+  return photos.map((_, index) => ({
+    faces: faces[index]!,
+    rNetCount: proposed[index]!.length,
+    oNetCount: refined[index]!.length,
+  }));
 }
 
+/** @returns boxes a photo, as all stages */
 export async function propose(
   networks: MtcnnNetworks,
-  image: RgbImage,
-  { minsize, thresholds, factor }: DetectionOptions,
-): Promise<Box[]> {
-  const levels = pyramidScales(image.width, image.height, minsize, factor);
-  const perLevel = await Promise.all(
-    levels.map(async (scale): Promise<Candidate[]> => {
-      const level = pyramidLevel(image, scale);
-      const output = await networks.proposals(level.values, level.width, level.height);
-      const candidates = generateBoxes(
-        output.scores,
-        output.regressions,
-        output.width,
-        output.height,
-        scale,
-        thresholds[0],
-      );
-      return suppress(candidates, 0.5, 'union').map((index) => candidates[index]!);
-    }),
-  );
-  const candidates = perLevel.flat();
-  return suppress(candidates, 0.7, 'union')
-    .map((index) => candidates[index]!)
-    .map((candidate) => truncate(square(regress(candidate, candidate.regression, 0))));
+  photos: readonly CascadePhoto[],
+  threshold: number,
+): Promise<Box[][]> {
+  const proposed: Box[][] = photos.map(() => []);
+  for (const group of groupsOfOneSize(photos)) {
+    const levels = photos[group[0]!]!.levels;
+    const perLevel = await Promise.all(
+      levels.map(async ({ scale, width, height }, level): Promise<Candidate[][]> => {
+        const outputs = await networks.proposals(
+          group.map((index) => photos[index]!.levels[level]!.values),
+          width,
+          height,
+        );
+        return outputs.map((output) => candidatesOfLevel(output, scale, threshold));
+      }),
+    );
+    group.forEach((index, place) => {
+      const candidates = perLevel.flatMap((list) => list[place]!);
+      proposed[index] = suppress(candidates, 0.7, 'union')
+        .map((kept) => candidates[kept]!)
+        .map((candidate) => truncate(square(regress(candidate, candidate.regression, 0))));
+    });
+  }
+  return proposed;
+}
+
+function candidatesOfLevel(output: PNetOutput, scale: number, threshold: number): Candidate[] {
+  const { scores, regressions, width, height } = output;
+  const candidates = generateBoxes(scores, regressions, width, height, scale, threshold);
+  return suppress(candidates, 0.5, 'union').map((index) => candidates[index]!);
+}
+
+/** Whole batches of small photos of one size; every other photo on its own. */
+function groupsOfOneSize(photos: readonly CascadePhoto[]): number[][] {
+  const bySize = new Map<string, number[]>();
+  photos.forEach(({ width, height, levels }, index) => {
+    const key = `${width}x${height}x${levels.length}`;
+    const list = bySize.get(key);
+    if (list) list.push(index);
+    else bySize.set(key, [index]);
+  });
+  return [...bySize.values()].flatMap((list) => {
+    const { width, height } = photos[list[0]!]!;
+    const groups: number[][] = [];
+    let at = 0;
+    if (width * height <= P_NET_BATCH_PIXELS)
+      for (; at + P_NET_BATCH <= list.length; at += P_NET_BATCH) groups.push(list.slice(at, at + P_NET_BATCH));
+    return [...groups, ...list.slice(at).map((index) => [index])];
+  });
 }
 
 export async function refine(
   networks: MtcnnNetworks,
-  image: RgbImage,
-  boxes: readonly Box[],
+  photos: readonly CascadePhoto[],
+  boxes: readonly (readonly Box[])[],
   threshold: number,
-): Promise<Box[]> {
-  const count = paddedCount(boxes.length);
-  const { scores, regressions } = await networks.refine(cropAll(image, boxes, R_NET_SIZE, count), count);
-  const passed = boxes.flatMap((box, index) =>
-    scores[index]! > threshold ? [{ ...box, score: scores[index]!, at: index * 4 }] : [],
-  );
-  return suppress(passed, 0.7, 'union')
-    .map((index) => passed[index]!)
-    .map(({ at, ...box }) => truncate(square(regress(box, regressionAt(regressions, at), 1))));
+): Promise<Box[][]> {
+  const all = await cropAll(photos, boxes, R_NET_SIZE);
+  const scores = new Float32Array(all.count);
+  const regressions = new Float32Array(all.count * 4);
+  for (const { from, count, values } of all.batches()) {
+    const output = await networks.refine(values, values.length / all.length);
+    scores.set(output.scores.subarray(0, count), from);
+    regressions.set(output.regressions.subarray(0, count * 4), from * 4);
+  }
+  return boxes.map((list, photo) => {
+    const passed = list.flatMap((box, index) => {
+      const at = all.offsets[photo]! + index;
+      return scores[at]! > threshold ? [{ ...box, score: scores[at]!, at: at * 4 }] : [];
+    });
+    return suppress(passed, 0.7, 'union')
+      .map((index) => passed[index]!)
+      .map(({ at, ...box }) => truncate(square(regress(box, regressionAt(regressions, at), 1))));
+  });
 }
 
 export async function decide(
   networks: MtcnnNetworks,
-  image: RgbImage,
-  boxes: readonly Box[],
+  photos: readonly CascadePhoto[],
+  boxes: readonly (readonly Box[])[],
   threshold: number,
-): Promise<DetectedFace[]> {
-  const count = paddedCount(boxes.length);
-  const { scores, regressions, landmarks } = await networks.output(
-    cropAll(image, boxes, O_NET_SIZE, count),
-    count,
-  );
-  const passed = boxes.flatMap((box, index) => {
-    if (!(scores[index]! > threshold)) return [];
-    const points = landmarks.subarray(index * 10, index * 10 + 10);
-    const width = box.x2 - box.x1 + 1;
-    const height = box.y2 - box.y1 + 1;
-    return [
-      {
-        ...regress({ ...box, score: scores[index]! }, regressionAt(regressions, index * 4), 1),
-        landmarksX: Array.from(points.subarray(0, 5), (x) => width * x + box.x1 - 1),
-        landmarksY: Array.from(points.subarray(5, 10), (y) => height * y + box.y1 - 1),
-      },
-    ];
+): Promise<DetectedFace[][]> {
+  const all = await cropAll(photos, boxes, O_NET_SIZE);
+  const scores = new Float32Array(all.count);
+  const regressions = new Float32Array(all.count * 4);
+  const landmarks = new Float32Array(all.count * 10);
+  for (const { from, count, values } of all.batches()) {
+    const output = await networks.output(values, values.length / all.length);
+    scores.set(output.scores.subarray(0, count), from);
+    regressions.set(output.regressions.subarray(0, count * 4), from * 4);
+    landmarks.set(output.landmarks.subarray(0, count * 10), from * 10);
+  }
+  return boxes.map((list, photo) => {
+    const passed = list.flatMap((box, index) => {
+      const at = all.offsets[photo]! + index;
+      if (!(scores[at]! > threshold)) return [];
+      const points = landmarks.subarray(at * 10, at * 10 + 10);
+      const width = box.x2 - box.x1 + 1;
+      const height = box.y2 - box.y1 + 1;
+      return [
+        {
+          ...regress({ ...box, score: scores[at]! }, regressionAt(regressions, at * 4), 1),
+          landmarksX: Array.from(points.subarray(0, 5), (x) => width * x + box.x1 - 1),
+          landmarksY: Array.from(points.subarray(5, 10), (y) => height * y + box.y1 - 1),
+        },
+      ];
+    });
+    return suppress(passed, 0.7, 'min')
+      .map((index) => passed[index]!)
+      .map(({ x1, y1, x2, y2, score, landmarksX, landmarksY }) => ({
+        box: [x1, y1, x2, y2],
+        score,
+        landmarksX,
+        landmarksY,
+      }));
   });
-  return suppress(passed, 0.7, 'min')
-    .map((index) => passed[index]!)
-    .map(({ x1, y1, x2, y2, score, landmarksX, landmarksY }) => ({
-      box: [x1, y1, x2, y2],
-      score,
-      landmarksX,
-      landmarksY,
-    }));
 }
 
-function cropAll(image: RgbImage, boxes: readonly Box[], size: number, count: number): Float32Array {
-  const length = size * size * 3;
-  const values = new Float32Array(count * length);
-  boxes.forEach((box, index) =>
-    cropForNetwork(image, box, size, values.subarray(index * length, (index + 1) * length)),
+/** The crops of all photos' boxes, one photo after the other. */
+class Crops {
+  readonly count: number;
+  /** Values of a crop. */
+  readonly length: number;
+  /** Where each photo's crops begin. */
+  readonly offsets: readonly number[];
+  readonly #values: readonly Float32Array[];
+
+  constructor(values: readonly Float32Array[], length: number) {
+    this.#values = values;
+    this.length = length;
+    const offsets: number[] = [];
+    let count = 0;
+    for (const { length: size } of values) {
+      offsets.push(count);
+      count += size / length;
+    }
+    this.offsets = offsets;
+    this.count = count;
+  }
+
+  /** `values` holds `count` crops from number `from` on, and zeros up to one of the batch sizes. */
+  *batches(): Generator<{ from: number; count: number; values: Float32Array }> {
+    for (let from = 0; from < this.count; from += LARGEST_BATCH) {
+      const count = Math.min(LARGEST_BATCH, this.count - from);
+      const values = new Float32Array(paddedCount(count) * this.length);
+      this.#values.forEach((source, photo) => {
+        const begin = Math.max(from, this.offsets[photo]!);
+        const end = Math.min(from + count, this.offsets[photo]! + source.length / this.length);
+        if (begin < end) {
+          const first = (begin - this.offsets[photo]!) * this.length;
+          values.set(source.subarray(first, first + (end - begin) * this.length), (begin - from) * this.length);
+        }
+      });
+      yield { from, count, values };
+    }
+  }
+}
+
+async function cropAll(
+  photos: readonly CascadePhoto[],
+  boxes: readonly (readonly Box[])[],
+  size: number,
+): Promise<Crops> {
+  const values = await Promise.all(
+    photos.map((photo, index) =>
+      boxes[index]!.length === 0 ? new Float32Array() : photo.crops(boxes[index]!, size),
+    ),
   );
-  return values;
+  return new Crops(values, size * size * 3);
 }
 
 function regressionAt(values: Float32Array, at: number) {

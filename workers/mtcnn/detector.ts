@@ -2,8 +2,10 @@
 import type { RgbImage } from '../dataset/image.ts';
 import type { BackendName, DeviceInfo } from '../protocol.ts';
 import { selectBackend } from '../tfjs/backends.ts';
-import { detectFaces, type Detection, type DetectionOptions } from './cascade.ts';
+import { detectInPhotos, type Detection, type DetectionOptions } from './cascade.ts';
 import { MtcnnNetworks } from './networks.ts';
+import { Photo, type CascadePhoto } from './photo.ts';
+import { trimGpuMemory } from './trim_memory.ts';
 import { fetchMtcnnWeights, parseMtcnnWeights } from './weights.ts';
 
 export class FaceDetector {
@@ -20,8 +22,16 @@ export class FaceDetector {
     return new FaceDetector(device, new MtcnnNetworks(parseMtcnnWeights(shard)));
   }
 
-  detect(image: RgbImage, options: DetectionOptions): Promise<Detection> {
-    return detectFaces(this.#networks, image, options);
+  async detect(image: RgbImage, options: DetectionOptions): Promise<Detection> {
+    const [detection] = await this.detectInPhotos([Photo.of(image, options)], options);
+    return detection!;
+  }
+
+  /** @returns a detection a photo, in order; boxes are in the photos' decoded pixels */
+  async detectInPhotos(photos: readonly CascadePhoto[], options: DetectionOptions): Promise<Detection[]> {
+    const detections = await detectInPhotos(this.#networks, photos, options.thresholds);
+    trimGpuMemory();
+    return detections;
   }
 
   dispose(): void {

@@ -37,24 +37,38 @@ export class MtcnnNetworks {
     this.#weights = weights;
   }
 
-  /** @param values [width, height, 3] */
-  async proposals(values: Float32Array, width: number, height: number): Promise<PNetOutput> {
+  /**
+   * @param images of one size, each [width, height, 3]
+   * @returns an output an image
+   */
+  async proposals(images: readonly Float32Array[], width: number, height: number): Promise<PNetOutput[]> {
+    const length = width * height * 3;
+    let values = images[0]!;
+    if (images.length > 1) {
+      values = new Float32Array(images.length * length);
+      images.forEach((image, index) => values.set(image, index * length));
+    }
     const [logits, regressions] = tf.tidy(() => {
-      const image = tf.tensor4d(values, [1, width, height, 3]);
-      let layer = this.#convolution(image, 'pnet/conv1', 'pnet/prelu1_alpha');
+      const input = tf.tensor4d(values, [images.length, width, height, 3]);
+      let layer = this.#convolution(input, 'pnet/conv1', 'pnet/prelu1_alpha');
       layer = tf.maxPool(layer, 2, 2, 'same');
       layer = this.#convolution(layer, 'pnet/conv2', 'pnet/prelu2_alpha');
       layer = this.#convolution(layer, 'pnet/conv3', 'pnet/prelu3_alpha');
-      return [this.#convolution(layer, 'pnet/conv4_1'), this.#convolution(layer, 'pnet/conv4_2')] as const;
+      return [
+        this.#convolution(layer, 'pnet/conv4_1'),
+        this.#convolution(layer, 'pnet/conv4_2'),
+      ] as const;
     });
     const [, outWidth, outHeight] = regressions.shape as [number, number, number, number];
     const [logitValues, regressionValues] = await readAll([logits, regressions]);
-    return {
-      scores: faceProbabilities(logitValues!),
-      regressions: regressionValues!,
+    const scores = faceProbabilities(logitValues!);
+    const cells = outWidth * outHeight;
+    return images.map((_, index) => ({
+      scores: scores.subarray(index * cells, (index + 1) * cells),
+      regressions: regressionValues!.subarray(index * cells * 4, (index + 1) * cells * 4),
       width: outWidth,
       height: outHeight,
-    };
+    }));
   }
 
   /** @param values [count, 24, 24, 3] */

@@ -6,7 +6,7 @@
  */
 
 /** Runs up to this length are sorted by insertion. */
-const SHORT_RUN = 17;
+const SHORT_RUN = 16;
 
 /** @returns indices of the scores, ascending */
 export function ascendingOrder(scores: ArrayLike<number>): Int32Array {
@@ -20,7 +20,7 @@ export function ascendingOrder(scores: ArrayLike<number>): Int32Array {
   const waiting: { first: number; last: number }[] = [{ first: 0, last: scores.length - 1 }];
   for (let run = waiting.pop(); run; run = waiting.pop()) {
     const { first, last } = run;
-    if (last - first < SHORT_RUN) {
+    if (last - first + 1 <= SHORT_RUN) {
       sortByInsertion(order, scores, first, last);
       continue;
     }

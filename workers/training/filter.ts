@@ -2,6 +2,7 @@
  * Leaving out images that are far from their class's centre: mislabelled ones, mostly. The distances are measured once
  * with a trained model; the threshold is a percentile of them, found as the original's find_threshold does.
  */
+import { isImagePath } from '../dataset/image.ts';
 import type { ClassImages } from './split.ts';
 
 /** One image of the table. */
@@ -40,7 +41,7 @@ export function parseDistanceTable(text: string): ImageDistance[] {
     const match = ROW.exec(line);
     const path = match?.[1] ?? match?.[2];
     const distance = Number(match?.[3]);
-    if (path === undefined || !Number.isFinite(distance) || imageKey(path) === undefined)
+    if (!path || !isImagePath(path) || imageKey(path) === undefined || !Number.isFinite(distance))
       throw new DistanceTableError(
         index + 1,
         `Line ${index + 1} of the filter table is not "path distance class_index": "${raw.trim().slice(0, 120)}". Write for example "Tony_Blair/Tony_Blair_0001.png 0.41 7".`,

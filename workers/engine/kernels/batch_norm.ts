@@ -7,7 +7,7 @@
 import { rowsOf, type BufferRegion, type Memory, type TensorView } from '../tensor_view.ts';
 import { matrixView } from '../tensor_view.ts';
 import { declareEpilogue, type InferenceNorm } from './epilogue.ts';
-import { KernelBuilder, float, type Kernel } from './kernel.ts';
+import { KernelBuilder, type Kernel } from './kernel.ts';
 import { columnParts, columnSums, type Cooperation } from './reductions.ts';
 
 export interface BatchNormOperands {
@@ -90,27 +90,27 @@ export function normalize(
     groups: Math.ceil((groups * blocks) / WORKGROUP_SIZE),
     body: `
   let thread = group * ${WORKGROUP_SIZE}u + lane;
-  if (thread >= ${groups * blocks}u) { return; }
-  let group_index = thread % ${groups}u;
-  let block = thread / ${groups}u;
-  var mean = load_parts(${2 * (parts - 1)}u, group_index) * ${float(lastRows / rows)};
-  for (var part = 0u; part < ${parts - 1}u; part++) { mean += load_parts(2u * part, group_index) * ${float(rowsPerPart / rows)}; }
-  let last_difference = load_parts(${2 * (parts - 1)}u, group_index) - mean;
-  var deviations = load_parts(${2 * parts - 1}u, group_index) + ${float(lastRows)} * last_difference * last_difference;
-  for (var part = 0u; part < ${parts - 1}u; part++) {
+  if (thread >= ${builder.u(groups * blocks)}) { return; }
+  let group_index = thread % ${builder.u(groups)};
+  let block = thread / ${builder.u(groups)};
+  var mean = load_parts(${builder.u(2 * (parts - 1))}, group_index) * ${builder.f(lastRows / rows)};
+  for (var part = 0u; part < ${builder.u(parts - 1)}; part++) { mean += load_parts(2u * part, group_index) * ${builder.f(rowsPerPart / rows)}; }
+  let last_difference = load_parts(${builder.u(2 * (parts - 1))}, group_index) - mean;
+  var deviations = load_parts(${builder.u(2 * parts - 1)}, group_index) + ${builder.f(lastRows)} * last_difference * last_difference;
+  for (var part = 0u; part < ${builder.u(parts - 1)}; part++) {
     let difference = load_parts(2u * part, group_index) - mean;
-    deviations += load_parts(2u * part + 1u, group_index) + ${float(rowsPerPart)} * difference * difference;
+    deviations += load_parts(2u * part + 1u, group_index) + ${builder.f(rowsPerPart)} * difference * difference;
   }
-  let inverse_deviation = 1.0 / sqrt(deviations * ${float(1 / rows)} + ${float(epsilon)});
+  let inverse_deviation = 1.0 / sqrt(deviations * ${builder.f(1 / rows)} + ${builder.f(epsilon)});
   if (block == 0u) {
     store_statistics(0u, group_index, mean);
     store_statistics(1u, group_index, inverse_deviation);
-    store_moving_mean(0u, group_index, ${float(moving.decay)} * load_moving_mean(0u, group_index) + ${float(1 - moving.decay)} * mean);
-    store_moving_variance(0u, group_index, ${float(moving.decay)} * load_moving_variance(0u, group_index) + ${float(1 - moving.decay)} * (deviations * ${float(unbiased)}));
+    store_moving_mean(0u, group_index, ${builder.f(moving.decay)} * load_moving_mean(0u, group_index) + ${builder.f(1 - moving.decay)} * mean);
+    store_moving_variance(0u, group_index, ${builder.f(moving.decay)} * load_moving_variance(0u, group_index) + ${builder.f(1 - moving.decay)} * (deviations * ${builder.f(unbiased)}));
   }
   let factor = inverse_deviation${gamma ? ' * load_gamma(0u, group_index)' : ''};
   let beta = load_beta(0u, group_index);
-  for (var row = block; row < ${rows}u; row += ${blocks}u) {
+  for (var row = block; row < ${builder.u(rows)}; row += ${builder.u(blocks)}) {
     let value = (load_input(row, group_index) - mean) * factor + beta;
     store_output(row, group_index, ${relu ? 'max(value, vec4f(0))' : 'value'});
   }`,
@@ -136,9 +136,9 @@ export function normalizeWithMovingStatistics(
     groups: Math.ceil(vectors / WORKGROUP_SIZE),
     body: `
   let thread = group * ${WORKGROUP_SIZE}u + lane;
-  if (thread >= ${vectors}u) { return; }
-  let row = thread / ${groups}u;
-  let group_index = thread % ${groups}u;
+  if (thread >= ${builder.u(vectors)}) { return; }
+  let row = thread / ${builder.u(groups)};
+  let group_index = thread % ${builder.u(groups)};
   finish(row, group_index, load_input(row, group_index));`,
   });
 }
@@ -225,12 +225,12 @@ export function normalizeGradient(
     groups: Math.ceil((groups * blocks) / WORKGROUP_SIZE),
     body: `
   let thread = group * ${WORKGROUP_SIZE}u + lane;
-  if (thread >= ${groups * blocks}u) { return; }
-  let group_index = thread % ${groups}u;
-  let block = thread / ${groups}u;
+  if (thread >= ${builder.u(groups * blocks)}) { return; }
+  let group_index = thread % ${builder.u(groups)};
+  let block = thread / ${builder.u(groups)};
   var sum = load_parts(0u, group_index);
   var weighted_sum = load_parts(1u, group_index);
-  for (var part = 1u; part < ${parts}u; part++) {
+  for (var part = 1u; part < ${builder.u(parts)}; part++) {
     sum += load_parts(2u * part, group_index);
     weighted_sum += load_parts(2u * part + 1u, group_index);
   }
@@ -240,9 +240,9 @@ export function normalizeGradient(
   }
   ${loadParameters(operands)}
   let factor = inverse_deviation${gamma ? ' * gamma' : ''};
-  let mean_gradient = sum * ${float(1 / rows)};
-  let slope = weighted_sum * ${float(1 / rows)};
-  for (var row = block; row < ${rows}u; row += ${blocks}u) {
+  let mean_gradient = sum * ${builder.f(1 / rows)};
+  let slope = weighted_sum * ${builder.f(1 / rows)};
+  for (var row = block; row < ${builder.u(rows)}; row += ${builder.u(blocks)}) {
     let normal = (load_input(row, group_index) - mean) * inverse_deviation;
     let gradient = ${gradientBeforeRelu(operands)};
     store_gradient(row, group_index, factor * (gradient - mean_gradient - normal * slope));

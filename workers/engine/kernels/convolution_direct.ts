@@ -40,7 +40,7 @@ export function convolutionDirect(
   const builder = new KernelBuilder();
   builder.view('source', source, 'read');
   builder.view('weights', weights, 'read');
-  builder.declare(declareGather(geometry));
+  builder.declare(declareGather(builder, geometry));
   declareEpilogue(builder, output, epilogue);
 
   const rowTiles = Math.ceil(geometry.rows / tile.rows);
@@ -50,6 +50,10 @@ export function convolutionDirect(
   const depthGroups = Math.ceil(geometry.depth / 4);
   const columnGroups = Math.ceil(geometry.columns / 4);
 
+  const channels = builder.u(shape.channels);
+  const depth = builder.u(depthGroups);
+  const kernelWidth = builder.i(shape.kernelWidth);
+  const allColumns = builder.u(columnGroups);
   const multiply = forward
     ? unroll(
         groups,
@@ -75,9 +79,9 @@ ${unroll(tile.rows, (i) => `      sum_${i}_${g} += vec4f(dot(a${i}, w0), dot(a${
       );
   // Rows of the weights: forward, position · channels + channel of the reduction; else position · channels + column.
   const weightRow = forward
-    ? `let k = position * ${shape.channels}u + 4u * d;`
-    : `let k = position * ${shape.channels}u + 4u * column;`;
-  const inner = (checked: boolean): string => `for (var d = 0u; d < ${depthGroups}u; d++) {
+    ? `let k = position * ${channels} + 4u * d;`
+    : `let k = position * ${channels} + 4u * column;`;
+  const inner = (checked: boolean): string => `for (var d = 0u; d < ${depth}; d++) {
     ${weightRow}
 ${unroll(tile.rows, (i) =>
   checked
@@ -94,22 +98,22 @@ ${unroll(tile.rows, (i) =>
   const step = forward ? 1 : shape.stride;
   const body = `
   let tile = group * ${WORKGROUP_SIZE}u + lane;
-  if (tile >= ${threads}u) { return; }
-  let column = (tile % ${columnTiles}u) * ${groups}u;
-  let row = ((tile / ${columnTiles}u) % ${rowTiles}u) * ${tile.rows}u;
-  let phase = tile / ${columnTiles * rowTiles}u;
+  if (tile >= ${builder.u(threads)}) { return; }
+  let column = (tile % ${builder.u(columnTiles)}) * ${groups}u;
+  let row = ((tile / ${builder.u(columnTiles)}) % ${builder.u(rowTiles)}) * ${tile.rows}u;
+  let phase = tile / ${builder.u(columnTiles * rowTiles)};
 ${unroll(tile.rows, (i) => `  let row${i} = gather_row(phase, row + ${i}u);`)}
 ${unroll(tile.rows, (i) => unroll(groups, (g) => `  var sum_${i}_${g} = vec4f(0);`))}
-  for (var ky = first_ky(phase); ky < ${shape.kernelHeight}; ky += ${step}) {
-  for (var kx = first_kx(phase); kx < ${shape.kernelWidth}; kx += ${step}) {
-    let position = u32(ky * ${shape.kernelWidth} + kx);
+  for (var ky = first_ky(phase); ky < ${builder.i(shape.kernelHeight)}; ky += ${builder.i(step)}) {
+  for (var kx = first_kx(phase); kx < ${kernelWidth}; kx += ${builder.i(step)}) {
+    let position = u32(ky * ${kernelWidth} + kx);
 ${unroll(tile.rows, (i) => `    let pixel${i} = gather_pixel(row${i}, ky, kx);`)}
     ${reduction}
   }
   }
 ${unroll(
   groups,
-  (g) => `  if (column + ${g}u < ${columnGroups}u) {
+  (g) => `  if (column + ${g}u < ${allColumns}) {
 ${unroll(tile.rows, (i) => `    if (row${i}.inside) { finish(row${i}.pixel, column + ${g}u, sum_${i}_${g}); }`)}
   }`,
 )}`;

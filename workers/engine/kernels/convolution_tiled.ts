@@ -84,7 +84,7 @@ export function convolutionTiled(
   const builder = new KernelBuilder();
   builder.view('source', source, 'read');
   builder.view('weights', weights, 'read');
-  builder.declare(declareGather(geometry));
+  builder.declare(declareGather(builder, geometry));
   declareEpilogue(builder, output, epilogue);
   builder.declare(declareTiles(tile));
 
@@ -99,6 +99,10 @@ export function convolutionTiled(
   const blockColumnGroups = tile.blockColumns / 4;
   const stride = forward ? 1 : shape.stride;
 
+  const channels = builder.u(shape.channels);
+  const allDepth = builder.u(depthGroups);
+  const kernelWidth = builder.i(shape.kernelWidth);
+  const allColumns = builder.u(columnGroups);
   // The source's 4 × 4 blocks, at most one a thread; the weights' the same way where they must be turned, with the
   // last threads, and as single vectors where not.
   const sourceItems = blockRowGroups * blockDepthGroups;
@@ -117,7 +121,7 @@ export function convolutionTiled(
       let item = lane + ${j * threads}u;
       let depth = item / ${blockColumnGroups}u;
       let column = first_column + item % ${blockColumnGroups}u;
-      b${j} = select(vec4f(0), load_weights(position * ${shape.channels}u + 4u * d + depth, min(column, ${columnGroups - 1}u)), 4u * d + depth < ${geometry.depth}u);
+      b${j} = select(vec4f(0), load_weights(position * ${channels} + 4u * d + depth, min(column, ${allColumns} - 1u)), 4u * d + depth < ${builder.u(geometry.depth)});
     }`,
       )
     : ifFetches(
@@ -125,7 +129,7 @@ export function convolutionTiled(
         unroll(
           4,
           (i) =>
-            `      b${i} = select(vec4f(0), load_weights(position * ${shape.channels}u + min(4u * (first_column + b_row) + ${i}u, ${geometry.columns - 1}u), d + b_depth), d + b_depth < ${depthGroups}u);`,
+            `      b${i} = select(vec4f(0), load_weights(position * ${channels} + min(4u * (first_column + b_row) + ${i}u, ${builder.u(geometry.columns - 1)}), d + b_depth), d + b_depth < ${allDepth});`,
         ),
       );
   const storeWeights = forward
@@ -136,14 +140,14 @@ export function convolutionTiled(
       )
     : ifFetches('b', storeTurned('tile_b', 'b', blockColumnGroups));
   const fetch = `{
-    let position = u32(ky * ${shape.kernelWidth} + kx);
+    let position = u32(ky * ${kernelWidth} + kx);
     ${ifFetches(
       'a',
       unroll(
         4,
         (i) => `      {
         let pixel = gather_pixel(row${i}, ky, kx);
-        a${i} = select(vec4f(0), load_source(u32(max(pixel, 0)), d + a_depth), pixel >= 0 && d + a_depth < ${depthGroups}u);
+        a${i} = select(vec4f(0), load_source(u32(max(pixel, 0)), d + a_depth), pixel >= 0 && d + a_depth < ${allDepth});
       }`,
       ),
     )}
@@ -151,9 +155,9 @@ ${fetchWeights}
   }`;
   const body = `
 ${startTile(tile)}
-  let first_column = (group % ${columnTiles}u) * ${blockColumnGroups}u;
-  let first_row = ((group / ${columnTiles}u) % ${rowTiles}u) * ${tile.blockRows}u;
-  let phase = group / ${columnTiles * rowTiles}u;
+  let first_column = (group % ${builder.u(columnTiles)}) * ${blockColumnGroups}u;
+  let first_row = ((group / ${builder.u(columnTiles)}) % ${builder.u(rowTiles)}) * ${tile.blockRows}u;
+  let phase = group / ${builder.u(columnTiles * rowTiles)};
   let a_fetches = lane < ${sourceItems}u;
   let a_depth = lane % ${blockDepthGroups}u;
   let a_row = (lane / ${blockDepthGroups}u) % ${blockRowGroups}u;
@@ -170,7 +174,7 @@ ${unroll(4, (i) => `  var b${i} = vec4f(0);`)}`
   var ky = first_ky(phase);
   var kx = first_kx(phase);
   var d = 0u;
-  let steps = u32(max((${shape.kernelHeight + stride - 1} - ky) / ${stride}, 0) * max((${shape.kernelWidth + stride - 1} - kx) / ${stride}, 0)) * ${depthSteps}u;
+  let steps = u32(max((${builder.i(shape.kernelHeight + stride - 1)} - ky) / ${builder.i(stride)}, 0) * max((${builder.i(shape.kernelWidth + stride - 1)} - kx) / ${builder.i(stride)}, 0)) * ${builder.u(depthSteps)};
   ${fetch}
   for (var step = 0u; step < steps; step++) {
     workgroupBarrier();
@@ -178,12 +182,12 @@ ${unroll(4, (i) => `  var b${i} = vec4f(0);`)}`
 ${storeWeights}
     workgroupBarrier();
     d += ${blockDepthGroups}u;
-    if (d >= ${depthGroups}u) {
+    if (d >= ${allDepth}) {
       d = 0u;
-      kx += ${stride};
-      if (kx >= ${shape.kernelWidth}) {
+      kx += ${builder.i(stride)};
+      if (kx >= ${kernelWidth}) {
         kx = first_kx(phase);
-        ky += ${stride};
+        ky += ${builder.i(stride)};
       }
     }
     if (step + 1u < steps) ${fetch}
@@ -197,7 +201,7 @@ ${unroll(
 ${unroll(
   tile.threadColumns / 4,
   (g) => `      let column${g} = first_column + thread_column + ${g * (tile.blockColumns / tile.threadColumns)}u;
-      if (column${g} < ${columnGroups}u) {
+      if (column${g} < ${allColumns}) {
         finish(row.pixel, column${g}, select(select(sum_${4 * i}_${g}, sum_${4 * i + 1}_${g}, r == 1u), select(sum_${4 * i + 2}_${g}, sum_${4 * i + 3}_${g}, r == 3u), r >= 2u));
       }`,
 )}

@@ -1,7 +1,7 @@
 /** Kernels in which each value depends on the values at its own place: adding, scaling, ReLU, dropout. */
 import { rowsOf, type BufferRegion, type TensorView } from '../tensor_view.ts';
 import { STEP_STRUCT } from '../step_values.ts';
-import { KernelBuilder, float, type Kernel } from './kernel.ts';
+import { KernelBuilder, type Kernel } from './kernel.ts';
 
 const WORKGROUP_SIZE = 64;
 
@@ -19,9 +19,9 @@ function elementwise(
     groups: Math.ceil(vectors / WORKGROUP_SIZE),
     body: `
   let thread = group * ${WORKGROUP_SIZE}u + lane;
-  if (thread >= ${vectors}u) { return; }
-  let row = thread / ${groups}u;
-  let group_index = thread % ${groups}u;
+  if (thread >= ${builder.u(vectors)}) { return; }
+  let row = thread / ${builder.u(groups)};
+  let group_index = thread % ${builder.u(groups)};
   store_output(row, group_index, ${expression});`,
   });
 }
@@ -31,7 +31,7 @@ export function copy(name: string, input: TensorView, output: TensorView, accumu
   const builder = new KernelBuilder();
   builder.view('input', input, 'read');
   builder.view('output', output, 'write');
-  const scaled = `${scale === 1 ? '' : `${float(scale)} * `}load_input(row, group_index)`;
+  const scaled = `${scale === 1 ? '' : `${builder.f(scale)} * `}load_input(row, group_index)`;
   return elementwise(builder, name, output, accumulate ? `load_output(row, group_index) + ${scaled}` : scaled);
 }
 
@@ -48,7 +48,7 @@ export function addScaled(
   builder.view('input', input, 'read');
   builder.view('residual', residual, 'read');
   builder.view('output', output, 'write');
-  const sum = `load_input(row, group_index) + ${float(scale)} * load_residual(row, group_index)`;
+  const sum = `load_input(row, group_index) + ${builder.f(scale)} * load_residual(row, group_index)`;
   return elementwise(builder, name, output, relu ? `max(${sum}, vec4f(0))` : sum);
 }
 
@@ -96,9 +96,9 @@ export function dropout(
   x = (x ^ (x >> 16u)) * 0x7feb352du;
   x = (x ^ (x >> 15u)) * 0x846ca68bu;
   x = x ^ (x >> 16u);
-  return select(0.0, ${float(1 / keepProbability)}, (x >> 8u) < ${threshold}u);
+  return select(0.0, ${builder.f(1 / keepProbability)}, (x >> 8u) < ${builder.u(threshold)});
 }
 fn mask(index: u32) -> vec4f { return vec4f(keeps(index), keeps(index + 1u), keeps(index + 2u), keeps(index + 3u)); }`);
-  const masked = `load_input(row, group_index) * mask(row * ${input.channels}u + 4u * group_index)`;
+  const masked = `load_input(row, group_index) * mask(row * ${builder.u(input.channels)} + 4u * group_index)`;
   return elementwise(builder, name, output, accumulate ? `load_output(row, group_index) + ${masked}` : masked);
 }

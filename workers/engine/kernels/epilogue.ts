@@ -1,6 +1,6 @@
 /** What is done with a matrix product's results on the way to memory, so that no pass over them is needed for it. */
 import type { TensorView } from '../tensor_view.ts';
-import { float, type KernelBuilder } from './kernel.ts';
+import type { KernelBuilder } from './kernel.ts';
 
 /** Batch norm with moving statistics, per channel. */
 export interface InferenceNorm {
@@ -41,10 +41,10 @@ export function declareEpilogue(builder: KernelBuilder, output: TensorView, epil
     if (norm.gamma) builder.view('gamma', norm.gamma, 'read');
     const gamma = norm.gamma ? ' * load_gamma(0u, group)' : '';
     lines.push(
-      `value = (value - load_mean(0u, group)) * (inverseSqrt(load_variance(0u, group) + ${float(norm.epsilon)})${gamma}) + load_beta(0u, group);`,
+      `value = (value - load_mean(0u, group)) * (inverseSqrt(load_variance(0u, group) + ${builder.f(norm.epsilon)})${gamma}) + load_beta(0u, group);`,
     );
   }
-  if (scale !== 1) lines.push(`value *= ${float(scale)};`);
+  if (scale !== 1) lines.push(`value *= ${builder.f(scale)};`);
   if (addend === output) lines.push('value += load_output(row, group);');
   else if (addend) {
     builder.view('addend', addend, 'read');

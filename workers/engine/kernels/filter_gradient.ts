@@ -12,7 +12,7 @@ import {
   threadsOf,
   type BlockTile,
 } from './convolution_tiled.ts';
-import { KernelBuilder, float, unroll, type Kernel } from './kernel.ts';
+import { KernelBuilder, unroll, type Kernel } from './kernel.ts';
 
 /** A thread's tile of input channels (rows) × filters (columns), without workgroup memory. */
 export interface DirectGradientTile {
@@ -44,30 +44,33 @@ function weightRowsOf(shape: ConvolutionGeometry): number {
 }
 
 /** Loads a place's part of `rows` into the sums; sees `position`, `channel` (a group of 4), `filter` and `split`. */
-function sumLines(shape: ConvolutionGeometry, splits: number, add: (input: string, gradient: string) => string): string {
+function sumLines(builder: KernelBuilder, shape: ConvolutionGeometry, splits: number, add: (input: string, gradient: string) => string): string {
   if (isMatrixProduct(shape)) {
     const pixels = shape.batch * shape.height * shape.width;
-    const share = Math.ceil(pixels / splits);
-    return `  let end = min((split + 1u) * ${share}u, ${pixels}u);
-  for (var pixel = split * ${share}u; pixel < end; pixel++) {
+    const shareOfSplit = builder.u(Math.ceil(pixels / splits));
+    return `  let end = min((split + 1u) * ${shareOfSplit}, ${builder.u(pixels)});
+  for (var pixel = split * ${shareOfSplit}; pixel < end; pixel++) {
     ${add('pixel', 'pixel')}
   }`;
   }
   const { stride, padTop, padLeft } = shape;
   const lines = shape.batch * shape.outHeight;
-  const share = Math.ceil(lines / splits);
-  return `  let ky = i32(position / ${shape.kernelWidth}u);
-  let kx = i32(position % ${shape.kernelWidth}u);
-  let begin_x = u32(max(${padLeft} - kx + ${stride - 1}, 0) / ${stride});
-  let end_x = u32(clamp((${shape.width - 1 + padLeft + stride} - kx) / ${stride}, 0, ${shape.outWidth}));
-  let end = min((split + 1u) * ${share}u, ${lines}u);
-  for (var line = split * ${share}u; line < end; line++) {
-    let y = i32(line % ${shape.outHeight}u) * ${stride} + ky - ${padTop};
-    if (y < 0 || y >= ${shape.height}) { continue; }
-    var pixel = u32((i32(line / ${shape.outHeight}u) * ${shape.height} + y) * ${shape.width} + i32(begin_x) * ${stride} + kx - ${padLeft});
+  const shareOfSplit = builder.u(Math.ceil(lines / splits));
+  const kernelWidth = builder.u(shape.kernelWidth);
+  const step = builder.i(stride);
+  const left = builder.i(padLeft);
+  return `  let ky = i32(position / ${kernelWidth});
+  let kx = i32(position % ${kernelWidth});
+  let begin_x = u32(max(${left} - kx + ${builder.i(stride - 1)}, 0) / ${step});
+  let end_x = u32(clamp((${builder.i(shape.width - 1 + padLeft + stride)} - kx) / ${step}, 0, ${builder.i(shape.outWidth)}));
+  let end = min((split + 1u) * ${shareOfSplit}, ${builder.u(lines)});
+  for (var line = split * ${shareOfSplit}; line < end; line++) {
+    let y = i32(line % ${builder.u(shape.outHeight)}) * ${step} + ky - ${builder.i(padTop)};
+    if (y < 0 || y >= ${builder.i(shape.height)}) { continue; }
+    var pixel = u32((i32(line / ${builder.u(shape.outHeight)}) * ${builder.i(shape.height)} + y) * ${builder.i(shape.width)} + i32(begin_x) * ${step} + kx - ${left});
     for (var x = begin_x; x < end_x; x++) {
-      ${add('pixel', `line * ${shape.outWidth}u + x`)}
-      pixel += ${stride}u;
+      ${add('pixel', `line * ${builder.u(shape.outWidth)} + x`)}
+      pixel += ${builder.u(stride)};
     }
   }`;
 }
@@ -88,6 +91,10 @@ export function filterGradientDirect(operands: FilterGradientOperands, tile: Dir
   const threads = tile.splits * positions * channelTiles * filterTiles;
   const weightRows = weightRowsOf(shape);
 
+  const channels = builder.u(shape.channels);
+  const filters = builder.u(filterGroups);
+  const rows = builder.u(weightRows);
+  const factor = builder.f(scale);
   const add = (inputRow: string, gradientRow: string): string => `${unroll(
     rowGroups,
     (i) => `let a${i} = load_input(${inputRow}, channel + ${i}u);`,
@@ -96,20 +103,20 @@ ${unroll(columnGroups, (g) => `      let b${g} = load_gradient(${gradientRow}, f
 ${unroll(rowGroups, (i) => unroll(4, (lane) => unroll(columnGroups, (g) => `      sum_${4 * i + lane}_${g} += a${i}[${lane}] * b${g};`)))}`;
   const body = `
   let tile = group * ${WORKGROUP_SIZE}u + lane;
-  if (tile >= ${threads}u) { return; }
-  let filter_group = (tile % ${filterTiles}u) * ${columnGroups}u;
-  let channel = ((tile / ${filterTiles}u) % ${channelTiles}u) * ${rowGroups}u;
-  let position = (tile / ${filterTiles * channelTiles}u) % ${positions}u;
-  let split = tile / ${filterTiles * channelTiles * positions}u;
+  if (tile >= ${builder.u(threads)}) { return; }
+  let filter_group = (tile % ${builder.u(filterTiles)}) * ${columnGroups}u;
+  let channel = ((tile / ${builder.u(filterTiles)}) % ${builder.u(channelTiles)}) * ${rowGroups}u;
+  let position = (tile / ${builder.u(filterTiles * channelTiles)}) % ${builder.u(positions)};
+  let split = tile / ${builder.u(filterTiles * channelTiles * positions)};
 ${unroll(tile.rows, (i) => unroll(columnGroups, (g) => `  var sum_${i}_${g} = vec4f(0);`))}
-${sumLines(shape, tile.splits, add)}
+${sumLines(builder, shape, tile.splits, add)}
 ${unroll(
   tile.rows,
-  (i) => `  if (4u * channel + ${i}u < ${shape.channels}u) {
+  (i) => `  if (4u * channel + ${i}u < ${channels}) {
 ${unroll(
   columnGroups,
   (g) =>
-    `    if (filter_group + ${g}u < ${filterGroups}u) { store_output(split * ${weightRows}u + position * ${shape.channels}u + 4u * channel + ${i}u, filter_group + ${g}u, sum_${i}_${g}${scale === 1 ? '' : ` * ${float(scale)}`}); }`,
+    `    if (filter_group + ${g}u < ${filters}) { store_output(split * ${rows} + position * ${channels} + 4u * channel + ${i}u, filter_group + ${g}u, sum_${i}_${g}${scale === 1 ? '' : ` * ${factor}`}); }`,
 )}
   }`,
 )}`;
@@ -146,14 +153,18 @@ export function filterGradientTiled(operands: FilterGradientOperands, tile: Bloc
   if (!Number.isInteger(inputItems) || !Number.isInteger(gradientItems) || threads % blockRowGroups !== 0)
     throw new Error('The threads of this tile do not divide what they fetch.');
   const plain = isMatrixProduct(shape);
+  const [channels, filters, factor] = [builder.u(shape.channels), builder.u(filterGroups), builder.f(scale)];
+  const [outPixels, outWidth] = [builder.u(shape.outHeight * shape.outWidth), builder.u(shape.outWidth)];
+  const [height, width, step] = [builder.i(shape.height), builder.i(shape.width), builder.i(shape.stride)];
+  const [allRowGroups, channelGroupCount] = [builder.u(rowGroups), builder.u(channelGroups)];
   const inputPixel = plain
     ? 'let inside = pixel < end; let source = pixel;'
-    : `let image = pixel / ${shape.outHeight * shape.outWidth}u;
-      let rest = pixel % ${shape.outHeight * shape.outWidth}u;
-      let y = i32(rest / ${shape.outWidth}u) * ${shape.stride} + ky - ${shape.padTop};
-      let x = i32(rest % ${shape.outWidth}u) * ${shape.stride} + kx - ${shape.padLeft};
-      let inside = pixel < end && y >= 0 && y < ${shape.height} && x >= 0 && x < ${shape.width};
-      let source = u32((i32(image) * ${shape.height} + y) * ${shape.width} + x);`;
+    : `let image = pixel / ${outPixels};
+      let rest = pixel % ${outPixels};
+      let y = i32(rest / ${outWidth}) * ${step} + ky - ${builder.i(shape.padTop)};
+      let x = i32(rest % ${outWidth}) * ${step} + kx - ${builder.i(shape.padLeft)};
+      let inside = pixel < end && y >= 0 && y < ${height} && x >= 0 && x < ${width};
+      let source = u32((i32(image) * ${height} + y) * ${width} + x);`;
   const fetch = `{
 ${unroll(
   inputItems,
@@ -169,26 +180,26 @@ ${unroll(
       let item = lane + ${j * threads}u;
       let pixel = first + item / ${blockColumnGroups}u;
       let column = first_column + item % ${blockColumnGroups}u;
-      b${j} = select(vec4f(0), load_gradient(select(0u, pixel, pixel < end), min(column, ${filterGroups - 1}u)), pixel < end);
+      b${j} = select(vec4f(0), load_gradient(select(0u, pixel, pixel < end), min(column, ${filters} - 1u)), pixel < end);
     }`,
 )}
   }`;
   const weightRows = weightRowsOf(shape);
   const body = `
 ${startTile(tile)}
-  let first_column = (group % ${columnTiles}u) * ${blockColumnGroups}u;
-  let first_row = ((group / ${columnTiles}u) % ${rowTiles}u) * ${blockRowGroups}u;
-  let split = group / ${columnTiles * rowTiles}u;
+  let first_column = (group % ${builder.u(columnTiles)}) * ${blockColumnGroups}u;
+  let first_row = ((group / ${builder.u(columnTiles)}) % ${builder.u(rowTiles)}) * ${blockRowGroups}u;
+  let split = group / ${builder.u(columnTiles * rowTiles)};
   let a_group = first_row + lane % ${blockRowGroups}u;
   let a_depth = lane / ${blockRowGroups}u;
-  let a_exists = a_group < ${rowGroups}u;
-  let a_position = min(a_group, ${rowGroups - 1}u) / ${channelGroups}u;
-  let a_channel = min(a_group, ${rowGroups - 1}u) % ${channelGroups}u;
-  ${plain ? '' : `let ky = i32(a_position / ${shape.kernelWidth}u);\n  let kx = i32(a_position % ${shape.kernelWidth}u);`}
+  let a_exists = a_group < ${allRowGroups};
+  let a_position = min(a_group, ${allRowGroups} - 1u) / ${channelGroupCount};
+  let a_channel = min(a_group, ${allRowGroups} - 1u) % ${channelGroupCount};
+  ${plain ? '' : `let ky = i32(a_position / ${builder.u(shape.kernelWidth)});\n  let kx = i32(a_position % ${builder.u(shape.kernelWidth)});`}
 ${unroll(inputItems, (j) => `  var a${j} = vec4f(0);`)}
 ${unroll(gradientItems, (j) => `  var b${j} = vec4f(0);`)}
-  var first = split * ${share}u;
-  let end = min(first + ${share}u, ${pixels}u);
+  var first = split * ${builder.u(share)};
+  let end = min(first + ${builder.u(share)}, ${builder.u(pixels)});
   ${fetch}
   while (first < end) {
     workgroupBarrier();
@@ -203,17 +214,17 @@ ${unroll(
   tile.threadRows / 4,
   (i) => `  {
     let row_group = first_row + thread_row + ${i * (tile.blockRows / tile.threadRows)}u;
-    let channel = row_group % ${channelGroups}u;
-    let row = split * ${weightRows}u + (row_group / ${channelGroups}u) * ${shape.channels}u + 4u * channel;
-    if (row_group < ${rowGroups}u) {
+    let channel = row_group % ${channelGroupCount};
+    let row = split * ${builder.u(weightRows)} + (row_group / ${channelGroupCount}) * ${channels} + 4u * channel;
+    if (row_group < ${allRowGroups}) {
 ${unroll(
   tile.threadColumns / 4,
   (g) => `      let column${g} = first_column + thread_column + ${g * (tile.blockColumns / tile.threadColumns)}u;
-      if (column${g} < ${filterGroups}u) {
+      if (column${g} < ${filters}) {
 ${unroll(
   4,
   (lane) =>
-    `        ${shape.channels % 4 === 0 ? '' : `if (4u * channel + ${lane}u < ${shape.channels}u) `}{ store_output(row + ${lane}u, column${g}, sum_${4 * i + lane}_${g}${scale === 1 ? '' : ` * ${float(scale)}`}); }`,
+    `        ${shape.channels % 4 === 0 ? '' : `if (4u * channel + ${lane}u < ${channels}) `}{ store_output(row + ${lane}u, column${g}, sum_${4 * i + lane}_${g}${scale === 1 ? '' : ` * ${factor}`}); }`,
 )}
       }`,
 )}
@@ -248,9 +259,9 @@ export function sumOfParts(
     groups: Math.ceil(vectors / WORKGROUP_SIZE),
     body: `
   let index = group * ${WORKGROUP_SIZE}u + lane;
-  if (index >= ${vectors}u) { return; }
+  if (index >= ${builder.u(vectors)}) { return; }
   var sum = load_parts(0u, index);
-  for (var part = 1u; part < ${splits}u; part++) { sum += load_parts(part, index); }
-  store_output(0u, index, sum * ${float(scale)});`,
+  for (var part = 1u; part < ${builder.u(splits)}; part++) { sum += load_parts(part, index); }
+  store_output(0u, index, sum * ${builder.f(scale)});`,
   });
 }

@@ -4,6 +4,7 @@
  * a convolution of stride s falls into s² phases, one for each remainder of the pixel's place, of which each uses its
  * own subset of the kernel's positions; so no multiplication by an inserted zero is made.
  */
+import type { KernelBuilder } from './kernel.ts';
 import type { ConvolutionGeometry } from './convolution_geometry.ts';
 
 export type GatherDirection = 'forward' | 'input_gradient';
@@ -63,49 +64,49 @@ export function gatherGeometry(shape: ConvolutionGeometry, direction: GatherDire
  * - `output_row(row) -> u32`;
  * - `first_ky(phase)`, `first_kx(phase)`: the first kernel position of a phase, of which every stride-th follows.
  */
-export function declareGather(geometry: GatherGeometry): string {
+export function declareGather(builder: KernelBuilder, geometry: GatherGeometry): string {
   const { shape, direction, phaseHeight, phaseWidth, rows, phases } = geometry;
   const forward = direction === 'forward';
   const stride = shape.stride;
-  const phaseY = phases === 1 ? '0' : `i32(phase / ${stride}u)`;
-  const phaseX = phases === 1 ? '0' : `i32(phase % ${stride}u)`;
+  const phaseY = phases === 1 ? '0' : `i32(phase / ${builder.u(stride)})`;
+  const phaseX = phases === 1 ? '0' : `i32(phase % ${builder.u(stride)})`;
   const [sourceHeight, sourceWidth] = forward
     ? [shape.height, shape.width]
     : [shape.outHeight, shape.outWidth];
   const start = forward
-    ? `result.y = y * ${stride} - ${shape.padTop};
-  result.x = x * ${stride} - ${shape.padLeft};
+    ? `result.y = y * ${builder.i(stride)} - ${builder.i(shape.padTop)};
+  result.x = x * ${builder.i(stride)} - ${builder.i(shape.padLeft)};
   result.pixel = row;`
-    : `let place_y = y * ${phases === 1 ? 1 : stride} + ${phaseY};
-  let place_x = x * ${phases === 1 ? 1 : stride} + ${phaseX};
-  result.inside = result.inside && place_y < ${shape.height} && place_x < ${shape.width};
-  result.y = place_y + ${shape.padTop};
-  result.x = place_x + ${shape.padLeft};
-  result.pixel = u32((image * ${shape.height} + place_y) * ${shape.width} + place_x);`;
+    : `let place_y = y * ${builder.i(phases === 1 ? 1 : stride)} + ${phaseY};
+  let place_x = x * ${builder.i(phases === 1 ? 1 : stride)} + ${phaseX};
+  result.inside = result.inside && place_y < ${builder.i(shape.height)} && place_x < ${builder.i(shape.width)};
+  result.y = place_y + ${builder.i(shape.padTop)};
+  result.x = place_x + ${builder.i(shape.padLeft)};
+  result.pixel = u32((image * ${builder.i(shape.height)} + place_y) * ${builder.i(shape.width)} + place_x);`;
   const place = forward
     ? 'let y = row.y + ky;\n  let x = row.x + kx;'
     : stride === 1
       ? 'let y = row.y - ky;\n  let x = row.x - kx;'
       : // Differences are multiples of the stride by the choice of positions; the shift keeps negative ones negative.
-        `let y = (row.y - ky + ${stride * shape.kernelHeight}) / ${stride} - ${shape.kernelHeight};
-  let x = (row.x - kx + ${stride * shape.kernelWidth}) / ${stride} - ${shape.kernelWidth};`;
+        `let y = (row.y - ky + ${builder.i(stride * shape.kernelHeight)}) / ${builder.i(stride)} - ${builder.i(shape.kernelHeight)};
+  let x = (row.x - kx + ${builder.i(stride * shape.kernelWidth)}) / ${builder.i(stride)} - ${builder.i(shape.kernelWidth)};`;
   return `struct GatherRow { image: i32, y: i32, x: i32, pixel: u32, inside: bool }
 fn gather_row(phase: u32, row: u32) -> GatherRow {
   var result: GatherRow;
-  let image = i32(row / ${phaseHeight * phaseWidth}u);
-  let rest = i32(row % ${phaseHeight * phaseWidth}u);
-  let y = rest / ${phaseWidth};
-  let x = rest % ${phaseWidth};
-  result.inside = row < ${rows}u;
-  result.image = image * ${sourceHeight};
+  let image = i32(row / ${builder.u(phaseHeight * phaseWidth)});
+  let rest = i32(row % ${builder.u(phaseHeight * phaseWidth)});
+  let y = rest / ${builder.i(phaseWidth)};
+  let x = rest % ${builder.i(phaseWidth)};
+  result.inside = row < ${builder.u(rows)};
+  result.image = image * ${builder.i(sourceHeight)};
   ${start}
   return result;
 }
 fn gather_pixel(row: GatherRow, ky: i32, kx: i32) -> i32 {
   ${place}
-  let inside = row.inside && y >= 0 && y < ${sourceHeight} && x >= 0 && x < ${sourceWidth};
-  return select(-1, (row.image + y) * ${sourceWidth} + x, inside);
+  let inside = row.inside && y >= 0 && y < ${builder.i(sourceHeight)} && x >= 0 && x < ${builder.i(sourceWidth)};
+  return select(-1, (row.image + y) * ${builder.i(sourceWidth)} + x, inside);
 }
-fn first_ky(phase: u32) -> i32 { return ${phases === 1 ? '0' : `(${phaseY} + ${shape.padTop}) % ${stride}`}; }
-fn first_kx(phase: u32) -> i32 { return ${phases === 1 ? '0' : `(${phaseX} + ${shape.padLeft}) % ${stride}`}; }`;
+fn first_ky(phase: u32) -> i32 { return ${phases === 1 ? '0' : `(${phaseY} + ${builder.i(shape.padTop)}) % ${builder.i(stride)}`}; }
+fn first_kx(phase: u32) -> i32 { return ${phases === 1 ? '0' : `(${phaseX} + ${builder.i(shape.padLeft)}) % ${builder.i(stride)}`}; }`;
 }

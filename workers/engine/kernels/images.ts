@@ -69,7 +69,7 @@ fn rotated(image: i32, y: i32, x: i32, cosine: f32, sine: f32) -> vec3f {
     groups: Math.ceil(pixels / WORKGROUP_SIZE),
     body: `
   let row = group * ${WORKGROUP_SIZE}u + lane;
-  if (row >= ${pixels}u) { return; }
+  if (row >= ${builder.u(pixels)}) { return; }
   let image = i32(row / ${output.height * output.width}u);
   let y = i32((row / ${output.width}u) % ${output.height}u) + transforms[image * ${TRANSFORM_WORDS} + 1];
   let column = i32(row % ${output.width}u);
@@ -90,7 +90,7 @@ fn rotated(image: i32, y: i32, x: i32, cosine: f32, sine: f32) -> vec3f {
 export function standardizeImages(name: string, images: TensorView, cooperation: Cooperation): Kernel {
   const builder = new KernelBuilder();
   builder.view('output', images, 'write');
-  const threads = rowThreads(images.batch, cooperation, 256);
+  const threads = rowThreads(builder, images.batch, cooperation, 256);
   const total = combineLanes(builder, threads, 'shared_sum', 'f32', (a, b) => `${a} + ${b}`);
   const pixels = images.height * images.width;
   const loop = (code: string): string =>

@@ -1,8 +1,12 @@
 /**
- * A kernel: WGSL with its bindings, as data. Kernels are written against views; the builder binds each memory once
+ * A kernel: WGSL with its bindings and numbers, as data. Kernels are written against views; the builder binds each memory once
  * (WebGPU refuses a buffer range that is bound twice and written), and makes the functions `load_<name>(row, group)`
  * and `store_<name>(row, group, value)`, which move channels 4·group … 4·group + 3 of a row. Channels that the view
  * has not read as 0 and are not written.
+ *
+ * Numbers that do not shape the code (sizes, strides, factors) stand in the WGSL as marks. A shader is made with the
+ * numbers written into it, which is what a graphics processor's compiler wants, or with the numbers read from a
+ * uniform, so that many kernels share one pipeline, which is what adapters need that take half a second to compile one.
  */
 import { isVectorAligned, type BufferName, type Memory, type TensorView } from '../tensor_view.ts';
 
@@ -26,11 +30,18 @@ export interface Kernel {
   readonly declarations: string;
   /** Of `fn main`; sees `group` (linear index of the workgroup) and `lane` (index in the workgroup). */
   readonly body: string;
+  /** What the marks in the WGSL stand for. */
+  readonly numbers: readonly KernelNumber[];
   readonly workgroupSize: number;
   /** Number of workgroups. */
   readonly groups: number;
   /** Multiplications and additions, for splitting long dispatches and for the benchmark. */
   readonly operations: number;
+}
+
+export interface KernelNumber {
+  readonly type: 'u32' | 'i32' | 'f32';
+  readonly value: number;
 }
 
 interface NamedView {
@@ -50,6 +61,24 @@ export class KernelBuilder {
   readonly #views: NamedView[] = [];
   readonly #memories: NamedMemory[] = [];
   readonly #declarations: string[] = [];
+  readonly #numbers: KernelNumber[] = [];
+
+  /** An unsigned integer that may differ between kernels of the same code. */
+  u(value: number): string {
+    return this.#number('u32', value);
+  }
+
+  i(value: number): string {
+    return this.#number('i32', value);
+  }
+
+  f(value: number): string {
+    return this.#number('f32', value);
+  }
+
+  #number(type: KernelNumber['type'], value: number): string {
+    return `@${this.#numbers.push({ type, value }) - 1}@`;
+  }
 
   /** Gives the body `load_<name>`, and `store_<name>` if it is written. */
   view(name: string, view: TensorView, access: 'read' | 'write'): void {
@@ -106,7 +135,7 @@ export class KernelBuilder {
       const vectors = views.every(({ view }) => isVectorAligned(view));
       const writes = views.some((named) => named.writes);
       declare(variable, views[0]!.view.memory, vectors ? 'vec4f' : 'f32', writes ? 'write' : 'read');
-      for (const named of views) declarations.push(accessors(named, variable, vectors));
+      for (const named of views) declarations.push(accessors(this, named, variable, vectors));
     }
     for (const { name, memory, type, access } of this.#memories) declare(name, memory, type, access);
     return {
@@ -114,6 +143,7 @@ export class KernelBuilder {
       bindings,
       declarations: [...this.#declarations, ...declarations].join('\n'),
       body: kernel.body,
+      numbers: this.#numbers,
       workgroupSize: kernel.workgroupSize,
       groups: kernel.groups,
       operations: kernel.operations ?? 0,
@@ -135,33 +165,39 @@ function memoryKey(memory: Memory): string {
   return `storage ${number}`;
 }
 
-function accessors({ name, view, writes }: NamedView, variable: string, vectors: boolean): string {
+function accessors(
+  builder: KernelBuilder,
+  { name, view, writes }: NamedView,
+  variable: string,
+  vectors: boolean,
+): string {
   const { channels, channelOffset, channelStride } = view;
   if (vectors) {
-    const index = `row * ${channelStride / 4}u + ${channelOffset / 4}u + group`;
+    const index = `row * ${builder.u(channelStride / 4)} + ${builder.u(channelOffset / 4)} + group`;
     const load = `fn load_${name}(row: u32, group: u32) -> vec4f { return ${variable}[${index}]; }`;
     return writes
       ? `${load}\nfn store_${name}(row: u32, group: u32, value: vec4f) { ${variable}[${index}] = value; }`
       : load;
   }
-  const at = `let at = row * ${channelStride}u + ${channelOffset}u + 4u * group;`;
+  const at = `let at = row * ${builder.u(channelStride)} + ${builder.u(channelOffset)} + 4u * group;`;
   const tail = channels % 4;
-  const full = `vec4f(${variable}[at], ${variable}[at + 1u], ${variable}[at + 2u], ${variable}[at + 3u])`;
+  const fullGroups = builder.u(Math.floor(channels / 4));
   const lanes = [0, 1, 2, 3];
-  const partial = `vec4f(${lanes.map((lane) => (lane < tail ? `${variable}[at + ${lane}u]` : '0')).join(', ')})`;
-  const isFull = `group < ${Math.floor(channels / 4)}u`;
+  const values = (count: number): string =>
+    `vec4f(${lanes.map((lane) => (lane < count ? `${variable}[at + ${lane}u]` : '0')).join(', ')})`;
   const load = `fn load_${name}(row: u32, group: u32) -> vec4f {
   ${at}
-  if (${isFull}) { return ${full}; }
-  ${tail === 0 ? 'return vec4f(0);' : `return select(vec4f(0), ${partial}, group == ${Math.floor(channels / 4)}u);`}
+  if (group < ${fullGroups}) { return ${values(4)}; }
+  ${tail === 0 ? '' : `if (group == ${fullGroups}) { return ${values(tail)}; }`}
+  return vec4f(0);
 }`;
   if (!writes) return load;
   const assign = (lane: number): string => `${variable}[at + ${lane}u] = value[${lane}];`;
   return `${load}
 fn store_${name}(row: u32, group: u32, value: vec4f) {
   ${at}
-  if (${isFull}) { ${lanes.map(assign).join(' ')} }
-  ${tail === 0 ? '' : `else if (group == ${Math.floor(channels / 4)}u) { ${lanes.slice(0, tail).map(assign).join(' ')} }`}
+  if (group < ${fullGroups}) { ${lanes.map(assign).join(' ')} }
+  ${tail === 0 ? '' : `else if (group == ${fullGroups}) { ${lanes.slice(0, tail).map(assign).join(' ')} }`}
 }`;
 }
 
@@ -171,23 +207,74 @@ export function gridOf(groups: number): { readonly x: number; readonly y: number
   return { x: Math.ceil(groups / y), y };
 }
 
-/**
- * The whole shader.
- * @param groups of this dispatch, when a long kernel is run in several
- * @param baseBinding binding number of a uniform with the first group's index, when it is
- */
-export function shaderOf(kernel: Kernel, groups = kernel.groups, baseBinding?: number): string {
+/** How a kernel's numbers get into its shader. */
+export type NumberMode = 'constants' | 'uniform';
+
+export interface ShaderOptions {
+  /** Workgroups of this dispatch, when a long kernel is run in several. */
+  readonly groups: number;
+  readonly numbers: NumberMode;
+  /** Whether the first workgroup's index comes from a uniform. */
+  readonly hasBase: boolean;
+}
+
+/** The whole shader. After the kernel's own bindings come the numbers, if they are a uniform, and the base, if any. */
+export function shaderOf(kernel: Kernel, { groups, numbers, hasBase }: ShaderOptions): string {
   const { x, y } = gridOf(groups);
-  const base = baseBinding === undefined ? '' : ' + group_base.x';
-  return `${kernel.declarations}
-${baseBinding === undefined ? '' : `@group(0) @binding(${baseBinding}) var<uniform> group_base: vec4u;`}
+  let binding = kernel.bindings.length;
+  const uniforms: string[] = [];
+  if (numbers === 'uniform')
+    uniforms.push(
+      `@group(0) @binding(${binding++}) var<uniform> numbers: array<vec4u, ${numberVectors(kernel)}>;`,
+    );
+  if (hasBase) uniforms.push(`@group(0) @binding(${binding}) var<uniform> group_base: vec4u;`);
+  const all = [...kernel.numbers, ...gridNumbers(kernel, x)];
+  const [row, count] = [`@${all.length - 2}@`, `@${all.length - 1}@`];
+  const text = `${uniforms.join('\n')}
+${kernel.declarations}
 @compute @workgroup_size(${kernel.workgroupSize})
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let group = workgroup.x${y > 1 ? ` + workgroup.y * ${x}u` : ''}${base};
-  ${y > 1 || base !== '' ? `if (group >= ${kernel.groups}u) { return; }` : ''}
+  let group = workgroup.x${y > 1 ? ` + workgroup.y * ${row}` : ''}${hasBase ? ' + group_base.x' : ''};
+  ${y > 1 ? `if (group >= ${count}) { return; }` : ''}
 ${kernel.body}
 }
 `;
+  return text.replace(/@(\d+)@/g, (_, digits: string) => {
+    const index = Number(digits);
+    const { type, value } = all[index]!;
+    if (numbers === 'constants') return literal(type, value);
+    const word = `numbers[${Math.floor(index / 4)}][${index % 4}]`;
+    return type === 'u32' ? word : `bitcast<${type}>(${word})`;
+  });
+}
+
+/** What a grid of two axes needs to know, after the kernel's own numbers. */
+function gridNumbers(kernel: Kernel, x: number): KernelNumber[] {
+  return [
+    { type: 'u32', value: x },
+    { type: 'u32', value: kernel.groups },
+  ];
+}
+
+function numberVectors(kernel: Kernel): number {
+  return Math.ceil((kernel.numbers.length + 2) / 4);
+}
+
+/** The uniform with a kernel's numbers. @param groups as in `shaderOf` */
+export function encodeNumbers(kernel: Kernel, groups: number): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(4 * numberVectors(kernel));
+  const view = new DataView(words.buffer);
+  for (const [index, { type, value }] of [...kernel.numbers, ...gridNumbers(kernel, gridOf(groups).x)].entries())
+    if (type === 'f32') view.setFloat32(4 * index, value, true);
+    else view.setInt32(4 * index, value, true);
+  return words;
+}
+
+function literal(type: KernelNumber['type'], value: number): string {
+  if (type === 'f32') return float(value);
+  if (type === 'u32') return `${value}u`;
+  // A minus must not meet an operator.
+  return value < 0 ? `(${value})` : String(value);
 }
 
 /** `count` lines made by `line`, for unrolled code. */

@@ -46,7 +46,7 @@ export function crossEntropy(
   if (gradient) builder.view('gradient', gradient, 'write');
   const rows = rowsOf(logits);
   const groups = Math.ceil(logits.channels / 4);
-  const threads = rowThreads(rows, cooperation);
+  const threads = rowThreads(builder, rows, cooperation);
   const best = combineLanes(
     builder,
     threads,
@@ -126,7 +126,7 @@ export function prelogitsLosses(
     builder.view('centers', matrixView(buffers.centers, Math.floor(buffers.centers.floats / size), size), 'read');
   const rows = rowsOf(prelogits);
   const groups = Math.ceil(size / 4);
-  const threads = rowThreads(rows, cooperation);
+  const threads = rowThreads(builder, rows, cooperation);
   const total = combineLanes(builder, threads, 'shared_sums', 'vec2f', (a, b) => `${a} + ${b}`);
   const tail = size % 4;
   const existing =
@@ -218,7 +218,7 @@ export function metrics(
   builder.memory('metrics', buffers.metrics, 'f32', 'write');
   builder.memory('results', results, 'f32');
   if (squares) builder.memory('squares', squares.memory, 'f32');
-  const threads = rowThreads(1, cooperation, 256);
+  const threads = rowThreads(builder, 1, cooperation, 256);
   const total = combineLanes(builder, threads, 'shared_sum', 'f32', (a, b) => `${a} + ${b}`);
   return builder.build({
     name: 'metrics',
@@ -257,7 +257,7 @@ export function l2Normalize(
   builder.view('input', input, 'read');
   builder.view('output', output, 'write');
   const groups = Math.ceil(input.channels / 4);
-  const threads = rowThreads(rowsOf(input), cooperation);
+  const threads = rowThreads(builder, rowsOf(input), cooperation);
   const total = combineLanes(builder, threads, 'shared_sum', 'f32', (a, b) => `${a} + ${b}`);
   const loop = (code: string): string =>
     `for (var g = lane_of_row; g < ${groups}u; g += ${threads.lanes}u) {

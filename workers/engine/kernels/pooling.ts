@@ -2,7 +2,7 @@
 import { windowGeometry } from '../../graph/shapes.ts';
 import type { Padding } from '../../graph/ir.ts';
 import { rowsOf, type TensorView } from '../tensor_view.ts';
-import { KernelBuilder, float, type Kernel } from './kernel.ts';
+import { KernelBuilder, type Kernel } from './kernel.ts';
 
 export interface PoolWindow {
   readonly size: number;
@@ -40,22 +40,22 @@ function perPixel(builder: KernelBuilder, name: string, view: TensorView, code: 
     groups: Math.ceil(vectors / WORKGROUP_SIZE),
     body: `
   let thread = group * ${WORKGROUP_SIZE}u + lane;
-  if (thread >= ${vectors}u) { return; }
-  let group_index = thread % ${groups}u;
-  let row = thread / ${groups}u;
-  let x = i32(row % ${view.width}u);
-  let y = i32((row / ${view.width}u) % ${view.height}u);
-  let image = i32(row / ${view.width * view.height}u);
+  if (thread >= ${builder.u(vectors)}) { return; }
+  let group_index = thread % ${builder.u(groups)};
+  let row = thread / ${builder.u(groups)};
+  let x = i32(row % ${builder.u(view.width)});
+  let y = i32((row / ${builder.u(view.width)}) % ${builder.u(view.height)});
+  let image = i32(row / ${builder.u(view.width * view.height)});
   ${code}`,
   });
 }
 
 /** The part of the window of output (x, y) that lies inside the input. */
-function windowInside(input: TensorView, pool: PoolWindow, { top, left }: PoolGeometry, x: string, y: string): string {
-  return `let begin_y = max(${y} * ${pool.stride} - ${top}, 0);
-    let end_y = min(${y} * ${pool.stride} - ${top} + ${pool.size}, ${input.height});
-    let begin_x = max(${x} * ${pool.stride} - ${left}, 0);
-    let end_x = min(${x} * ${pool.stride} - ${left} + ${pool.size}, ${input.width});`;
+function windowInside(builder: KernelBuilder, input: TensorView, pool: PoolWindow, { top, left }: PoolGeometry, x: string, y: string): string {
+  return `let begin_y = max(${y} * ${builder.i(pool.stride)} - ${builder.i(top)}, 0);
+    let end_y = min(${y} * ${builder.i(pool.stride)} - ${builder.i(top)} + ${builder.i(pool.size)}, ${builder.i(input.height)});
+    let begin_x = max(${x} * ${builder.i(pool.stride)} - ${builder.i(left)}, 0);
+    let end_x = min(${x} * ${builder.i(pool.stride)} - ${builder.i(left)} + ${builder.i(pool.size)}, ${builder.i(input.width)});`;
 }
 
 export function pool(
@@ -69,13 +69,13 @@ export function pool(
   builder.view('input', input, 'read');
   builder.view('output', output, 'write');
   const geometry = geometryOf(input, window);
-  const row = `u32((image * ${input.height} + wy) * ${input.width} + wx)`;
+  const row = `u32((image * ${builder.i(input.height)} + wy) * ${builder.i(input.width)} + wx)`;
   const loop = (line: string): string => `for (var wy = begin_y; wy < end_y; wy++) {
     for (var wx = begin_x; wx < end_x; wx++) { ${line} }
   }`;
   const code =
     kind === 'max_pool'
-      ? `var result = load_input(u32((image * ${input.height} + begin_y) * ${input.width} + begin_x), group_index);
+      ? `var result = load_input(u32((image * ${builder.i(input.height)} + begin_y) * ${builder.i(input.width)} + begin_x), group_index);
   ${loop(`result = max(result, load_input(${row}, group_index));`)}`
       : `var result = vec4f(0);
   ${loop(`result += load_input(${row}, group_index);`)}
@@ -84,18 +84,18 @@ export function pool(
     builder,
     name,
     output,
-    `${windowInside(input, window, geometry, 'x', 'y')}
+    `${windowInside(builder, input, window, geometry, 'x', 'y')}
   ${code}
   store_output(row, group_index, result);`,
   );
 }
 
 /** The outputs whose windows hold the input's pixel (x, y). */
-function windowsOf({ size, stride }: PoolWindow, { top, left, outHeight, outWidth }: PoolGeometry): string {
-  return `let first_y = max(y + ${top} - ${size - stride}, 0) / ${stride};
-  let last_y = min((y + ${top}) / ${stride}, ${outHeight - 1});
-  let first_x = max(x + ${left} - ${size - stride}, 0) / ${stride};
-  let last_x = min((x + ${left}) / ${stride}, ${outWidth - 1});`;
+function windowsOf(builder: KernelBuilder, { size, stride }: PoolWindow, { top, left, outHeight, outWidth }: PoolGeometry): string {
+  return `let first_y = max(y + ${builder.i(top)} - ${builder.i(size - stride)}, 0) / ${builder.i(stride)};
+  let last_y = min((y + ${builder.i(top)}) / ${builder.i(stride)}, ${builder.i(outHeight - 1)});
+  let first_x = max(x + ${builder.i(left)} - ${builder.i(size - stride)}, 0) / ${builder.i(stride)};
+  let last_x = min((x + ${builder.i(left)}) / ${builder.i(stride)}, ${builder.i(outWidth - 1)});`;
 }
 
 /** To the first of the largest values of each window, row by row. */
@@ -118,20 +118,20 @@ export function maxPoolGradient(
     builder,
     name,
     input,
-    `${windowsOf(window, geometry)}
+    `${windowsOf(builder, window, geometry)}
   let value = load_input(row, group_index);
   var sum = ${accumulate ? 'load_output(row, group_index)' : 'vec4f(0)'};
   for (var oy = first_y; oy <= last_y; oy++) {
   for (var ox = first_x; ox <= last_x; ox++) {
-    let place = u32((image * ${geometry.outHeight} + oy) * ${geometry.outWidth} + ox);
+    let place = u32((image * ${builder.i(geometry.outHeight)} + oy) * ${builder.i(geometry.outWidth)} + ox);
     let largest = load_result(place, group_index);
     var wins = value == largest;
     if (!any(wins)) { continue; }
-    ${windowInside(input, window, geometry, 'ox', 'oy')}
+    ${windowInside(builder, input, window, geometry, 'ox', 'oy')}
     for (var wy = begin_y; wy <= y; wy++) {
       let end = select(end_x, x, wy == y);
       for (var wx = begin_x; wx < end; wx++) {
-        wins = wins & (load_input(u32((image * ${input.height} + wy) * ${input.width} + wx), group_index) != largest);
+        wins = wins & (load_input(u32((image * ${builder.i(input.height)} + wy) * ${builder.i(input.width)} + wx), group_index) != largest);
       }
     }
     sum += select(vec4f(0), load_gradient(place, group_index), wins);
@@ -156,12 +156,12 @@ export function averagePoolGradient(
     builder,
     name,
     inputGradient,
-    `${windowsOf(window, geometry)}
+    `${windowsOf(builder, window, geometry)}
   var sum = ${accumulate ? 'load_output(row, group_index)' : 'vec4f(0)'};
   for (var oy = first_y; oy <= last_y; oy++) {
   for (var ox = first_x; ox <= last_x; ox++) {
-    ${windowInside(inputGradient, window, geometry, 'ox', 'oy')}
-    sum += load_gradient(u32((image * ${geometry.outHeight} + oy) * ${geometry.outWidth} + ox), group_index) / f32((end_y - begin_y) * (end_x - begin_x));
+    ${windowInside(builder, inputGradient, window, geometry, 'ox', 'oy')}
+    sum += load_gradient(u32((image * ${builder.i(geometry.outHeight)} + oy) * ${builder.i(geometry.outWidth)} + ox), group_index) / f32((end_y - begin_y) * (end_x - begin_x));
   }
   }
   store_output(row, group_index, sum);`,
@@ -179,8 +179,8 @@ export function globalAveragePool(name: string, input: TensorView, output: Tenso
     name,
     output,
     `var sum = vec4f(0);
-  for (var pixel = 0u; pixel < ${pixels}u; pixel++) { sum += load_input(row * ${pixels}u + pixel, group_index); }
-  store_output(row, group_index, sum * ${float(1 / pixels)});`,
+  for (var pixel = 0u; pixel < ${builder.u(pixels)}; pixel++) { sum += load_input(row * ${builder.u(pixels)} + pixel, group_index); }
+  store_output(row, group_index, sum * ${builder.f(1 / pixels)});`,
   );
 }
 
@@ -193,7 +193,7 @@ export function globalAveragePoolGradient(
   const builder = new KernelBuilder();
   builder.view('gradient', outputGradient, 'read');
   builder.view('output', inputGradient, 'write');
-  const share = float(1 / (inputGradient.height * inputGradient.width));
+  const share = builder.f(1 / (inputGradient.height * inputGradient.width));
   return perPixel(
     builder,
     name,

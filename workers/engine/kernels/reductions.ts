@@ -54,8 +54,9 @@ export function columnSums(
   const { parts, rowsPerPart } = columnPartsLayout(rows, channels);
   const groups = Math.ceil(channels / 4);
   const declareSums = unroll(sums, (i) => `  var sum_${i} = vec4f(0);`);
-  const span = `  let first_row = part * ${rowsPerPart}u;
-  let end_row = min(first_row + ${rowsPerPart}u, ${rows}u);
+  const partRows = builder.u(rowsPerPart);
+  const span = `  let first_row = part * ${partRows};
+  let end_row = min(first_row + ${partRows}, ${builder.u(rows)});
   let row_count = f32(end_row - first_row);`;
   if (cooperation === 'alone')
     return builder.build({
@@ -64,9 +65,9 @@ export function columnSums(
       groups: Math.ceil((parts * groups) / ALONE_THREADS),
       body: `
   let thread = group * ${ALONE_THREADS}u + lane;
-  if (thread >= ${parts * groups}u) { return; }
-  let group_index = thread % ${groups}u;
-  let part = thread / ${groups}u;
+  if (thread >= ${builder.u(parts * groups)}) { return; }
+  let group_index = thread % ${builder.u(groups)};
+  let part = thread / ${builder.u(groups)};
 ${span}
 ${declareSums}
   ${code.prepare}
@@ -87,9 +88,9 @@ ${declareSums}
     workgroupSize: SHARED_THREADS,
     groups: parts * blocks,
     body: `
-  let part = group / ${blocks}u;
-  let wanted_group = (group % ${blocks}u) * ${across}u + lane % ${across}u;
-  let group_index = min(wanted_group, ${groups - 1}u);
+  let part = group / ${builder.u(blocks)};
+  let wanted_group = (group % ${builder.u(blocks)}) * ${across}u + lane % ${across}u;
+  let group_index = min(wanted_group, ${builder.u(groups - 1)});
 ${span}
 ${declareSums}
   ${code.prepare}
@@ -103,7 +104,7 @@ ${unroll(sums, (i) => `  shared_${i}[lane] = sum_${i};`)}
 ${unroll(sums, (i) => `      shared_${i}[lane] += shared_${i}[lane + half * ${across}u];`)}
     }
   }
-  if (lane < ${across}u && wanted_group < ${groups}u) {
+  if (lane < ${across}u && wanted_group < ${builder.u(groups)}) {
 ${unroll(sums, (i) => `    sum_${i} = shared_${i}[lane];`)}
     ${code.finish}
   }`,
@@ -121,14 +122,14 @@ export interface RowThreads {
 }
 
 /** @param lanes of a row where a workgroup shares it */
-export function rowThreads(rows: number, cooperation: Cooperation, lanes = 64): RowThreads {
+export function rowThreads(builder: KernelBuilder, rows: number, cooperation: Cooperation, lanes = 64): RowThreads {
   return cooperation === 'alone'
     ? {
         workgroupSize: ALONE_THREADS,
         groups: Math.ceil(rows / ALONE_THREADS),
         lanes: 1,
         begin: `let row = group * ${ALONE_THREADS}u + lane;
-  if (row >= ${rows}u) { return; }
+  if (row >= ${builder.u(rows)}) { return; }
   let lane_of_row = 0u;`,
       }
     : {

@@ -1,0 +1,236 @@
+import fc from 'fast-check';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer, request, type Server } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { FolderServer, statusOf, type FolderFailure } from '../../cli/folder_server.ts';
+import { FileMissingError, PermissionLostError } from '../../workers/dataset/errors.ts';
+import { HttpDirectory } from '../../workers/dataset/http_directory.ts';
+
+let server: Server;
+let folders: FolderServer;
+let origin: string;
+let outside: string;
+let folder: string;
+const skipped: FolderFailure[] = [];
+
+beforeAll(async () => {
+  folders = new FolderServer((failure) => skipped.push(failure));
+  server = createServer((incoming, response) => void folders.handle(incoming, response));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+beforeEach(async () => {
+  outside = await mkdtemp(join(tmpdir(), 'facenet-test-'));
+  folder = join(outside, 'dataset');
+  await mkdir(folder);
+  await writeFile(join(outside, 'secret.txt'), 'secret');
+  return () => rm(outside, { recursive: true, force: true });
+});
+
+function openDirectory(access = {}): HttpDirectory {
+  return new HttpDirectory('dataset', origin + folders.open(folder, access));
+}
+
+async function listed(directory: HttpDirectory): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const { path } of directory.list()) paths.push(path);
+  return paths.sort();
+}
+
+/** As fetch does not: without tidying the path up. */
+function rawStatus(method: string, path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    request(origin, { method, path }, (response) => {
+      response.resume();
+      resolve(response.statusCode!);
+    })
+      .on('error', reject)
+      .end(method === 'PUT' ? 'written' : undefined);
+  });
+}
+
+describe('folder server', () => {
+  it('reads, lists, writes and removes, whatever the names', async () => {
+    const directory = openDirectory({ writable: true });
+    const names = ['Ünï çöde/写真 1.png', 'a/b/c%2F?#&.txt', "it's/100%.jpg", 'top.txt'];
+    for (const name of names) await directory.write(name, `content of ${name}`);
+    expect(await listed(directory)).toEqual([...names].sort());
+    for (const name of names) {
+      expect(await directory.exists(name)).toBe(true);
+      expect(await (await directory.read(name)).text()).toBe(`content of ${name}`);
+      expect(await readFile(join(folder, name), 'utf8')).toBe(`content of ${name}`);
+    }
+    await directory.write('top.txt', new Uint8Array());
+    expect((await directory.read('top.txt')).size).toBe(0);
+    await directory.remove('top.txt');
+    expect(await directory.exists('top.txt')).toBe(false);
+    await expect(directory.read('top.txt')).rejects.toThrow(FileMissingError);
+    await expect(directory.read('top.txt/below')).rejects.toThrow(FileMissingError);
+  });
+
+  it('gives back any bytes under any name', async () => {
+    const directory = openDirectory({ writable: true });
+    const name = fc
+      .string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
+      .filter((text) => !/[/\\:\0]/.test(text) && !text.startsWith('.'));
+    await fc.assert(
+      fc.asyncProperty(name, fc.uint8Array({ maxLength: 3000 }), async (path, bytes) => {
+        await directory.write(path, new Uint8Array(bytes));
+        expect(new Uint8Array(await (await directory.read(path)).arrayBuffer())).toEqual(
+          new Uint8Array(bytes),
+        );
+        await directory.remove(path);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('leaves hidden files, broken links and circles of links out, and follows other links', async () => {
+    await mkdir(join(folder, 'person'));
+    await mkdir(join(folder, '.hidden'));
+    await mkdir(join(outside, 'elsewhere'));
+    await writeFile(join(folder, 'person', '1.jpg'), '1');
+    await writeFile(join(folder, 'person', '.2.jpg.part'), '2');
+    await writeFile(join(folder, '.hidden', '3.jpg'), '3');
+    await writeFile(join(outside, 'elsewhere', '4.jpg'), '4');
+    await symlink(join(outside, 'elsewhere'), join(folder, 'linked'));
+    await symlink(folder, join(folder, 'person', 'circle'));
+    await symlink(join(outside, 'nowhere'), join(folder, 'person', 'broken.jpg'));
+    const directory = openDirectory();
+    expect(await listed(directory)).toEqual(['linked/4.jpg', 'person/1.jpg']);
+    expect(await (await directory.read('linked/4.jpg')).text()).toBe('4');
+  });
+
+  it('streams a long list', async () => {
+    const directory = openDirectory({ writable: true });
+    const names = Array.from({ length: 3000 }, (_, index) => `${'long'.repeat(20)}_${index}.jpg`);
+    for (const name of names) await writeFile(join(folder, name), '');
+    expect(await listed(directory)).toEqual([...names].sort());
+  });
+
+  it('takes no writes into a folder that was opened for reading', async () => {
+    await writeFile(join(folder, 'kept.txt'), 'kept');
+    const directory = openDirectory();
+    await expect(directory.write('new.txt', 'new')).rejects.toThrow(PermissionLostError);
+    await expect(directory.remove('kept.txt')).rejects.toThrow(PermissionLostError);
+    expect(await readdir(folder)).toEqual(['kept.txt']);
+    expect(folders.lastFailure).toEqual({ code: 'EROFS', path: join(folder, 'kept.txt') });
+  });
+
+  it('shows only the files that were opened, where files were', async () => {
+    await writeFile(join(folder, 'one.jpg'), '1');
+    await writeFile(join(folder, 'two.jpg'), '2');
+    const directory = openDirectory({ only: ['one.jpg'] });
+    expect(await listed(directory)).toEqual(['one.jpg']);
+    expect(await directory.exists('one.jpg')).toBe(true);
+    expect(await directory.exists('two.jpg')).toBe(false);
+  });
+
+  it('cannot be led out of the folder', async () => {
+    const address = folders.open(folder, { writable: true });
+    const part = fc.constantFrom(
+      '..',
+      '%2e%2e',
+      '%2E.',
+      '.',
+      '',
+      '%2f',
+      '..%2fsecret.txt',
+      '%2e%2e%2fsecret.txt',
+      '%00',
+      '%',
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom('GET', 'HEAD', 'PUT', 'DELETE'),
+        fc.array(fc.oneof(part, fc.constant('person')), { minLength: 1, maxLength: 4 }),
+        async (method, parts) => {
+          const status = await rawStatus(method, `${address}/${[...parts, 'secret.txt'].join('/')}`);
+          expect(status).toBeGreaterThanOrEqual(
+            parts.every((name) => name === 'person') && method === 'PUT' ? 200 : 400,
+          );
+          expect(await readFile(join(outside, 'secret.txt'), 'utf8')).toBe('secret');
+          expect((await readdir(outside)).sort()).toEqual(['dataset', 'secret.txt']);
+          await rm(join(folder, 'person'), { recursive: true, force: true });
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it('answers no address that it has not given out', async () => {
+    const address = folders.open(folder);
+    const token = address.split('/')[2]!;
+    expect(token.length).toBeGreaterThanOrEqual(32);
+    await writeFile(join(folder, 'a.txt'), 'a');
+    expect(await rawStatus('GET', `${address}/a.txt`)).toBe(200);
+    for (const path of [
+      address.replace(token, `${token}x`) + '/a.txt',
+      address.replace(token, token.slice(1)) + '/a.txt',
+      `/folders/${token}/9999/a.txt`,
+      `/folders/${token}/-1/a.txt`,
+      `/folders/${token}/__proto__/a.txt`,
+      `/folders/${token}`,
+      '/folders/',
+    ])
+      expect(await rawStatus('GET', path), path).toBe(404);
+    expect(await rawStatus('POST', `${address}/a.txt`)).toBe(405);
+    expect(await rawStatus('GET', address)).toBe(405);
+  });
+
+  it('keeps the old file whole when a write is cut off, and leaves nothing behind', async () => {
+    await writeFile(join(folder, 'model.bin'), 'old');
+    const address = folders.open(folder, { writable: true });
+    await new Promise<void>((resolve, reject) => {
+      const socket = connect((server.address() as AddressInfo).port, '127.0.0.1', () => {
+        socket.write(
+          `PUT ${address}/model.bin HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n${'n'.repeat(1000)}`,
+        );
+        setTimeout(() => socket.destroy(), 200);
+      });
+      socket.on('error', reject);
+      socket.on('close', () => resolve());
+    });
+    await expect.poll(() => readdir(folder)).toEqual(['model.bin']);
+    expect(await readFile(join(folder, 'model.bin'), 'utf8')).toBe('old');
+  });
+
+  it('shows a reader the old file or the new one, never a part', async () => {
+    const directory = openDirectory({ writable: true });
+    const size = 300_000;
+    await directory.write('checkpoint', 'a'.repeat(size));
+    let isWriting = true;
+    const writing = (async () => {
+      for (const letter of 'bcdefgh') await directory.write('checkpoint', letter.repeat(size));
+      isWriting = false;
+    })();
+    while (isWriting) {
+      const text = await (await directory.read('checkpoint')).text();
+      expect(text.length).toBe(size);
+      expect(new Set(text).size).toBe(1);
+    }
+    await writing;
+  });
+
+  it('does not replace a folder by a file', async () => {
+    await mkdir(join(folder, 'person'));
+    const address = folders.open(folder, { writable: true });
+    expect(await rawStatus('PUT', `${address}/person`)).toBe(409);
+    expect(await readdir(folder)).toEqual(['person']);
+  });
+
+  it('says in the status what the disk said', () => {
+    expect(
+      ['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'EIO'].map(statusOf),
+    ).toEqual([507, 507, 403, 403, 403, 404, 404, 500]);
+  });
+});
