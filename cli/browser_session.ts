@@ -17,6 +17,7 @@ import {
 import type {
   AlignWorkerApi,
   DatasetWorkerApi,
+  DeviceInfo,
   DirectoryReference,
   TrainWorkerApi,
 } from '../workers/protocol.ts';
@@ -66,6 +67,7 @@ export class BrowserSession {
   readonly #callbacks = new Map<number, (...values: unknown[]) => void>();
   #callbackCount = 0;
   #isClosed = false;
+  #device: DeviceInfo | undefined;
   #ended: ((error: Error) => void) | undefined;
   readonly #end: Promise<never>;
 
@@ -104,13 +106,9 @@ export class BrowserSession {
       folders.handle(request, response),
     );
     const temporaryProfile = options.profileFolder ? undefined : await mkdtemp(join(tmpdir(), 'facenet-'));
-    try {
-      const context = await launch(
-        executablePath,
-        options,
-        options.profileFolder ?? temporaryProfile!,
-        server.port,
-      );
+    const start = async (software: boolean): Promise<BrowserSession> => {
+      const profile = options.profileFolder ?? temporaryProfile!;
+      const context = await launch(executablePath, options, profile, server.port, software);
       const page = context.pages()[0] ?? (await context.newPage());
       if (options.verbose) {
         page.on('console', (message) => options.log(`[page] ${message.text()}`));
@@ -119,11 +117,22 @@ export class BrowserSession {
       const session = new BrowserSession(context, page, server, folders, temporaryProfile);
       await session.#load();
       return session;
+    };
+    try {
+      const session = await start(false);
+      if (session.device.hasWebGpu) return session;
+      // No graphics processor, and on some machines the search for one keeps the simulated one from being found.
+      await session.#context.close();
+      return await start(true);
     } catch (error) {
       await server.close();
       if (temporaryProfile) await removeProfile(temporaryProfile);
       throw error;
     }
+  }
+
+  get device(): DeviceInfo {
+    return this.#device!;
   }
 
   /** A real folder, as the workers take it. */
@@ -154,6 +163,7 @@ export class BrowserSession {
     });
     await this.#page.goto(`${ORIGIN}/terminal.html`, { timeout: LOAD_LIMIT_MS });
     await this.#page.waitForFunction(() => 'facenet' in globalThis, undefined, { timeout: LOAD_LIMIT_MS });
+    this.#device = await this.align.describeDevice();
   }
 
   /** Any method of the worker becomes a call into the page. */
@@ -226,13 +236,14 @@ async function launch(
   { browserArguments = [] }: SessionOptions,
   profileFolder: string,
   port: number,
+  software: boolean,
 ): Promise<BrowserContext> {
   try {
     return await chromium.launchPersistentContext(profileFolder, {
       executablePath,
       headless: true,
       args: [
-        ...chromiumArguments(),
+        ...chromiumArguments({ software }),
         `--host-resolver-rules=MAP ${HOST} 127.0.0.1:${port}`,
         // Last, so that the person's choice wins.
         ...browserArguments,

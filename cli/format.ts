@@ -1,5 +1,11 @@
 /** Lines in the words and formats of the original's programs. */
-import type { DeviceInfo, EvaluationResult, StepRecord, ValidationRecord } from '../workers/protocol.ts';
+import type {
+  DeviceInfo,
+  EvaluationResult,
+  ExportSummary,
+  StepRecord,
+  ValidationRecord,
+} from '../workers/protocol.ts';
 
 /** `1 h 02 min`, `3 min 20 s`, `12 s` */
 export function formatDuration(seconds: number): string {
@@ -78,4 +84,12 @@ export function formatBytes(bytes: number): string {
   let unit = 0;
   for (; value >= 999.5 && unit < units.length - 1; unit++) value /= 1000;
   return `${value.toFixed(value < 9.95 ? 1 : 0)} ${units[unit]!}`;
+}
+
+/** `/out/model.json and 24 other files, 93 MB`; the last file is the one to open. */
+export function formatFiles(folder: string, files: ExportSummary['files']): string {
+  const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  const others = files.length - 1;
+  const and = others > 0 ? ` and ${others} other file${others > 1 ? 's' : ''}` : '';
+  return `${folder}/${files.at(-1)?.path ?? ''}${and}, ${formatBytes(sizeBytes)}`;
 }

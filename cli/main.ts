@@ -110,7 +110,7 @@ async function openSession(
     log: (line) => console.error(line),
     verbose: isSet(args, 'verbose'),
   });
-  output.line(formatDevice(await session.align.describeDevice(), chosenBackend(args)));
+  output.line(formatDevice(session.device, chosenBackend(args)));
   return session;
 }
 

@@ -154,6 +154,11 @@ export interface AlignSummary {
   readonly totalImages: number;
   readonly successfullyAligned: number;
   readonly skippedExisting: number;
+  /**
+   * Photos whose face could not get the photo's name, because another photo of the class has it (`a.jpg` and `a.png`,
+   * or the same name in two folders), and the name it got instead.
+   */
+  readonly renamed: readonly { readonly path: string; readonly outputPath: string }[];
   readonly failures: readonly AlignFailure[];
   readonly cancelled: boolean;
   readonly durationMs: number;

@@ -13,7 +13,7 @@ import type { BrowserSession } from '../browser_session.ts';
 import { BACKEND_FLAG, chosenBackend, numberOf, type Command, type CommandContext } from '../command.ts';
 import { CommandError } from '../errors.ts';
 import type { Arguments } from '../flags.ts';
-import { formatBytes, formatDuration, formatEvaluation } from '../format.ts';
+import { formatDuration, formatEvaluation, formatFiles } from '../format.ts';
 import { prepareOutputFolder } from '../output_folder.ts';
 import { resolvePath } from '../paths.ts';
 import { givenOptions, optionFlags } from '../training_flags.ts';
@@ -94,7 +94,7 @@ export const demoCommand: Command = {
     );
     const startedAt = performance.now();
     const session = await context.openSession();
-    const options = trainingOptions(args, await session.train.describeDevice());
+    const options = trainingOptions(args, session.device);
     const demo = new Demo(context, session, out);
 
     output.line('1. Sample faces');
@@ -215,8 +215,7 @@ class Demo {
       format: 'tfjs',
       output: { kind: 'directory', directory: this.#folder('exported') },
     });
-    for (const { path, sizeBytes } of summary.files)
-      this.#context.output.line(`${join(this.#out, 'exported', path)}  ${formatBytes(sizeBytes)}`);
+    this.#context.output.line(formatFiles(join(this.#out, 'exported'), summary.files));
     return summary;
   }
 

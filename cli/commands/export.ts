@@ -1,7 +1,7 @@
 /** export: a model in a format that other programs read. */
 import type { ExportFormat } from '../../workers/protocol.ts';
 import { type Command } from '../command.ts';
-import { formatBytes } from '../format.ts';
+import { formatFiles } from '../format.ts';
 import { openModel, requireModel } from '../model_path.ts';
 import { prepareOutputFolder } from '../output_folder.ts';
 import { resolvePath } from '../paths.ts';
@@ -39,7 +39,7 @@ export const exportCommand: Command = {
       format: FORMATS.find((format) => format === args.values['format'])!,
       output: { kind: 'directory', directory: session.openFolder(out, { writable: true }) },
     });
-    for (const { path, sizeBytes } of summary.files) output.line(`${out}/${path}  ${formatBytes(sizeBytes)}`);
+    output.line(formatFiles(out, summary.files));
     output.line(
       `Read again, it gives the same embeddings: largest difference ${summary.verifiedMaxAbsError.toExponential(1)}`,
     );

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { axeViolations, openAllDetails } from './helpers/page_axe.ts';
+import { axeViolations, openAllDetails, showColourScheme } from './helpers/page_axe.ts';
 import { PageBrowser } from './helpers/page_browser.ts';
 import { greyPng } from './helpers/page_png.ts';
 
@@ -57,7 +57,7 @@ describe.sequential('a browser without folder access', () => {
     await page.goto(`${browser.address}#${name}`);
     await page.getByRole('heading', { level: 1 }).waitFor();
     for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await showColourScheme(page, colorScheme);
       await openAllDetails(page);
       expect(await axeViolations(page)).toEqual([]);
     }

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { axeViolations, openAllDetails } from './helpers/page_axe.ts';
+import { axeViolations, openAllDetails, showColourScheme } from './helpers/page_axe.ts';
 import { PageBrowser } from './helpers/page_browser.ts';
 
 /** Few people, few steps: the same path as the whole sample run. */
@@ -111,7 +111,7 @@ describe.sequential('the main job', () => {
       await page.goto(`${browser.address}${SMALL}#${name}`);
       await page.getByRole('heading', { level: 1 }).waitFor();
       for (const colorScheme of ['light', 'dark'] as const) {
-        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+        await showColourScheme(page, colorScheme);
         await openAllDetails(page);
         expect(await axeViolations(page)).toEqual([]);
       }

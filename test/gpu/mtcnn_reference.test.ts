@@ -7,16 +7,22 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { decodeImage } from '../../workers/dataset/decode.ts';
 import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
-import { detectPhotos } from '../../workers/jobs/detect_job.ts';
+import { recordPhotos } from '../../workers/jobs/detect_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import { cropFace, type CropBox } from '../../workers/mtcnn/align.ts';
 import { generateBoxes, type Box } from '../../workers/mtcnn/boxes.ts';
 import { decide, propose, refine } from '../../workers/mtcnn/cascade.ts';
-import { cropForNetwork, pyramidLevel, pyramidScales } from '../../workers/mtcnn/crops.ts';
+import { pyramidLevel, pyramidScales } from '../../workers/mtcnn/crops.ts';
 import { FaceDetector } from '../../workers/mtcnn/detector.ts';
-import { MtcnnNetworks } from '../../workers/mtcnn/networks.ts';
+import { MtcnnNetworks, type PNetOutput } from '../../workers/mtcnn/networks.ts';
+import { Photo } from '../../workers/mtcnn/photo.ts';
 import { fetchMtcnnWeights, parseMtcnnWeights } from '../../workers/mtcnn/weights.ts';
-import { DEFAULT_ALIGN_OPTIONS, type BackendName, type DetectionRecord } from '../../workers/protocol.ts';
+import {
+  DEFAULT_ALIGN_OPTIONS,
+  type BackendName,
+  type DetectedFace,
+  type DetectionRecord,
+} from '../../workers/protocol.ts';
 import { selectBackend } from '../../workers/tfjs/backends.ts';
 import { compareRecords, readExpected, readReference } from './mtcnn_reference_data.ts';
 
@@ -27,7 +33,6 @@ const backend = (environment.VITE_REFERENCE_BACKEND ?? 'wasm') as BackendName;
 describe.skipIf(expected.length === 0)('the cascade against the original', () => {
   it('has every intermediate tensor within 1e-3', async () => {
     const stages = await readStages();
-    const photo = 'lfw-original/Anthony_Hopkins/Anthony_Hopkins_0002.jpg';
     await selectBackend(backend);
     const networks = new MtcnnNetworks(parseMtcnnWeights(await fetchMtcnnWeights()));
     // The original's own pixels: the decoders' differences are not what is tested here.
@@ -47,7 +52,7 @@ describe.skipIf(expected.length === 0)('the cascade against the original', () =>
     for (const [index, scale] of pyramidScales(250, 250, 20, 0.709).entries()) {
       const level = pyramidLevel(image, scale);
       compare(`pnet${index}/input_NWHC`, level.values);
-      const output = await networks.proposals(level.values, level.width, level.height);
+      const [output] = (await networks.proposals([level.values], level.width, level.height)) as [PNetOutput];
       const boxes = generateBoxes(output.scores, output.regressions, output.width, output.height, scale, 0.6);
       compare(
         `generateBoundingBox${index}`,
@@ -63,9 +68,10 @@ describe.skipIf(expected.length === 0)('the cascade against the original', () =>
         stages.get(`pnet${index}/prob1_NWHC`)!.filter((_, at) => at % 2 === 1),
       );
     }
-    const proposed = await propose(networks, image, DEFAULT_ALIGN_OPTIONS);
+    const photo = Photo.of(image, DEFAULT_ALIGN_OPTIONS);
+    const [proposed] = (await propose(networks, [photo], 0.6)) as [Box[]];
     compare('after_rerec_stage1', boxValues(proposed), truncated(stages.get('after_rerec_stage1')!));
-    compare('rnet/input_NWHC', crops(image, proposed, 24));
+    compare('rnet/input_NWHC', await photo.crops(proposed, 24));
     const refineOutput = await networks.refine(stages.get('rnet/input_NWHC')!, proposed.length);
     compare('rnet/conv5-2', refineOutput.regressions);
     compare(
@@ -73,9 +79,9 @@ describe.skipIf(expected.length === 0)('the cascade against the original', () =>
       refineOutput.scores,
       stages.get('rnet/prob1')!.filter((_, at) => at % 2 === 1),
     );
-    const refined = await refine(networks, image, proposed, 0.7);
+    const [refined] = (await refine(networks, [photo], [proposed], 0.7)) as [Box[]];
     compare('after_rerec_stage2', boxValues(refined), truncated(stages.get('after_rerec_stage2')!));
-    compare('onet/input_NWHC', crops(image, refined, 48));
+    compare('onet/input_NWHC', await photo.crops(refined, 48));
     const output = await networks.output(stages.get('onet/input_NWHC')!, refined.length);
     compare('onet/conv6-2', output.regressions);
     compare('onet/conv6-3', output.landmarks);
@@ -84,7 +90,7 @@ describe.skipIf(expected.length === 0)('the cascade against the original', () =>
       output.scores,
       stages.get('onet/prob1')!.filter((_, at) => at % 2 === 1),
     );
-    const faces = await decide(networks, image, refined, 0.7);
+    const [faces] = (await decide(networks, [photo], [refined], 0.7)) as [DetectedFace[]];
     compare(
       'final_boxes',
       faces.flatMap(({ box, score }) => [...box, score]),
@@ -94,7 +100,7 @@ describe.skipIf(expected.length === 0)('the cascade against the original', () =>
       faces.flatMap(({ landmarksX, landmarksY }) => [...landmarksX, ...landmarksY]),
     );
     networks.dispose();
-    console.log(`stages of ${photo} on ${backend}`, JSON.stringify(differences));
+    console.log(`stages on ${backend}`, JSON.stringify(differences));
     for (const [name, difference] of Object.entries(differences))
       expect(difference, name).toBeLessThanOrEqual(1e-3);
   });
@@ -114,7 +120,7 @@ describe.skipIf(expected.length === 0)('the cascade against the original', () =>
       const byPath = new Map(part.map((record) => [record.image, record]));
       const started = performance.now();
       const photos = part.map(({ image }) => ({ path: image, directory }));
-      await detectPhotos(detector, photos, DEFAULT_ALIGN_OPTIONS, new JobControl(), (record) => {
+      await recordPhotos(detector, photos, DEFAULT_ALIGN_OPTIONS, new JobControl(), (record) => {
         pairs.push({ expected: byPath.get(record.image)!, actual: record });
       });
       detectMs += performance.now() - started;
@@ -176,18 +182,6 @@ function truncated(boxes: Float32Array): Float32Array {
 
 function boxValues(boxes: readonly Box[]): number[] {
   return boxes.flatMap(({ x1, y1, x2, y2, score }) => [x1, y1, x2, y2, score]);
-}
-
-function crops(
-  image: Parameters<typeof cropForNetwork>[0],
-  boxes: readonly Box[],
-  size: number,
-): Float32Array {
-  const values = new Float32Array(boxes.length * size * size * 3);
-  boxes.forEach((box, index) => {
-    cropForNetwork(image, box, size, values.subarray(index * size * size * 3, (index + 1) * size * size * 3));
-  });
-  return values;
 }
 
 async function readStages(): Promise<Map<string, Float32Array>> {

@@ -40,7 +40,6 @@ const BLOCK_TILES: readonly BlockTile[] = [
 
 const DIRECT_TILES: readonly DirectTile[] = [
   { kind: 'direct', rows: 4, columns: 4 },
-  { kind: 'direct', rows: 8, columns: 4 },
   { kind: 'direct', rows: 4, columns: 8 },
 ];
 

@@ -1,13 +1,11 @@
 /** Folders of photos → folders of aligned faces, as the original's align_dataset_mtcnn. */
 import { transfer } from 'comlink';
 import { readClasses, type ImageFile } from '../dataset/classes.ts';
-import { decodeImage, encodePng, toImageData } from '../dataset/decode.ts';
 import type { WritableDirectory } from '../dataset/directory.ts';
 import { PermissionLostError, StorageFullError } from '../dataset/errors.ts';
-import { baseName, type RgbImage } from '../dataset/image.ts';
 import { openDirectories, openWritableDirectory } from '../dataset/open.ts';
 import { ZipDirectory } from '../formats/zip_directory.ts';
-import { chooseFace, cropBox, cropFace, type CropBox } from '../mtcnn/align.ts';
+import { chooseFace, cropBox, type CropBox } from '../mtcnn/align.ts';
 import { FaceDetector } from '../mtcnn/detector.ts';
 import type {
   AlignEvent,
@@ -19,14 +17,18 @@ import type {
   DetectedFace,
 } from '../protocol.ts';
 import { hashKey, permutation } from '../random.ts';
+import { detectPhotos, type PhotoDetection } from './detect_photos.ts';
 import { Throttle, type JobControl } from './job_control.ts';
-import { readAhead } from './read_ahead.ts';
+import { nameOutputs, renamedOutputs } from './output_names.ts';
+import { PhotoPool, type PooledPhoto } from './photo_pool.ts';
 
-const DECODE_AHEAD = 4;
 const PROGRESS_INTERVAL_MS = 250;
 const THUMBNAIL_INTERVAL_MS = 120;
 const BOXES_INTERVAL_MS = 5000;
+/** Of existing outputs whose size is asked for at once. */
+const SIZES_AT_ONCE = 16;
 
+/** @throws NoImagesError, PermissionLostError, StorageFullError; what is written by then is whole */
 export async function align(
   request: AlignRequest,
   onEvent: (event: AlignEvent) => void,
@@ -38,49 +40,60 @@ export async function align(
     request.output.kind === 'zip'
       ? new ZipDirectory(request.output.stream)
       : await openWritableDirectory(request.output.directory);
-  const existing = await existingOutputs(output);
   const images = dataset.classes.flatMap(({ images: list }) => list);
-  const todo = images.filter(({ path }) => !isDone(path, existing, request.options));
+  const stems = nameOutputs(images);
+  const done = await doneImages(images, stems, output, request.options);
+  const todo = images.filter((image) => !done.has(image));
   const detector = await FaceDetector.create(request.backend);
   const { device } = detector;
   onEvent({
     kind: 'started',
     total: images.length,
-    skipped: images.length - todo.length,
+    skipped: done.size,
     device: device.backend === 'webgpu' ? device.adapter : 'WebAssembly',
   });
-  const job = new AlignJob(detector, output, request.options, onEvent);
+  const job = new AlignJob(detector, output, stems, request.options, onEvent);
   try {
     await job.run(shuffledIf(request.options.random_order, todo), control);
-    await job.writeBoundingBoxes();
-    if (output instanceof ZipDirectory) await output.close();
   } finally {
     detector.dispose();
+    // Also after an error: what is written is listed.
+    await job.writeBoundingBoxes().catch(() => undefined);
   }
+  if (output instanceof ZipDirectory) await output.close();
   return {
     totalImages: images.length,
-    successfullyAligned: images.length - todo.length + job.alignedCount,
-    skippedExisting: images.length - todo.length,
+    successfullyAligned: done.size + job.alignedCount,
+    skippedExisting: done.size,
+    renamed: renamedOutputs(images, stems),
     failures: job.failures,
     cancelled: control.cancelled,
     durationMs: performance.now() - startedAt,
   };
 }
 
-async function existingOutputs(output: WritableDirectory): Promise<Set<string>> {
+/** The images whose output is there, whole. */
+async function doneImages(
+  images: readonly ImageFile[],
+  stems: ReadonlyMap<ImageFile, string>,
+  output: WritableDirectory,
+  options: AlignOptions,
+): Promise<Set<ImageFile>> {
   const existing = new Set<string>();
   for await (const { path } of output.list()) existing.add(path);
-  return existing;
-}
-
-/** `Name/photo.jpg` → `Name/photo` */
-function outputStem(path: string): string {
-  return `${path.slice(0, path.lastIndexOf('/'))}/${baseName(path)}`;
-}
-
-function isDone(path: string, existing: ReadonlySet<string>, options: AlignOptions): boolean {
-  const stem = outputStem(path);
-  return existing.has(`${stem}.png`) || (options.detect_multiple_faces && existing.has(`${stem}_0.png`));
+  const done = new Set<ImageFile>();
+  const check = async (image: ImageFile): Promise<void> => {
+    const stem = stems.get(image)!;
+    const names = options.detect_multiple_faces ? [`${stem}.png`, `${stem}_0.png`] : [`${stem}.png`];
+    for (const name of names)
+      if (existing.has(name) && (await output.size?.(name)) !== 0) {
+        done.add(image);
+        return;
+      }
+  };
+  for (let from = 0; from < images.length; from += SIZES_AT_ONCE)
+    await Promise.all(images.slice(from, from + SIZES_AT_ONCE).map(check));
+  return done;
 }
 
 function shuffledIf(shuffle: boolean, images: readonly ImageFile[]): readonly ImageFile[] {
@@ -89,11 +102,29 @@ function shuffledIf(shuffle: boolean, images: readonly ImageFile[]): readonly Im
   return Array.from(order, (index) => images[index]!);
 }
 
+interface FaceFile {
+  readonly path: string;
+  readonly box: CropBox;
+  readonly content: Blob;
+}
+
+/** A photo's faces, cut out and encoded, or why there are none. */
+type Prepared =
+  | {
+      readonly kind: 'faces';
+      readonly found: PhotoDetection;
+      readonly chosen: readonly number[];
+      readonly files: readonly FaceFile[];
+      readonly thumbnail: ImageBitmap | undefined;
+    }
+  | { readonly kind: 'failure'; readonly reason: AlignFailureReason; readonly message: string };
+
 class AlignJob {
   readonly failures: AlignFailure[] = [];
   alignedCount = 0;
   readonly #detector: FaceDetector;
   readonly #output: WritableDirectory;
+  readonly #stems: ReadonlyMap<ImageFile, string>;
   readonly #options: AlignOptions;
   readonly #onEvent: (event: AlignEvent) => void;
   readonly #progress = new Throttle(PROGRESS_INTERVAL_MS);
@@ -101,15 +132,18 @@ class AlignJob {
   readonly #boundingBoxes: string[] = [];
   /** Several runs into one folder, at once or one after the other, each write a file of their own. */
   readonly #boundingBoxesPath = `bounding_boxes_${String(Math.floor(Math.random() * 100_000)).padStart(5, '0')}.txt`;
+  #boundingBoxesWritten = 0;
 
   constructor(
     detector: FaceDetector,
     output: WritableDirectory,
+    stems: ReadonlyMap<ImageFile, string>,
     options: AlignOptions,
     onEvent: (event: AlignEvent) => void,
   ) {
     this.#detector = detector;
     this.#output = output;
+    this.#stems = stems;
     this.#options = options;
     this.#onEvent = onEvent;
   }
@@ -118,96 +152,110 @@ class AlignJob {
     const startedAt = performance.now();
     const boxesThrottle = new Throttle(BOXES_INTERVAL_MS);
     boxesThrottle.ready();
+    const pool = new PhotoPool();
     let done = 0;
-    const decoded = readAhead(images, DECODE_AHEAD, async ({ path, directory }) =>
-      decodeImage(await directory.read(path), path),
-    );
-    for await (const { item, result } of decoded) {
-      if (!(await control.proceed())) return;
-      if (result.status === 'rejected') {
-        if (result.reason instanceof PermissionLostError) throw result.reason;
-        this.#fail(item.path, 'unreadable', messageOf(result.reason));
-      } else await this.#alignPhoto(item.path, result.value);
-      done++;
-      if (this.#progress.ready() || done === images.length) {
-        const photosPerSecond = (1000 * done) / (performance.now() - startedAt);
-        this.#onEvent({
-          kind: 'progress',
-          done,
-          total: images.length,
-          photosPerSecond,
-          secondsLeft: (images.length - done) / photosPerSecond,
-        });
+    try {
+      const photos = detectPhotos(this.#detector, pool, images, this.#options, (found, photo) =>
+        this.#prepare(found, photo),
+      );
+      for await (const { file, outcome } of photos) {
+        if (!(await control.proceed())) return;
+        if (outcome.status === 'rejected') this.#fail(file, 'unreadable', messageOf(outcome.reason));
+        else if (outcome.value.kind === 'failure')
+          this.#fail(file, outcome.value.reason, outcome.value.message);
+        else await this.#write(file, outcome.value);
+        done++;
+        if (this.#progress.ready() || done === images.length) {
+          const photosPerSecond = (1000 * done) / (performance.now() - startedAt);
+          this.#onEvent({
+            kind: 'progress',
+            done,
+            total: images.length,
+            photosPerSecond,
+            secondsLeft: (images.length - done) / photosPerSecond,
+          });
+        }
+        // A zip takes each name once; elsewhere the list so far outlives a closed page.
+        if (!(this.#output instanceof ZipDirectory) && boxesThrottle.ready()) await this.writeBoundingBoxes();
       }
-      // A zip takes each name once; elsewhere the list so far outlives a closed page.
-      if (!(this.#output instanceof ZipDirectory) && boxesThrottle.ready()) await this.writeBoundingBoxes();
+    } finally {
+      pool.dispose();
     }
   }
 
   async writeBoundingBoxes(): Promise<void> {
-    if (this.#boundingBoxes.length > 0)
-      await this.#output.write(this.#boundingBoxesPath, this.#boundingBoxes.join('\n') + '\n');
+    if (this.#boundingBoxes.length === this.#boundingBoxesWritten) return;
+    this.#boundingBoxesWritten = this.#boundingBoxes.length;
+    await this.#output.write(this.#boundingBoxesPath, this.#boundingBoxes.join('\n') + '\n');
   }
 
-  async #alignPhoto(path: string, image: RgbImage): Promise<void> {
-    const { image_size, margin, detect_multiple_faces } = this.#options;
-    const { width, height } = image;
-    if (Math.min(width, height) < this.#options.minsize)
-      return this.#fail(path, 'too-small', `${path} has only ${width} × ${height} pixels.`);
-    const { faces } = await this.#detector.detect(image, this.#options);
-    if (faces.length === 0) return this.#fail(path, 'no-face', `No face was found in ${path}.`);
+  async #prepare(found: PhotoDetection, photo: PooledPhoto): Promise<Prepared> {
+    const { image_size, margin, detect_multiple_faces, minsize } = this.#options;
+    const { file, width, height, detection } = found;
+    const { faces } = detection;
+    if (Math.min(width, height) < minsize)
+      return {
+        kind: 'failure',
+        reason: 'too-small',
+        message: `${file.path} has only ${width} × ${height} pixels; faces are looked for from ${minsize} pixels on.`,
+      };
+    if (faces.length === 0)
+      return { kind: 'failure', reason: 'no-face', message: `No face was found in ${file.path}.` };
     const chosen = detect_multiple_faces
       ? faces.map((_, index) => index)
       : [chooseFace(faces, width, height)];
-    const stem = outputStem(path);
-    const crops: { path: string; box: CropBox; crop: RgbImage }[] = [];
-    for (const [order, index] of chosen.entries()) {
-      const box = cropBox(faces[index]!.box, margin, width, height);
-      const crop = cropFace(image, box, image_size);
-      if (crop)
-        crops.push({ path: detect_multiple_faces ? `${stem}_${order}.png` : `${stem}.png`, box, crop });
-    }
-    if (crops.length === 0)
-      return this.#fail(path, 'no-face', `The face found in ${path} lies outside of the photo.`);
+    const boxes = chosen.map((index) => cropBox(faces[index]!.box, margin, width, height));
+    const aligned = await photo.align(boxes, image_size, this.#thumbnails.ready());
+    const stem = this.#stems.get(file)!;
+    const files = aligned.files.flatMap((content, order): FaceFile[] =>
+      content
+        ? [
+            {
+              path: detect_multiple_faces ? `${stem}_${order}.png` : `${stem}.png`,
+              box: boxes[order]!,
+              content,
+            },
+          ]
+        : [],
+    );
+    if (files.length === 0)
+      return {
+        kind: 'failure',
+        reason: 'no-face',
+        message: `The face found in ${file.path} lies outside of the photo.`,
+      };
+    return { kind: 'faces', found, chosen, files, thumbnail: aligned.thumbnail };
+  }
+
+  async #write(file: ImageFile, prepared: Prepared & { kind: 'faces' }): Promise<void> {
+    const { found, chosen, files, thumbnail } = prepared;
     try {
-      for (const { path: outputPath, box, crop } of crops) {
-        await this.#output.write(outputPath, await encodePng(crop));
-        this.#boundingBoxes.push(`${outputPath} ${box.join(' ')}`);
-      }
+      // The first face is written last: where it is there, all are.
+      for (const { path, content } of files.toReversed()) await this.#output.write(path, content);
     } catch (error) {
       // Nothing that follows could be written either: stop, with everything so far whole.
       if (error instanceof StorageFullError || error instanceof PermissionLostError) throw error;
-      return this.#fail(path, 'not-written', messageOf(error));
+      return this.#fail(file, 'not-written', messageOf(error));
     }
+    for (const { path, box } of files) this.#boundingBoxes.push(`${path} ${box.join(' ')}`);
     this.alignedCount++;
-    await this.#report(path, image, faces, chosen, crops);
-  }
-
-  async #report(
-    path: string,
-    { width, height }: RgbImage,
-    faces: readonly DetectedFace[],
-    chosen: readonly number[],
-    crops: readonly { path: string; crop: RgbImage }[],
-  ): Promise<void> {
     const event = {
       kind: 'aligned',
-      path,
-      outputPaths: crops.map((crop) => crop.path),
-      width,
-      height,
-      faces,
+      path: file.path,
+      outputPaths: files.map(({ path }) => path),
+      width: found.width,
+      height: found.height,
+      faces: found.detection.faces satisfies readonly DetectedFace[],
       chosen,
     } as const;
-    if (!this.#thumbnails.ready()) return this.#onEvent(event);
-    const thumbnail = await createImageBitmap(toImageData(crops[0]!.crop));
-    this.#onEvent(transfer({ ...event, thumbnail }, [thumbnail]));
+    if (thumbnail) this.#onEvent(transfer({ ...event, thumbnail }, [thumbnail]));
+    else this.#onEvent(event);
   }
 
-  #fail(path: string, reason: AlignFailureReason, message: string): void {
-    const failure = { path, reason, message };
+  #fail(file: ImageFile, reason: AlignFailureReason, message: string): void {
+    const failure = { path: file.path, reason, message };
     this.failures.push(failure);
-    this.#boundingBoxes.push(`${outputStem(path)}.png`);
+    this.#boundingBoxes.push(`${this.#stems.get(file)!}.png`);
     this.#onEvent({ kind: 'failed', failure });
   }
 }

@@ -1,6 +1,5 @@
 /** Every face of every photo of some folders, as records. */
 import { compareNames, type ImageFile } from '../dataset/classes.ts';
-import { decodeImage } from '../dataset/decode.ts';
 import { NoImagesError } from '../dataset/errors.ts';
 import { isImagePath } from '../dataset/image.ts';
 import { openDirectories } from '../dataset/open.ts';
@@ -13,10 +12,9 @@ import type {
   DetectionRecord,
   DirectoryReference,
 } from '../protocol.ts';
+import { detectPhotos, type PhotoDetection } from './detect_photos.ts';
 import type { JobControl } from './job_control.ts';
-import { readAhead } from './read_ahead.ts';
-
-const DECODE_AHEAD = 4;
+import { PhotoPool } from './photo_pool.ts';
 
 /** Photos at any depth below the folders. @throws NoImagesError */
 export async function detect(
@@ -37,13 +35,13 @@ export async function detect(
   photos.sort((a, b) => compareNames(a.path, b.path));
   const detector = await FaceDetector.create(backend);
   try {
-    return await detectPhotos(detector, photos, options, control, onRecord);
+    return await recordPhotos(detector, photos, options, control, onRecord);
   } finally {
     detector.dispose();
   }
 }
 
-export async function detectPhotos(
+export async function recordPhotos(
   detector: FaceDetector,
   photos: readonly ImageFile[],
   options: AlignOptions,
@@ -51,35 +49,33 @@ export async function detectPhotos(
   onRecord: (record: DetectionRecord, done: number, total: number) => void,
 ): Promise<{ images: number; faces: number; failures: number }> {
   const totals = { images: 0, faces: 0, failures: 0 };
-  const decoded = readAhead(photos, DECODE_AHEAD, async ({ path, directory }) =>
-    decodeImage(await directory.read(path), path),
-  );
-  for await (const { item, result } of decoded) {
-    if (!(await control.proceed())) break;
-    totals.images++;
-    if (result.status === 'rejected') {
-      totals.failures++;
-      onRecord(failedRecord(item.path, result.reason), totals.images, photos.length);
-      continue;
+  const pool = new PhotoPool();
+  try {
+    const records = detectPhotos(detector, pool, photos, options, async (found) => recordOf(found));
+    for await (const { file, outcome } of records) {
+      if (!(await control.proceed())) break;
+      totals.images++;
+      if (outcome.status === 'rejected') totals.failures++;
+      else totals.faces += outcome.value.faces.length;
+      const record = outcome.status === 'rejected' ? failedRecord(file.path, outcome.reason) : outcome.value;
+      onRecord(record, totals.images, photos.length);
     }
-    const image = result.value;
-    const detection = await detector.detect(image, options);
-    totals.faces += detection.faces.length;
-    onRecord(
-      {
-        image: item.path,
-        width: image.width,
-        height: image.height,
-        n_rnet_in: detection.rNetCount,
-        n_onet_in: detection.oNetCount,
-        faces: detection.faces.map(roundedFace),
-        ...chosenFields(detection.faces, image.width, image.height),
-      },
-      totals.images,
-      photos.length,
-    );
+    return totals;
+  } finally {
+    pool.dispose();
   }
-  return totals;
+}
+
+function recordOf({ file, width, height, detection }: PhotoDetection): DetectionRecord {
+  return {
+    image: file.path,
+    width,
+    height,
+    n_rnet_in: detection.rNetCount,
+    n_onet_in: detection.oNetCount,
+    faces: detection.faces.map(roundedFace),
+    ...chosenFields(detection.faces, width, height),
+  };
 }
 
 function failedRecord(path: string, reason: unknown): DetectionRecord {

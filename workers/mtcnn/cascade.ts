@@ -104,7 +104,8 @@ function groupsOfOneSize(photos: readonly CascadePhoto[]): number[][] {
     const groups: number[][] = [];
     let at = 0;
     if (width * height <= P_NET_BATCH_PIXELS)
-      for (; at + P_NET_BATCH <= list.length; at += P_NET_BATCH) groups.push(list.slice(at, at + P_NET_BATCH));
+      for (; at + P_NET_BATCH <= list.length; at += P_NET_BATCH)
+        groups.push(list.slice(at, at + P_NET_BATCH));
     return [...groups, ...list.slice(at).map((index) => [index])];
   });
 }
@@ -208,7 +209,10 @@ class Crops {
         const end = Math.min(from + count, this.offsets[photo]! + source.length / this.length);
         if (begin < end) {
           const first = (begin - this.offsets[photo]!) * this.length;
-          values.set(source.subarray(first, first + (end - begin) * this.length), (begin - from) * this.length);
+          values.set(
+            source.subarray(first, first + (end - begin) * this.length),
+            (begin - from) * this.length,
+          );
         }
       });
       yield { from, count, values };

@@ -54,10 +54,7 @@ export class MtcnnNetworks {
       layer = tf.maxPool(layer, 2, 2, 'same');
       layer = this.#convolution(layer, 'pnet/conv2', 'pnet/prelu2_alpha');
       layer = this.#convolution(layer, 'pnet/conv3', 'pnet/prelu3_alpha');
-      return [
-        this.#convolution(layer, 'pnet/conv4_1'),
-        this.#convolution(layer, 'pnet/conv4_2'),
-      ] as const;
+      return [this.#convolution(layer, 'pnet/conv4_1'), this.#convolution(layer, 'pnet/conv4_2')] as const;
     });
     const [, outWidth, outHeight] = regressions.shape as [number, number, number, number];
     const [logitValues, regressionValues] = await readAll([logits, regressions]);

@@ -16,6 +16,17 @@ export async function axeViolations(page: Page): Promise<string[]> {
   );
 }
 
+/** Changes the colours, and waits until the page has been painted with them. */
+export async function showColourScheme(page: Page, colorScheme: 'light' | 'dark'): Promise<void> {
+  await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+  await page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve, 50)));
+      }),
+  );
+}
+
 /** What is folded away is looked at too. */
 export async function openAllDetails(page: Page): Promise<void> {
   await page.evaluate(() => {

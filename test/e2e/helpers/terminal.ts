@@ -1,0 +1,52 @@
+/** Runs the terminal front end as a person does. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { projectRoot } from '../../../cli/paths.ts';
+
+export interface TerminalResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly lines: readonly string[];
+  /** The last line, with --json. */
+  readonly json: Readonly<Record<string, unknown>>;
+}
+
+export interface TerminalOptions {
+  /** The home folder, where the default folders and the kept runs are. */
+  readonly home: string;
+  readonly onLine?: (line: string, child: ChildProcess) => void;
+}
+
+/** `npm run --silent facenet -- <args>` without npm. */
+export function facenet(args: readonly string[], { home, onLine }: TerminalOptions): Promise<TerminalResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [join(projectRoot, 'scripts/facenet.mjs'), ...args], {
+      cwd: home,
+      env: { ...process.env, HOME: home, XDG_STATE_HOME: join(home, 'state') },
+    });
+    let stdout = '';
+    let stderr = '';
+    let seen = 0;
+    child.stdout.on('data', (chunk) => {
+      stdout += chunk;
+      for (let end = stdout.indexOf('\n', seen); end >= 0; end = stdout.indexOf('\n', seen)) {
+        onLine?.(stdout.slice(seen, end), child);
+        seen = end + 1;
+      }
+    });
+    child.stderr.on('data', (chunk) => (stderr += chunk));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      const lines = stdout.trimEnd().split('\n');
+      const last = lines.at(-1)!;
+      resolve({
+        code: code ?? -1,
+        stdout,
+        stderr,
+        lines,
+        json: last.startsWith('{') ? (JSON.parse(last) as Record<string, unknown>) : {},
+      });
+    });
+  });
+}
