@@ -1,16 +1,23 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { resolve } from 'node:path';
-import { defineConfig } from 'vite';
+import { defineConfig, type Plugin } from 'vite';
 import { isolationHeaders } from './scripts/isolation_headers.mjs';
 import { selfContainedWasmThreads } from './scripts/self_contained_wasm_threads.ts';
 import { serveWeights } from './scripts/serve_weights.ts';
 
 export { isolationHeaders };
 
+/** The development server puts style elements into the page, which its policy forbids in the built one. */
+const developmentPolicy: Plugin = {
+  name: 'development-policy',
+  apply: 'serve',
+  transformIndexHtml: (html) => html.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'"),
+};
+
 export default defineConfig({
   // Relative addresses: the built page works from any folder of any static host.
   base: './',
-  plugins: [svelte(), serveWeights()],
+  plugins: [svelte(), serveWeights(), developmentPolicy],
   worker: { format: 'es', plugins: () => [selfContainedWasmThreads()] },
   assetsInclude: ['**/*-shard1'],
   build: {

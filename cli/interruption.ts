@@ -27,8 +27,13 @@ export class Interruption {
     return this.#firstAt !== undefined;
   }
 
-  listen(): void {
-    for (const signal of SIGNALS) process.on(signal, () => this.signal());
+  /** @returns stops listening */
+  listen(): () => void {
+    const listener = (): void => this.signal();
+    for (const signal of SIGNALS) process.on(signal, listener);
+    return () => {
+      for (const signal of SIGNALS) process.off(signal, listener);
+    };
   }
 
   /** What stops the job that runs now. */

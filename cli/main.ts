@@ -70,7 +70,7 @@ async function runCommand(command: Command, args: Arguments): Promise<number> {
     // Playwright ends the browser together with this process.
     () => process.exit(EXIT_INTERRUPTED),
   );
-  interruption.listen();
+  const stopListening = interruption.listen();
   const context: CommandContext = {
     args,
     output,
@@ -94,6 +94,7 @@ async function runCommand(command: Command, args: Arguments): Promise<number> {
     exitCode = interruption.interrupted ? EXIT_INTERRUPTED : failure;
   }
   await session?.close();
+  stopListening();
   return exitCode;
 }
 

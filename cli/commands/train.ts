@@ -76,8 +76,7 @@ export const trainCommand: Command = {
     },
     ...optionFlags(),
   ],
-  example:
-    'train --data_dir ~/faces --optimizer ADAM --learning_rate -1 --learning_rate_schedule_file data/learning_rate_schedule_classifier_casia.txt',
+  example: 'train --data_dir ~/faces --optimizer ADAM --learning_rate 0.05 --max_nrof_epochs 20',
   async run(context) {
     const { args } = context;
     const runId = textOf(args, 'resume');

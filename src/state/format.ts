@@ -80,6 +80,11 @@ export function formatAgo(timeMs: number, nowMs = Date.now()): string {
   return relative.format(Math.round(minutes / 60 / 24), 'day');
 }
 
+/** `15:16` */
+export function formatTimeOfDay(timeMs: number): string {
+  return new Intl.DateTimeFormat(undefined, { timeStyle: 'short' }).format(timeMs);
+}
+
 export function formatDate(timeMs: number): string {
   return new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' }).format(timeMs);
 }

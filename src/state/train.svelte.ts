@@ -228,7 +228,7 @@ export class TrainState {
         return this.#started(event);
       case 'step':
         this.#pendingSteps.push(event.record);
-        this.#flushTimer ??= setTimeout(() => this.#flush(), FLUSH_INTERVAL_MS);
+        this.#flushTimer ??= setTimeout(() => this.#flush(), this.#flushIntervalMs);
         return;
       case 'validation':
         this.#flush();
@@ -261,6 +261,11 @@ export class TrainState {
       case 'warning':
         this.live?.note(event.message, 'warning');
     }
+  }
+
+  /** Charts of long runs take longer to draw, and move less. */
+  get #flushIntervalMs(): number {
+    return Math.max(FLUSH_INTERVAL_MS, (this.live?.steps.length ?? 0) / 100);
   }
 
   #started(event: Extract<TrainEvent, { kind: 'started' }>): void {

@@ -61,7 +61,7 @@ describe.sequential('the main job', () => {
     await log.getByText('Checkpoint saved at step 2').waitFor();
     expect(await axeViolations(page)).toEqual([]);
 
-    await heading('Result').waitFor({ timeout: JOB_LIMIT_MS });
+    // It walks on by itself: evaluation, then export.
     const banner = page.getByRole('region', { name: 'Sample run' });
     await banner.getByText('Done').waitFor({ timeout: JOB_LIMIT_MS });
 
@@ -139,6 +139,12 @@ describe.sequential('the main job', () => {
     expect(await heading(/^Run \d{8}-\d{6}/).innerText()).toBe(runName);
     // What was measured before the reload is still there, and the rest is added to it.
     expect(await log.getByText('Epoch: [1][2/2]').innerText()).toBe(line);
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.getByRole('button', { name: 'Resume' }).waitFor({ timeout: JOB_LIMIT_MS });
+    expect(
+      await page.getByRole('progressbar', { name: 'Training' }).getAttribute('aria-valuetext'),
+    ).toContain('paused');
+    await page.getByRole('button', { name: 'Resume' }).click();
     await log.getByText('Epoch: [3][2/2]').waitFor({ timeout: JOB_LIMIT_MS });
     await page.getByRole('button', { name: 'Evaluate this model' }).waitFor({ timeout: JOB_LIMIT_MS });
     expect(await page.getByRole('progressbar', { name: 'Training' }).getAttribute('aria-valuenow')).toBe('6');

@@ -141,17 +141,17 @@ describe('the whole job', () => {
         ...['--lfw_use_flipped_images', '--lfw_subtract_mean', '--validation_set_split_ratio', '0.05'],
         ...['--validate_every_n_epochs', '5', '--prelogits_norm_loss_factor', '5e-4'],
         // Small data, few steps.
-        ...['--epoch_size', '2', '--batch_size', '4', '--lfw_nrof_folds', '2', '--json'],
+        ...['--epoch_size', '1', '--batch_size', '4', '--lfw_nrof_folds', '2', '--json'],
       ],
       { home },
     );
     expectSuccess(result);
     const steps = result.lines.filter((line) => line.startsWith('Epoch: '));
-    expect(steps).toHaveLength(4);
-    expect(steps[3]).toMatch(
-      /^Epoch: \[2\]\[2\/2\]\tTime [\d.]+\tLoss [\d.]+\tXent [\d.]+\tRegLoss [\d.]+\tAccuracy [\d.]+\tLr 0\.05000\tCl [\d.]+$/,
+    expect(steps).toHaveLength(2);
+    expect(steps[1]).toMatch(
+      /^Epoch: \[2\]\[1\/1\]\tTime [\d.]+\tLoss [\d.]+\tXent [\d.]+\tRegLoss [\d.]+\tAccuracy [\d.]+\tLr 0\.05000\tCl [\d.]+$/,
     );
-    expect(result.json).toMatchObject({ status: 'finished', step: 4, epoch: 2 });
+    expect(result.json).toMatchObject({ status: 'finished', step: 2, epoch: 2 });
     expect(result.json['lfw_accuracy']).toBeGreaterThanOrEqual(0);
     modelDir = result.json['model_dir'] as string;
     const logDir = result.json['log_dir'] as string;
@@ -172,7 +172,7 @@ describe('the whole job', () => {
       '1',
       '--use_flipped_images',
     ];
-    const result = await facenet([...args, '--lfw_nrof_folds', '2', '--lfw_batch_size', '5', '--json'], {
+    const result = await facenet([...args, '--lfw_nrof_folds', '2', '--lfw_batch_size', '9', '--json'], {
       home,
     });
     expectSuccess(result);
@@ -201,16 +201,16 @@ describe('the whole job', () => {
         '--max_nrof_epochs',
         '1',
         '--epoch_size',
-        '6',
+        '4',
         '--batch_size',
-        '3',
+        '2',
         '--use_fixed_image_standardization',
         '--json',
       ],
       {
         home,
         onLine(line, child) {
-          if (!line.startsWith('Epoch: [1][1/6]')) return;
+          if (!line.startsWith('Epoch: [1][1/4]')) return;
           // As npm does, which passes on what the terminal has sent already.
           child.kill('SIGINT');
           child.kill('SIGINT');
@@ -222,11 +222,11 @@ describe('the whole job', () => {
     expect(stopped.code).toBe(130);
     expect(stopped.json).toMatchObject({ status: 'stopped' });
     const [step, run] = [stopped.json['step'] as number, stopped.json['run'] as string];
-    expect(step).toBeLessThan(6);
+    expect(step).toBeLessThan(4);
     expect(stopped.stdout).toContain(`To go on with it: npm run --silent facenet -- train --resume ${run}`);
     const resumed = await facenet(['train', '--resume', run, '--json'], { home });
     expectSuccess(resumed);
-    expect(resumed.json).toMatchObject({ run, status: 'finished', step: 6 });
-    expect(resumed.lines.filter((line) => line.startsWith('Epoch: '))).toHaveLength(6 - step);
+    expect(resumed.json).toMatchObject({ run, status: 'finished', step: 4 });
+    expect(resumed.lines.filter((line) => line.startsWith('Epoch: '))).toHaveLength(4 - step);
   });
 });

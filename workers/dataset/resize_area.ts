@@ -67,6 +67,21 @@ function linearWeights(source: number, target: number): AxisWeights {
   );
 }
 
+/** Crops of one photo have few sizes, and photos of one size the same pyramid. */
+const CACHED_WEIGHTS = 1000;
+const cache = new Map<string, AxisWeights>();
+
+function cached(kind: 'area' | 'linear', source: number, target: number): AxisWeights {
+  const key = `${kind} ${source} ${target}`;
+  let weights = cache.get(key);
+  if (!weights) {
+    weights = kind === 'area' ? areaWeights(source, target) : linearWeights(source, target);
+    if (cache.size >= CACHED_WEIGHTS) cache.clear();
+    cache.set(key, weights);
+  }
+  return weights;
+}
+
 /** Weights for both axes; which kind depends on both. */
 export function areaResizeWeights(
   sourceWidth: number,
@@ -74,8 +89,11 @@ export function areaResizeWeights(
   targetWidth: number,
   targetHeight: number,
 ): { horizontal: AxisWeights; vertical: AxisWeights } {
-  const kind = sourceWidth >= targetWidth && sourceHeight >= targetHeight ? areaWeights : linearWeights;
-  return { horizontal: kind(sourceWidth, targetWidth), vertical: kind(sourceHeight, targetHeight) };
+  const kind = sourceWidth >= targetWidth && sourceHeight >= targetHeight ? 'area' : 'linear';
+  return {
+    horizontal: cached(kind, sourceWidth, targetWidth),
+    vertical: cached(kind, sourceHeight, targetHeight),
+  };
 }
 
 /**

@@ -115,9 +115,9 @@ export function defaultVariants(traits: AdapterTraits): Variants {
   if (traits.isSoftware)
     return {
       cooperation: 'alone',
-      convolution: () => DIRECT_TILES[0]!,
+      convolution: () => DIRECT_TILES.at(-1)!,
       filterGradient: (shape) => {
-        const tile = DIRECT_GRADIENT_TILES[0]!;
+        const tile = DIRECT_GRADIENT_TILES.at(-1)!;
         return { ...tile, splits: splitsFor(shape, tile, SOFTWARE_THREADS) };
       },
     };

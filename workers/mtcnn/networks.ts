@@ -122,20 +122,31 @@ export class MtcnnNetworks {
     return tensor as T;
   }
 
+  /** With its bias and, where one is named, its PReLU: one pass over memory instead of three. */
   #convolution(input: Tensor4D, name: string, prelu?: string): Tensor4D {
-    const convolved = tf.conv2d(input, this.#weight<Tensor4D>(`${name}/weights`), 1, 'valid');
-    const biased = tf.add(convolved, this.#weight<Tensor1D>(`${name}/bias`)) as Tensor4D;
-    return prelu === undefined
-      ? biased
-      : (tf.prelu(biased as tf.Tensor, this.#weight(prelu)) as typeof biased);
+    return tf.fused.conv2d({
+      x: input,
+      filter: this.#weight<Tensor4D>(`${name}/weights`),
+      strides: 1,
+      pad: 'valid',
+      bias: this.#weight<Tensor1D>(`${name}/bias`),
+      ...this.#activation(prelu),
+    });
   }
 
   #dense(input: Tensor2D, name: string, prelu?: string): Tensor2D {
-    const product = tf.matMul(input, this.#weight<Tensor2D>(`${name}/weights`));
-    const biased = tf.add(product, this.#weight<Tensor1D>(`${name}/bias`)) as Tensor2D;
+    return tf.fused.matMul({
+      a: input,
+      b: this.#weight<Tensor2D>(`${name}/weights`),
+      bias: this.#weight<Tensor1D>(`${name}/bias`),
+      ...this.#activation(prelu),
+    }) as Tensor2D;
+  }
+
+  #activation(prelu: string | undefined) {
     return prelu === undefined
-      ? biased
-      : (tf.prelu(biased as tf.Tensor, this.#weight(prelu)) as typeof biased);
+      ? {}
+      : { activation: 'prelu' as const, preluActivationWeights: this.#weight(prelu) };
   }
 }
 

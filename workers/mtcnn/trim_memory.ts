@@ -7,7 +7,15 @@ import * as tf from '@tensorflow/tfjs-core';
 /** Unused buffers are kept up to this: what photos of a few sizes need. */
 const KEPT_BYTES = 256 * 1024 * 1024;
 
-/** The part of tfjs-backend-webgpu's buffer manager that is used here (4.22). */
+/** The parts of tfjs-backend-webgpu that are used here (4.22). */
+interface WebGpuBackend {
+  readonly bufferManager?: BufferManager;
+  /** Null when nothing is recorded. */
+  readonly commandEncoder?: GPUCommandEncoder | null;
+  endComputePassEncoder(): void;
+  submitQueue(): void;
+}
+
 interface BufferManager {
   readonly freeBuffers: Map<string, GPUBuffer[]>;
   numFreeBuffers: number;
@@ -18,11 +26,14 @@ interface BufferManager {
 /** Call it between two pieces of work. */
 export function trimGpuMemory(keptBytes = KEPT_BYTES): void {
   if (tf.getBackend() !== 'webgpu') return;
-  const backend = tf.backend() as unknown as { bufferManager?: BufferManager; submitQueue?: () => void };
+  const backend = tf.backend() as unknown as WebGpuBackend;
   const manager = backend.bufferManager;
   if (!manager || manager.numBytesAllocated - manager.numBytesUsed <= keptBytes) return;
   // Commands that are recorded and not yet sent may still name the buffers.
-  backend.submitQueue?.();
+  if (backend.commandEncoder) {
+    backend.endComputePassEncoder();
+    backend.submitQueue();
+  }
   for (const buffers of manager.freeBuffers.values()) {
     for (const buffer of buffers) {
       manager.numBytesAllocated -= buffer.size;

@@ -54,15 +54,19 @@ export function convolutionDirect(
   const depth = builder.u(depthGroups);
   const kernelWidth = builder.i(shape.kernelWidth);
   const allColumns = builder.u(columnGroups);
+  // Beyond the last channel the source reads as 0, and the weights' row must be one that exists.
+  const weightRowAt = (offset: number): string =>
+    shape.channels % 4 === 0 || offset === 0 ? `k + ${offset}u` : `min(k + ${offset}u, ${lastWeightRow})`;
+  const lastWeightRow = builder.u(shape.kernelHeight * shape.kernelWidth * shape.channels - 1);
   const multiply = forward
     ? unroll(
         groups,
         (g) =>
           `{
-      let w0 = load_weights(k, column + ${g}u);
-      let w1 = load_weights(k + 1u, column + ${g}u);
-      let w2 = load_weights(k + 2u, column + ${g}u);
-      let w3 = load_weights(k + 3u, column + ${g}u);
+      let w0 = load_weights(${weightRowAt(0)}, column + ${g}u);
+      let w1 = load_weights(${weightRowAt(1)}, column + ${g}u);
+      let w2 = load_weights(${weightRowAt(2)}, column + ${g}u);
+      let w3 = load_weights(${weightRowAt(3)}, column + ${g}u);
 ${unroll(tile.rows, (i) => `      sum_${i}_${g} += a${i}.x * w0 + a${i}.y * w1 + a${i}.z * w2 + a${i}.w * w3;`)}
     }`,
       )

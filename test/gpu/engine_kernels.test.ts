@@ -1,0 +1,109 @@
+/** Every kernel of the engine against float64, over memory that is NaN wherever the kernel was given nothing. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { EngineDevice } from '../../workers/engine/device.ts';
+import {
+  convolutionGeometry,
+  type ConvolutionGeometry,
+} from '../../workers/engine/kernels/convolution_geometry.ts';
+import { defaultVariants, type GradientVariant } from '../../workers/engine/variants.ts';
+import { checkBatchNorm, checkBiasGradient, checkConvolution } from './engine_checks.ts';
+import { openTestDevice } from './engine_support.ts';
+
+const BOUND = 1e-5;
+const TILE = {
+  kind: 'tiled',
+  blockRows: 64,
+  blockColumns: 64,
+  blockDepth: 16,
+  threadRows: 4,
+  threadColumns: 4,
+} as const;
+
+const SHAPES: readonly (readonly [string, ConvolutionGeometry])[] = [
+  ['3×3 SAME', convolutionGeometry({ batch: 2, height: 9, width: 11, channels: 8 }, 12, [3, 3], 1, 'SAME')],
+  ['1×7, odd channels', convolutionGeometry({ batch: 1, height: 7, width: 6, channels: 5 }, 7, [1, 7], 1, 'SAME')],
+  ['7×1', convolutionGeometry({ batch: 3, height: 7, width: 6, channels: 4 }, 8, [7, 1], 1, 'SAME')],
+  ['an image, stride 2, VALID', convolutionGeometry({ batch: 2, height: 10, width: 9, channels: 3 }, 16, [3, 3], 2, 'VALID')],
+  ['stride 2, SAME', convolutionGeometry({ batch: 2, height: 10, width: 9, channels: 16 }, 20, [3, 3], 2, 'SAME')],
+  ['1×1', convolutionGeometry({ batch: 5, height: 4, width: 3, channels: 36 }, 68, [1, 1], 1, 'SAME')],
+  ['5×5, stride 3', convolutionGeometry({ batch: 2, height: 5, width: 7, channels: 6 }, 9, [5, 5], 3, 'SAME')],
+  ['dense, batch 90', convolutionGeometry({ batch: 90, height: 1, width: 1, channels: 33 }, 10, [1, 1], 1, 'VALID')],
+];
+const OPERATIONS = ['forward', 'input_gradient', 'filter_gradient'] as const;
+
+let device: EngineDevice;
+beforeAll(async () => {
+  device = await openTestDevice();
+});
+afterAll(() => device.dispose());
+
+/** Widths that keep vectors aligned where the channels are, and do not where they are not. */
+function sliceFor({ channels, filters }: ConvolutionGeometry): { before: number; after: number } {
+  return channels % 4 === 0 && filters % 4 === 0 ? { before: 4, after: 8 } : { before: 1, after: 2 };
+}
+
+describe('convolution without workgroup memory', () => {
+  for (const [name, shape] of SHAPES)
+    for (const operation of OPERATIONS)
+      it(`${name}: ${operation}`, async () => {
+        const variants = defaultVariants({ ...device.traits, isSoftware: true });
+        const variant: GradientVariant | ReturnType<typeof variants.convolution> =
+          operation === 'filter_gradient'
+            ? { ...variants.filterGradient(shape), splits: 3 }
+            : variants.convolution(operation, shape);
+        expect(await checkConvolution(device, operation, shape, variant, sliceFor(shape))).toBeLessThan(BOUND);
+      });
+});
+
+describe('convolution through workgroup memory', () => {
+  for (const [name, shape] of SHAPES.filter(([, { channels }]) => channels % 4 === 0).slice(0, 3))
+    for (const operation of OPERATIONS)
+      it(`${name}: ${operation}`, async () => {
+        const variant = operation === 'filter_gradient' ? { ...TILE, splits: 2 } : TILE;
+        expect(await checkConvolution(device, operation, shape, variant, sliceFor(shape))).toBeLessThan(BOUND);
+      });
+});
+
+describe('batch norm', () => {
+  const cases = [
+    [{ batch: 2, height: 5, width: 7, channels: 12 }, { relu: true, hasGamma: false, mean: 0 }],
+    [{ batch: 1, height: 33, width: 31, channels: 7 }, { relu: true, hasGamma: true, mean: 3 }],
+    [{ batch: 6, height: 1, width: 1, channels: 130 }, { relu: false, hasGamma: false, mean: 0 }],
+    [
+      { batch: 4, height: 17, width: 17, channels: 32 },
+      { relu: false, hasGamma: true, mean: 10, slice: { before: 8, after: 4 } },
+    ],
+  ] as const;
+  for (const cooperation of ['alone', 'workgroup'] as const)
+    for (const [shape, options] of cases)
+      it(`${Object.values(shape).join('×')}, mean ${options.mean}, ${cooperation}`, async () => {
+        const errors = await checkBatchNorm(device, shape, { ...options, cooperation });
+        // The inputs themselves carry an error of mean · 2⁻²⁴ relative to their deviation.
+        const bound = BOUND * Math.max(1, options.mean);
+        for (const [name, error] of Object.entries(errors)) expect(error, name).toBeLessThan(bound);
+      });
+});
+
+describe('bias gradient', () => {
+  for (const cooperation of ['alone', 'workgroup'] as const)
+    it(`sums the rows, ${cooperation}`, async () => {
+      expect(await checkBiasGradient(device, 1000, 33, cooperation)).toBeLessThan(BOUND);
+      expect(await checkBiasGradient(device, 7, 64, cooperation)).toBeLessThan(BOUND);
+    });
+});
+
+it('sums the filter gradient of the stem over 560,000 pixels', async () => {
+  const shape = convolutionGeometry({ batch: 90, height: 159, width: 159, channels: 3 }, 4, [3, 3], 2, 'VALID');
+  const variants = defaultVariants({ ...device.traits, isSoftware: true });
+  const error = await checkConvolution(device, 'filter_gradient', shape, variants.filterGradient(shape));
+  expect(error).toBeLessThan(BOUND);
+});
+
+it('gives the same with numbers written into the shader as from a uniform', async () => {
+  const [, shape] = SHAPES[0]!;
+  const variant = { kind: 'direct', rows: 4, columns: 4 } as const;
+  for (const numbers of ['constants', 'uniform'] as const)
+    expect(
+      await checkConvolution(device, 'forward', shape, variant, { before: 0, after: 0 }, numbers),
+    ).toBeLessThan(BOUND);
+});

@@ -1,0 +1,88 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
+import { nameOutputs, renamedOutputs } from '../../workers/jobs/output_names.ts';
+import { inGroups, readAhead } from '../../workers/jobs/read_ahead.ts';
+
+const directory = new MemoryDirectory();
+const images = (...paths: string[]) => paths.map((path) => ({ path, directory }));
+
+describe('nameOutputs', () => {
+  it('names faces as their photos, and numbers the later of two of one name', () => {
+    const list = images('A/a.jpg', 'A/a.png', 'A/b.c.jpg', 'B/a.jpg', 'A/a.jpg');
+    const stems = nameOutputs(list);
+    expect(list.map((image) => stems.get(image))).toEqual(['A/a', 'A/a-2', 'A/b.c', 'B/a', 'A/a-3']);
+    expect(renamedOutputs(list, stems)).toEqual([
+      { path: 'A/a.png', outputPath: 'A/a-2.png' },
+      { path: 'A/a.jpg', outputPath: 'A/a-3.png' },
+    ]);
+  });
+
+  it('never gives one name twice, nor a name that another photo has by itself', () => {
+    const path = fc.tuple(
+      fc.constantFrom('A', 'B'),
+      fc.constantFrom('x', 'x-2', 'x-3', 'y'),
+      fc.constantFrom('jpg', 'png'),
+    );
+    fc.assert(
+      fc.property(fc.array(path, { maxLength: 24 }), (parts) => {
+        const list = images(...parts.map(([folder, name, kind]) => `${folder}/${name}.${kind}`));
+        const stems = nameOutputs(list);
+        expect(new Set(stems.values()).size).toBe(list.length);
+        const own = new Set(parts.map(([folder, name]) => `${folder}/${name}`));
+        for (const stem of own) expect([...stems.values()]).toContain(stem);
+      }),
+    );
+  });
+});
+
+describe('readAhead', () => {
+  it('gives results in order, failures included, with a bounded number under way', async () => {
+    let running = 0;
+    let most = 0;
+    const results: unknown[] = [];
+    const source = inGroups(
+      (async function* () {
+        yield* Array.from({ length: 11 }, (_, index) => index);
+      })(),
+      2,
+    );
+    for await (const { item, result } of readAhead(source, 3, async (group) => {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setTimeout(resolve, group[0]! % 4));
+      running--;
+      if (group.includes(4)) throw new Error('four');
+      return group.reduce((sum, value) => sum + value, 0);
+    }))
+      results.push([item, result.status === 'fulfilled' ? result.value : (result.reason as Error).message]);
+    expect(results).toEqual([
+      [[0, 1], 1],
+      [[2, 3], 5],
+      [[4, 5], 'four'],
+      [[6, 7], 13],
+      [[8, 9], 17],
+      [[10], 10],
+    ]);
+    expect(most).toBeLessThanOrEqual(4);
+    expect(most).toBeGreaterThan(1);
+  });
+
+  it('passes a failure of its source on, and stops reading when nobody reads on', async () => {
+    const broken = (async function* () {
+      yield 1;
+      throw new Error('source');
+    })();
+    const read = async (): Promise<number> => {
+      let count = 0;
+      for await (const _ of readAhead(broken, 2, async (value) => value)) count++;
+      return count;
+    };
+    await expect(read()).rejects.toThrow('source');
+    let taken = 0;
+    const endless = (function* () {
+      for (;;) yield taken++;
+    })();
+    for await (const { item } of readAhead(endless, 2, async (value) => value)) if (item === 3) break;
+    expect(taken).toBeLessThanOrEqual(8);
+  });
+});
