@@ -1,4 +1,5 @@
 /** A headless Chromium with the built page in it, and the workers' functions as if they were here. */
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -120,6 +121,8 @@ export class BrowserSession {
     };
     try {
       const session = await start(false);
+      // After Playwright's own listener, which ends the browser: a second Ctrl-C closes nothing by itself.
+      if (temporaryProfile) process.once('exit', () => removeProfileAtOnce(temporaryProfile));
       if (session.device.hasWebGpu) return session;
       // No graphics processor, and on some machines the search for one keeps the simulated one from being found.
       await session.#context.close();
@@ -262,4 +265,12 @@ async function launch(
 /** A browser that has just ended may still hold a file for a moment. */
 async function removeProfile(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }).catch(() => undefined);
+}
+
+function removeProfileAtOnce(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
+  } catch {
+    // It lies among the temporary files, which the system clears.
+  }
 }

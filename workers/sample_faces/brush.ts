@@ -91,8 +91,14 @@ let layersInUse = 0;
 /**
  * Draws on a layer of its own and keeps what is inside of the path. Unlike the canvas's own clipping it has smooth
  * edges in every browser.
+ * @param around points that the path lies about: only that part of the layer is touched
  */
-export function clipped(context: Canvas, path: Path2D, draw: (layer: Canvas) => void): void {
+export function clipped(
+  context: Canvas,
+  path: Path2D,
+  draw: (layer: Canvas) => void,
+  around?: readonly Point[],
+): void {
   const { width, height } = context.canvas;
   let layer = layers[layersInUse];
   if (layer?.canvas.width !== width || layer.canvas.height !== height) {
@@ -100,19 +106,43 @@ export function clipped(context: Canvas, path: Path2D, draw: (layer: Canvas) => 
     layers[layersInUse] = layer;
   }
   layersInUse++;
-  layer.reset();
-  layer.setTransform(context.getTransform());
+  const transform = context.getTransform();
+  const area = around ? pixelsAround(around, transform, width, height) : { x: 0, y: 0, width, height };
+  layer.save();
+  layer.beginPath();
+  layer.rect(area.x, area.y, area.width, area.height);
+  layer.clip();
+  layer.clearRect(area.x, area.y, area.width, area.height);
+  layer.setTransform(transform);
   layer.save();
   draw(layer);
   layer.restore();
   layer.globalCompositeOperation = 'destination-in';
   layer.fillStyle = '#000';
   layer.fill(path);
+  layer.restore();
   layersInUse--;
+  if (area.width <= 0 || area.height <= 0) return;
   context.save();
   context.resetTransform();
-  context.drawImage(layer.canvas, 0, 0);
+  const { x, y } = area;
+  context.drawImage(layer.canvas, x, y, area.width, area.height, x, y, area.width, area.height);
   context.restore();
+}
+
+/** Whole pixels about the points, with room for a curve that swings out between them. */
+function pixelsAround(points: readonly Point[], transform: DOMMatrix, width: number, height: number) {
+  const seen = points.map(({ x, y }) => transform.transformPoint({ x, y }));
+  const [xs, ys] = [seen.map(({ x }) => x), seen.map(({ y }) => y)];
+  const margin = 4 + 0.15 * Math.max(Math.max(...xs) - Math.min(...xs), Math.max(...ys) - Math.min(...ys));
+  const left = Math.max(0, Math.floor(Math.min(...xs) - margin));
+  const top = Math.max(0, Math.floor(Math.min(...ys) - margin));
+  return {
+    x: left,
+    y: top,
+    width: Math.min(width, Math.ceil(Math.max(...xs) + margin)) - left,
+    height: Math.min(height, Math.ceil(Math.max(...ys) + margin)) - top,
+  };
 }
 
 /** A stroke that is `width` wide at its start (or middle) and thins out to its end(s). */

@@ -189,34 +189,42 @@ export function drawEars(context: Canvas, head: Head): void {
     context.fillStyle = css(skin);
     context.fill(outline);
     const dark = mix(shade(skin, 0.5), [100, 40, 30], 0.25);
-    clipped(context, outline, (context) => {
-      softFill(
-        context,
-        ellipsePath(centre.x + side * width * 0.1, centre.y - 0.02, width * 0.42, 0.14 * size),
-        dark,
-        0.8,
-        0.03,
-      );
-      softStroke(
-        context,
-        smoothCurve([
-          { x: centre.x - side * width * 0.2, y: centre.y - 0.2 * size },
-          { x: centre.x + side * width * 0.45, y: centre.y - 0.2 * size },
-          { x: centre.x + side * width * 0.55, y: centre.y + 0.02 },
-          { x: centre.x + side * width * 0.25, y: centre.y + 0.14 * size },
-        ]),
-        dark,
-        0.6,
-        0.03,
-        0.015,
-      );
-      softFill(
-        context,
-        ellipsePath(centre.x - side * width * 0.75, centre.y + 0.1, width * 0.6, 0.4),
-        dark,
-        0.7,
-        0.05,
-      );
-    });
+    clipped(
+      context,
+      outline,
+      (context) => {
+        softFill(
+          context,
+          ellipsePath(centre.x + side * width * 0.1, centre.y - 0.02, width * 0.42, 0.14 * size),
+          dark,
+          0.8,
+          0.03,
+        );
+        softStroke(
+          context,
+          smoothCurve([
+            { x: centre.x - side * width * 0.2, y: centre.y - 0.2 * size },
+            { x: centre.x + side * width * 0.45, y: centre.y - 0.2 * size },
+            { x: centre.x + side * width * 0.55, y: centre.y + 0.02 },
+            { x: centre.x + side * width * 0.25, y: centre.y + 0.14 * size },
+          ]),
+          dark,
+          0.6,
+          0.03,
+          0.015,
+        );
+        softFill(
+          context,
+          ellipsePath(centre.x - side * width * 0.75, centre.y + 0.1, width * 0.6, 0.4),
+          dark,
+          0.7,
+          0.05,
+        );
+      },
+      [
+        { x: centre.x - width, y: centre.y - 0.3 * size },
+        { x: centre.x + width, y: centre.y + 0.3 * size },
+      ],
+    );
   }
 }

@@ -66,23 +66,28 @@ function drawEye(context: Canvas, head: Head, side: Side): void {
   );
   softFill(context, almond, lineColour, 0.55, 0.026);
 
-  clipped(context, almond, (context) => {
-    const white = multiply(mix([244, 240, 238], skin, 0.13), mix(light, [255, 255, 255], 0.25));
-    context.fillStyle = css(white);
-    context.fillRect(-w * 1.2, -h * 2, w * 2.4, h * 4);
-    context.fillStyle = css(multiply([226, 150, 140], light), 0.75);
-    context.fill(ellipsePath(-w * 0.96, 0.024, w * 0.14, h * 0.3));
-    softFill(context, ellipsePath(w * 1.05, 0, w * 0.26, h * 1.4), shade(white, 0.62), 0.6, 0.04);
-    softFill(context, ellipsePath(-w * 1.1, 0, w * 0.26, h * 1.4), shade(white, 0.66), 0.5, 0.04);
+  clipped(
+    context,
+    almond,
+    (context) => {
+      const white = multiply(mix([244, 240, 238], skin, 0.13), mix(light, [255, 255, 255], 0.25));
+      context.fillStyle = css(white);
+      context.fillRect(-w * 1.2, -h * 2, w * 2.4, h * 4);
+      context.fillStyle = css(multiply([226, 150, 140], light), 0.75);
+      context.fill(ellipsePath(-w * 0.96, 0.024, w * 0.14, h * 0.3));
+      softFill(context, ellipsePath(w * 1.05, 0, w * 0.26, h * 1.4), shade(white, 0.62), 0.6, 0.04);
+      softFill(context, ellipsePath(-w * 1.1, 0, w * 0.26, h * 1.4), shade(white, 0.66), 0.5, 0.04);
 
-    const radius = 0.106;
-    const gazeX = -0.01 + side * 0.045 * expression.gazeX + side * 0.05 * Math.sin(head.photo.yawRadians);
-    drawIris(context, head, side, gazeX, -0.1 * h + 0.03 * expression.gazeY, radius, light);
+      const radius = 0.106;
+      const gazeX = -0.01 + side * 0.045 * expression.gazeX + side * 0.05 * Math.sin(head.photo.yawRadians);
+      drawIris(context, head, side, gazeX, -0.1 * h + 0.03 * expression.gazeY, radius, light);
 
-    // The upper lid's shadow on the eyeball.
-    softStroke(context, smoothCurve(upper), [26, 14, 14], 0.75, 0.05, 0.016);
-    softStroke(context, smoothCurve(lower), multiply([190, 120, 110], light), 0.35, 0.016, 0.008);
-  });
+      // The upper lid's shadow on the eyeball.
+      softStroke(context, smoothCurve(upper), [26, 14, 14], 0.75, 0.05, 0.016);
+      softStroke(context, smoothCurve(lower), multiply([190, 120, 110], light), 0.35, 0.016, 0.008);
+    },
+    [...upper, ...lower],
+  );
 
   // The lower lid's wet edge and the lash lines.
   context.lineCap = 'round';

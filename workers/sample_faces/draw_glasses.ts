@@ -39,21 +39,27 @@ export function drawGlasses(context: Canvas, head: Head): void {
   context.translate(-0.03 * lightX, 0.045);
   for (const part of [...lenses, bridge]) softStroke(context, part, shadow, 0.45, 0.05, 0.028);
   context.restore();
-  for (const lens of lenses)
-    clipped(context, lens, (context) => {
-      context.fillStyle = css([225, 236, 248], 0.07);
-      context.fillRect(-2, -2, 4, 4);
-      context.fillStyle = css([255, 255, 255], 0.1);
-      context.beginPath();
-      const from = lightX > 0 ? 0.35 : -0.65;
-      for (const offset of [0, centreX * 2]) {
-        context.moveTo(from + offset - 0.3, centreY - 0.4);
-        context.lineTo(from + offset - 0.1, centreY - 0.4);
-        context.lineTo(from + offset - 0.4, centreY + 0.4);
-        context.lineTo(from + offset - 0.6, centreY + 0.4);
-      }
-      context.fill();
-    });
+  lenses.forEach((lens, index) =>
+    clipped(
+      context,
+      lens,
+      (context) => {
+        context.fillStyle = css([225, 236, 248], 0.07);
+        context.fillRect(-2, -2, 4, 4);
+        context.fillStyle = css([255, 255, 255], 0.1);
+        context.beginPath();
+        const from = lightX > 0 ? 0.35 : -0.65;
+        for (const offset of [0, centreX * 2]) {
+          context.moveTo(from + offset - 0.3, centreY - 0.4);
+          context.lineTo(from + offset - 0.1, centreY - 0.4);
+          context.lineTo(from + offset - 0.4, centreY + 0.4);
+          context.lineTo(from + offset - 0.6, centreY + 0.4);
+        }
+        context.fill();
+      },
+      rim(index === 0 ? -1 : 1),
+    ),
+  );
   context.lineCap = 'round';
   context.lineJoin = 'round';
   const width = glasses === 'browline' ? 0.03 : glasses === 'round' ? 0.036 : 0.044;

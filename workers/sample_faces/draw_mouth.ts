@@ -135,40 +135,50 @@ export function drawMouth(context: Canvas, head: Head): void {
   if (gap > 0.01) {
     const inside = smoothCurve([...upperEdge, ...lowerEdge.toReversed().slice(1, -1)], true);
     softFill(context, inside, [42, 10, 12], 1, 0.006);
-    clipped(context, inside, (context) => drawTeeth(context, head, light, gap));
+    clipped(context, inside, (context) => drawTeeth(context, head, light, gap), [...upperEdge, ...lowerEdge]);
   }
 
   const upperLip = smoothCurve([...top, ...upperEdge.toReversed().slice(1, -1)], true);
   softFill(context, upperLip, shade(lip, 0.84), 0.5, 0.014);
-  clipped(context, upperLip, (context) => {
-    const middle = at(0, 0);
-    const gradient = context.createLinearGradient(0, middle.y - upper - 0.02, 0, middle.y + 0.02);
-    gradient.addColorStop(0, css(shade(lip, 0.98), 0.85));
-    gradient.addColorStop(1, css(shade(lip, 0.66), 0.95));
-    context.fillStyle = gradient;
-    context.fill(upperLip);
-  });
+  clipped(
+    context,
+    upperLip,
+    (context) => {
+      const middle = at(0, 0);
+      const gradient = context.createLinearGradient(0, middle.y - upper - 0.02, 0, middle.y + 0.02);
+      gradient.addColorStop(0, css(shade(lip, 0.98), 0.85));
+      gradient.addColorStop(1, css(shade(lip, 0.66), 0.95));
+      context.fillStyle = gradient;
+      context.fill(upperLip);
+    },
+    [...top, ...upperEdge],
+  );
   const lowerLip = smoothCurve([...lowerEdge, ...bottom.toReversed().slice(1, -1)], true);
   softFill(context, lowerLip, lip, 0.5, 0.016);
-  clipped(context, lowerLip, (context) => {
-    const middle = at(0, gap);
-    const gradient = context.createLinearGradient(0, middle.y, 0, middle.y + lower + 0.01);
-    gradient.addColorStop(0, css(shade(lip, 0.82), 0.92));
-    gradient.addColorStop(0.45, css(shade(lip, 1.08), 0.9));
-    gradient.addColorStop(1, css(shade(lip, 0.8), 0.75));
-    context.fillStyle = gradient;
-    context.fill(lowerLip);
-    const [lightX] = lightInHead(head);
-    const gloss = at(0.2 * lightX, gap + 0.5 * lower);
-    softFill(context, ellipsePath(gloss.x, gloss.y, w * 0.34, lower * 0.14), [255, 236, 230], 0.34, 0.02);
-    context.lineWidth = 0.006;
-    context.strokeStyle = css(shade(lip, 0.62), 0.22);
-    for (let crease = -4; crease <= 4; crease++) {
-      const from = at(crease * 0.11, gap + 0.012);
-      const to = at(crease * 0.13, gap + lower * 0.86);
-      context.stroke(smoothCurve([from, to]));
-    }
-  });
+  clipped(
+    context,
+    lowerLip,
+    (context) => {
+      const middle = at(0, gap);
+      const gradient = context.createLinearGradient(0, middle.y, 0, middle.y + lower + 0.01);
+      gradient.addColorStop(0, css(shade(lip, 0.82), 0.92));
+      gradient.addColorStop(0.45, css(shade(lip, 1.08), 0.9));
+      gradient.addColorStop(1, css(shade(lip, 0.8), 0.75));
+      context.fillStyle = gradient;
+      context.fill(lowerLip);
+      const [lightX] = lightInHead(head);
+      const gloss = at(0.2 * lightX, gap + 0.5 * lower);
+      softFill(context, ellipsePath(gloss.x, gloss.y, w * 0.34, lower * 0.14), [255, 236, 230], 0.34, 0.02);
+      context.lineWidth = 0.006;
+      context.strokeStyle = css(shade(lip, 0.62), 0.22);
+      for (let crease = -4; crease <= 4; crease++) {
+        const from = at(crease * 0.11, gap + 0.012);
+        const to = at(crease * 0.13, gap + lower * 0.86);
+        context.stroke(smoothCurve([from, to]));
+      }
+    },
+    [...lowerEdge, ...bottom],
+  );
   // The line between the lips, darkest in the middle and at the ends.
   context.fillStyle = css(line, gap > 0.01 ? 0.6 : 0.9);
   context.fill(taperedStroke(upperEdge, 0.022, true));
