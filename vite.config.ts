@@ -1,6 +1,7 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { resolve } from 'node:path';
 import { defineConfig, type Plugin } from 'vite';
+import { contentSecurityPolicy } from './scripts/content_security_policy.mjs';
 import { isolationHeaders } from './scripts/isolation_headers.mjs';
 import { selfContainedWasmThreads } from './scripts/self_contained_wasm_threads.ts';
 import { serveWeights } from './scripts/serve_weights.ts';
@@ -31,5 +32,5 @@ export default defineConfig({
     },
   },
   server: { headers: isolationHeaders },
-  preview: { headers: isolationHeaders },
+  preview: { headers: { ...isolationHeaders, 'Content-Security-Policy': contentSecurityPolicy } },
 });

@@ -5,6 +5,9 @@ import { optionOverrides, sampleFacesOptions } from './query.ts';
 
 export type SampleStatus = 'idle' | 'running' | 'stopping' | 'stopped' | 'done' | 'failed';
 
+/** How long a step's result stays on the screen before the walk goes on. */
+const LOOK_MS = 2000;
+
 /** Ends the walk at a step whose page shows what went wrong. */
 class StepFailed extends Error {}
 
@@ -80,6 +83,10 @@ export class SampleRun {
     if (!condition || this.status !== 'running') throw new StepFailed();
   }
 
+  #letLook(): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+
   async #photos(): Promise<NonNullable<ApplicationParts['photos']['aligned']>> {
     const { photos } = this.#app;
     this.#enter('photos', 'Drawing sample faces');
@@ -89,6 +96,7 @@ export class SampleRun {
     photos.outputKind = 'private';
     await photos.start();
     this.#proceedIf(photos.aligned !== undefined && photos.summary?.cancelled === false);
+    await this.#letLook();
     return photos.aligned!;
   }
 
@@ -103,6 +111,7 @@ export class SampleRun {
     this.#proceedIf(train.dataset.summary !== undefined);
     await train.start();
     this.#proceedIf(train.status === 'finished');
+    await this.#letLook();
     return train.live!.run.id;
   }
 
@@ -115,6 +124,7 @@ export class SampleRun {
     await evaluate.pairs.images.choose([aligned]);
     await evaluate.start();
     this.#proceedIf(evaluate.status === 'done');
+    await this.#letLook();
   }
 
   async #export(runId: string): Promise<void> {

@@ -67,8 +67,11 @@ export function smallSettings(overrides: Partial<ExecutorSettings> = {}): Execut
   };
 }
 
-/** Noise on a brightness that tells the class; rotated, cropped and flipped by the step's draws. */
-export function smallBatch(step: number, count = BATCH_SIZE): LabelledBatch {
+/**
+ * Noise on stripes that tell the class; cropped and flipped by the step's draws, and rotated if wanted, which rounds
+ * to whole levels and so may differ by one between two ways of computing.
+ */
+export function smallBatch(step: number, count = BATCH_SIZE, random_rotate = false): LabelledBatch {
   const size = { width: STORED_SIZE, height: STORED_SIZE };
   const labels = Int32Array.from({ length: count }, (_, index) => hash32(1000 * step + index) % CLASSES);
   const length = STORED_SIZE * STORED_SIZE * 3;
@@ -77,7 +80,7 @@ export function smallBatch(step: number, count = BATCH_SIZE): LabelledBatch {
     const wave = 40 * Math.sin(((at % length) * (labels[image]! + 1)) / 40);
     return 100 + wave + (hash32(at + 7919 * step) % 50);
   });
-  const augmentation = { random_crop: true, random_flip: true, random_rotate: true };
+  const augmentation = { random_crop: true, random_flip: true, random_rotate };
   return {
     count,
     ...size,

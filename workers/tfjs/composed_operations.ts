@@ -198,7 +198,9 @@ export class ComposedOperations implements Operations {
     return tf.tidy(() => {
       const rows = insideCounts(input.shape[1], pool);
       const columns = insideCounts(input.shape[2], pool);
-      const factors = rows.flatMap((row) => columns.map((column) => (pool.size * pool.size) / (row * column)));
+      const factors = rows.flatMap((row) =>
+        columns.map((column) => (pool.size * pool.size) / (row * column)),
+      );
       const scaled = tf.mul(gradient, tf.tensor4d(factors, [1, rows.length, columns.length, 1]));
       return tf
         .engine()

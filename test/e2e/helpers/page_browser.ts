@@ -5,14 +5,8 @@ import { join } from 'node:path';
 import { chromium, type BrowserContext, type Page } from 'playwright-core';
 import { startStaticServer } from '../../../cli/static_server.ts';
 import { chromiumArguments, findChromium } from '../../../scripts/chromium.mjs';
+import { contentSecurityPolicy } from '../../../scripts/content_security_policy.mjs';
 import { distFolder, ensureBuild } from '../../../scripts/ensure_build.mjs';
-
-/**
- * A page's own meta element does not reach its workers: their files' headers do. blob: is for TensorFlow.js, whose
- * threaded WebAssembly backend starts its threads from one.
- */
-export const CONTENT_SECURITY_POLICY =
-  "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' blob:; worker-src 'self' blob:; img-src 'self' blob: data:; style-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'";
 
 export interface PageBrowserOptions {
   readonly colorScheme?: 'light' | 'dark';
@@ -45,7 +39,7 @@ export class PageBrowser {
   static async open(options: PageBrowserOptions = {}): Promise<PageBrowser> {
     if (!options.folder) await ensureBuild({ quiet: true });
     const server = await startStaticServer(options.folder ?? distFolder, async (_request, response) => {
-      response.setHeader('Content-Security-Policy', CONTENT_SECURITY_POLICY);
+      response.setHeader('Content-Security-Policy', contentSecurityPolicy);
       return false;
     });
     const profile = await mkdtemp(join(tmpdir(), 'facenet-page-'));

@@ -85,20 +85,16 @@ ${unroll(tile.rows, (i) => `      sum_${i}_${g} += vec4f(dot(a${i}, w0), dot(a${
   const weightRow = forward
     ? `let k = position * ${channels} + 4u * d;`
     : `let k = position * ${channels} + 4u * column;`;
-  const inner = (checked: boolean): string => `for (var d = 0u; d < ${depth}; d++) {
+  // Where no position falls outside the source, only rows after the last one have no pixel, and those are not stored.
+  const reduction = `for (var d = 0u; d < ${depth}; d++) {
     ${weightRow}
 ${unroll(tile.rows, (i) =>
-  checked
+  geometry.needsBounds
     ? `    let a${i} = select(vec4f(0), load_source(u32(max(pixel${i}, 0)), d), pixel${i} >= 0);`
-    : `    let a${i} = load_source(u32(pixel${i}), d);`,
+    : `    let a${i} = load_source(u32(max(pixel${i}, 0)), d);`,
 )}
     ${multiply}
   }`;
-  const allInside = unroll(tile.rows, (i) => `pixel${i}`, ' | ');
-  const reduction =
-    geometry.needsBounds || geometry.rows % tile.rows !== 0
-      ? `if ((${allInside}) >= 0) { ${inner(false)} } else { ${inner(true)} }`
-      : inner(false);
   const step = forward ? 1 : shape.stride;
   const body = `
   let tile = group * ${WORKGROUP_SIZE}u + lane;
@@ -115,12 +111,13 @@ ${unroll(tile.rows, (i) => `    let pixel${i} = gather_pixel(row${i}, ky, kx);`)
     ${reduction}
   }
   }
-${unroll(
-  groups,
-  (g) => `  if (column + ${g}u < ${allColumns}) {
-${unroll(tile.rows, (i) => `    if (row${i}.inside) { finish(row${i}.pixel, column + ${g}u, sum_${i}_${g}); }`)}
-  }`,
-)}`;
+  var sums = array<vec4f, ${tile.rows * groups}>(${unroll(tile.rows, (i) => unroll(groups, (g) => `sum_${i}_${g}`, ', '), ', ')});
+  for (var i = 0u; i < ${tile.rows}u; i++) {
+    let place = gather_row(phase, row + i);
+    for (var g = 0u; g < ${groups}u; g++) {
+      if (place.inside && column + g < ${allColumns}) { finish(place.pixel, column + g, sums[i * ${groups}u + g]); }
+    }
+  }`;
   return builder.build({
     name: operands.name,
     body,

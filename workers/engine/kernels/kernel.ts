@@ -180,24 +180,22 @@ function accessors(
       : load;
   }
   const at = `let at = row * ${builder.u(channelStride)} + ${builder.u(channelOffset)} + 4u * group;`;
-  const tail = channels % 4;
-  const fullGroups = builder.u(Math.floor(channels / 4));
+  const count = builder.u(channels);
   const lanes = [0, 1, 2, 3];
-  const values = (count: number): string =>
-    `vec4f(${lanes.map((lane) => (lane < count ? `${variable}[at + ${lane}u]` : '0')).join(', ')})`;
+  // Without branches, which cost software adapters more than loads that are thrown away.
   const load = `fn load_${name}(row: u32, group: u32) -> vec4f {
   ${at}
-  if (group < ${fullGroups}) { return ${values(4)}; }
-  ${tail === 0 ? '' : `if (group == ${fullGroups}) { return ${values(tail)}; }`}
-  return vec4f(0);
+  let channel = vec4u(4u * group) + vec4u(0, 1, 2, 3);
+  let values = vec4f(${lanes.map((lane) => `${variable}[at + ${lane}u]`).join(', ')});
+  return select(vec4f(0), values, channel < vec4u(${count}));
 }`;
   if (!writes) return load;
-  const assign = (lane: number): string => `${variable}[at + ${lane}u] = value[${lane}];`;
   return `${load}
 fn store_${name}(row: u32, group: u32, value: vec4f) {
   ${at}
-  if (group < ${fullGroups}) { ${lanes.map(assign).join(' ')} }
-  ${tail === 0 ? '' : `else if (group == ${fullGroups}) { ${lanes.slice(0, tail).map(assign).join(' ')} }`}
+  for (var lane = 0u; lane < 4u; lane++) {
+    if (4u * group + lane < ${count}) { ${variable}[at + lane] = value[lane]; }
+  }
 }`;
 }
 
