@@ -6,10 +6,7 @@
 import { createEngineExecutor, type EngineExecutor } from '../workers/engine/executor.ts';
 import type { EngineDevice } from '../workers/engine/device.ts';
 import { submitDispatches } from '../workers/engine/dispatcher.ts';
-import {
-  operationsOf,
-  type ConvolutionGeometry,
-} from '../workers/engine/kernels/convolution_geometry.ts';
+import { operationsOf, type ConvolutionGeometry } from '../workers/engine/kernels/convolution_geometry.ts';
 import { KernelBuilder, type Kernel } from '../workers/engine/kernels/kernel.ts';
 import type { ConvolutionUse } from '../workers/engine/lowering.ts';
 import { matrixView, storage } from '../workers/engine/tensor_view.ts';
@@ -156,8 +153,13 @@ async function measureConvolutions(
     const { shape } = group[0]!;
     for (const operation of ['forward', 'input_gradient', 'filter_gradient'] as const) {
       const variant =
-        operation === 'filter_gradient' ? variants.filterGradient(shape) : variants.convolution(operation, shape);
-      const milliseconds = await measureKernels(device, convolutionKernels(operation, shape, variant).kernels);
+        operation === 'filter_gradient'
+          ? variants.filterGradient(shape)
+          : variants.convolution(operation, shape);
+      const milliseconds = await measureKernels(
+        device,
+        convolutionKernels(operation, shape, variant).kernels,
+      );
       const gflops = operationsOf(shape) / milliseconds / 1e6;
       figures.push({
         operation,

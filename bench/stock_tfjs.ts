@@ -56,7 +56,7 @@ export async function benchStock(
   const step = async (): Promise<void> => {
     const value = tf.tidy(() => {
       const { value, grads } = tf.variableGrads(loss);
-      optimizer.applyGradients(grads);
+      optimizer.applyGradients(Object.entries(grads).map(([name, tensor]) => ({ name, tensor })));
       return value;
     });
     await value.data();
@@ -139,7 +139,14 @@ function forwardNode(
       const { mean, variance } = tf.moments(input, axes);
       // Its gradient needs a scale to be there.
       const scale = tf.ones([input.shape.at(-1)!]) as Tensor1D;
-      return tf.batchNorm(input, mean as Tensor1D, variance as Tensor1D, variable<Tensor1D>(node.beta), scale, node.epsilon);
+      return tf.batchNorm(
+        input,
+        mean as Tensor1D,
+        variance as Tensor1D,
+        variable<Tensor1D>(node.beta),
+        scale,
+        node.epsilon,
+      );
     }
     case 'relu':
       return tf.relu(value(node.input));

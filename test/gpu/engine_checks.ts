@@ -18,13 +18,7 @@ import {
 } from '../../workers/engine/kernels/filter_gradient.ts';
 import type { NumberMode } from '../../workers/engine/kernels/kernel.ts';
 import { columnPartsLayout, type Cooperation } from '../../workers/engine/kernels/reductions.ts';
-import {
-  freshView,
-  matrixView,
-  rowsOf,
-  storage,
-  type TensorView,
-} from '../../workers/engine/tensor_view.ts';
+import { freshView, matrixView, rowsOf, storage, type TensorView } from '../../workers/engine/tensor_view.ts';
 import type { ConvolutionVariant, GradientVariant } from '../../workers/engine/variants.ts';
 import {
   convolutionReference,
@@ -38,7 +32,12 @@ import {
 } from './engine_support.ts';
 
 /** A view in a memory that is wider than it: its branch of a concatenation. */
-function slicedView(name: string, shape: Parameters<typeof freshView>[1], before: number, after: number): TensorView {
+function slicedView(
+  name: string,
+  shape: Parameters<typeof freshView>[1],
+  before: number,
+  after: number,
+): TensorView {
   const view = freshView(name, shape, before + shape.channels + after);
   return { ...view, channelOffset: before };
 }
@@ -99,7 +98,9 @@ export async function checkConvolution(
       [weights.memory],
       numbers,
     );
-    const expected = convolutionReference(operation, shape, inputValues, outputValues).map((value) => value / 2);
+    const expected = convolutionReference(operation, shape, inputValues, outputValues).map(
+      (value) => value / 2,
+    );
     return relativeError(valuesOfView(found!, weights), expected);
   }
   const forward = operation === 'forward';
@@ -139,7 +140,12 @@ export interface BatchNormErrors {
 /** Forward and backward. @param mean of the inputs, whose deviations are about 0.6 */
 export async function checkBatchNorm(
   device: EngineDevice,
-  shape: { readonly batch: number; readonly height: number; readonly width: number; readonly channels: number },
+  shape: {
+    readonly batch: number;
+    readonly height: number;
+    readonly width: number;
+    readonly channels: number;
+  },
   options: {
     readonly cooperation: Cooperation;
     readonly relu: boolean;
@@ -223,7 +229,10 @@ export async function checkBatchNorm(
     return factor * (value - expectedBeta[c]! / rows - (normal(index) * expectedGamma[c]!) / rows);
   });
   const moved = (offset: number, target: (c: number) => number): Float64Array =>
-    Float64Array.from({ length: channels }, (_, c) => decay * statistics[offset + c]! + (1 - decay) * target(c));
+    Float64Array.from(
+      { length: channels },
+      (_, c) => decay * statistics[offset + c]! + (1 - decay) * target(c),
+    );
   return {
     output: relativeError(valuesOfView(outputMemory!, output), expectedOutput),
     inputGradient: relativeError(valuesOfView(gradientMemory!, gradient), expectedGradient),

@@ -37,9 +37,7 @@ async function train(executor: EngineExecutor, first: number, last: number): Pro
 }
 
 function bits(tensors: NamedTensors): Map<string, number[]> {
-  return new Map(
-    [...tensors].map(([name, { data }]) => [name, [...new Uint32Array(data.slice().buffer)]]),
-  );
+  return new Map([...tensors].map(([name, { data }]) => [name, [...new Uint32Array(data.slice().buffer)]]));
 }
 
 describe('against the tfjs executor', () => {
@@ -49,7 +47,10 @@ describe('against the tfjs executor', () => {
   });
   const cases: readonly (readonly [string, Partial<ExecutorSettings>])[] = [
     ['ADAM', {}],
-    ['ADAGRAD, standardised per image', { optimizer: 'ADAGRAD', useFixedImageStandardization: false, prelogitsNormP: 2, keepProbability: 1 }],
+    [
+      'ADAGRAD, standardised per image',
+      { optimizer: 'ADAGRAD', useFixedImageStandardization: false, prelogitsNormP: 2, keepProbability: 1 },
+    ],
     ['ADADELTA', { optimizer: 'ADADELTA', prelogitsNormP: 3, centerLossFactor: 0 }],
     ['RMSPROP, nothing kept', { optimizer: 'RMSPROP', weightDecay: 0, movingAverageDecay: 0 }],
     ['MOM', { optimizer: 'MOM' }],

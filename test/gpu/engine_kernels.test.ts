@@ -21,13 +21,28 @@ const TILE = {
 
 const SHAPES: readonly (readonly [string, ConvolutionGeometry])[] = [
   ['3×3 SAME', convolutionGeometry({ batch: 2, height: 9, width: 11, channels: 8 }, 12, [3, 3], 1, 'SAME')],
-  ['1×7, odd channels', convolutionGeometry({ batch: 1, height: 7, width: 6, channels: 5 }, 7, [1, 7], 1, 'SAME')],
+  [
+    '1×7, odd channels',
+    convolutionGeometry({ batch: 1, height: 7, width: 6, channels: 5 }, 7, [1, 7], 1, 'SAME'),
+  ],
   ['7×1', convolutionGeometry({ batch: 3, height: 7, width: 6, channels: 4 }, 8, [7, 1], 1, 'SAME')],
-  ['an image, stride 2, VALID', convolutionGeometry({ batch: 2, height: 10, width: 9, channels: 3 }, 16, [3, 3], 2, 'VALID')],
-  ['stride 2, SAME', convolutionGeometry({ batch: 2, height: 10, width: 9, channels: 16 }, 20, [3, 3], 2, 'SAME')],
+  [
+    'an image, stride 2, VALID',
+    convolutionGeometry({ batch: 2, height: 10, width: 9, channels: 3 }, 16, [3, 3], 2, 'VALID'),
+  ],
+  [
+    'stride 2, SAME',
+    convolutionGeometry({ batch: 2, height: 10, width: 9, channels: 16 }, 20, [3, 3], 2, 'SAME'),
+  ],
   ['1×1', convolutionGeometry({ batch: 5, height: 4, width: 3, channels: 36 }, 68, [1, 1], 1, 'SAME')],
-  ['5×5, stride 3', convolutionGeometry({ batch: 2, height: 5, width: 7, channels: 6 }, 9, [5, 5], 3, 'SAME')],
-  ['dense, batch 90', convolutionGeometry({ batch: 90, height: 1, width: 1, channels: 33 }, 10, [1, 1], 1, 'VALID')],
+  [
+    '5×5, stride 3',
+    convolutionGeometry({ batch: 2, height: 5, width: 7, channels: 6 }, 9, [5, 5], 3, 'SAME'),
+  ],
+  [
+    'dense, batch 90',
+    convolutionGeometry({ batch: 90, height: 1, width: 1, channels: 33 }, 10, [1, 1], 1, 'VALID'),
+  ],
 ];
 const OPERATIONS = ['forward', 'input_gradient', 'filter_gradient'] as const;
 
@@ -51,7 +66,9 @@ describe('convolution without workgroup memory', () => {
           operation === 'filter_gradient'
             ? { ...variants.filterGradient(shape), splits: 3 }
             : variants.convolution(operation, shape);
-        expect(await checkConvolution(device, operation, shape, variant, sliceFor(shape))).toBeLessThan(BOUND);
+        expect(await checkConvolution(device, operation, shape, variant, sliceFor(shape))).toBeLessThan(
+          BOUND,
+        );
       });
 });
 
@@ -60,15 +77,26 @@ describe('convolution through workgroup memory', () => {
     for (const operation of OPERATIONS)
       it(`${name}: ${operation}`, async () => {
         const variant = operation === 'filter_gradient' ? { ...TILE, splits: 2 } : TILE;
-        expect(await checkConvolution(device, operation, shape, variant, sliceFor(shape))).toBeLessThan(BOUND);
+        expect(await checkConvolution(device, operation, shape, variant, sliceFor(shape))).toBeLessThan(
+          BOUND,
+        );
       });
 });
 
 describe('batch norm', () => {
   const cases = [
-    [{ batch: 2, height: 5, width: 7, channels: 12 }, { relu: true, hasGamma: false, mean: 0 }],
-    [{ batch: 1, height: 33, width: 31, channels: 7 }, { relu: true, hasGamma: true, mean: 3 }],
-    [{ batch: 6, height: 1, width: 1, channels: 130 }, { relu: false, hasGamma: false, mean: 0 }],
+    [
+      { batch: 2, height: 5, width: 7, channels: 12 },
+      { relu: true, hasGamma: false, mean: 0 },
+    ],
+    [
+      { batch: 1, height: 33, width: 31, channels: 7 },
+      { relu: true, hasGamma: true, mean: 3 },
+    ],
+    [
+      { batch: 6, height: 1, width: 1, channels: 130 },
+      { relu: false, hasGamma: false, mean: 0 },
+    ],
     [
       { batch: 4, height: 17, width: 17, channels: 32 },
       { relu: false, hasGamma: true, mean: 10, slice: { before: 8, after: 4 } },
@@ -93,7 +121,13 @@ describe('bias gradient', () => {
 });
 
 it('sums the filter gradient of the stem over 560,000 pixels', async () => {
-  const shape = convolutionGeometry({ batch: 90, height: 159, width: 159, channels: 3 }, 4, [3, 3], 2, 'VALID');
+  const shape = convolutionGeometry(
+    { batch: 90, height: 159, width: 159, channels: 3 },
+    4,
+    [3, 3],
+    2,
+    'VALID',
+  );
   const variants = defaultVariants({ ...device.traits, isSoftware: true });
   const error = await checkConvolution(device, 'filter_gradient', shape, variants.filterGradient(shape));
   expect(error).toBeLessThan(BOUND);

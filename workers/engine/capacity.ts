@@ -42,7 +42,9 @@ export function planRun(settings: ExecutorSettings, limits: DeviceLimits, varian
   const maximumRangeFloats = alignFloats(Math.floor(limits.maxStorageBufferBindingSize / 8) - 64);
   const lowering = new Lowering({ settings, variants, maximumRangeFloats });
   const kinds =
-    settings.graph.classes > 0 ? (['training', 'evaluation', 'embedding'] as const) : (['embedding'] as const);
+    settings.graph.classes > 0
+      ? (['training', 'evaluation', 'embedding'] as const)
+      : (['embedding'] as const);
   const maximumBlockFloats = Math.floor(limits.maxBufferSize / 4);
   const programs = kinds.map((kind): PlannedProgram => {
     const program = lowering.program(kind);
@@ -50,7 +52,8 @@ export function planRun(settings: ExecutorSettings, limits: DeviceLimits, varian
   });
   const blocks: number[] = [];
   for (const { memory } of programs)
-    for (const [index, floats] of memory.blocks.entries()) blocks[index] = Math.max(blocks[index] ?? 0, floats);
+    for (const [index, floats] of memory.blocks.entries())
+      blocks[index] = Math.max(blocks[index] ?? 0, floats);
   const buffers = lowering.bufferFloats(defaultPixelBytes(settings));
   const floats = [...buffers.values(), ...blocks].reduce((sum, size) => sum + size, 0);
   return { lowering, programs, buffers, blocks, bytes: floats * 4 };

@@ -86,17 +86,20 @@ export class EngineDevice {
   async checked<Value>(phase: string, bytes: number, make: () => Value): Promise<Value> {
     this.device.pushErrorScope('out-of-memory');
     this.device.pushErrorScope('validation');
-    let value: Value;
+    let value: Value | undefined;
+    let thrown: unknown;
     try {
       value = make();
-    } finally {
-      const [invalid, outOfMemory] = [this.device.popErrorScope(), this.device.popErrorScope()];
-      const error = await invalid;
-      const shortage = await outOfMemory;
-      if (shortage) throw new GpuOutOfMemoryError(bytes, shortage.message);
-      if (error) throw new GpuError(phase, error.message);
+    } catch (error) {
+      thrown = error;
     }
-    return value;
+    // Both scopes are popped at once, or the objects of another call would fall into the outer one.
+    const [invalid, outOfMemory] = [this.device.popErrorScope(), this.device.popErrorScope()];
+    const [error, shortage] = [await invalid, await outOfMemory];
+    if (shortage) throw new GpuOutOfMemoryError(bytes, shortage.message);
+    if (error) throw new GpuError(phase, error.message);
+    if (thrown !== undefined) throw thrown as Error;
+    return value as Value;
   }
 
   dispose(): void {

@@ -41,7 +41,10 @@ export class Dispatcher {
   readonly #numbers: NumberMode;
 
   /** @param numbers default: what suits the adapter */
-  constructor(device: EngineDevice, numbers: NumberMode = device.traits.isSoftware ? 'uniform' : 'constants') {
+  constructor(
+    device: EngineDevice,
+    numbers: NumberMode = device.traits.isSoftware ? 'uniform' : 'constants',
+  ) {
     this.#device = device;
     this.#numbers = numbers;
   }
@@ -60,12 +63,22 @@ export class Dispatcher {
         const hasBase = baseAt !== undefined;
         const resources = kernel.bindings.map(({ memory }) => resolve(memory));
         if (numbersAt !== undefined)
-          resources.push({ buffer: uniforms!, offset: numbersAt, size: encodeNumbers(kernel, groups).byteLength });
+          resources.push({
+            buffer: uniforms!,
+            offset: numbersAt,
+            size: encodeNumbers(kernel, groups).byteLength,
+          });
         if (hasBase) resources.push({ buffer: uniforms!, offset: baseAt, size: 16 });
         const pipeline = await this.#pipeline(kernel, groups, hasBase);
         const bindGroup = await this.#bindGroup(kernel, resources, hasBase);
         const grid = hasBase ? { x: Math.min(groups, count - first), y: 1 } : gridOf(groups);
-        return { kernel, pipeline, bindGroup, ...grid, operations: (kernel.operations * grid.x * grid.y) / count };
+        return {
+          kernel,
+          pipeline,
+          bindGroup,
+          ...grid,
+          operations: (kernel.operations * grid.x * grid.y) / count,
+        };
       }),
     );
   }
@@ -135,7 +148,11 @@ export class Dispatcher {
     if (!layout) {
       layout = this.#device.device.createBindGroupLayout({
         label: key,
-        entries: types.map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
+        entries: types.map((type, binding) => ({
+          binding,
+          visibility: GPUShaderStage.COMPUTE,
+          buffer: { type },
+        })),
       });
       this.#layouts.set(key, layout);
     }
@@ -175,7 +192,11 @@ export class Dispatcher {
     }
   }
 
-  #bindGroup(kernel: Kernel, resources: readonly GPUBufferBinding[], hasBase: boolean): Promise<GPUBindGroup> {
+  #bindGroup(
+    kernel: Kernel,
+    resources: readonly GPUBufferBinding[],
+    hasBase: boolean,
+  ): Promise<GPUBindGroup> {
     return this.#device.checked(kernel.name, 0, () =>
       this.#device.device.createBindGroup({
         label: kernel.name,

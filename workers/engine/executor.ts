@@ -433,7 +433,8 @@ function encodeTransforms({ count, transforms }: ImageBatch): Int32Array<ArrayBu
 /** Whole words, then the rest padded: writeBuffer takes multiples of 4 bytes. */
 function uploadBytes(queue: GPUQueue, buffer: GPUBuffer, bytes: Uint8Array): void {
   const whole = bytes.byteLength - (bytes.byteLength % 4);
-  const data = bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes);
+  const data =
+    bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes);
   queue.writeBuffer(buffer, 0, data, 0, whole);
   if (whole === bytes.byteLength) return;
   const rest = new Uint8Array(4);

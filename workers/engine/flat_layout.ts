@@ -27,7 +27,11 @@ export interface FlatLayout {
 export function flatLayout(graph: Graph): FlatLayout {
   const regions = new Map<string, BufferRegion>();
   const specs = new Map(graph.parameters.map((spec) => [spec.name, spec]));
-  const place = (buffer: 'parameters' | 'statistics', selected: readonly ParameterSpec[], start: number): number => {
+  const place = (
+    buffer: 'parameters' | 'statistics',
+    selected: readonly ParameterSpec[],
+    start: number,
+  ): number => {
     let offset = start;
     for (const { name, shape } of selected) {
       const floats = alignFloats(elementCount(shape));
@@ -37,13 +41,21 @@ export function flatLayout(graph: Graph): FlatLayout {
     return offset;
   };
   const trainable = graph.parameters.filter((spec) => spec.trainable);
-  const regularizedFloats = place('parameters', trainable.filter((spec) => spec.regularized), 0);
+  const regularizedFloats = place(
+    'parameters',
+    trainable.filter((spec) => spec.regularized),
+    0,
+  );
   const trainableFloats = place(
     'parameters',
     trainable.filter((spec) => !spec.regularized),
     regularizedFloats,
   );
-  const statisticsFloats = place('statistics', graph.parameters.filter((spec) => !spec.trainable), 0);
+  const statisticsFloats = place(
+    'statistics',
+    graph.parameters.filter((spec) => !spec.trainable),
+    0,
+  );
   const find = <Value>(map: ReadonlyMap<string, Value>, name: string): Value => {
     const value = map.get(name);
     if (value === undefined) throw new Error(`There is no parameter ${name}.`);

@@ -24,10 +24,7 @@ import {
   type BatchNormOperands,
 } from './kernels/batch_norm.ts';
 import { convolutionDirect, type ConvolutionOperands } from './kernels/convolution_direct.ts';
-import {
-  convolutionGeometry,
-  type ConvolutionGeometry,
-} from './kernels/convolution_geometry.ts';
+import { convolutionGeometry, type ConvolutionGeometry } from './kernels/convolution_geometry.ts';
 import { convolutionTiled } from './kernels/convolution_tiled.ts';
 import { addScaled, copy, dropout, relu, reluGradient } from './kernels/elementwise.ts';
 import type { InferenceNorm } from './kernels/epilogue.ts';
@@ -217,7 +214,8 @@ export class Lowering {
   ): TensorView {
     const [input] = inputs as [TensorView];
     const name = layer.output;
-    if (layer.kind === 'product') return this.#forwardProduct(kernels, layer, shape, inputs, target(), training);
+    if (layer.kind === 'product')
+      return this.#forwardProduct(kernels, layer, shape, inputs, target(), training);
     if (layer.kind === 'norm') {
       const output = target();
       if (training) this.#normalize(kernels, layer.node, layer.relu, input, output, name, training);
@@ -272,9 +270,7 @@ export class Lowering {
         const { keepProbability } = this.#settings;
         if (!training || keepProbability >= 1) return input;
         const output = target();
-        kernels.push(
-          dropout(`${name} dropout`, input, output, keepProbability, this.#region('step'), false),
-        );
+        kernels.push(dropout(`${name} dropout`, input, output, keepProbability, this.#region('step'), false));
         return output;
       }
       case 'l2_normalize': {
@@ -310,7 +306,10 @@ export class Lowering {
     const { node, norm, residual } = layer;
     const geometry = geometryOf(layer, inputs[0]!);
     const bias = node.biases === undefined ? undefined : this.#parameter(node.biases);
-    const operands = (result: TensorView, epilogue: ConvolutionOperands['epilogue']): ConvolutionOperands => ({
+    const operands = (
+      result: TensorView,
+      epilogue: ConvolutionOperands['epilogue'],
+    ): ConvolutionOperands => ({
       name: `${node.name} forward`,
       shape: geometry,
       source: inputs[0]!,
@@ -433,9 +432,7 @@ export class Lowering {
       ),
     );
     const squares = weightDecay === 0 ? undefined : this.#squaredWeights(kernels);
-    kernels.push(
-      metrics({ metrics: this.#region('metrics'), step }, results, 4, squares, cooperation),
-    );
+    kernels.push(metrics({ metrics: this.#region('metrics'), step }, results, 4, squares, cooperation));
 
     for (const layer of [...layers].reverse()) {
       const gradient = gradients.get(layer.output);
@@ -536,7 +533,15 @@ export class Lowering {
         const input = target(node.input);
         kernels.push(
           node.kind === 'max_pool'
-            ? maxPoolGradient(`${name} gradient`, value(node.input), value(name), gradient, input.view, node, input.accumulate)
+            ? maxPoolGradient(
+                `${name} gradient`,
+                value(node.input),
+                value(name),
+                gradient,
+                input.view,
+                node,
+                input.accumulate,
+              )
             : averagePoolGradient(`${name} gradient`, gradient, input.view, node, input.accumulate),
         );
         return;
@@ -560,7 +565,14 @@ export class Lowering {
         if (keepProbability >= 1) return pass(node.input, gradient);
         const input = target(node.input);
         kernels.push(
-          dropout(`${name} gradient`, gradient, input.view, keepProbability, this.#region('step'), input.accumulate),
+          dropout(
+            `${name} gradient`,
+            gradient,
+            input.view,
+            keepProbability,
+            this.#region('step'),
+            input.accumulate,
+          ),
         );
         return;
       }
@@ -654,7 +666,9 @@ export class Lowering {
     const result = this.#parameter(weights, 'gradients');
     const rows = rowsOf(result);
     const single = variant.splits === 1;
-    const parts = single ? undefined : storage('filter gradient parts', variant.splits * rows * shape.filters);
+    const parts = single
+      ? undefined
+      : storage('filter gradient parts', variant.splits * rows * shape.filters);
     const operands: FilterGradientOperands = {
       name: `${name} filter gradient`,
       shape,
@@ -664,7 +678,9 @@ export class Lowering {
       scale: single ? scale : 1,
     };
     kernels.push(
-      variant.kind === 'direct' ? filterGradientDirect(operands, variant) : filterGradientTiled(operands, variant),
+      variant.kind === 'direct'
+        ? filterGradientDirect(operands, variant)
+        : filterGradientTiled(operands, variant),
     );
     if (parts)
       kernels.push(
@@ -697,7 +713,13 @@ export class Lowering {
     const step = this.#region('step');
     const results = storage('row results', rowResultsFloats(batchSize));
     kernels.push(
-      crossEntropy(values.get(name)!, { labels: this.#region('labels'), step }, results, undefined, cooperation),
+      crossEntropy(
+        values.get(name)!,
+        { labels: this.#region('labels'), step },
+        results,
+        undefined,
+        cooperation,
+      ),
       metrics({ metrics: this.#region('metrics'), step }, results, 2, undefined, cooperation),
     );
     return kernels;

@@ -43,12 +43,19 @@ export function convolutionKernels(
   operation: ConvolutionOperation,
   shape: ConvolutionGeometry,
   variant: ConvolutionVariant | GradientVariant,
-): { readonly kernels: readonly Kernel[]; readonly views: Readonly<Record<'input' | 'weights' | 'output', TensorView>> } {
+): {
+  readonly kernels: readonly Kernel[];
+  readonly views: Readonly<Record<'input' | 'weights' | 'output', TensorView>>;
+} {
   const { batch, height, width, channels, outHeight, outWidth, filters } = shape;
   const positions = shape.kernelHeight * shape.kernelWidth;
   const input = freshView('input', { batch, height, width, channels });
   const output = freshView('output', { batch, height: outHeight, width: outWidth, channels: filters });
-  const weights = matrixView(storage('weights', positions * channels * filters), positions * channels, filters);
+  const weights = matrixView(
+    storage('weights', positions * channels * filters),
+    positions * channels,
+    filters,
+  );
   const views = { input, weights, output };
   if (operation !== 'filter_gradient') {
     const operands = {
@@ -77,10 +84,11 @@ export function convolutionKernels(
     scale: 1,
   };
   const kernel =
-    variant.kind === 'direct' ? filterGradientDirect(operands, variant) : filterGradientTiled(operands, variant);
+    variant.kind === 'direct'
+      ? filterGradientDirect(operands, variant)
+      : filterGradientTiled(operands, variant);
   return {
-    kernels:
-      splits === 1 ? [kernel] : [kernel, sumOfParts('sum', parts, splits, size, weights.memory, 1)],
+    kernels: splits === 1 ? [kernel] : [kernel, sumOfParts('sum', parts, splits, size, weights.memory, 1)],
     views,
   };
 }
@@ -97,7 +105,11 @@ export async function measureKernels(device: EngineDevice, kernels: readonly Ker
   const bytes = blocks.reduce((sum, floats) => sum + floats * 4, 0);
   const arena = await device.checked('tuning', bytes, () =>
     blocks.map((floats) =>
-      gpu.createBuffer({ label: 'tuning', size: floats * 4, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST }),
+      gpu.createBuffer({
+        label: 'tuning',
+        size: floats * 4,
+        usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
+      }),
     ),
   );
   const dispatcher = new Dispatcher(device);

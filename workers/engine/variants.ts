@@ -2,11 +2,7 @@
  * Which kernel computes a convolution: with or without workgroup memory, with which tile. `defaultVariants` chooses by
  * the kind of adapter and the shape; tuning.ts chooses by measurement among the candidates listed here.
  */
-import {
-  geometryKey,
-  operationsOf,
-  type ConvolutionGeometry,
-} from './kernels/convolution_geometry.ts';
+import { geometryKey, operationsOf, type ConvolutionGeometry } from './kernels/convolution_geometry.ts';
 import type { DirectTile } from './kernels/convolution_direct.ts';
 import { threadsOf, workgroupBytesOf, type BlockTile } from './kernels/convolution_tiled.ts';
 import type { BlockGradientTile, DirectGradientTile } from './kernels/filter_gradient.ts';
@@ -72,11 +68,18 @@ export function convolutionCandidates(traits: AdapterTraits): ConvolutionVariant
 
 export function gradientCandidates(shape: ConvolutionGeometry, traits: AdapterTraits): GradientVariant[] {
   if (traits.isSoftware)
-    return DIRECT_GRADIENT_TILES.map((tile) => ({ ...tile, splits: splitsFor(shape, tile, SOFTWARE_THREADS) }));
+    return DIRECT_GRADIENT_TILES.map((tile) => ({
+      ...tile,
+      splits: splitsFor(shape, tile, SOFTWARE_THREADS),
+    }));
   return BLOCK_TILES.filter((tile) => fits(tile, traits) && dividesFetches(tile)).flatMap((tile) =>
-    [...new Set([HARDWARE_GROUPS / 2, HARDWARE_GROUPS, 2 * HARDWARE_GROUPS].map((wanted) => splitsFor(shape, tile, wanted)))].map(
-      (splits) => ({ ...tile, splits }),
-    ),
+    [
+      ...new Set(
+        [HARDWARE_GROUPS / 2, HARDWARE_GROUPS, 2 * HARDWARE_GROUPS].map((wanted) =>
+          splitsFor(shape, tile, wanted),
+        ),
+      ),
+    ].map((splits) => ({ ...tile, splits })),
   );
 }
 
@@ -84,7 +87,7 @@ export function gradientCandidates(shape: ConvolutionGeometry, traits: AdapterTr
 function dividesFetches(tile: BlockTile): boolean {
   const threads = threadsOf(tile);
   return (
-    (tile.blockDepth * tile.blockRows) / 4 % threads === 0 &&
+    ((tile.blockDepth * tile.blockRows) / 4) % threads === 0 &&
     ((tile.blockDepth * tile.blockColumns) / 4) % threads === 0 &&
     threads % (tile.blockRows / 4) === 0
   );
@@ -103,7 +106,8 @@ function splitsFor(
   const tiles =
     tile.kind === 'direct'
       ? positions * Math.ceil(shape.channels / rows) * Math.ceil(shape.filters / columns)
-      : Math.ceil((positions * Math.ceil(shape.channels / 4) * 4) / rows) * Math.ceil(shape.filters / columns);
+      : Math.ceil((positions * Math.ceil(shape.channels / 4) * 4) / rows) *
+        Math.ceil(shape.filters / columns);
   const forAccuracy = Math.ceil(pixels / MAXIMUM_PIXELS_PER_SPLIT);
   const forWork = Math.min(Math.ceil(wanted / tiles), Math.max(Math.floor(pixels / 64), 1));
   const size = positions * shape.channels * shape.filters;
@@ -134,7 +138,11 @@ export function defaultVariants(traits: AdapterTraits): Variants {
     },
     filterGradient: (shape) => {
       const rows = shape.kernelHeight * shape.kernelWidth * shape.channels;
-      const tile = largestThatFills(usable.filter(dividesFetches), () => Infinity, Math.min(rows, shape.filters));
+      const tile = largestThatFills(
+        usable.filter(dividesFetches),
+        () => Infinity,
+        Math.min(rows, shape.filters),
+      );
       return { ...tile, splits: splitsFor(shape, tile, HARDWARE_GROUPS) };
     },
   };
@@ -148,7 +156,8 @@ function largestThatFills(
 ): BlockTile {
   const enough = 128;
   return (
-    tiles.findLast((tile) => tile.blockColumns <= Math.max(columns, 32) && groups(tile) >= enough) ?? tiles[0]!
+    tiles.findLast((tile) => tile.blockColumns <= Math.max(columns, 32) && groups(tile) >= enough) ??
+    tiles[0]!
   );
 }
 

@@ -146,9 +146,7 @@ export function normalizeWithMovingStatistics(
 /** The gradient as it is before the ReLU, from the one behind it; sees `normal`. */
 function gradientBeforeRelu({ relu, gamma }: BatchNormOperands): string {
   const load = 'load_gradient(row, group_index)';
-  return relu
-    ? `select(vec4f(0), ${load}, normal${gamma ? ' * gamma' : ''} + beta > vec4f(0))`
-    : load;
+  return relu ? `select(vec4f(0), ${load}, normal${gamma ? ' * gamma' : ''} + beta > vec4f(0))` : load;
 }
 
 function loadParameters({ relu, gamma }: BatchNormOperands): string {

@@ -200,7 +200,9 @@ ${unroll(
     if (row.inside) {
 ${unroll(
   tile.threadColumns / 4,
-  (g) => `      let column${g} = first_column + thread_column + ${g * (tile.blockColumns / tile.threadColumns)}u;
+  (
+    g,
+  ) => `      let column${g} = first_column + thread_column + ${g * (tile.blockColumns / tile.threadColumns)}u;
       if (column${g} < ${allColumns}) {
         finish(row.pixel, column${g}, select(select(sum_${4 * i}_${g}, sum_${4 * i + 1}_${g}, r == 1u), select(sum_${4 * i + 2}_${g}, sum_${4 * i + 3}_${g}, r == 3u), r >= 2u));
       }`,

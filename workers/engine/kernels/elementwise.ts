@@ -5,12 +5,7 @@ import { KernelBuilder, type Kernel } from './kernel.ts';
 
 const WORKGROUP_SIZE = 64;
 
-function elementwise(
-  builder: KernelBuilder,
-  name: string,
-  output: TensorView,
-  expression: string,
-): Kernel {
+function elementwise(builder: KernelBuilder, name: string, output: TensorView, expression: string): Kernel {
   const groups = Math.ceil(output.channels / 4);
   const vectors = rowsOf(output) * groups;
   return builder.build({
@@ -27,12 +22,23 @@ function elementwise(
 }
 
 /** output ← input, or output + input */
-export function copy(name: string, input: TensorView, output: TensorView, accumulate: boolean, scale = 1): Kernel {
+export function copy(
+  name: string,
+  input: TensorView,
+  output: TensorView,
+  accumulate: boolean,
+  scale = 1,
+): Kernel {
   const builder = new KernelBuilder();
   builder.view('input', input, 'read');
   builder.view('output', output, 'write');
   const scaled = `${scale === 1 ? '' : `${builder.f(scale)} * `}load_input(row, group_index)`;
-  return elementwise(builder, name, output, accumulate ? `load_output(row, group_index) + ${scaled}` : scaled);
+  return elementwise(
+    builder,
+    name,
+    output,
+    accumulate ? `load_output(row, group_index) + ${scaled}` : scaled,
+  );
 }
 
 /** output ← input + scale · residual, with ReLU if wanted */
@@ -100,5 +106,10 @@ export function dropout(
 }
 fn mask(index: u32) -> vec4f { return vec4f(keeps(index), keeps(index + 1u), keeps(index + 2u), keeps(index + 3u)); }`);
   const masked = `load_input(row, group_index) * mask(row * ${builder.u(input.channels)} + 4u * group_index)`;
-  return elementwise(builder, name, output, accumulate ? `load_output(row, group_index) + ${masked}` : masked);
+  return elementwise(
+    builder,
+    name,
+    output,
+    accumulate ? `load_output(row, group_index) + ${masked}` : masked,
+  );
 }

@@ -5,13 +5,7 @@
  */
 import { matrixView, type Memory, type TensorView } from '../tensor_view.ts';
 import { isMatrixProduct, operationsOf, type ConvolutionGeometry } from './convolution_geometry.ts';
-import {
-  declareTiles,
-  multiplyTiles,
-  startTile,
-  threadsOf,
-  type BlockTile,
-} from './convolution_tiled.ts';
+import { declareTiles, multiplyTiles, startTile, threadsOf, type BlockTile } from './convolution_tiled.ts';
 import { KernelBuilder, unroll, type Kernel } from './kernel.ts';
 
 /** A thread's tile of input channels (rows) × filters (columns), without workgroup memory. */
@@ -44,7 +38,12 @@ function weightRowsOf(shape: ConvolutionGeometry): number {
 }
 
 /** Loads a place's part of `rows` into the sums; sees `position`, `channel` (a group of 4), `filter` and `split`. */
-function sumLines(builder: KernelBuilder, shape: ConvolutionGeometry, splits: number, add: (input: string, gradient: string) => string): string {
+function sumLines(
+  builder: KernelBuilder,
+  shape: ConvolutionGeometry,
+  splits: number,
+  add: (input: string, gradient: string) => string,
+): string {
   if (isMatrixProduct(shape)) {
     const pixels = shape.batch * shape.height * shape.width;
     const shareOfSplit = builder.u(Math.ceil(pixels / splits));
@@ -219,7 +218,9 @@ ${unroll(
     if (row_group < ${allRowGroups}) {
 ${unroll(
   tile.threadColumns / 4,
-  (g) => `      let column${g} = first_column + thread_column + ${g * (tile.blockColumns / tile.threadColumns)}u;
+  (
+    g,
+  ) => `      let column${g} = first_column + thread_column + ${g * (tile.blockColumns / tile.threadColumns)}u;
       if (column${g} < ${filters}) {
 ${unroll(
   4,

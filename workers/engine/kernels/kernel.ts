@@ -262,7 +262,10 @@ function numberVectors(kernel: Kernel): number {
 export function encodeNumbers(kernel: Kernel, groups: number): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(4 * numberVectors(kernel));
   const view = new DataView(words.buffer);
-  for (const [index, { type, value }] of [...kernel.numbers, ...gridNumbers(kernel, gridOf(groups).x)].entries())
+  for (const [index, { type, value }] of [
+    ...kernel.numbers,
+    ...gridNumbers(kernel, gridOf(groups).x),
+  ].entries())
     if (type === 'f32') view.setFloat32(4 * index, value, true);
     else view.setInt32(4 * index, value, true);
   return words;

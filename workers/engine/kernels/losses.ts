@@ -16,13 +16,7 @@ export function rowResultsFloats(rows: number): number {
 }
 
 /** Order of the metrics in their buffer. */
-export const METRICS = [
-  'crossEntropy',
-  'accuracy',
-  'prelogitsNorm',
-  'centerLoss',
-  'squaredWeights',
-] as const;
+export const METRICS = ['crossEntropy', 'accuracy', 'prelogitsNorm', 'centerLoss', 'squaredWeights'] as const;
 export const METRIC_FLOATS = 8;
 
 /**
@@ -108,7 +102,11 @@ export interface PrelogitsLosses {
  */
 export function prelogitsLosses(
   prelogits: TensorView,
-  buffers: { readonly labels: BufferRegion; readonly step: BufferRegion; readonly centers?: BufferRegion | undefined },
+  buffers: {
+    readonly labels: BufferRegion;
+    readonly step: BufferRegion;
+    readonly centers?: BufferRegion | undefined;
+  },
   results: Memory,
   gradient: TensorView,
   { normFactor, normP, centerFactor }: PrelogitsLosses,
@@ -123,7 +121,11 @@ export function prelogitsLosses(
   builder.view('gradient', gradient, 'write');
   const size = prelogits.channels;
   if (buffers.centers)
-    builder.view('centers', matrixView(buffers.centers, Math.floor(buffers.centers.floats / size), size), 'read');
+    builder.view(
+      'centers',
+      matrixView(buffers.centers, Math.floor(buffers.centers.floats / size), size),
+      'read',
+    );
   const rows = rowsOf(prelogits);
   const groups = Math.ceil(size / 4);
   const threads = rowThreads(builder, rows, cooperation);
@@ -134,7 +136,13 @@ export function prelogitsLosses(
       ? 'vec4f(1)'
       : `select(vec4f(1), vec4f(${[0, 1, 2, 3].map((i) => (i < tail ? 1 : 0)).join(', ')}), g == ${groups - 1}u)`;
   const power = (exponent: number): string =>
-    exponent === 0 ? 'vec4f(1)' : exponent === 1 ? 'magnitude' : exponent === 2 ? 'magnitude * magnitude' : `pow(magnitude, vec4f(${float(exponent)}))`;
+    exponent === 0
+      ? 'vec4f(1)'
+      : exponent === 1
+        ? 'magnitude'
+        : exponent === 2
+          ? 'magnitude * magnitude'
+          : `pow(magnitude, vec4f(${float(exponent)}))`;
   const loop = (code: string): string =>
     `for (var g = lane_of_row; g < ${groups}u; g += ${threads.lanes}u) {
     let value = load_prelogits(row, g);
@@ -177,7 +185,11 @@ export function updateCenters(
   builder.memory('step', buffers.step, 'Step', 'uniform');
   builder.view('prelogits', prelogits, 'read');
   const size = prelogits.channels;
-  builder.view('centers', matrixView(buffers.centers, Math.floor(buffers.centers.floats / size), size), 'write');
+  builder.view(
+    'centers',
+    matrixView(buffers.centers, Math.floor(buffers.centers.floats / size), size),
+    'write',
+  );
   const groups = Math.ceil(size / 4);
   const rows = rowsOf(prelogits);
   return builder.build({

@@ -51,7 +51,14 @@ function perPixel(builder: KernelBuilder, name: string, view: TensorView, code: 
 }
 
 /** The part of the window of output (x, y) that lies inside the input. */
-function windowInside(builder: KernelBuilder, input: TensorView, pool: PoolWindow, { top, left }: PoolGeometry, x: string, y: string): string {
+function windowInside(
+  builder: KernelBuilder,
+  input: TensorView,
+  pool: PoolWindow,
+  { top, left }: PoolGeometry,
+  x: string,
+  y: string,
+): string {
   return `let begin_y = max(${y} * ${builder.i(pool.stride)} - ${builder.i(top)}, 0);
     let end_y = min(${y} * ${builder.i(pool.stride)} - ${builder.i(top)} + ${builder.i(pool.size)}, ${builder.i(input.height)});
     let begin_x = max(${x} * ${builder.i(pool.stride)} - ${builder.i(left)}, 0);
@@ -91,7 +98,11 @@ export function pool(
 }
 
 /** The outputs whose windows hold the input's pixel (x, y). */
-function windowsOf(builder: KernelBuilder, { size, stride }: PoolWindow, { top, left, outHeight, outWidth }: PoolGeometry): string {
+function windowsOf(
+  builder: KernelBuilder,
+  { size, stride }: PoolWindow,
+  { top, left, outHeight, outWidth }: PoolGeometry,
+): string {
   return `let first_y = max(y + ${builder.i(top)} - ${builder.i(size - stride)}, 0) / ${builder.i(stride)};
   let last_y = min((y + ${builder.i(top)}) / ${builder.i(stride)}, ${builder.i(outHeight - 1)});
   let first_x = max(x + ${builder.i(left)} - ${builder.i(size - stride)}, 0) / ${builder.i(stride)};

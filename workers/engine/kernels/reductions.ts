@@ -23,7 +23,10 @@ export interface ColumnParts {
   readonly view: TensorView;
 }
 
-export function columnPartsLayout(rows: number, channels: number): { parts: number; rowsPerPart: number; floats: number } {
+export function columnPartsLayout(
+  rows: number,
+  channels: number,
+): { parts: number; rowsPerPart: number; floats: number } {
   const rowsPerPart = Math.ceil(rows / Math.min(COLUMN_PARTS, rows));
   const parts = Math.ceil(rows / rowsPerPart);
   return { parts, rowsPerPart, floats: parts * 2 * Math.ceil(channels / 4) * 4 };
@@ -80,9 +83,7 @@ ${declareSums}
   const across = Math.min(powerOfTwoAtLeast(groups), 16);
   const down = SHARED_THREADS / across;
   const blocks = Math.ceil(groups / across);
-  builder.declare(
-    unroll(sums, (i) => `var<workgroup> shared_${i}: array<vec4f, ${SHARED_THREADS}>;`),
-  );
+  builder.declare(unroll(sums, (i) => `var<workgroup> shared_${i}: array<vec4f, ${SHARED_THREADS}>;`));
   return builder.build({
     name,
     workgroupSize: SHARED_THREADS,
@@ -122,7 +123,12 @@ export interface RowThreads {
 }
 
 /** @param lanes of a row where a workgroup shares it */
-export function rowThreads(builder: KernelBuilder, rows: number, cooperation: Cooperation, lanes = 64): RowThreads {
+export function rowThreads(
+  builder: KernelBuilder,
+  rows: number,
+  cooperation: Cooperation,
+  lanes = 64,
+): RowThreads {
   return cooperation === 'alone'
     ? {
         workgroupSize: ALONE_THREADS,
