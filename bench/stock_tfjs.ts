@@ -46,7 +46,9 @@ export async function benchStock(
     const squares = graph.parameters
       .filter(({ regularized }) => regularized)
       .map(({ name }) => tf.sum(tf.square(variables.get(name)!)));
-    const regularization = tf.mul(tf.addN(squares), settings.weightDecay / 2);
+    // Not addN: its kernel binds a buffer for each of them, and there are more than a device takes.
+    const total = squares.reduce((sum, square) => tf.add(sum, square));
+    const regularization = tf.mul(total, settings.weightDecay / 2);
     const norm = tf.mul(
       tf.mean(tf.sum(tf.add(tf.abs(prelogits), 1e-4), -1)),
       settings.prelogitsNormLossFactor,

@@ -3,7 +3,7 @@
  * Functions among the arguments and errors in the results cannot cross to it as they are; see terminal_bridge.ts.
  */
 import { proxy, type Remote } from 'comlink';
-import { alignWorker, datasetWorker, trainWorker, type LazyWorker } from './state/workers.ts';
+import { alignWorker, datasetWorker, libraryWorker, trainWorker, type LazyWorker } from './state/workers.ts';
 import {
   CALLBACK_BINDING,
   type CallbackMark,
@@ -16,10 +16,12 @@ import {
 /** The terminal front end knows the workers' types; here any method will do. */
 type AnyApi = Record<string, (...args: unknown[]) => unknown>;
 
-const workers = { align: alignWorker, dataset: datasetWorker, train: trainWorker } as unknown as Record<
-  WorkerName,
-  LazyWorker<AnyApi>
->;
+const workers = {
+  align: alignWorker,
+  dataset: datasetWorker,
+  train: trainWorker,
+  library: libraryWorker,
+} as unknown as Record<WorkerName, LazyWorker<AnyApi>>;
 
 async function call(worker: WorkerName, method: string, args: readonly unknown[]): Promise<CallOutcome> {
   const callbacks: Promise<void>[] = [];

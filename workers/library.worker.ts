@@ -24,6 +24,9 @@ const api: LibraryWorkerApi = {
     });
   },
   deleteRun: runs.deleteRun,
+  async setNotes(runId, notes) {
+    if (!(await runs.setNotes(runId, notes))) throw new RunMissingError(runId);
+  },
   rememberFolder: folders.rememberFolder,
   listFolders: folders.listFolders,
   forgetFolder: folders.forgetFolder,

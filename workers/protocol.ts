@@ -65,6 +65,18 @@ export interface DatasetWorkerApi {
   ): Promise<DirectoryReference>;
   /** Small pictures for a grid: at most `count` images of the folder, spread over its classes. */
   thumbnails(references: DirectoryReference[], count: number, sizePx: number): Promise<Thumbnail[]>;
+  /** Keeps folders open for `list` and `pictures`, which know them by the number. */
+  open(references: DirectoryReference[]): Promise<number>;
+  /** The paths of all images, in order, with NUL between them: one long text crosses faster than 100,000 short ones. */
+  list(folder: number): Promise<string>;
+  /** Those of the images that can be decoded. */
+  pictures(folder: number, paths: readonly string[], shape: PictureShape): Promise<Thumbnail[]>;
+}
+
+/** The middle square, or the whole photo with this as its longer side at most. */
+export interface PictureShape {
+  readonly sizePx: number;
+  readonly isWhole: boolean;
 }
 
 export interface Thumbnail {
@@ -105,6 +117,8 @@ export interface AlignRequest {
   readonly output: AlignOutput;
   readonly options: AlignOptions;
   readonly backend?: BackendName | undefined;
+  /** Only these photos, by their paths; default: all. */
+  readonly paths?: readonly string[] | undefined;
 }
 
 /** A face in the original photo's pixels. */
@@ -141,6 +155,13 @@ export type AlignEvent =
       readonly thumbnail?: ImageBitmap | undefined;
     }
   | { readonly kind: 'failed'; readonly failure: AlignFailure }
+  /**
+   * The permission for a folder was withdrawn. The job waits: ask for the permission again, then call resume(), or
+   * cancel().
+   */
+  | { readonly kind: 'paused'; readonly message: string }
+  /** It goes on after such a pause. */
+  | { readonly kind: 'resumed' }
   | {
       readonly kind: 'progress';
       readonly done: number;
@@ -237,6 +258,8 @@ export interface RunRecord {
   readonly device: string;
   readonly lastEvaluation?: EvaluationSummary | undefined;
   readonly error?: string | undefined;
+  /** What the person wrote about it. */
+  readonly notes?: string | undefined;
 }
 
 /** One step, as charts and logs need it. */
@@ -373,19 +396,125 @@ export interface EvaluationProgress {
   readonly imagesPerSecond: number;
 }
 
-export type ExportFormat = 'tfjs' | 'safetensors';
+/** `safetensors` with the original's names, `safetensors-pytorch` with facenet-pytorch's. */
+export type ExportFormat = 'tfjs' | 'onnx' | 'safetensors' | 'safetensors-pytorch';
 
 export interface ExportRequest {
   readonly model: ModelReference;
+  /** tfjs and onnx get their batch norms folded into the convolutions; safetensors keeps all variables. */
   readonly format: ExportFormat;
-  /** Fold batch norms into the convolutions. Always done for tfjs; safetensors keeps the original's variables. */
+  /** How weights are stored; default float32. float16 halves the files, and readers compute with float32. */
+  readonly dtype?: 'float32' | 'float16' | undefined;
+  /** Of onnx: [N, S, S, 3], the default, or [N, 3, S, S]. */
+  readonly inputLayout?: 'nhwc' | 'nchw' | undefined;
+  /** Of onnx: the model standardises by itself, its input are values 0 … 255. Default: false. */
+  readonly includeStandardization?: boolean | undefined;
   readonly output: AlignOutput;
+}
+
+/** What of a foreign file maps to the network's parameters. */
+export interface ImportReport {
+  readonly file: string;
+  /** E.g. `PyTorch state dict`. */
+  readonly kind: string;
+  /** Whose names they are: `facenet-pytorch`. */
+  readonly program: string;
+  readonly model_def: string;
+  readonly embedding_size: number;
+  /** The number of the network's parameters. */
+  readonly total: number;
+  /** The classifier's two are among them where they fit. */
+  readonly mapped: readonly { readonly parameter: string; readonly source: string }[];
+  readonly missing: readonly string[];
+  readonly wrongShapes: readonly {
+    readonly parameter: string;
+    readonly expected: readonly number[];
+    readonly found: readonly number[];
+  }[];
+  readonly extra: readonly string[];
+  /** The number of batch norms whose factor was folded into the layer before. */
+  readonly foldedGammas: number;
+  readonly notes: readonly string[];
 }
 
 export interface ExportSummary {
   readonly files: readonly { readonly path: string; readonly sizeBytes: number }[];
   /** Largest absolute difference of the embeddings between the model and its reloaded export, over test images. */
   readonly verifiedMaxAbsError: number;
+}
+
+/** The original's export_embeddings: a folder of aligned faces → embeddings.npy, labels.npy, label_strings.npy. */
+export interface EmbedRequest {
+  readonly model: ModelReference;
+  readonly images: readonly DirectoryReference[];
+  readonly output: AlignOutput;
+  readonly batch_size: number;
+  readonly backend?: BackendName | undefined;
+}
+
+export interface EmbedSummary {
+  readonly imageCount: number;
+  readonly embeddingSize: number;
+  readonly classNames: readonly string[];
+  /** Images that could not be read, and are left out: why. */
+  readonly failures: readonly string[];
+  readonly files: readonly { readonly path: string; readonly sizeBytes: number }[];
+}
+
+/** The original's compare: photos as taken, aligned on the spot. */
+export interface CompareRequest {
+  readonly model: ModelReference;
+  readonly images: readonly { readonly directory: DirectoryReference; readonly path: string }[];
+  /** Around the face, pixels of the photo. */
+  readonly margin: number;
+  /** PNG files of the aligned faces come back. */
+  readonly includeCrops?: boolean | undefined;
+  readonly backend?: BackendName | undefined;
+}
+
+export interface CompareResult {
+  /** Those with a face, in the order asked for. */
+  readonly images: readonly { readonly path: string; readonly crop?: Blob | undefined }[];
+  readonly failures: readonly { readonly path: string; readonly message: string }[];
+  /** Euclidean, a row an image. */
+  readonly distances: readonly (readonly number[])[];
+}
+
+/** The original's classifier: a linear support vector machine on the embeddings of aligned faces. */
+export interface ClassifyRequest {
+  readonly mode: 'TRAIN' | 'CLASSIFY';
+  readonly model: ModelReference;
+  readonly images: readonly DirectoryReference[];
+  /** The classifier file's text, for CLASSIFY. */
+  readonly classifier?: string | undefined;
+  /** use_split_dataset: TRAIN takes so many images of each class that has enough, CLASSIFY the others. */
+  readonly split?:
+    { readonly minNrofImagesPerClass: number; readonly nrofTrainImagesPerClass: number } | undefined;
+  readonly seed: number;
+  readonly batch_size: number;
+  readonly backend?: BackendName | undefined;
+}
+
+export interface ClassifySummary {
+  readonly classCount: number;
+  readonly imageCount: number;
+  readonly failures: readonly string[];
+  /** Of TRAIN: the file's text. */
+  readonly classifier?: string | undefined;
+  /** Of CLASSIFY, an image each. */
+  readonly predictions?: readonly ClassPrediction[] | undefined;
+  /** Of the images whose folder is one of the classifier's people; NaN without any. */
+  readonly accuracy?: number | undefined;
+  /** How often who was taken for whom, the most frequent mistake first. */
+  readonly mistakes?:
+    readonly { readonly actual: string; readonly predicted: string; readonly count: number }[] | undefined;
+}
+
+export interface ClassPrediction {
+  readonly path: string;
+  readonly actual: string;
+  readonly predicted: string;
+  readonly probability: number;
 }
 
 export interface ConformanceRequest {
@@ -418,6 +547,18 @@ export interface TrainWorkerApi {
   ): Promise<EvaluationResult>;
   cancelEvaluation(): void;
   exportModel(request: ExportRequest): Promise<ExportSummary>;
+  /** What of a model file maps to a network, before it is taken. */
+  inspectModel(model: Exclude<ModelReference, { kind: 'run' }>): Promise<ImportReport>;
+  /** These three are cancelled with cancelEvaluation. */
+  embedFolder(
+    request: EmbedRequest,
+    onProgress?: (progress: EvaluationProgress) => void,
+  ): Promise<EmbedSummary>;
+  compare(request: CompareRequest): Promise<CompareResult>;
+  classify(
+    request: ClassifyRequest,
+    onProgress?: (progress: EvaluationProgress) => void,
+  ): Promise<ClassifySummary>;
   conformance(request: ConformanceRequest, onMessage?: (message: string) => void): Promise<ConformanceReport>;
 }
 
@@ -445,10 +586,78 @@ export interface LibraryWorkerApi {
    */
   buildRunFiles(runId: string): Promise<ReadonlyMap<string, Blob>>;
   deleteRun(runId: string): Promise<void>;
+  /** @throws RunMissingError */
+  setNotes(runId: string, notes: string): Promise<void>;
   rememberFolder(reference: DirectoryReference, role: RememberedFolder['role']): Promise<void>;
   listFolders(role?: RememberedFolder['role']): Promise<RememberedFolder[]>;
   forgetFolder(id: string): Promise<void>;
   /** Runs, checkpoints, remembered folders, private datasets: all of it. */
   deleteEverything(): Promise<void>;
   estimate(): Promise<{ usedBytes: number; quotaBytes: number }>;
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// charts.worker: curves of runs
+
+/** What is drawn of each step. */
+export const SERIES_NAMES = [
+  'crossEntropy',
+  'accuracy',
+  'totalLoss',
+  'learningRate',
+  'imagesPerSecond',
+  /** Of the step's time, the share spent waiting for images: 0 … 1. */
+  'dataWaitShare',
+] as const;
+export type SeriesName = (typeof SERIES_NAMES)[number];
+
+export interface ChartRequest {
+  /** Longer runs are drawn as this many stretches with the least and the greatest value of each. */
+  readonly stretches: number;
+  /** `guide`: the mean of 500 steps; `automatic`: that, or a twentieth of a shorter run. */
+  readonly smoothing: 'automatic' | 'guide' | 'none';
+  /** The first and last step to draw; default: all. */
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+}
+
+/** Both as long as the chart's positions; null where there is no finite value. */
+export interface SeriesCurve {
+  readonly values: readonly (number | null)[];
+  /** Undefined where nothing is smoothed. */
+  readonly means: readonly (number | null)[] | undefined;
+}
+
+/** How a run stands; means over its newest 500 steps. */
+export interface CourseState {
+  readonly stepCount: number;
+  /** The first step whose loss is no number. */
+  readonly firstNotFinite: number | undefined;
+  readonly recentCrossEntropy: number;
+  readonly recentAccuracy: number;
+  readonly recentDataWaitShare: number;
+}
+
+export interface RunChart {
+  readonly stepCount: number;
+  /** Steps in each mean. */
+  readonly window: number;
+  /** Steps. */
+  readonly positions: readonly number[];
+  readonly curves: Readonly<Record<SeriesName, SeriesCurve>>;
+  /** Where epochs begin; not all of many. */
+  readonly epochs: readonly { readonly step: number; readonly epoch: number }[];
+  /** Where the learning rate falls, and to what. */
+  readonly rateDrops: readonly { readonly step: number; readonly rate: number }[];
+  readonly state: CourseState;
+}
+
+/** A run is known by its id; its batch size turns the time of a step into images a second. */
+export interface ChartsWorkerApi {
+  /** Reads what is stored of the run; returns its newest steps, at most 300. */
+  open(runId: string, batchSize: number): Promise<{ stepCount: number; newest: StepRecord[] }>;
+  append(runId: string, batchSize: number, records: readonly StepRecord[]): Promise<void>;
+  /** Forgets the steps after `step`. */
+  truncate(runId: string, batchSize: number, step: number): Promise<void>;
+  chart(runId: string, batchSize: number, request: ChartRequest): Promise<RunChart>;
 }

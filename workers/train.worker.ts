@@ -1,13 +1,17 @@
 /** Entry point: training, evaluation, export and conformance; one training at a time. */
 import { expose } from 'comlink';
 import { runConformance } from './conformance/run.ts';
+import { classify } from './jobs/classify_job.ts';
+import { COMPARE_DETECTION, comparePhotos, type DetectFaces } from './jobs/compare_job.ts';
+import { embedFolder } from './jobs/embed_job.ts';
 import { evaluateModel } from './jobs/evaluate_job.ts';
 import { chooseExecutor } from './jobs/executors.ts';
 import { exportModel } from './jobs/export_job.ts';
 import { JobControl } from './jobs/job_control.ts';
 import { TrainControl } from './jobs/train_control.ts';
 import { train } from './jobs/train_job.ts';
-import { loadModel } from './models/load_model.ts';
+import { inspectModel, loadModel } from './models/load_model.ts';
+import { FaceDetector } from './mtcnn/detector.ts';
 import type { TrainWorkerApi } from './protocol.ts';
 import { selectBackend } from './tfjs/backends.ts';
 import { describeDevice } from './tfjs/device.ts';
@@ -42,6 +46,31 @@ const api: TrainWorkerApi = {
     await selectBackend();
     const { create } = await chooseExecutor();
     return exportModel(request, create);
+  },
+  inspectModel,
+  async embedFolder(request, onProgress) {
+    evaluation = new JobControl();
+    const loaded = await loadModel(request.model);
+    const { create } = await chooseExecutor({ backend: request.backend });
+    return embedFolder(loaded, request, create, evaluation, onProgress);
+  },
+  async compare(request) {
+    evaluation = new JobControl();
+    const loaded = await loadModel(request.model);
+    const detector = await FaceDetector.create(request.backend);
+    try {
+      const { create } = await chooseExecutor({ backend: request.backend });
+      const detect: DetectFaces = async (image) => (await detector.detect(image, COMPARE_DETECTION)).faces;
+      return await comparePhotos(loaded, request, detect, create, evaluation);
+    } finally {
+      detector.dispose();
+    }
+  },
+  async classify(request, onProgress) {
+    evaluation = new JobControl();
+    const loaded = await loadModel(request.model);
+    const { create } = await chooseExecutor({ backend: request.backend });
+    return classify(loaded, request, create, evaluation, onProgress);
   },
   async conformance({ fixture, backend, executor }, onMessage) {
     return runConformance(

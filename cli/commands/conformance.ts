@@ -1,8 +1,10 @@
 /** conformance: this program's numbers against those of a fixture file. */
 import { readFileSync } from 'node:fs';
 import type { ConformanceReport } from '../../workers/protocol.ts';
-import { chosenBackend, type Command } from '../command.ts';
-import { CommandError, EXIT_FAILURE } from '../errors.ts';
+import { runConformance } from '../../workers/conformance/run.ts';
+import { chosenBackend, type Command, type CommandContext } from '../command.ts';
+import { CommandError, EXIT_FAILURE, UsageError } from '../errors.ts';
+import { installWebGpu } from '../node_webgpu.ts';
 import type { Output } from '../output.ts';
 import { requireFile, resolvePath } from '../paths.ts';
 
@@ -26,6 +28,13 @@ export const conformanceCommand: Command = {
       default: 'webgpu',
       description: 'WebGPU, also a simulated one, or WebAssembly.',
     },
+    {
+      name: 'runtime',
+      type: 'choice',
+      choices: ['chromium', 'node'],
+      default: 'chromium',
+      description: 'Where the engine runs: in a browser, or in Node with Dawn.',
+    },
   ],
   example: 'conformance fixtures/inception-resnet-v1.json --json',
   async run(context) {
@@ -33,19 +42,11 @@ export const conformanceCommand: Command = {
     const path = resolvePath(args.positionals[0]!);
     requireFile(path);
     const fixture = readFixture(path);
-    const { executor } = args.values;
-    const session = await context.openSession();
     let report: ConformanceReport;
     try {
-      report = await session.train.conformance(
-        {
-          fixture,
-          backend: chosenBackend(args),
-          executor: executor === 'engine' || executor === 'tfjs' ? executor : undefined,
-        },
-        (message) => output.progress(message),
-      );
+      report = await (args.values['runtime'] === 'node' ? runInNode : runInBrowser)(fixture, context);
     } catch (error) {
+      if (error instanceof UsageError) throw error;
       throw new CommandError(`${path}: ${(error as Error).message}`, { cause: error });
     }
     output.clearProgress();
@@ -54,6 +55,34 @@ export const conformanceCommand: Command = {
     return { json: { ...report.figures, holds, device: report.device }, exitCode: holds ? 0 : EXIT_FAILURE };
   },
 };
+
+async function runInBrowser(
+  fixture: string,
+  { args, output, openSession }: CommandContext,
+): Promise<ConformanceReport> {
+  const { executor } = args.values;
+  const session = await openSession();
+  return session.train.conformance(
+    {
+      fixture,
+      backend: chosenBackend(args),
+      executor: executor === 'engine' || executor === 'tfjs' ? executor : undefined,
+    },
+    (message) => output.progress(message),
+  );
+}
+
+async function runInNode(fixture: string, { args, output }: CommandContext): Promise<ConformanceReport> {
+  if (args.values['executor'] === 'tfjs' || args.values['backend'] === 'wasm')
+    throw new UsageError('In Node only the engine runs: leave out --executor tfjs and --backend wasm.');
+  await installWebGpu();
+  const { createEngineExecutor } = await import('../../workers/engine/executor.ts');
+  return runConformance(
+    fixture,
+    async () => (settings) => createEngineExecutor(settings),
+    (message) => output.progress(message),
+  );
+}
 
 /** @throws CommandError */
 function readFixture(path: string): string {

@@ -1,16 +1,19 @@
 /** export: a model in a format that other programs read. */
 import type { ExportFormat } from '../../workers/protocol.ts';
-import { type Command } from '../command.ts';
+import { isSet, type Command } from '../command.ts';
 import { formatFiles } from '../format.ts';
 import { openModel, requireModel } from '../model_path.ts';
 import { prepareOutputFolder } from '../output_folder.ts';
 import { resolvePath } from '../paths.ts';
 
-const FORMATS: readonly ExportFormat[] = ['tfjs', 'safetensors'];
+const FORMATS: readonly ExportFormat[] = ['tfjs', 'onnx', 'safetensors', 'safetensors-pytorch'];
+
+const DTYPES = ['float32', 'float16'] as const;
+const LAYOUTS = ['nhwc', 'nchw'] as const;
 
 export const exportCommand: Command = {
   name: 'export',
-  summary: 'Write a model for other programs: TensorFlow.js or safetensors.',
+  summary: 'Write a model for other programs: TensorFlow.js, ONNX or safetensors.',
   details: 'What is written is read again and must give the embeddings of the model.',
   positionals: [
     {
@@ -25,7 +28,27 @@ export const exportCommand: Command = {
       type: 'choice',
       choices: FORMATS,
       default: 'tfjs',
-      description: 'tfjs: model.json and shards, batch norms folded; safetensors: the original’s variables.',
+      description:
+        'tfjs: model.json and shards; onnx: one file, both with batch norms folded; safetensors: the original’s variables; safetensors-pytorch: facenet-pytorch’s names.',
+    },
+    {
+      name: 'dtype',
+      type: 'choice',
+      choices: DTYPES,
+      default: 'float32',
+      description: 'How weights are stored; float16 halves the files.',
+    },
+    {
+      name: 'layout',
+      type: 'choice',
+      choices: LAYOUTS,
+      default: 'nhwc',
+      description: 'Of onnx: the input is [N, size, size, 3], or [N, 3, size, size] with nchw.',
+    },
+    {
+      name: 'include_standardization',
+      type: 'flag',
+      description: 'Of onnx: the model standardises by itself; its input are values from 0 to 255.',
     },
   ],
   example: 'export ~/models/facenet/20260101-120000 ~/exported --format tfjs',
@@ -37,6 +60,9 @@ export const exportCommand: Command = {
     const summary = await session.train.exportModel({
       model: openModel(session, model),
       format: FORMATS.find((format) => format === args.values['format'])!,
+      dtype: DTYPES.find((dtype) => dtype === args.values['dtype']),
+      inputLayout: LAYOUTS.find((layout) => layout === args.values['layout']),
+      includeStandardization: isSet(args, 'include_standardization'),
       output: { kind: 'directory', directory: session.openFolder(out, { writable: true }) },
     });
     output.line(formatFiles(out, summary.files));

@@ -43,6 +43,8 @@ export const GLOSSARY = {
   'TensorFlow.js':
     'A library that runs networks in browsers and in Node. The export is its model.json with the values beside it.',
   'images per second': 'How many images the training works through in a second.',
+  'data wait':
+    'The share of a step’s time in which the network waits for images to be read and decoded. It should be near zero.',
   WebGPU: 'The browser’s way to compute on the graphics processor.',
 } as const;
 

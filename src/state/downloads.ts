@@ -2,6 +2,7 @@
 import { transfer } from 'comlink';
 import type { AlignOutput } from '../../workers/protocol.ts';
 import { features } from './features.ts';
+import { libraryWorker } from './workers.ts';
 
 export class NoStreamTransferError extends Error {
   override name = 'NoStreamTransferError';
@@ -86,6 +87,14 @@ function transferredStream(): { output: AlignOutput; readable: ReadableStream<Ui
 /** The request with its zip stream, if it has one, moved instead of copied. */
 export function withMovedStream<Request extends { readonly output: AlignOutput }>(request: Request): Request {
   return request.output.kind === 'zip' ? transfer(request, [request.output.stream]) : request;
+}
+
+/** Hands over a run's log folder as a zip. @throws RunMissingError */
+export async function saveRunFiles(runId: string): Promise<void> {
+  const { downloadZip } = await import('client-zip');
+  const files = await libraryWorker.call((api) => api.buildRunFiles(runId));
+  const zip = downloadZip([...files].map(([name, input]) => ({ name, input })));
+  saveBlob(await zip.blob(), `${runId}-logs.zip`);
 }
 
 /** Offers a finished file as an ordinary download. */

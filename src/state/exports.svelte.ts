@@ -10,6 +10,8 @@ import { modelWorker } from './workers.ts';
 export const FORMAT_TITLES: Readonly<Record<ExportFormat, string>> = {
   tfjs: 'TensorFlow.js',
   safetensors: 'safetensors',
+  onnx: 'ONNX',
+  'safetensors-pytorch': 'safetensors (facenet-pytorch)',
 };
 
 export class ModelExport {

@@ -62,6 +62,12 @@ export class Library {
     await this.#change(() => libraryWorker.call((api) => api.forgetFolder(folder.id)));
   }
 
+  /** @throws RunMissingError */
+  async setNotes(runId: string, notes: string): Promise<void> {
+    await libraryWorker.call((api) => api.setNotes(runId, notes));
+    this.runs = this.runs.map((run) => (run.id === runId ? { ...run, notes } : run));
+  }
+
   async deleteRun(runId: string): Promise<void> {
     await this.#change(() => libraryWorker.call((api) => api.deleteRun(runId)));
   }

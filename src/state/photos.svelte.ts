@@ -16,6 +16,8 @@ import { features } from './features.ts';
 import { folderName, pickFolder, requestAccess, safeName } from './folders.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
 import type { Library } from './library.svelte.ts';
+import { FolderPictures } from './folder_pictures.svelte.ts';
+import { packFaces, type Detection } from './detections.ts';
 import { alignWorker, datasetWorker } from './workers.ts';
 
 export interface AlignPreset {
@@ -58,6 +60,27 @@ interface AlignProgress {
   readonly secondsLeft: number;
 }
 
+/** What may be tried with photos that gave no face. */
+export type Retry = 'lower-thresholds' | 'smaller-faces' | 'both';
+
+const LEAST_THRESHOLD = 0.3;
+/** The first network's window is 12 pixels: smaller faces are looked for in enlarged photos. */
+const LEAST_MINSIZE = 10;
+
+export function retryOptions(options: AlignOptions, retry: Retry): AlignOptions {
+  const [first, second, third] = options.thresholds;
+  const lower = (threshold: number): number =>
+    Math.max(LEAST_THRESHOLD, Number((threshold - 0.15).toFixed(2)));
+  return {
+    ...options,
+    thresholds: retry === 'smaller-faces' ? options.thresholds : [lower(first), lower(second), lower(third)],
+    minsize:
+      retry === 'lower-thresholds'
+        ? options.minsize
+        : Math.min(options.minsize, Math.max(LEAST_MINSIZE, Math.floor(options.minsize / 2))),
+  };
+}
+
 const THUMBNAILS_KEPT = 120;
 const FLUSH_INTERVAL_MS = 150;
 const THUMBNAIL_SIZE_PX = 112;
@@ -82,6 +105,13 @@ export class PhotosState {
   drawing = $state.raw<{ done: number; total: number } | undefined>();
   /** A first look at what was chosen. */
   preview = $state.raw<readonly FaceThumbnail[]>([]);
+
+  /** Every aligned face that can be read back, by its path; known when a run ends. */
+  facePaths = $state.raw<readonly string[]>([]);
+  inputPictures = $state.raw<FolderPictures | undefined>();
+  facePictures = $state.raw<FolderPictures | undefined>();
+  /** What was found in the photos of this visit, by the path of the face that was written. */
+  readonly #detections = new Map<string, Detection>();
 
   readonly isBusy = $derived(['starting', 'running', 'paused', 'stopping'].includes(this.status));
   readonly presetId = $derived(
@@ -143,12 +173,22 @@ export class PhotosState {
    * Aligns what is chosen; what is in the output already is skipped, so that this also goes on after a stop.
    * Must follow a click when the output is a zip file or needs a permission.
    */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    return this.#run();
+  }
+
+  /** Tries photos that gave no face once more, with other options. */
+  retry(paths: readonly string[], retry: Retry): Promise<void> {
+    return this.#run({ paths, options: retryOptions($state.snapshot(this.options), retry) });
+  }
+
+  async #run(again?: { paths: readonly string[]; options: AlignOptions }): Promise<void> {
     if (this.isBusy || this.input.folders.length === 0) return;
     this.problem = undefined;
     try {
       const target = await this.#openOutput();
-      if (target) await this.#guard.during('align', false, () => this.#align(target.output, target.zip));
+      if (target)
+        await this.#guard.during('align', false, () => this.#align(target.output, target.zip, again));
     } catch (error) {
       this.#fail(error);
     } finally {
@@ -173,7 +213,12 @@ export class PhotosState {
     return { output: { kind: 'directory', directory } };
   }
 
-  async #align(output: AlignOutput, zip: ZipTarget | undefined): Promise<void> {
+  async #align(
+    output: AlignOutput,
+    zip: ZipTarget | undefined,
+    again: { paths: readonly string[]; options: AlignOptions } | undefined,
+  ): Promise<void> {
+    const before = again && this.summary;
     this.status = 'starting';
     this.progress = undefined;
     this.alignedCount = 0;
@@ -182,13 +227,17 @@ export class PhotosState {
     this.failures = [];
     this.summary = undefined;
     this.aligned = undefined;
+    if (!again) this.#detections.clear();
+    this.inputPictures ??= new FolderPictures(this.input.folders, THUMBNAIL_SIZE_PX);
     const request = withMovedStream({
       input: [...this.input.folders],
       output,
-      options: $state.snapshot(this.options),
+      options: again?.options ?? $state.snapshot(this.options),
+      paths: again?.paths,
     });
     const onEvent = proxy((event: AlignEvent) => this.#receive(event));
-    const summary = await alignWorker.call((api) => api.align(request, onEvent));
+    const ownSummary = await alignWorker.call((api) => api.align(request, onEvent));
+    const summary = before ? together(before, ownSummary, new Set(again!.paths)) : ownSummary;
     this.#flush();
     const blob = await zip?.finish();
     if (blob && blob.size > 0) saveBlob(blob, `${safeName(this.input.name)} aligned.zip`);
@@ -198,10 +247,20 @@ export class PhotosState {
     if (output.kind === 'directory' && summary.successfullyAligned > 0) {
       this.aligned = output.directory;
       await this.#library.remember(output.directory, 'aligned');
-      if (this.thumbnails.length < THUMBNAILS_KEPT)
-        this.thumbnails = await this.#readThumbnails([output.directory], THUMBNAILS_KEPT);
+      await this.#listFaces(output.directory);
     }
     this.status = 'done';
+  }
+
+  async #listFaces(directory: DirectoryReference): Promise<void> {
+    this.facePictures?.close();
+    const pictures = new FolderPictures([directory], THUMBNAIL_SIZE_PX);
+    this.facePictures = pictures;
+    this.facePaths = await pictures.list();
+  }
+
+  detectionOf(facePath: string): Detection | undefined {
+    return this.#detections.get(facePath);
   }
 
   #fail(error: unknown): void {
@@ -227,7 +286,9 @@ export class PhotosState {
   /** After a withdrawn permission: asks for it and goes on; needs a click. */
   async allowAgain(): Promise<void> {
     const folders = [...this.input.folders, ...(this.outputFolder ? [this.outputFolder] : [])];
-    if (await requestAccess(folders)) await this.start();
+    if (!(await requestAccess(folders))) return;
+    if (this.status === 'paused') await this.resume();
+    else await this.start();
   }
 
   /** Draws the sample faces into the private file system and makes them the input. */
@@ -258,6 +319,12 @@ export class PhotosState {
     this.thumbnails = [];
     this.failures = [];
     this.preview = [];
+    this.facePaths = [];
+    this.#detections.clear();
+    this.inputPictures?.close();
+    this.facePictures?.close();
+    this.inputPictures = undefined;
+    this.facePictures = undefined;
     void this.input.choose([]);
   }
 
@@ -288,11 +355,20 @@ export class PhotosState {
           break;
         case 'aligned':
           aligned++;
+          for (const outputPath of event.outputPaths) this.#detections.set(outputPath, packFaces(event));
           if (event.thumbnail)
             thumbnails.push({ path: event.outputPaths[0] ?? event.path, bitmap: event.thumbnail });
           break;
         case 'failed':
           failures.push(event.failure);
+          break;
+        case 'paused':
+          this.status = 'paused';
+          this.problem = { name: 'PermissionLostError', message: event.message };
+          break;
+        case 'resumed':
+          this.status = 'running';
+          this.problem = undefined;
           break;
         case 'progress':
           this.progress = event;
@@ -308,4 +384,15 @@ export class PhotosState {
     for (const { bitmap } of all.slice(THUMBNAILS_KEPT)) bitmap.close();
     this.thumbnails = all.slice(0, THUMBNAILS_KEPT);
   }
+}
+
+/** A run's summary with that of some of its failed photos tried again. */
+function together(before: AlignSummary, again: AlignSummary, tried: ReadonlySet<string>): AlignSummary {
+  return {
+    ...before,
+    successfullyAligned: before.successfullyAligned + again.successfullyAligned - again.skippedExisting,
+    failures: [...before.failures.filter(({ path }) => !tried.has(path)), ...again.failures],
+    cancelled: before.cancelled || again.cancelled,
+    durationMs: before.durationMs + again.durationMs,
+  };
 }

@@ -1,6 +1,13 @@
 /** One run as the Train page shows it: its record, what was measured step by step, and its log. */
-import type { EvaluationSummary, RunRecord, StepRecord, ValidationRecord } from '../../workers/protocol.ts';
-import { libraryWorker } from './workers.ts';
+import type {
+  ChartRequest,
+  EvaluationSummary,
+  RunChart,
+  RunRecord,
+  StepRecord,
+  ValidationRecord,
+} from '../../workers/protocol.ts';
+import { chartsWorker, libraryWorker } from './workers.ts';
 
 const LOG_LINES_KEPT = 300;
 /** Steps whose mean duration tells the time left. */
@@ -28,14 +35,14 @@ export function stepLine(record: StepRecord, epochSize: number): string {
 
 export class RunView {
   run = $state.raw<RunRecord>() as RunRecord;
-  /** Counts up whenever `steps` grew; what reads steps depends on it. */
+  /** Counts up whenever there are other steps; what draws them depends on it. */
   version = $state(0);
   validations = $state.raw<readonly ValidationRecord[]>([]);
   evaluations = $state.raw<readonly EvaluationSummary[]>([]);
   log = $state.raw<readonly LogLine[]>([]);
   last = $state.raw<StepRecord | undefined>();
-  /** Plain, because it may be long: read it together with `version`. */
-  readonly steps: StepRecord[] = [];
+  /** The newest steps; all of them are the charts worker's, since there may be half a million. */
+  #newest: readonly StepRecord[] = [];
   #nextLogId = 0;
 
   constructor(run: RunRecord) {
@@ -45,29 +52,45 @@ export class RunView {
   /** What an earlier visit measured. */
   async load(): Promise<void> {
     const { id } = this.run;
-    const [steps, validations, evaluations] = await Promise.all([
-      libraryWorker.call((api) => api.readSteps(id)),
+    const [{ newest }, validations, evaluations] = await Promise.all([
+      chartsWorker.call((api) => api.open(id, this.#batchSize)),
       libraryWorker.call((api) => api.readValidations(id)),
       libraryWorker.call((api) => api.readEvaluations(id)),
     ]);
-    this.steps.length = 0;
     this.validations = validations;
     this.evaluations = evaluations;
     this.log = [];
-    this.addSteps(steps);
+    this.#newest = [];
+    this.#show(newest);
+  }
+
+  get #batchSize(): number {
+    return this.run.options.batch_size;
   }
 
   /** A run that went on does the steps after its checkpoint again: they replace what was measured before. */
-  forgetAfter(step: number): void {
-    while ((this.steps.at(-1)?.step ?? 0) > step) this.steps.pop();
-    this.last = this.steps.at(-1);
+  async forgetAfter(step: number): Promise<void> {
+    this.#newest = this.#newest.filter((record) => record.step <= step);
+    this.last = this.#newest.at(-1);
+    await chartsWorker.call((api) => api.truncate(this.run.id, this.#batchSize, step));
     this.version++;
   }
 
-  addSteps(records: readonly StepRecord[]): void {
+  async addSteps(records: readonly StepRecord[]): Promise<void> {
     if (records.length === 0) return;
-    for (const record of records) this.steps.push(record);
-    this.last = records.at(-1);
+    const sent = chartsWorker.call((api) => api.append(this.run.id, this.#batchSize, records));
+    this.#show(records);
+    await sent;
+  }
+
+  /** The run's curves, made in the charts worker. */
+  readChart(request: ChartRequest): Promise<RunChart> {
+    return chartsWorker.call((api) => api.chart(this.run.id, this.#batchSize, request));
+  }
+
+  #show(records: readonly StepRecord[]): void {
+    this.#newest = [...this.#newest, ...records].slice(-RATE_WINDOW);
+    this.last = this.#newest.at(-1);
     this.version++;
     const { epoch_size } = this.run.options;
     this.#addLines(
@@ -90,7 +113,7 @@ export class RunView {
 
   /** Milliseconds a step, of late; undefined before the first one. */
   get recentStepMs(): number | undefined {
-    const recent = this.steps.slice(-RATE_WINDOW);
+    const recent = this.#newest;
     if (recent.length === 0) return undefined;
     return recent.reduce((sum, { stepMs }) => sum + stepMs, 0) / recent.length;
   }
@@ -102,7 +125,7 @@ export class RunView {
 
   /** Share of the recent steps' time that was spent waiting for images. */
   get dataWaitShare(): number | undefined {
-    const recent = this.steps.slice(-RATE_WINDOW);
+    const recent = this.#newest;
     const total = recent.reduce((sum, { stepMs }) => sum + stepMs, 0);
     return total === 0 ? undefined : recent.reduce((sum, { dataWaitMs }) => sum + dataWaitMs, 0) / total;
   }

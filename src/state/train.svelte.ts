@@ -9,13 +9,16 @@ import type {
   TrainRequest,
 } from '../../workers/protocol.ts';
 import type { TrainingOptions } from '../../workers/training/options.ts';
+import { formatConfiguration, parseConfiguration } from '../../workers/training/configuration.ts';
 import { PRESETS, presetOptions, type Preset } from '../../workers/training/presets.ts';
 import { DatasetChoice } from './dataset_choice.svelte.ts';
+import { saveBlob } from './downloads.ts';
 import { problemOf, type Problem } from './errors.ts';
 import { canBeRemembered, folderName, requestAccess } from './folders.ts';
 import { formatBytes, formatShare } from './format.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
 import type { Library } from './library.svelte.ts';
+import { ModelChoice } from './model_choice.svelte.ts';
 import { PairsChoice } from './pairs_choice.svelte.ts';
 import { RunView } from './run_view.svelte.ts';
 import { trainWorker } from './workers.ts';
@@ -39,10 +42,15 @@ export class TrainState {
   /** Evaluated after each epoch when wanted. */
   readonly pairs: PairsChoice;
   evaluatesEachEpoch = $state(false);
+  readonly pretrained = new ModelChoice();
+  /** The table that options.filter_filename names. */
+  filterTable = $state.raw<File | undefined>();
   options = $state<TrainingOptions>(presetOptions('quick-try'));
   presetId = $state<Preset['id'] | 'custom'>('quick-try');
   status = $state<TrainStatus>('idle');
   problem = $state.raw<Problem | undefined>();
+  /** With a settings file that was to be read. */
+  configurationProblem = $state.raw<Problem | undefined>();
   device = $state.raw<DeviceInfo | undefined>();
   executor = $state('');
   parameterCount = $state(0);
@@ -51,6 +59,8 @@ export class TrainState {
   live = $state.raw<RunView | undefined>();
   /** What the page shows: the live run or one of the list. */
   shown = $state.raw<RunView | undefined>();
+  /** Runs side by side, in place of one. */
+  compared = $state.raw<readonly RunRecord[]>([]);
   lastCheckpoint = $state.raw<{ step: number; sizeBytes: number; atMs: number } | undefined>();
   readonly isBusy = $derived(['starting', 'running', 'pausing', 'paused', 'stopping'].includes(this.status));
   readonly #library: Library;
@@ -99,13 +109,46 @@ export class TrainState {
     this.presetId = id;
   }
 
+  /** Hands the settings over as a JSON file. */
+  exportConfiguration(): void {
+    const text = formatConfiguration($state.snapshot(this.options));
+    saveBlob(new Blob([text], { type: 'application/json' }), 'training-settings.json');
+  }
+
+  async importConfiguration(file: File): Promise<void> {
+    this.configurationProblem = undefined;
+    try {
+      this.options = parseConfiguration(await file.text());
+      this.#isPresetTouched = true;
+      this.presetId = this.#matchingPreset;
+      if (this.filterTable?.name !== this.options.filter_filename) this.filterTable = undefined;
+    } catch (error) {
+      this.configurationProblem = problemOf(error);
+    }
+  }
+
+  setFilterTable(file: File | undefined): void {
+    this.filterTable = file;
+    this.setOption('filter_filename', file?.name ?? '');
+  }
+
+  /** A table is named, as by a settings file, but a page cannot open a file by its name. */
+  get isFilterTableMissing(): boolean {
+    return this.options.filter_filename !== '' && !this.filterTable;
+  }
+
+  get #matchingPreset(): Preset['id'] | 'custom' {
+    const current: Record<string, unknown> = this.options as unknown as Record<string, unknown>;
+    return (
+      PRESETS.find(({ options }) => Object.entries(options).every(([name, value]) => current[name] === value))
+        ?.id ?? 'custom'
+    );
+  }
+
   setOption<Name extends keyof TrainingOptions>(name: Name, value: TrainingOptions[Name]): void {
     this.#isPresetTouched = true;
     this.options[name] = value;
-    this.presetId =
-      PRESETS.find(({ options }) =>
-        Object.entries(options).every(([key, preset]) => this.options[key as Name] === preset),
-      )?.id ?? 'custom';
+    this.presetId = this.#matchingPreset;
   }
 
   /** A new run with the settings as they are. */
@@ -115,6 +158,8 @@ export class TrainState {
       options: $state.snapshot(this.options),
       data: [...this.dataset.folders],
       lfw: this.evaluatesEachEpoch && this.pairs.isComplete ? this.pairs.source : undefined,
+      pretrained: this.pretrained.reference,
+      filterTable: this.options.filter_filename === '' ? undefined : this.filterTable,
     });
   }
 
@@ -148,7 +193,12 @@ export class TrainState {
     this.live = view;
     this.shown = view;
     try {
-      const folders: DirectoryReference[] = [...request.data, ...(request.lfw?.images ?? [])];
+      const { pretrained } = request;
+      const folders: DirectoryReference[] = [
+        ...request.data,
+        ...(request.lfw?.images ?? []),
+        ...(pretrained?.kind === 'directory' ? [pretrained.directory] : []),
+      ];
       if (!(await requestAccess(folders))) {
         this.status = 'idle';
         return;
@@ -160,7 +210,7 @@ export class TrainState {
         return trainWorker.call((api) => api.train(request, onEvent));
       });
       this.#flush();
-      if (this.live) this.live.run = summary.run;
+      if (this.live) this.live.run = { ...summary.run, notes: this.live.run.notes };
       this.status = summary.run.status === 'stopped' ? 'stopped' : 'finished';
     } catch (error) {
       this.#flush();
@@ -198,6 +248,7 @@ export class TrainState {
 
   /** Shows a run of the list; the live one keeps running. */
   async show(run: RunRecord): Promise<void> {
+    this.compared = [];
     if (this.live?.run.id === run.id) {
       this.shown = this.live;
       return;
@@ -211,9 +262,26 @@ export class TrainState {
     }
   }
 
+  /** Runs side by side. */
+  compare(runs: readonly RunRecord[]): void {
+    this.shown = undefined;
+    this.compared = runs;
+  }
+
+  /** Writes what the person noted about a run. */
+  async setNotes(view: RunView, notes: string): Promise<void> {
+    try {
+      await this.#library.setNotes(view.run.id, notes);
+      view.run = { ...view.run, notes };
+    } catch (error) {
+      this.problem = problemOf(error);
+    }
+  }
+
   /** Back to the settings for a new run. */
   close(): void {
     this.shown = undefined;
+    this.compared = [];
     this.problem = undefined;
     if (!this.isBusy) this.status = 'idle';
   }
@@ -228,7 +296,7 @@ export class TrainState {
         return this.#started(event);
       case 'step':
         this.#pendingSteps.push(event.record);
-        this.#flushTimer ??= setTimeout(() => this.#flush(), this.#flushIntervalMs);
+        this.#flushTimer ??= setTimeout(() => this.#flush(), FLUSH_INTERVAL_MS);
         return;
       case 'validation':
         this.#flush();
@@ -263,19 +331,15 @@ export class TrainState {
     }
   }
 
-  /** Charts of long runs take longer to draw, and move less. */
-  get #flushIntervalMs(): number {
-    return Math.max(FLUSH_INTERVAL_MS, (this.live?.steps.length ?? 0) / 100);
-  }
-
   #started(event: Extract<TrainEvent, { kind: 'started' }>): void {
+    this.#flush();
     this.device = event.device;
     this.executor = event.executor;
     this.parameterCount = event.parameterCount;
     const isSame = this.live?.run.id === event.run.id;
     const view = isSame ? this.live! : new RunView(event.run);
-    view.run = event.run;
-    view.forgetAfter(event.run.step);
+    view.run = { ...event.run, notes: view.run.notes ?? event.run.notes };
+    void view.forgetAfter(event.run.step).catch(problemOf);
     view.note(
       `${isSame ? `Going on with run ${event.run.id} after step ${event.run.step}` : `Run ${event.run.id}`}: ${event.run.classNames.length} classes, ${event.run.imageCount} images, on ${event.executor}`,
     );
@@ -290,6 +354,6 @@ export class TrainState {
     this.#flushTimer = undefined;
     const steps = this.#pendingSteps;
     this.#pendingSteps = [];
-    this.live?.addSteps(steps);
+    void this.live?.addSteps(steps).catch(problemOf);
   }
 }

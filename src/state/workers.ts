@@ -5,6 +5,7 @@
 import { releaseProxy, wrap, type Remote } from 'comlink';
 import type {
   AlignWorkerApi,
+  ChartsWorkerApi,
   DatasetWorkerApi,
   LibraryWorkerApi,
   TrainWorkerApi,
@@ -98,4 +99,9 @@ export const modelWorker = new LazyWorker<TrainWorkerApi>(
 export const libraryWorker = new LazyWorker<LibraryWorkerApi>(
   'part that keeps runs',
   () => new Worker(new URL('../../workers/library.worker.ts', import.meta.url), { type: 'module' }),
+);
+
+export const chartsWorker = new LazyWorker<ChartsWorkerApi>(
+  'part that draws charts',
+  () => new Worker(new URL('../../workers/charts.worker.ts', import.meta.url), { type: 'module' }),
 );

@@ -65,7 +65,8 @@ describe.sequential('the main job', () => {
     // The charts and numbers move as steps are done.
     await log.getByText('Epoch: [2][1/2]').waitFor({ timeout: JOB_LIMIT_MS });
     await expect.poll(() => metric('Cross entropy'), POLL).not.toBe(first);
-    expect(await chart.locator('tbody tr').count()).toBeGreaterThan(1);
+    await chart.getByText('Table').click();
+    await expect.poll(() => chart.locator('tbody tr').count(), POLL).toBeGreaterThan(1);
     await log.getByText('Checkpoint saved at step 2').waitFor();
     expect(await axeViolations(page)).toEqual([]);
 
@@ -96,7 +97,8 @@ describe.sequential('the main job', () => {
     const roc = page.getByRole('figure', { name: 'ROC curve' });
     expect(await roc.locator('canvas').count()).toBe(1);
     await page.getByLabel('Logarithmic axis').check();
-    expect(await roc.locator('tbody tr').count()).toBeGreaterThan(1);
+    await roc.getByText('Table').click();
+    await expect.poll(() => roc.locator('tbody tr').count(), POLL).toBeGreaterThan(1);
     await page.getByLabel('Logarithmic axis').uncheck();
   });
 

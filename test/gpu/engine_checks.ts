@@ -16,10 +16,21 @@ import {
   filterGradientTiled,
   sumOfParts,
 } from '../../workers/engine/kernels/filter_gradient.ts';
+import { cropImages, encodeTransforms, standardizeImages } from '../../workers/engine/kernels/images.ts';
 import type { NumberMode } from '../../workers/engine/kernels/kernel.ts';
 import { columnPartsLayout, type Cooperation } from '../../workers/engine/kernels/reductions.ts';
-import { freshView, matrixView, rowsOf, storage, type TensorView } from '../../workers/engine/tensor_view.ts';
+import { encodeStepValues } from '../../workers/engine/step_values.ts';
+import {
+  freshView,
+  matrixView,
+  rowsOf,
+  storage,
+  type Memory,
+  type TensorView,
+} from '../../workers/engine/tensor_view.ts';
 import type { ConvolutionVariant, GradientVariant } from '../../workers/engine/variants.ts';
+import { prepareImages } from '../../workers/training/augmentation.ts';
+import type { ImageBatch } from '../../workers/training/executor.ts';
 import {
   convolutionReference,
   memoryOfView,
@@ -29,6 +40,7 @@ import {
   relativeError,
   runKernels,
   valuesOfView,
+  type Values,
 } from './engine_support.ts';
 
 /** A view in a memory that is wider than it: its branch of a concatenation. */
@@ -274,4 +286,62 @@ export async function checkBiasGradient(
   const expected = new Float64Array(channels);
   for (let index = 0; index < values.length; index++) expected[index % channels]! += 0.17 * values[index]!;
   return relativeError(found!.subarray(0, channels), expected);
+}
+
+/**
+ * The network's input from stored pixels, as prepareImages makes it.
+ * @returns the relative error, where rotated levels that are rounded the other way are left out, and their share
+ */
+export async function checkImages(
+  device: EngineDevice,
+  batch: ImageBatch,
+  imageSize: number,
+  standardizeFixed: boolean,
+  cooperation: Cooperation,
+): Promise<{ readonly error: number; readonly otherLevels: number }> {
+  const view = freshView(
+    'images',
+    { batch: batch.count, height: imageSize, width: imageSize, channels: 3 },
+    4,
+  );
+  const words = new Uint32Array(Math.ceil(batch.pixels.length / 4));
+  new Uint8Array(words.buffer).set(batch.pixels);
+  const transforms = encodeTransforms(batch);
+  const step = encodeStepValues({
+    rate: 0,
+    averageRate: 0,
+    dropoutKey: 0,
+    count: batch.count,
+    storedHeight: batch.height,
+    storedWidth: batch.width,
+  });
+  const regions = {
+    pixels: region('pixels', words.length),
+    transforms: region('transforms', transforms.length),
+    step: region('step', step.length),
+  };
+  const kernels = [cropImages('crop', regions, view, standardizeFixed)];
+  if (!standardizeFixed) kernels.push(standardizeImages('standardize', view, cooperation));
+  const [memory] = await runKernels(
+    device,
+    kernels,
+    new Map<Memory, Values>([
+      [regions.pixels, words],
+      [regions.transforms, transforms],
+      [regions.step, step],
+    ]),
+    [view.memory],
+  );
+  const found = valuesOfView(memory!, view);
+  const expected = prepareImages(batch, imageSize, standardizeFixed);
+  if (!standardizeFixed) return { error: relativeError(found, expected), otherLevels: 0 };
+  let others = 0;
+  for (let index = 0; index < found.length; index++) {
+    // One level is 1/128.
+    const difference = Math.abs(found[index]! - expected[index]!);
+    if (difference < 0.5 / 128 || difference > 1.5 / 128) continue;
+    others++;
+    found[index] = expected[index]!;
+  }
+  return { error: relativeError(found, expected), otherLevels: others / found.length };
 }

@@ -6,7 +6,8 @@ import {
   type ConvolutionGeometry,
 } from '../../workers/engine/kernels/convolution_geometry.ts';
 import { defaultVariants, type GradientVariant } from '../../workers/engine/variants.ts';
-import { checkBatchNorm, checkBiasGradient, checkConvolution } from './engine_checks.ts';
+import { checkBatchNorm, checkBiasGradient, checkConvolution, checkImages } from './engine_checks.ts';
+import { IMAGE_SIZE, smallBatch } from './engine_network.ts';
 import { openTestDevice } from './engine_support.ts';
 
 const BOUND = 1e-5;
@@ -118,6 +119,31 @@ describe('bias gradient', () => {
       expect(await checkBiasGradient(device, 1000, 33, cooperation)).toBeLessThan(BOUND);
       expect(await checkBiasGradient(device, 7, 64, cooperation)).toBeLessThan(BOUND);
     });
+});
+
+describe('images', () => {
+  for (const cooperation of ['alone', 'workgroup'] as const)
+    it(`crops, flips and standardises as on the processor, ${cooperation}`, async () => {
+      const batch = smallBatch(3);
+      for (const fixed of [true, false]) {
+        const { error } = await checkImages(device, batch, IMAGE_SIZE, fixed, cooperation);
+        expect(error).toBeLessThan(BOUND);
+      }
+      // Larger than stored: black borders.
+      expect((await checkImages(device, smallBatch(4), 30, true, cooperation)).error).toBeLessThan(BOUND);
+    });
+  it('rotates with bicubic interpolation', async () => {
+    const { error, otherLevels } = await checkImages(
+      device,
+      smallBatch(3, 6, true),
+      IMAGE_SIZE,
+      true,
+      'alone',
+    );
+    expect(error).toBeLessThan(BOUND);
+    // Sums that end near a half are rounded either way.
+    expect(otherLevels).toBeLessThan(0.01);
+  });
 });
 
 it('sums the filter gradient of the stem over 560,000 pixels', async () => {

@@ -56,7 +56,7 @@ export async function runKernels(
     }
   const make = (floats: number): GPUBuffer => {
     const buffer = gpu.createBuffer({
-      size: Math.max(floats, 64) * 4,
+      size: alignFloats(floats) * 4,
       usage:
         GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC,
       mappedAtCreation: true,

@@ -214,7 +214,7 @@ describe('reading weights back', () => {
     const other = folder();
     other.files.set('a/model.json', new Blob(['{']));
     expect(await problem(other)).toMatch(/no JSON/);
-    expect(await problem(await edit(() => ({ format: 'layers-model' })))).toMatch(/layers model/);
+    expect(await problem(await edit(() => ({ format: 'other-model' })))).toMatch(/format is not as expected/);
     expect(await problem(await edit(() => ({ format: 'graph-model' })))).toMatch(/weightsManifest/);
     expect(await problem(await edit(() => []))).toMatch(/not as expected/);
     const outside = await edit((model: Record<string, never>) => {

@@ -11,7 +11,7 @@ import { modelCard } from '../../workers/models/model_card.ts';
 import { readModelFile, writeModelFile } from '../../workers/models/model_file.ts';
 import { embedWithGraphModel } from '../../workers/models/run_graph_model.ts';
 import { tfjsModelFiles } from '../../workers/models/tfjs_model.ts';
-import type { ExportFormat } from '../../workers/protocol.ts';
+import type { ExportFormat, ExportRequest } from '../../workers/protocol.ts';
 import { TfjsExecutor } from '../../workers/tfjs/executor.ts';
 import type { ExecutorSettings } from '../../workers/training/executor.ts';
 
@@ -46,9 +46,14 @@ class ZipCollector {
   }
 }
 
-const run = (format: ExportFormat, file: File, zip: ZipCollector): ReturnType<typeof exportModel> =>
+const run = (
+  format: ExportFormat,
+  file: File,
+  zip: ZipCollector,
+  settings: Partial<ExportRequest> = {},
+): ReturnType<typeof exportModel> =>
   exportModel(
-    { model: { kind: 'file', file }, format, output: { kind: 'zip', stream: zip.stream } },
+    { model: { kind: 'file', file }, format, output: { kind: 'zip', stream: zip.stream }, ...settings },
     createExecutor,
   );
 
@@ -87,6 +92,37 @@ describe('exportModel', () => {
     expect(zip.text.includes('InceptionResnetV1/Conv2d_1a_3x3/BatchNorm/moving_variance')).toBe(true);
   });
 
+  it('writes ONNX with the standardisation inside, and says so on the card', async () => {
+    const zip = new ZipCollector();
+    const summary = await run('onnx', modelFile(), zip, {
+      includeStandardization: true,
+      inputLayout: 'nchw',
+    });
+    expect(summary.verifiedMaxAbsError).toBeLessThanOrEqual(1e-5);
+    expect(summary.files.at(-1)!.path).toBe('model-20260102-030405-60.onnx');
+    expect(zip.text).toContain('[N, 3, 80, 80], values 0');
+  });
+
+  it('writes facenet-pytorch’s names, and takes them back', async () => {
+    const zip = new ZipCollector();
+    const summary = await run('safetensors-pytorch', modelFile(), zip);
+    // A gamma of one changes no value.
+    expect(summary.verifiedMaxAbsError).toBe(0);
+    expect(zip.text).toContain('repeat_2.9.branch1.2.bn.running_var');
+  });
+
+  it('halves the files with float16', async () => {
+    for (const format of ['tfjs', 'onnx'] as const) {
+      const summary = await run(format, modelFile(), new ZipCollector(), { dtype: 'float16' });
+      expect(summary.verifiedMaxAbsError).toBeGreaterThan(1e-7);
+      expect(summary.verifiedMaxAbsError).toBeLessThan(2e-3);
+      const bytes = summary.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+      // 21.9 million weights of 2 bytes, and what is small.
+      expect(bytes).toBeGreaterThan(43e6);
+      expect(bytes).toBeLessThan(47e6);
+    }
+  });
+
   it('refuses a model that gives no numbers, and writes nothing', async () => {
     const values = hashedParameters(graph, 2);
     values.get('InceptionResnetV1/Bottleneck/weights')!.data[3] = NaN;
@@ -106,13 +142,13 @@ describe('exportModel', () => {
 describe('the model card', () => {
   it('says what is known, and how to use the file', async () => {
     const model = await readModelFile(modelFile(), 'mine.safetensors');
-    const card = modelCard(model, 'tfjs', 'model.json');
+    const card = modelCard(model, { format: 'tfjs' }, 'model.json');
     expect(card).toContain('run 20260102-030405; 60 steps.');
     expect(card).toContain('80 × 80 pixels, RGB, standardised as (p − mean)');
     expect(card).toContain("tf.loadGraphModel('model.json')");
-    expect(modelCard({ ...model, metadata: undefined }, 'safetensors', 'a.safetensors')).toContain(
-      'Not known',
-    );
+    expect(
+      modelCard({ ...model, metadata: undefined }, { format: 'safetensors' }, 'a.safetensors'),
+    ).toContain('Not known');
   });
 });
 

@@ -5,7 +5,9 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RunRecord, StepRecord } from '../../workers/protocol.ts';
 import {
   CHECKPOINTS_KEPT,
-  dropOldCheckpoints,
+  deleteUnfinishedCheckpoints,
+  dropBadCheckpoint,
+  dropOldestCheckpoint,
   loadNewestCheckpoint,
   saveCheckpoint,
   type Checkpoint,
@@ -74,9 +76,34 @@ describe('checkpoints', () => {
     expect(await database.count('checkpoints')).toBe(CHECKPOINTS_KEPT);
     expect(await database.count('chunks')).toBe(CHECKPOINTS_KEPT);
     expect((await loadNewestCheckpoint('run'))!.step).toBe(5);
-    expect(await dropOldCheckpoints('run')).toBe(true);
+    expect(await dropOldestCheckpoint('run')).toBe(true);
+    expect((await database.getAll('checkpoints')).map(({ step }) => step).sort()).toEqual([4, 5]);
+    expect(await dropOldestCheckpoint('run')).toBe(true);
     expect(await database.count('chunks')).toBe(1);
-    expect(await dropOldCheckpoints('run')).toBe(false);
+    expect(await dropOldestCheckpoint('run')).toBe(false);
+    expect((await loadNewestCheckpoint('run'))!.step).toBe(5);
+  });
+
+  it('one whose values are worthless is given up for the one before it, the only one never', async () => {
+    await saveCheckpoint(checkpointAt(1));
+    expect(await dropBadCheckpoint('run', 1)).toBe(false);
+    await saveCheckpoint(checkpointAt(2));
+    expect(await dropBadCheckpoint('run', 3)).toBe(false);
+    expect(await dropBadCheckpoint('run', 2)).toBe(true);
+    expect((await loadNewestCheckpoint('run'))!.step).toBe(1);
+  });
+
+  it('chunks of unfinished ones are deleted, other runs’ are not', async () => {
+    await saveCheckpoint(checkpointAt(1));
+    await saveCheckpoint(checkpointAt(1, 'run-2'));
+    const database = await openDatabase();
+    for (const checkpointId of ['run/9/half', 'run-2/9/half'])
+      for (const index of [0, 1])
+        await database.put('chunks', { checkpointId, index, bytes: new Uint8Array(8) });
+    expect(await deleteUnfinishedCheckpoints('run')).toBe(1);
+    expect(await database.count('chunks')).toBe(4);
+    expect((await loadNewestCheckpoint('run'))!.step).toBe(1);
+    expect((await loadNewestCheckpoint('run-2'))!.step).toBe(1);
   });
 
   it.each([

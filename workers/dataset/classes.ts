@@ -25,6 +25,8 @@ export interface Dataset {
 
 const IGNORED_EXAMPLES = 20;
 const PROGRESS_INTERVAL = 500;
+/** What alignment leaves beside the faces: no image, and no surprise either. */
+const BOUNDING_BOXES_PATH = /^bounding_boxes_\d+\.txt$/;
 
 /** By code point, as Python sorts: labels do not depend on a locale. */
 export function compareNames(a: string, b: string): number {
@@ -47,6 +49,7 @@ export async function readClasses(
   for (const directory of directories)
     for await (const { path } of directory.list(signal)) {
       if (++seen % PROGRESS_INTERVAL === 0) onProgress?.(seen);
+      if (BOUNDING_BOXES_PATH.test(path)) continue;
       const slash = path.indexOf('/');
       if (slash <= 0 || path.includes('/', slash + 1) || !isImagePath(path)) {
         ignoredCount++;

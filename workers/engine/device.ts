@@ -19,6 +19,12 @@ const FEATURES: readonly string[] = ['timestamp-query', 'shader-f16', 'subgroups
 
 const SOFTWARE_ADAPTER = /swiftshader|llvmpipe|lavapipe|softpipe|software|warp|basic render/i;
 
+const LOSS_NOTICE_MS = 2000;
+
+function sleep(durationMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, durationMs));
+}
+
 /** As GPUAdapterInfo. */
 export interface AdapterName {
   readonly vendor: string;
@@ -73,7 +79,11 @@ export class EngineDevice {
     return new Promise((resolve, reject) => {
       this.#onFailure.add(reject);
       work
-        .then(resolve, (error: unknown) => reject(this.#failure ?? error))
+        .then(resolve, async (error: unknown) => {
+          // What waits for a lost device fails before the device says that it is lost.
+          await Promise.race([this.device.lost, sleep(LOSS_NOTICE_MS)]);
+          reject(this.#failure ?? error);
+        })
         .finally(() => this.#onFailure.delete(reject));
     });
   }

@@ -32,7 +32,7 @@ export class GpuOutOfMemoryError extends Error {
 
 export class DeviceLostError extends Error {
   override name = 'DeviceLostError';
-  constructor(reason: string) {
+  constructor(readonly reason: string) {
     super(
       `The GPU was lost while the network ran (${reason}). The last checkpoint is kept; start again from it, with a smaller batch_size if it happens again.`,
     );

@@ -19,7 +19,7 @@ import { planRun, requireFit } from './capacity.ts';
 import { openDevice, type EngineDevice } from './device.ts';
 import { submitDispatches } from './dispatcher.ts';
 import { WrongBatchError } from './errors.ts';
-import { TRANSFORM_WORDS } from './kernels/images.ts';
+import { encodeTransforms } from './kernels/images.ts';
 import { METRICS, METRIC_FLOATS } from './kernels/losses.ts';
 import type { ProgramKind } from './lowering.ts';
 import { CompiledRun } from './plan.ts';
@@ -411,23 +411,6 @@ function metricsOf(values: Float32Array): Record<(typeof METRICS)[number], numbe
     (typeof METRICS)[number],
     number
   >;
-}
-
-/** As the kernel of images.ts reads them. */
-function encodeTransforms({ count, transforms }: ImageBatch): Int32Array<ArrayBuffer> {
-  const words = new Int32Array(count * TRANSFORM_WORDS);
-  const floats = new Float32Array(words.buffer);
-  for (let index = 0; index < count; index++) {
-    const at = index * TRANSFORM_WORDS;
-    const angle = (transforms.angleDegrees[index]! * Math.PI) / 180;
-    words[at] = transforms.offsetX[index]!;
-    words[at + 1] = transforms.offsetY[index]!;
-    words[at + 2] = transforms.flip[index]!;
-    words[at + 3] = angle === 0 ? 0 : 1;
-    floats[at + 4] = Math.cos(angle);
-    floats[at + 5] = Math.sin(angle);
-  }
-  return words;
 }
 
 /** Whole words, then the rest padded: writeBuffer takes multiples of 4 bytes. */

@@ -13,6 +13,54 @@ export function float16ToNumber(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
+/** The largest value of binary16. */
+const FLOAT16_MAXIMUM = 65504;
+
+export class Float16RangeError extends Error {
+  override name = 'Float16RangeError';
+  constructor(tensor: string, value: number) {
+    super(
+      `${tensor} has the value ${value}, which float16 cannot hold (its largest is ${FLOAT16_MAXIMUM}). Export the model as float32.`,
+    );
+  }
+}
+
+/**
+ * Rounded to the nearest binary16, ties to even.
+ * @param name of the tensor, for the message
+ * @throws Float16RangeError for what would become infinite; infinities and NaN are kept
+ */
+export function toFloat16(values: Float32Array, name: string): Uint16Array<ArrayBuffer> {
+  const result = new Uint16Array(values.length);
+  const bits = new Uint32Array(values.slice().buffer);
+  for (let i = 0; i < bits.length; i++) {
+    const rounded = roundToFloat16(bits[i]!);
+    if ((rounded & 0x7fff) === 0x7c00 && Number.isFinite(values[i]!))
+      throw new Float16RangeError(name, values[i]!);
+    result[i] = rounded;
+  }
+  return result;
+}
+
+/** @param bits of a float32 */
+function roundToFloat16(bits: number): number {
+  const sign = (bits >>> 16) & 0x8000;
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  const exponent = (magnitude >>> 23) - 112;
+  if (exponent >= 31) return sign | 0x7c00;
+  // Below the smallest normal number the fraction, with its leading one, moves right.
+  const shift = exponent > 0 ? 13 : 14 - exponent;
+  if (shift > 24) return sign;
+  const fraction =
+    exponent > 0 ? (exponent << 23) | (magnitude & 0x7fffff) : (magnitude & 0x7fffff) | 0x800000;
+  const half = 1 << (shift - 1);
+  const rest = fraction & ((half << 1) - 1);
+  const truncated = fraction >>> shift;
+  // A carry out of the fraction is the next exponent, up to infinity: what the format is made for.
+  return sign | (truncated + (rest > half || (rest === half && (truncated & 1) === 1) ? 1 : 0));
+}
+
 /** bfloat16 is the upper half of a float32. */
 export function bfloat16ToFloat32(values: Uint16Array): Float32Array<ArrayBuffer> {
   const bits = new Uint32Array(values.length);

@@ -68,7 +68,16 @@ export interface Hdf5Reader {
   texts(name: string): string[];
   /** null when there is no dataset of that name */
   shape(name: string): readonly number[] | null;
+  /** Paths and shapes of all datasets of floating point numbers, in all groups. @throws Hdf5Error for too many */
+  datasets(): ReadonlyMap<string, readonly number[]>;
+  /** @param path as datasets gives it. @throws Hdf5Error for what is no dataset of floating point numbers */
+  floats(path: string): Float32Array;
 }
+
+const MAXIMUM_DEPTH = 8;
+const MAXIMUM_ENTITIES = 50_000;
+/** Of one dataset, which may be compressed; more than all of these networks' weights together. */
+const MAXIMUM_VALUES = 256 * 1024 * 1024;
 
 /**
  * Opens the file for as long as `read` runs.
@@ -84,19 +93,42 @@ export async function readHdf5<Result>(
   let file: File | undefined;
   try {
     file = new library.File(path, 'r');
-    return read(readerOf(file, (entity): entity is Dataset => entity instanceof library.Dataset));
+    return read(
+      readerOf(
+        file,
+        (entity): entity is Dataset => entity instanceof library.Dataset,
+        (entity): entity is Group => entity instanceof library.Group,
+      ),
+    );
   } catch (error) {
+    // A damaged file can end the library itself, in its own memory and nowhere else.
+    isLibraryBroken ||= error instanceof WebAssembly.RuntimeError;
+    if (isLibraryBroken)
+      throw new Hdf5Error('The HDF5 file cannot be read: it is damaged.', { cause: error });
     // The library's errors are plain ones, with the places in its source.
     throw error instanceof Error && error.name !== 'Error'
       ? error
       : new Hdf5Error('The HDF5 file cannot be read: it is cut off or damaged.', { cause: error });
   } finally {
-    file?.close();
-    fileSystem.unlink(path);
+    if (!isLibraryBroken) closeAndRemove(file, () => fileSystem.unlink(path));
   }
 }
 
-function readerOf(group: Group, isDataset: (entity: unknown) => entity is Dataset): Hdf5Reader {
+/** Closing a damaged file may fail too; what was read, or why not, is known by then. */
+function closeAndRemove(file: File | undefined, remove: () => void): void {
+  try {
+    file?.close();
+    remove();
+  } catch (error) {
+    isLibraryBroken ||= error instanceof WebAssembly.RuntimeError;
+  }
+}
+
+function readerOf(
+  group: Group,
+  isDataset: (entity: unknown) => entity is Dataset,
+  isGroup: (entity: unknown) => entity is Group,
+): Hdf5Reader {
   const names = group.keys();
   const find = (name: string): Dataset | undefined => {
     const entity = names.includes(name) ? group.get(name) : undefined;
@@ -115,6 +147,32 @@ function readerOf(group: Group, isDataset: (entity: unknown) => entity is Datase
   };
   return {
     names,
+    datasets() {
+      const found = new Map<string, readonly number[]>();
+      let entities = 0;
+      const walk = (parent: Group, path: string, depth: number): void => {
+        for (const name of parent.keys()) {
+          // A group may lie in itself; the depth ends that, and the count ends many in many.
+          if (++entities > MAXIMUM_ENTITIES || depth > MAXIMUM_DEPTH)
+            throw new Hdf5Error('The HDF5 file has too many groups in one another.');
+          const entity = parent.get(name);
+          if (isDataset(entity)) {
+            if (isFloats(entity)) found.set(`${path}/${name}`, entity.shape ?? []);
+          } else if (isGroup(entity)) walk(entity, `${path}/${name}`, depth + 1);
+        }
+      };
+      walk(group, '', 0);
+      return found;
+    },
+    floats(path) {
+      const entity = group.get(path);
+      if (!isDataset(entity) || !isFloats(entity))
+        throw new Hdf5Error(`The HDF5 file has no dataset "${path}" of floating point numbers.`);
+      const value: unknown = entity.value;
+      return value instanceof Float32Array
+        ? value.slice()
+        : Float32Array.from(typeof value === 'number' ? [value] : (value as ArrayLike<number>));
+    },
     shape: (name) => find(name)?.shape ?? null,
     numbers: (name) =>
       values(name).map((value) => {
@@ -131,10 +189,26 @@ function readerOf(group: Group, isDataset: (entity: unknown) => entity is Datase
   };
 }
 
+/** Of 32 or 64 bits, and not too many. */
+function isFloats({ metadata, shape }: Dataset): boolean {
+  const count = (shape ?? []).reduce((product, size) => product * size, 1);
+  return (
+    metadata.type === FLOAT_CLASS && (metadata.size === 4 || metadata.size === 8) && count <= MAXIMUM_VALUES
+  );
+}
+
+/** H5T_FLOAT */
+const FLOAT_CLASS = 1;
+
 let filesMade = 0;
+let isLibraryBroken = false;
 
 /** In the library's own memory. */
 async function temporaryFile() {
+  if (isLibraryBroken)
+    throw new Hdf5Error(
+      'A damaged HDF5 file has stopped the HDF5 library. Reload the page, or run the command again, to go on.',
+    );
   const library = await import('h5wasm');
   const module = await library.ready;
   // Without this, failures are printed on the console and told by negative numbers.

@@ -61,6 +61,12 @@ export class ProtobufWriter {
     return this.bytes(field, value.#bytes.subarray(0, value.#length));
   }
 
+  /** The beginning of a bytes field of `size` bytes, which follow elsewhere: large values need not be copied. */
+  bytesHead(field: number, size: number): this {
+    this.#key(field, LENGTH_DELIMITED);
+    return this.#varint(size);
+  }
+
   /** A `repeated double` field with `packed = true`. */
   packedDoubles(field: number, values: readonly number[]): this {
     this.#key(field, LENGTH_DELIMITED);

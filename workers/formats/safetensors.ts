@@ -8,7 +8,7 @@
  * never in memory as a whole.
  */
 import { elementCount, type HostTensor, type NamedTensors } from '../graph/tensor.ts';
-import { NUMBER_FORMATS } from './float_formats.ts';
+import { NUMBER_FORMATS, toFloat16 } from './float_formats.ts';
 import { findDuplicateKey } from './json_keys.ts';
 
 /** The specification allows 100 MB; a header of this program's models has about 60 kB. */
@@ -37,13 +37,26 @@ export interface SafetensorsEntry {
 
 export type SafetensorsMetadata = Readonly<Record<string, string>>;
 
+/** How the weights of an export are stored. */
+export type WeightFormat = 'float32' | 'float16';
+
 /**
- * The file's bytes in pieces, in order; the tensors' own memory is used, nothing is copied. Tensors are written in the
- * order given, as F32.
+ * Whether a tensor is stored in half precision where that is asked for: what has two axes or more. Biases and moving
+ * statistics are few, and a variance may be too small or too large for float16.
+ */
+export function isStoredAsFloat16(shape: readonly number[], weightFormat: WeightFormat): boolean {
+  return weightFormat === 'float16' && shape.length > 1;
+}
+
+/**
+ * The file's bytes in pieces, in order; the tensors' own memory is used, nothing is copied but for float16. Tensors
+ * are written in the order given, as F32 or F16 (see isStoredAsFloat16).
+ * @throws Float16RangeError
  */
 export function safetensorsParts(
   tensors: NamedTensors,
   metadata: SafetensorsMetadata = {},
+  weightFormat: WeightFormat = 'float32',
 ): Uint8Array<ArrayBuffer>[] {
   const header: [string, unknown][] = [];
   if (Object.keys(metadata).length > 0) header.push([METADATA_KEY, metadata]);
@@ -52,9 +65,14 @@ export function safetensorsParts(
   for (const [name, { shape, data }] of tensors) {
     if (name === METADATA_KEY || elementCount(shape) !== data.length)
       throw new Error(`${name} with the shape [${shape.join(', ')}] cannot be written as a tensor.`);
-    header.push([name, { dtype: 'F32', shape, data_offsets: [offset, offset + data.byteLength] }]);
-    values.push(bytesOf(data));
-    offset += data.byteLength;
+    const isHalf = isStoredAsFloat16(shape, weightFormat);
+    const bytes = isHalf ? new Uint8Array(toFloat16(data, name).buffer) : bytesOf(data);
+    header.push([
+      name,
+      { dtype: isHalf ? 'F16' : 'F32', shape, data_offsets: [offset, offset + bytes.length] },
+    ]);
+    values.push(bytes);
+    offset += bytes.length;
   }
   // Object.fromEntries would turn the name `__proto__` into nothing, and order numeric names first.
   const json = `{${header.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',')}}`;
@@ -67,8 +85,12 @@ export function safetensorsParts(
   return [head, ...values];
 }
 
-export function safetensorsBlob(tensors: NamedTensors, metadata: SafetensorsMetadata = {}): Blob {
-  return new Blob(safetensorsParts(tensors, metadata), { type: 'application/octet-stream' });
+export function safetensorsBlob(
+  tensors: NamedTensors,
+  metadata: SafetensorsMetadata = {},
+  weightFormat: WeightFormat = 'float32',
+): Blob {
+  return new Blob(safetensorsParts(tensors, metadata, weightFormat), { type: 'application/octet-stream' });
 }
 
 /** A view, or a copy where the memory is shared between threads, which a Blob cannot be made of. */

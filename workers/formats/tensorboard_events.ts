@@ -19,7 +19,7 @@ export function crc32c(bytes: Uint8Array): number {
 }
 
 /** Rotated and moved by a constant, so that the checksum of data that contains checksums is no special case. */
-function maskedCrc32c(bytes: Uint8Array): number {
+export function maskedCrc32c(bytes: Uint8Array): number {
   const crc = crc32c(bytes);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }

@@ -14,7 +14,8 @@ import type { Graph, GraphNode, Padding } from '../graph/ir.ts';
 import { inputsOf } from '../graph/shapes.ts';
 import type { NamedTensors } from '../graph/tensor.ts';
 import { foldBatchNorms } from './fold_batch_norm.ts';
-import { bytesOf } from './safetensors.ts';
+import { toFloat16 } from './float_formats.ts';
+import { bytesOf, isStoredAsFloat16, type WeightFormat } from './safetensors.ts';
 
 /** tfjs's own converter makes shards of 4 MiB; browsers cache and load them side by side. */
 export const SHARD_BYTES = 4_000_000;
@@ -29,6 +30,8 @@ interface WeightSpec {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: 'float32' | 'int32';
+  /** How the bytes are stored; the reader makes float32 of them. */
+  readonly quantization?: { readonly dtype: 'float16' };
 }
 
 interface Attributes {
@@ -46,15 +49,18 @@ interface NodeDefinition {
  * The shards first and model.json last: a folder in which writing was cut off holds no model.
  * @param graph without logits, not folded yet
  * @param metadata becomes `userDefinedMetadata`
+ * @param weightFormat float16 halves the files; the reader computes with float32 all the same
+ * @throws Float16RangeError
  */
 export function tfjsGraphModelFiles(
   graph: Graph,
   parameters: NamedTensors,
   imageSize: number,
   metadata: Readonly<Record<string, string>>,
+  weightFormat: WeightFormat = 'float32',
 ): ExportedFile[] {
   const folded = foldBatchNorms(graph, parameters);
-  const topology = new TopologyWriter(folded.graph, folded.parameters, imageSize);
+  const topology = new TopologyWriter(folded.graph, folded.parameters, imageSize, weightFormat);
   const shards = inShards(topology.weights.map(({ bytes }) => bytes));
   const paths = shards.map((_, index) => `group1-shard${index + 1}of${shards.length}.bin`);
   const model = {
@@ -88,11 +94,13 @@ class TopologyWriter {
   readonly weights: { readonly spec: WeightSpec; readonly bytes: Uint8Array<ArrayBuffer> }[] = [];
   readonly #parameters: NamedTensors;
   readonly #imageSize: number;
+  readonly #weightFormat: WeightFormat;
   readonly #constants = new Set<string>();
   /** From a layer whose ReLU is fused to that ReLU, whose name the fused node takes. */
   readonly #fusedRelu: ReadonlyMap<string, string>;
 
-  constructor(graph: Graph, parameters: NamedTensors, imageSize: number) {
+  constructor(graph: Graph, parameters: NamedTensors, imageSize: number, weightFormat: WeightFormat) {
+    this.#weightFormat = weightFormat;
     this.#parameters = parameters;
     this.#imageSize = imageSize;
     this.#fusedRelu = findFusedRelus(graph);
@@ -230,10 +238,16 @@ class TopologyWriter {
       op: 'Const',
       attr: { dtype, value: { tensor: { dtype: dtype.type, tensorShape: tensorShape(shape) } } },
     });
-    this.weights.push({
-      spec: { name, shape, dtype: isFloat ? 'float32' : 'int32' },
-      bytes: isFloat ? bytesOf(values) : new Uint8Array(values.slice().buffer),
-    });
+    if (isFloat && isStoredAsFloat16(shape, this.#weightFormat))
+      this.weights.push({
+        spec: { name, shape, dtype: 'float32', quantization: { dtype: 'float16' } },
+        bytes: new Uint8Array(toFloat16(values, name).buffer),
+      });
+    else
+      this.weights.push({
+        spec: { name, shape, dtype: isFloat ? 'float32' : 'int32' },
+        bytes: isFloat ? bytesOf(values) : new Uint8Array(values.slice().buffer),
+      });
     return name;
   }
 }

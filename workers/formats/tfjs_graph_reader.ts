@@ -1,10 +1,11 @@
 /**
- * Reads the weights of a TensorFlow.js graph model (see tfjs_graph_model.ts) by name, a tensor at a time. Only its
- * manifest and metadata are used; the topology is not run here.
+ * Reads the weights of a TensorFlow.js model (see tfjs_graph_model.ts) by name, a tensor at a time. Only its manifest
+ * and metadata are used; the topology is not run here. Graph models and layers models have the same manifest.
  */
 import * as v from 'valibot';
 import type { ReadableDirectory } from '../dataset/directory.ts';
 import { elementCount, type HostTensor } from '../graph/tensor.ts';
+import { NUMBER_FORMATS } from './float_formats.ts';
 
 /** model.json of this program's models has about 300 kB. */
 const MAXIMUM_JSON_BYTES = 64 * 1024 * 1024;
@@ -19,6 +20,12 @@ export class TfjsModelError extends Error {
 }
 
 const size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** As tensorflowjs_converter quantizes: value = stored · scale + min. float16 has neither. */
+const QuantizationSchema = v.object({
+  dtype: v.picklist(['float16', 'uint8', 'uint16']),
+  scale: v.optional(v.number()),
+  min: v.optional(v.number()),
+});
 const ManifestSchema = v.array(
   v.object({
     paths: v.array(v.string()),
@@ -27,13 +34,13 @@ const ManifestSchema = v.array(
         name: v.string(),
         shape: v.array(size),
         dtype: v.string(),
-        quantization: v.optional(v.unknown()),
+        quantization: v.optional(QuantizationSchema),
       }),
     ),
   }),
 );
 const ModelSchema = v.object({
-  format: v.literal('graph-model'),
+  format: v.picklist(['graph-model', 'layers-model']),
   weightsManifest: ManifestSchema,
   userDefinedMetadata: v.optional(v.record(v.string(), v.unknown())),
 });
@@ -43,11 +50,22 @@ interface StoredWeight {
   readonly dtype: string;
   readonly group: number;
   readonly offset: number;
+  readonly quantization?: v.InferOutput<typeof QuantizationSchema> | undefined;
 }
+
+const STORED_FORMATS = {
+  float32: 'F32',
+  int32: 'I32',
+  float16: 'F16',
+  uint8: 'U8',
+  uint16: 'U16',
+  bool: 'BOOL',
+} as const;
 
 export class TfjsGraphModelFile {
   /** The path of model.json in its folder. */
   readonly path: string;
+  readonly format: 'graph-model' | 'layers-model';
   readonly metadata: ReadonlyMap<string, unknown>;
   readonly weights: ReadonlyMap<string, StoredWeight>;
   /** Each group's shards as one. */
@@ -55,11 +73,13 @@ export class TfjsGraphModelFile {
 
   private constructor(
     path: string,
+    format: 'graph-model' | 'layers-model',
     metadata: ReadonlyMap<string, unknown>,
     weights: ReadonlyMap<string, StoredWeight>,
     groups: readonly Blob[],
   ) {
     this.path = path;
+    this.format = format;
     this.metadata = metadata;
     this.weights = weights;
     this.#groups = groups;
@@ -74,13 +94,11 @@ export class TfjsGraphModelFile {
     for (const [group, { paths, weights: specs }] of model.weightsManifest.entries()) {
       let offset = 0;
       for (const { name, shape, dtype, quantization } of specs) {
-        if (quantization !== undefined)
-          throw new TfjsModelError(path, `"${name}" is quantized, which is not read here`);
         if (weights.has(name)) throw new TfjsModelError(path, `it names "${name}" twice`);
-        if (dtype !== 'float32' && dtype !== 'int32')
+        if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'bool')
           throw new TfjsModelError(path, `"${name}" has the number format ${dtype}`);
-        weights.set(name, { shape, dtype, group, offset });
-        offset += 4 * elementCount(shape);
+        weights.set(name, { shape, dtype, group, offset, quantization });
+        offset += storedFormat({ dtype, quantization }).bytes * elementCount(shape);
       }
       const shards: Blob[] = [];
       for (const shard of paths) {
@@ -98,6 +116,7 @@ export class TfjsGraphModelFile {
     }
     return new TfjsGraphModelFile(
       path,
+      model.format,
       new Map(Object.entries(model.userDefinedMetadata ?? {})),
       weights,
       groups,
@@ -108,10 +127,17 @@ export class TfjsGraphModelFile {
   async read(name: string): Promise<HostTensor> {
     const stored = this.weights.get(name);
     if (stored?.dtype !== 'float32') throw new TfjsModelError(this.path, `there is no tensor "${name}"`);
-    const { shape, group, offset } = stored;
-    const buffer = await this.#groups[group]!.slice(offset, offset + 4 * elementCount(shape)).arrayBuffer();
-    return { shape, data: new Float32Array(buffer) };
+    const { shape, group, offset, quantization } = stored;
+    const { bytes, toFloat32 } = storedFormat(stored);
+    const end = offset + bytes * elementCount(shape);
+    const data = toFloat32!(await this.#groups[group]!.slice(offset, end).arrayBuffer());
+    const { scale = 1, min = 0 } = quantization ?? {};
+    return { shape, data: scale === 1 && min === 0 ? data : data.map((value) => value * scale + min) };
   }
+}
+
+function storedFormat({ dtype, quantization }: Pick<StoredWeight, 'dtype' | 'quantization'>) {
+  return NUMBER_FORMATS.get(STORED_FORMATS[quantization?.dtype ?? (dtype as 'float32' | 'int32' | 'bool')])!;
 }
 
 async function readModelJson(blob: Blob, path: string): Promise<v.InferOutput<typeof ModelSchema>> {
@@ -123,12 +149,6 @@ async function readModelJson(blob: Blob, path: string): Promise<v.InferOutput<ty
   } catch {
     throw new TfjsModelError(path, 'it is no JSON');
   }
-  const format = (json as { format?: unknown } | null)?.format;
-  if (format === 'layers-model')
-    throw new TfjsModelError(
-      path,
-      'it is a layers model; only graph models that this program exported are read',
-    );
   const result = v.safeParse(ModelSchema, json);
   if (!result.success) {
     const [issue] = result.issues;

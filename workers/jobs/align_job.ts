@@ -17,9 +17,10 @@ import type {
   DetectedFace,
 } from '../protocol.ts';
 import { hashKey, permutation } from '../random.ts';
-import { detectPhotos, type PhotoDetection } from './detect_photos.ts';
+import { detectPhotos, type PhotoDetection, type Retry } from './detect_photos.ts';
 import { Throttle, type JobControl } from './job_control.ts';
 import { nameOutputs, renamedOutputs } from './output_names.ts';
+import { PermissionGate } from './permission_gate.ts';
 import { PhotoPool, type PooledPhoto } from './photo_pool.ts';
 
 const PROGRESS_INTERVAL_MS = 250;
@@ -28,7 +29,10 @@ const BOXES_INTERVAL_MS = 5000;
 /** Of existing outputs whose size is asked for at once. */
 const SIZES_AT_ONCE = 16;
 
-/** @throws NoImagesError, PermissionLostError, StorageFullError; what is written by then is whole */
+/**
+ * A permission that is withdrawn on the way pauses the job.
+ * @throws NoImagesError, PermissionLostError (before the first photo), StorageFullError; what is written by then is whole
+ */
 export async function align(
   request: AlignRequest,
   onEvent: (event: AlignEvent) => void,
@@ -40,8 +44,11 @@ export async function align(
     request.output.kind === 'zip'
       ? new ZipDirectory(request.output.stream)
       : await openWritableDirectory(request.output.directory);
-  const images = dataset.classes.flatMap(({ images: list }) => list);
-  const stems = nameOutputs(images);
+  const allImages = dataset.classes.flatMap(({ images: list }) => list);
+  // Named among all of them: a photo's face is called the same whichever photos are asked for.
+  const stems = nameOutputs(allImages);
+  const wanted = request.paths && new Set(request.paths);
+  const images = wanted ? allImages.filter(({ path }) => wanted.has(path)) : allImages;
   const done = await doneImages(images, stems, output, request.options);
   const todo = images.filter((image) => !done.has(image));
   const detector = await FaceDetector.create(request.backend);
@@ -52,7 +59,13 @@ export async function align(
     skipped: done.size,
     device: device.backend === 'webgpu' ? device.adapter : 'WebAssembly',
   });
-  const job = new AlignJob(detector, output, stems, request.options, onEvent);
+  const gate = new PermissionGate(
+    control,
+    (message) => onEvent({ kind: 'paused', message }),
+    () => onEvent({ kind: 'resumed' }),
+  );
+  const retry: Retry = canBeAllowedAgain(request) ? gate.through : (work) => work();
+  const job = new AlignJob(detector, output, stems, request.options, onEvent, retry);
   try {
     await job.run(shuffledIf(request.options.random_order, todo), control);
   } finally {
@@ -70,6 +83,12 @@ export async function align(
     cancelled: control.cancelled,
     durationMs: performance.now() - startedAt,
   };
+}
+
+/** Nobody can be asked for the folders that the terminal serves. */
+function canBeAllowedAgain({ input, output }: AlignRequest): boolean {
+  const folders = output.kind === 'directory' ? [...input, output.directory] : input;
+  return folders.every(({ kind }) => kind !== 'http');
 }
 
 /** The images whose output is there, whole. */
@@ -127,6 +146,8 @@ class AlignJob {
   readonly #stems: ReadonlyMap<ImageFile, string>;
   readonly #options: AlignOptions;
   readonly #onEvent: (event: AlignEvent) => void;
+  /** Around all reading and writing. */
+  readonly #retry: Retry;
   readonly #progress = new Throttle(PROGRESS_INTERVAL_MS);
   readonly #thumbnails = new Throttle(THUMBNAIL_INTERVAL_MS);
   readonly #boundingBoxes: string[] = [];
@@ -140,7 +161,9 @@ class AlignJob {
     stems: ReadonlyMap<ImageFile, string>,
     options: AlignOptions,
     onEvent: (event: AlignEvent) => void,
+    retry: Retry,
   ) {
+    this.#retry = retry;
     this.#detector = detector;
     this.#output = output;
     this.#stems = stems;
@@ -155,8 +178,13 @@ class AlignJob {
     const pool = new PhotoPool();
     let done = 0;
     try {
-      const photos = detectPhotos(this.#detector, pool, images, this.#options, (found, photo) =>
-        this.#prepare(found, photo),
+      const photos = detectPhotos(
+        this.#detector,
+        pool,
+        images,
+        this.#options,
+        (found, photo) => this.#prepare(found, photo),
+        this.#retry,
       );
       for await (const { file, outcome } of photos) {
         if (!(await control.proceed())) return;
@@ -176,8 +204,12 @@ class AlignJob {
           });
         }
         // A zip takes each name once; elsewhere the list so far outlives a closed page.
-        if (!(this.#output instanceof ZipDirectory) && boxesThrottle.ready()) await this.writeBoundingBoxes();
+        if (!(this.#output instanceof ZipDirectory) && boxesThrottle.ready())
+          await this.#retry(() => this.writeBoundingBoxes());
       }
+    } catch (error) {
+      // Cancelled while it waited for a permission.
+      if (!(control.cancelled && error instanceof PermissionLostError)) throw error;
     } finally {
       pool.dispose();
     }
@@ -185,8 +217,9 @@ class AlignJob {
 
   async writeBoundingBoxes(): Promise<void> {
     if (this.#boundingBoxes.length === this.#boundingBoxesWritten) return;
-    this.#boundingBoxesWritten = this.#boundingBoxes.length;
+    const count = this.#boundingBoxes.length;
     await this.#output.write(this.#boundingBoxesPath, this.#boundingBoxes.join('\n') + '\n');
+    this.#boundingBoxesWritten = count;
   }
 
   async #prepare(found: PhotoDetection, photo: PooledPhoto): Promise<Prepared> {
@@ -231,7 +264,8 @@ class AlignJob {
     const { found, chosen, files, thumbnail } = prepared;
     try {
       // The first face is written last: where it is there, all are.
-      for (const { path, content } of files.toReversed()) await this.#output.write(path, content);
+      for (const { path, content } of files.toReversed())
+        await this.#retry(() => this.#output.write(path, content));
     } catch (error) {
       // Nothing that follows could be written either: stop, with everything so far whole.
       if (error instanceof StorageFullError || error instanceof PermissionLostError) throw error;

@@ -30,8 +30,12 @@ export interface PhotoDetection {
   readonly detection: Detection;
 }
 
+/** Does the work, perhaps more than once, or not at once. */
+export type Retry = <Value>(work: () => Promise<Value>) => Promise<Value>;
+
 /**
  * @param finish what needs the photo's pixels once its faces are known; the photo is closed afterwards
+ * @param retry around everything that reads the folders
  * @returns in the order of the files, a result or why there is none
  * @throws PermissionLostError (from iterating)
  */
@@ -41,10 +45,19 @@ export async function* detectPhotos<Result>(
   files: Iterable<ImageFile>,
   options: AlignOptions,
   finish: (found: PhotoDetection, photo: PooledPhoto) => Promise<Result>,
+  retry: Retry = (work) => work(),
 ): AsyncGenerator<{ file: ImageFile; outcome: PromiseSettledResult<Result> }> {
-  const opened = readAhead(files, pool.size + DECODED_AHEAD, async (file) =>
-    pool.open(await file.directory.read(file.path), file.path, options),
-  );
+  const open = async (file: ImageFile): Promise<PooledPhoto> => {
+    const blob = await file.directory.read(file.path);
+    try {
+      return await pool.open(blob, file.path, options);
+    } catch (error) {
+      // Where the permission was withdrawn in between, it is not the photo's fault, and this says so.
+      await file.directory.read(file.path);
+      throw error;
+    }
+  };
+  const opened = readAhead(files, pool.size + DECODED_AHEAD, (file) => retry(() => open(file)));
   const groups = readAhead(inGroups(opened, GROUP_SIZE), GROUPS_AT_ONCE, async (group) => {
     const photos = group.flatMap(({ result }) => (result.status === 'fulfilled' ? [result.value] : []));
     const detections = await detector.detectInPhotos(photos, options);

@@ -192,11 +192,11 @@ export async function evaluateOpenedPairs(
   };
 }
 
-async function readFile({ path, directory }: ImageFile): Promise<RgbImage> {
+export async function readFile({ path, directory }: ImageFile): Promise<RgbImage> {
   return decodeImage(await directory.read(path), path);
 }
 
-interface EmbeddedImages {
+export interface EmbeddedImages {
   /** [images, dimension]; zeros for those that failed */
   readonly embeddings: Float32Array;
   readonly dimension: number;
@@ -204,7 +204,8 @@ interface EmbeddedImages {
   readonly failures: ReadonlyMap<number, string>;
 }
 
-async function embedImages(
+/** Each image's embedding, of one orientation or both; what cannot be read is a failure and no end. */
+export async function embedImages(
   embed: Embed,
   images: readonly ImageFile[],
   options: EvaluationOptions,

@@ -11,9 +11,9 @@ import { hashedPixels } from '../graph/hashed_tensors.ts';
 import { loadFromDirectory, loadModel } from '../models/load_model.ts';
 import type { LoadedModel } from '../models/loaded_model.ts';
 import { MODEL_CARD, modelCard } from '../models/model_card.ts';
-import { metadataOf, MODEL_FILE_EXTENSION, modelFileName, writeModelFile } from '../models/model_file.ts';
-import { tfjsModelFiles } from '../models/tfjs_model.ts';
-import type { ExportFormat, ExportRequest, ExportSummary } from '../protocol.ts';
+import { onnxParameters } from '../models/onnx_parameters.ts';
+import { modelFiles, type ExportSettings } from '../models/export_files.ts';
+import type { ExportRequest, ExportSummary } from '../protocol.ts';
 import { centredTransforms, prepareImages } from '../training/augmentation.ts';
 import type { ExecutorFactory, ImageBatch } from '../training/executor.ts';
 
@@ -21,6 +21,8 @@ const TEST_IMAGES = 2;
 const TEST_SEED = 1;
 /** Embeddings have length 1; another order of float32 sums stays far below this, a wrong weight does not. */
 const LARGEST_ERROR = 1e-4;
+/** Rounded weights move an embedding by more. A cosine of 0.9999 is a distance of 0.014. */
+const LARGEST_FLOAT16_ERROR = 1e-2;
 
 export class ExportMismatchError extends Error {
   override name = 'ExportMismatchError';
@@ -42,13 +44,13 @@ export async function exportModel(
   const { output, format } = request;
   try {
     const model = await loadModel(request.model);
-    const files = exportedFiles(model, format);
+    const files = exportedFiles(model, request);
     const directory =
       output.kind === 'zip' ? new MemoryDirectory() : await openWritableDirectory(output.directory);
     // Old shards with a new description, or the other way round, would look like a model too.
     if (format === 'tfjs' && (await directory.exists(MODEL_JSON))) await directory.remove(MODEL_JSON);
     await writeFiles(directory, files);
-    const verifiedMaxAbsError = await verify(model, format, directory, files, createExecutor);
+    const verifiedMaxAbsError = await verify(model, request, directory, files, createExecutor);
     if (output.kind === 'zip') {
       const zip = new ZipDirectory(output.stream);
       await writeFiles(zip, files);
@@ -67,25 +69,10 @@ export async function exportModel(
 }
 
 /** The model itself last: where writing is cut off there is no model that looks whole. */
-function exportedFiles(model: LoadedModel, format: ExportFormat): ExportedFile[] {
-  const card = (fileName: string): ExportedFile => ({
-    path: MODEL_CARD,
-    content: new Blob([modelCard(model, format, fileName)], { type: 'text/markdown' }),
-  });
-  switch (format) {
-    case 'tfjs':
-      return [card(MODEL_JSON), ...tfjsModelFiles(model)];
-    case 'safetensors': {
-      const path = safetensorsName(model);
-      return [card(path), { path, content: writeModelFile(model.parameters, metadataOf(model)) }];
-    }
-  }
-}
-
-function safetensorsName({ name, metadata }: LoadedModel): string {
-  return metadata?.run !== undefined && metadata.step !== undefined
-    ? modelFileName(metadata.run, metadata.step)
-    : `${name || 'model'}${MODEL_FILE_EXTENSION}`;
+function exportedFiles(model: LoadedModel, settings: ExportSettings): ExportedFile[] {
+  const files = modelFiles(model, settings);
+  const card = modelCard(model, settings, files.at(-1)!.path);
+  return [{ path: MODEL_CARD, content: new Blob([card], { type: 'text/markdown' }) }, ...files];
 }
 
 async function writeFiles(directory: WritableDirectory, files: readonly ExportedFile[]): Promise<void> {
@@ -95,7 +82,7 @@ async function writeFiles(directory: WritableDirectory, files: readonly Exported
 /** @returns the largest absolute difference of the embeddings. @throws ExportMismatchError */
 async function verify(
   model: LoadedModel,
-  format: ExportFormat,
+  settings: ExportSettings,
   directory: ReadableDirectory,
   files: readonly ExportedFile[],
   createExecutor: ExecutorFactory,
@@ -104,13 +91,35 @@ async function verify(
   const expected = await embed(model, batch, createExecutor);
   const { path } = files.at(-1)!;
   const reloaded =
-    format === 'tfjs'
+    settings.format === 'tfjs'
       ? await embedWithTfjs(model, batch, directory, path)
-      : await embed(await loadFromDirectory(directory, path), batch, createExecutor);
+      : await embed(await reload(model, settings, directory, path), batch, createExecutor);
   const error = largestDifference(expected, reloaded);
   // A NaN is an error too.
-  if (!(error <= LARGEST_ERROR)) throw new ExportMismatchError(model.name, error);
+  if (!(error <= (settings.dtype === 'float16' ? LARGEST_FLOAT16_ERROR : LARGEST_ERROR)))
+    throw new ExportMismatchError(model.name, error);
   return error;
+}
+
+/** What was written, as the model it was made from: what the file's own format says of it, and nothing else. */
+async function reload(
+  model: LoadedModel,
+  { format }: ExportSettings,
+  directory: ReadableDirectory,
+  path: string,
+): Promise<LoadedModel> {
+  if (format === 'onnx')
+    return {
+      ...model,
+      parameters: onnxParameters(
+        model.graph,
+        new Uint8Array(await (await directory.read(path)).arrayBuffer()),
+        path,
+      ),
+    };
+  const { graph, parameters } = await loadFromDirectory(directory, path);
+  // facenet-pytorch's names say nothing of image size and standardisation.
+  return { ...model, graph, parameters };
 }
 
 function testImages(imageSize: number): ImageBatch {

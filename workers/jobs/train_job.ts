@@ -5,13 +5,15 @@
 import type { ImageFile } from '../dataset/classes.ts';
 import { PermissionLostError } from '../dataset/errors.ts';
 import { ImageCache } from '../dataset/image_cache.ts';
+import { BatchTooLargeError, type DeviceLostError } from '../engine/errors.ts';
 import { initializeParameters } from '../graph/initialize.ts';
 import type { Graph } from '../graph/ir.ts';
 import { buildModel } from '../graph/models/index.ts';
-import { elementCount } from '../graph/tensor.ts';
+import { elementCount, type NamedTensors } from '../graph/tensor.ts';
 import type {
   DeviceInfo,
   EvaluationSummary,
+  ModelReference,
   PairsSource,
   RunRecord,
   RunStatus,
@@ -21,37 +23,36 @@ import type {
   TrainSummary,
   ValidationRecord,
 } from '../protocol.ts';
+import { deleteUnfinishedCheckpoints, dropBadCheckpoint, type Checkpoint } from '../storage/checkpoints.ts';
 import {
-  StorageQuotaError,
-  dropOldCheckpoints,
-  loadNewestCheckpoint,
-  saveCheckpoint,
-  type Checkpoint,
-} from '../storage/checkpoints.ts';
-import {
-  appendSteps,
   getRun,
   newRunId,
-  putEvaluation,
-  putRun,
-  putValidation,
   readEvaluations,
   readSteps,
   readValidations,
   runLockName,
-  truncateSteps,
 } from '../storage/runs.ts';
 import { BatchSource } from '../training/batch_source.ts';
 import type { Executor, ExecutorSettings, LabelledBatch } from '../training/executor.ts';
-import { epochOfStep, runTrainingLoop, type Interruption, type LoopHooks } from '../training/loop.ts';
+import {
+  LossNotFiniteError,
+  epochOfStep,
+  runTrainingLoop,
+  type Interruption,
+  type LoopEnd,
+  type LoopHooks,
+} from '../training/loop.ts';
+import { optimizerSlots } from '../training/optimizers.ts';
 import type { TrainingOptions } from '../training/options.ts';
 import type { RunHistory } from '../training/run_history.ts';
 import { requireValidOptions, validateOptions } from '../training/validate_options.ts';
-import { chooseExecutor } from './executors.ts';
+import { DeviceLosses, isDeviceLost } from './device_losses.ts';
+import { chooseExecutor, type ChosenExecutor } from './executors.ts';
 import { Throttle } from './job_control.ts';
 import { startFromPretrained } from './pretrained.ts';
 import { RunFolders } from './run_folders.ts';
 import { evaluateRun, validateRun } from './run_evaluation.ts';
+import { RunKeeper } from './run_keeper.ts';
 import { readImageFilter, readTrainingData, requireSameClasses, type TrainingData } from './training_data.ts';
 import type { TrainControl } from './train_control.ts';
 
@@ -70,16 +71,30 @@ export class RunBusyError extends Error {
 const CHECKPOINT_INTERVAL_MS = 5 * 60 * 1000;
 /** Between writes of the step records. */
 const METRICS_INTERVAL_MS = 2000;
+/** Before each try to get a GPU again: a driver that is reset, or a browser's GPU process, takes some time. */
+const DEVICE_RETRIES_MS = [0, 500, 1000, 2000, 4000, 8000];
 
+/** @param choose where executors come from; default: what the machine has */
 export async function train(
   request: TrainRequest,
   onEvent: (event: TrainEvent) => void,
   control: TrainControl,
+  choose = chooseExecutor,
 ): Promise<TrainSummary> {
-  const prepared = request.resumeRunId
-    ? await prepareResumed(request, request.resumeRunId)
-    : await prepareNew(request);
-  return withRunLock(prepared.run.id, () => trainPrepared(prepared, request, onEvent, control));
+  const { resumeRunId } = request;
+  try {
+    // A run that another tab trains is not even read.
+    if (resumeRunId !== undefined)
+      return await withRunLock(resumeRunId, async () =>
+        trainPrepared(await prepareResumed(request, resumeRunId), request, onEvent, control, choose),
+      );
+    const prepared = await prepareNew(request);
+    return await withRunLock(prepared.run.id, () =>
+      trainPrepared(prepared, request, onEvent, control, choose),
+    );
+  } finally {
+    control.end();
+  }
 }
 
 interface PreparedRun {
@@ -160,11 +175,27 @@ function executorSettings(options: TrainingOptions, graph: Graph): ExecutorSetti
   };
 }
 
+/** Of one checkpoint, bytes: the parameters, and what the optimizer and the averages keep of each. */
+function checkpointBytes({
+  graph,
+  optimizer,
+  movingAverageDecay,
+  centerLossFactor,
+}: ExecutorSettings): number {
+  const copies = 1 + optimizerSlots(optimizer).length + (movingAverageDecay > 0 ? 1 : 0);
+  const floats = graph.parameters.reduce(
+    (sum, { shape, trainable }) => sum + elementCount(shape) * (trainable ? copies : 1),
+    centerLossFactor === 0 ? 0 : graph.classes * graph.embeddingSize,
+  );
+  return floats * 4;
+}
+
 async function trainPrepared(
   { run, data, isResumed }: PreparedRun,
   request: TrainRequest,
   onEvent: (event: TrainEvent) => void,
   control: TrainControl,
+  choose: typeof chooseExecutor,
 ): Promise<TrainSummary> {
   const { options } = run;
   const graph = buildModel(options.model_def, {
@@ -172,57 +203,66 @@ async function trainPrepared(
     classes: data.classNames.length,
     batchNormDecay: options.batch_norm_decay,
   });
-  const { device, create } = await chooseExecutor({
-    executor: options.executor === 'auto' ? undefined : options.executor,
-    backend: options.backend === 'auto' ? undefined : options.backend,
-  });
-  const executor = await create(executorSettings(options, graph));
+  const settings = executorSettings(options, graph);
+  const open = async (): Promise<OpenExecutor> => {
+    const { device, create } = await choose({
+      executor: options.executor === 'auto' ? undefined : options.executor,
+      backend: options.backend === 'auto' ? undefined : options.backend,
+    });
+    return { device, executor: await create(settings) };
+  };
+  const job = new TrainJob(run, data, request, await open(), open, onEvent, control);
   try {
-    const job = new TrainJob(run, data, request, executor, graph, device, onEvent, control);
     await job.start(isResumed);
     return await job.run();
   } finally {
-    control.end();
-    executor.dispose();
+    job.dispose();
   }
 }
 
+interface OpenExecutor {
+  readonly device: ChosenExecutor['device'];
+  readonly executor: Executor;
+}
+
 class TrainJob {
-  #run: RunRecord;
+  readonly #keeper: RunKeeper;
+  readonly #options: TrainingOptions;
   readonly #data: TrainingData;
   readonly #request: TrainRequest;
-  readonly #executor: Executor;
-  readonly #graph: Graph;
-  readonly #device: DeviceInfo;
+  #executor: Executor;
+  #device: DeviceInfo;
+  readonly #open: () => Promise<OpenExecutor>;
   readonly #onEvent: (event: TrainEvent) => void;
   readonly #control: TrainControl;
   readonly #batches: BatchSource;
   readonly #images = new ImageCache();
   #folders: RunFolders | undefined;
+  /** The newest model is not in its folder. */
+  #isModelMissing = false;
   readonly #pairs: PairsSource | undefined;
   readonly #metricsThrottle = new Throttle(METRICS_INTERVAL_MS);
-  #unwritten: StepRecord[] = [];
-  #writing: Promise<void> = Promise.resolve();
   #lastStep: StepRecord | undefined;
-  #checkpointedStep = -1;
+  /** The step that the run can go on after. */
+  #checkpointedStep = 0;
   #checkpointedAt = performance.now();
 
   constructor(
     run: RunRecord,
     data: TrainingData,
     request: TrainRequest,
-    executor: Executor,
-    graph: Graph,
-    device: DeviceInfo,
+    { executor, device }: OpenExecutor,
+    open: () => Promise<OpenExecutor>,
     onEvent: (event: TrainEvent) => void,
     control: TrainControl,
   ) {
-    this.#run = { ...run, device: executor.description };
+    this.#keeper = new RunKeeper({ ...run, device: executor.description }, (message) => this.#warn(message));
+    this.#options = run.options;
     this.#data = data;
     this.#request = request;
     this.#executor = executor;
-    this.#graph = graph;
     this.#device = device;
+    this.#open = open;
     this.#onEvent = onEvent;
     this.#control = control;
     this.#pairs = request.lfw ?? run.lfw;
@@ -236,60 +276,92 @@ class TrainJob {
         augmentation: { random_crop, random_flip, random_rotate },
       },
       (file) => this.#read(file),
-      (error) => onEvent({ kind: 'warning', message: `${error.message} Another photo takes its place.` }),
+      (error) => this.#warn(`${error.message} Another photo takes its place.`),
     );
+  }
+
+  get #run(): RunRecord {
+    return this.#keeper.run;
   }
 
   readonly #read = (file: ImageFile) => this.#images.read(file);
 
+  dispose(): void {
+    this.#executor.dispose();
+  }
+
   /** Parameters from the checkpoint, from a pretrained model, or fresh ones. */
   async start(isResumed: boolean): Promise<void> {
-    const { id, options } = this.#run;
-    const checkpoint = isResumed ? await loadNewestCheckpoint(id) : undefined;
-    await this.#executor.writeParameters(initializeParameters(this.#graph, options.seed));
-    if (checkpoint) {
-      await this.#executor.writeParameters(checkpoint.parameters);
-      await this.#executor.writeState(checkpoint.state);
-      this.#checkpointedStep = checkpoint.step;
-    } else if (this.#request.pretrained) {
-      const message = await startFromPretrained(
-        this.#executor,
-        this.#graph,
-        this.#data.classNames,
-        this.#request.pretrained,
-      );
-      this.#onEvent({ kind: 'warning', message });
-    }
-    const step = checkpoint?.step ?? 0;
+    const { id } = this.#run;
+    if (isResumed) await deleteUnfinishedCheckpoints(id);
+    const checkpoint = isResumed ? await this.#keeper.newestCheckpoint() : undefined;
+    await this.#writeStart(checkpoint);
     if (isResumed) {
-      await truncateSteps(id, step);
-      this.#lastStep = (await readSteps(id)).at(-1);
       if (this.#data.train.length !== this.#run.imageCount)
-        this.#onEvent({
-          kind: 'warning',
-          message: `The dataset has ${this.#data.train.length} training photos now, and had ${this.#run.imageCount}: the run goes on, but not exactly as it would have.`,
-        });
-    }
-    if (!isResumed)
-      for (const { option, message } of validateOptions(options, { imageCount: this.#data.train.length }))
-        this.#onEvent({ kind: 'warning', message: `${option}: ${message}` });
-    if (this.#data.filterNote) this.#onEvent({ kind: 'warning', message: this.#data.filterNote });
-    await this.#update({ step, epoch: this.#lastStep?.epoch ?? 0, status: 'running' });
-    this.#folders = await RunFolders.open(
-      await this.#history(),
-      this.#request.logsBase,
-      this.#request.modelsBase,
-    );
+        this.#warn(
+          `The dataset has ${this.#data.train.length} training photos now, and had ${this.#run.imageCount}: the run goes on, but not exactly as it would have.`,
+        );
+    } else
+      for (const { option, message } of validateOptions(this.#options, {
+        imageCount: this.#data.train.length,
+      }))
+        this.#warn(`${option}: ${message}`);
+    if (this.#data.filterNote) this.#warn(this.#data.filterNote);
+    await this.#keeper.warnOfFullDisk(checkpointBytes(this.#executor.settings));
+    await this.#beginAfter(checkpoint?.step ?? 0);
+    if (!checkpoint && this.#request.pretrained) await this.#startFromPretrained(this.#request.pretrained);
+  }
+
+  /** The network's values before the next step. */
+  async #writeStart(checkpoint: Checkpoint | undefined): Promise<void> {
+    const { graph, seed } = this.#executor.settings;
+    await this.#executor.writeParameters(initializeParameters(graph, seed));
+    if (!checkpoint) return;
+    await this.#executor.writeParameters(checkpoint.parameters);
+    await this.#executor.writeState(checkpoint.state);
+  }
+
+  async #startFromPretrained(pretrained: ModelReference): Promise<void> {
+    const { graph } = this.#executor.settings;
+    this.#warn(await startFromPretrained(this.#executor, graph, this.#data.classNames, pretrained));
+    // What the run began with is not found anywhere else when it has to begin again.
+    await this.#saveCheckpoint(await this.#executor.readParameters());
+  }
+
+  /** Everything measured after `step` is forgotten; the page is told where the run stands. */
+  async #beginAfter(step: number): Promise<void> {
+    const { id } = this.#run;
+    this.#checkpointedStep = step;
+    await this.#keeper.rewind(step);
+    this.#lastStep = step === 0 ? undefined : (await readSteps(id)).at(-1);
+    await this.#keeper.update({
+      step,
+      epoch: this.#lastStep?.epoch ?? 0,
+      status: 'running',
+      device: this.#executor.description,
+    });
+    await this.#openFolders();
     this.#onEvent({
       kind: 'started',
       run: this.#run,
       device: this.#device,
       executor: this.#executor.description,
-      parameterCount: this.#graph.parameters
+      parameterCount: this.#executor.settings.graph.parameters
         .filter(({ trainable }) => trainable)
         .reduce((sum, { shape }) => sum + elementCount(shape), 0),
-      stepsPerEpoch: options.epoch_size,
+      stepsPerEpoch: this.#options.epoch_size,
     });
+  }
+
+  /** Folders that cannot be written end a run before it begins, and not afterwards. */
+  async #openFolders(): Promise<void> {
+    const { logsBase, modelsBase } = this.#request;
+    try {
+      this.#folders = await RunFolders.open(await this.#history(), logsBase, modelsBase);
+    } catch (error) {
+      if (!this.#folders) throw error;
+      this.#warn(`The log folder could not be written: ${messageOf(error)}`);
+    }
   }
 
   /** Of the steps that this run goes on after; what was measured later is measured again. */
@@ -307,19 +379,9 @@ class TrainJob {
   }
 
   async run(): Promise<TrainSummary> {
-    const { options } = this.#run;
-    const hooks: LoopHooks = {
-      nextBatch: (step) => this.#nextBatch(step),
-      onStep: (record) => this.#onStep(record),
-      onEpochEnd: (epoch, step) => this.#onEpochEnd(epoch, step),
-      interruption: () => this.#interruption(),
-      onInterruption: (interruption, step, epoch) => this.#onInterruption(interruption, step, epoch),
-    };
     try {
-      await this.#catchUpEvaluation();
-      const end = await runTrainingLoop(this.#executor, options, this.#run.step, hooks);
-      if (end === 'finished') await this.#checkpoint();
-      await this.#flushMetrics();
+      const end = await this.#trainDespiteLosses();
+      await this.#keeper.flushSteps();
       await this.#writeLogs();
       await this.#setStatus(
         end,
@@ -328,44 +390,119 @@ class TrainJob {
           : `Stopped after ${this.#run.step} steps. The checkpoint is kept: the run can go on later.`,
       );
     } catch (error) {
-      await this.#flushMetrics().catch(() => undefined);
+      await this.#keeper.flushSteps();
+      // A checkpoint whose very next step has no finite loss is the one that diverged.
+      if (error instanceof LossNotFiniteError && this.#checkpointedStep === this.#run.step)
+        await dropBadCheckpoint(this.#run.id, this.#checkpointedStep).catch(() => false);
       await this.#writeLogs();
-      const message = error instanceof Error ? error.message : String(error);
-      await this.#update({ status: 'failed', error: message }).catch(() => undefined);
+      const message = messageOf(error);
+      await this.#keeper.update({ status: 'failed', error: message });
       this.#onEvent({ kind: 'status', status: 'failed', message });
       throw error;
     }
     return { run: this.#run, lastStep: this.#lastStep };
   }
 
-  /** A folder whose permission is gone pauses the run; going on reads the batch anew. */
-  async #nextBatch(step: number): Promise<LabelledBatch> {
+  // The device ---------------------------------------------------------------------------------------------------
+
+  /** @throws DeviceLostTooOftenError */
+  async #trainDespiteLosses(): Promise<LoopEnd> {
+    const losses = new DeviceLosses();
+    let loss: DeviceLostError | undefined;
     for (;;)
       try {
-        return await this.#batches.next(step);
+        if (loss) await this.#goOnAfter(loss);
+        loss = undefined;
+        return await this.#trainToEnd();
       } catch (error) {
-        if (!(error instanceof PermissionLostError)) throw error;
-        await this.#setStatus('paused', error.message);
-        await this.#control.pauseByItself();
-        if (this.#control.wanted === 'stop') throw error;
-        await this.#setStatus('running', 'The run goes on.');
+        if (!isDeviceLost(error)) throw error;
+        losses.add(this.#checkpointedStep, error);
+        loss = error;
       }
+  }
+
+  async #trainToEnd(): Promise<LoopEnd> {
+    const hooks: LoopHooks = {
+      nextBatch: (step, settle) => this.#nextBatch(step, settle),
+      onStep: (record) => this.#onStep(record),
+      onEpochEnd: (epoch, step) => this.#onEpochEnd(epoch, step),
+      interruption: () => this.#interruption(),
+      onInterruption: (interruption) => this.#onInterruption(interruption),
+    };
+    await this.#catchUpEpochEnd();
+    const end = await runTrainingLoop(this.#executor, this.#options, this.#run.step, hooks);
+    if (end !== 'finished') return end;
+    await this.#checkpoint();
+    // A finished run without its model would be no good.
+    if (this.#isModelMissing)
+      await this.#folders?.writeModel(this.#run, await this.#executor.readParameters());
+    return end;
+  }
+
+  /** On a new device, from the last checkpoint: the steps after it are done again, with the same values. */
+  async #goOnAfter(loss: DeviceLostError): Promise<void> {
+    const { step } = this.#run;
+    const device = this.#executor.description;
+    this.#executor.dispose();
+    const opened = await this.#openAgain();
+    this.#executor = opened.executor;
+    this.#device = opened.device;
+    const checkpoint = await this.#keeper.newestCheckpoint();
+    await this.#writeStart(checkpoint);
+    const repeated = step - (checkpoint?.step ?? 0);
+    this.#warn(
+      `The GPU was lost after step ${step} (${loss.reason}). The run goes on from ${checkpoint ? `the checkpoint of step ${checkpoint.step}` : 'its beginning'}: ${repeated} steps are done again.`,
+    );
+    if (this.#executor.description !== device)
+      this.#warn(
+        `It goes on with ${this.#executor.description} instead of ${device}, and so not exactly as it would have.`,
+      );
+    await this.#beginAfter(checkpoint?.step ?? 0);
+    if (!checkpoint && this.#request.pretrained) await this.#startFromPretrained(this.#request.pretrained);
+  }
+
+  /** @throws what the last try failed with */
+  async #openAgain(): Promise<OpenExecutor> {
+    let problem: unknown;
+    for (const waitMs of DEVICE_RETRIES_MS)
+      try {
+        await new Promise((resolve) => setTimeout(resolve, waitMs));
+        return await this.#open();
+      } catch (error) {
+        if (error instanceof BatchTooLargeError) throw error;
+        problem = error;
+      }
+    throw problem;
+  }
+
+  // Between steps ------------------------------------------------------------------------------------------------
+
+  async #nextBatch(step: number, settle: () => Promise<void>): Promise<LabelledBatch | undefined> {
+    try {
+      return await this.#batches.next(step);
+    } catch (error) {
+      if (!(error instanceof PermissionLostError)) throw error;
+      await settle();
+      await this.#checkpoint();
+      await this.#pauseFor(error);
+      return undefined;
+    }
+  }
+
+  /** A folder whose permission is gone pauses the run. */
+  async #pauseFor(problem: PermissionLostError): Promise<void> {
+    await this.#setStatus('paused', problem.message);
+    await this.#control.pauseByItself();
+    if (this.#control.wanted !== 'stop') await this.#setStatus('running', 'The run goes on.');
   }
 
   #onStep(measured: StepRecord): void {
     const record = { ...measured, at: Date.now() };
     this.#lastStep = record;
-    this.#unwritten.push(record);
+    this.#keeper.addStep(record);
     this.#folders?.addStep(record);
-    this.#run = { ...this.#run, step: record.step, epoch: record.epoch };
     this.#onEvent({ kind: 'step', record });
-    if (this.#metricsThrottle.ready())
-      this.#flushMetrics().catch((error: unknown) =>
-        this.#onEvent({
-          kind: 'warning',
-          message: `The measurements could not be stored: ${error instanceof Error ? error.message : String(error)}`,
-        }),
-      );
+    if (this.#metricsThrottle.ready()) void this.#keeper.flushSteps();
   }
 
   #interruption(): Interruption | undefined {
@@ -374,7 +511,7 @@ class TrainJob {
     return isDue && this.#run.step > this.#checkpointedStep ? 'checkpoint' : undefined;
   }
 
-  async #onInterruption(interruption: Interruption, _step: number, _epoch: number): Promise<void> {
+  async #onInterruption(interruption: Interruption): Promise<void> {
     await this.#checkpoint();
     await this.#writeLogs();
     if (interruption !== 'pause') return;
@@ -385,8 +522,8 @@ class TrainJob {
 
   async #onEpochEnd(epoch: number, step: number): Promise<void> {
     await this.#checkpoint();
-    if (this.#run.options.log_histograms) await this.#addHistograms(step);
-    await this.#evaluate(epoch, step);
+    if (this.#options.log_histograms) await this.#addHistograms(step);
+    await this.#measure(epoch, step);
     await this.#writeLogs();
   }
 
@@ -406,93 +543,122 @@ class TrainJob {
     try {
       await this.#folders?.writeLogs();
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      this.#onEvent({ kind: 'warning', message: `The log folder could not be written: ${message}` });
+      this.#warn(`The log folder could not be written: ${messageOf(error)}`);
     }
   }
 
-  /** A run that was interrupted between an epoch's checkpoint and its evaluation does the evaluation first. */
-  async #catchUpEvaluation(): Promise<void> {
-    const { step, options, id } = this.#run;
-    if (step === 0 || step % options.epoch_size !== 0 || !this.#pairs) return;
-    if ((await readEvaluations(id)).some((evaluation) => evaluation.step === step)) return;
-    await this.#evaluate(epochOfStep(step - 1, options.epoch_size), step);
+  // Validation and evaluation ------------------------------------------------------------------------------------
+
+  /** A run that was interrupted between an epoch's checkpoint and what is measured after it measures that first. */
+  async #catchUpEpochEnd(): Promise<void> {
+    const { step } = this.#run;
+    if (step > 0 && step % this.#options.epoch_size === 0)
+      await this.#measure(epochOfStep(step - 1, this.#options.epoch_size), step);
   }
 
-  async #evaluate(epoch: number, step: number): Promise<void> {
-    const { options, id } = this.#run;
-    const isLast = epoch === options.max_nrof_epochs;
-    if (this.#data.validation.length > 0 && (isLast || epoch % options.validate_every_n_epochs === 0)) {
-      const startedAt = performance.now();
-      const record: ValidationRecord = {
-        ...(await validateRun(this.#executor, options, this.#data.validation, this.#read)),
-        step,
-        epoch,
-        durationMs: performance.now() - startedAt,
-        at: Date.now(),
-      };
-      await putValidation(id, record);
-      this.#folders?.addValidation(record);
-      this.#onEvent({ kind: 'validation', record });
-    }
-    if (!this.#pairs) return;
-    const { accuracy, val, durationMs } = await evaluateRun(this.#executor, options, this.#pairs);
+  /** What was measured already is not measured again. */
+  async #measure(epoch: number, step: number): Promise<void> {
+    const { id } = this.#run;
+    const isAt = (record: { step: number }): boolean => record.step === step;
+    const isLast = epoch === this.#options.max_nrof_epochs;
+    if (
+      this.#data.validation.length > 0 &&
+      (isLast || epoch % this.#options.validate_every_n_epochs === 0) &&
+      !(await readValidations(id)).some(isAt)
+    )
+      await this.#whilePermitted(() => this.#validate(epoch, step));
+    if (this.#pairs && !(await readEvaluations(id)).some(isAt))
+      await this.#whilePermitted(() => this.#evaluate(epoch, step, this.#pairs!));
+  }
+
+  /** Pauses where a folder's permission is gone, then does the work again; left out when the run is to stop. */
+  async #whilePermitted(work: () => Promise<void>): Promise<void> {
+    while (this.#control.wanted !== 'stop')
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof PermissionLostError)) throw error;
+        await this.#pauseFor(error);
+      }
+  }
+
+  async #validate(epoch: number, step: number): Promise<void> {
+    const startedAt = performance.now();
+    const record: ValidationRecord = {
+      ...(await validateRun(this.#executor, this.#options, this.#data.validation, this.#read)),
+      step,
+      epoch,
+      durationMs: performance.now() - startedAt,
+      at: Date.now(),
+    };
+    await this.#keeper.addValidation(record);
+    this.#folders?.addValidation(record);
+    this.#onEvent({ kind: 'validation', record });
+  }
+
+  async #evaluate(epoch: number, step: number, pairs: PairsSource): Promise<void> {
+    const { accuracy, val, durationMs } = await evaluateRun(this.#executor, this.#options, pairs);
     const record: EvaluationSummary = { step, epoch, accuracy, valRate: val, durationMs, at: Date.now() };
-    await putEvaluation(id, record);
-    await this.#update({ lastEvaluation: record });
+    await this.#keeper.addEvaluation(record);
     this.#folders?.addEvaluation(record);
     this.#onEvent({ kind: 'evaluation', record });
   }
 
+  // Checkpoints --------------------------------------------------------------------------------------------------
+
   async #checkpoint(): Promise<void> {
-    const { id, step, epoch } = this.#run;
     this.#checkpointedAt = performance.now();
-    if (step === this.#checkpointedStep) return;
+    if (this.#run.step === this.#checkpointedStep) return;
     const startedAt = performance.now();
-    await this.#flushMetrics();
+    const { step } = this.#run;
+    await this.#keeper.flushSteps();
     const parameters = await this.#executor.readParameters();
-    const sizeBytes = await this.#store({
-      runId: id,
-      step,
-      epoch,
-      parameters,
-      state: await this.#executor.readState(),
-    });
-    await this.#folders?.writeModel(this.#run, parameters);
+    if (!areFinite(parameters)) throw new LossNotFiniteError(step);
+    const sizeBytes = await this.#saveCheckpoint(parameters);
+    await this.#writeModel(parameters);
     this.#checkpointedAt = performance.now();
     if (sizeBytes === undefined) return;
-    this.#checkpointedStep = step;
-    await this.#update({});
+    await this.#keeper.update({});
     this.#onEvent({ kind: 'checkpoint', step, sizeBytes, durationMs: performance.now() - startedAt });
   }
 
-  /** A full disk costs old checkpoints first, then this one, and never the run. */
-  async #store(checkpoint: Checkpoint): Promise<number | undefined> {
-    for (;;)
-      try {
-        return await saveCheckpoint(checkpoint);
-      } catch (error) {
-        if (!(error instanceof StorageQuotaError)) throw error;
-        if (await dropOldCheckpoints(checkpoint.runId)) continue;
-        this.#onEvent({ kind: 'warning', message: error.message });
-        return undefined;
-      }
+  /** A folder that is full or locked now may be free again for the next model. */
+  async #writeModel(parameters: NamedTensors): Promise<void> {
+    try {
+      await this.#folders?.writeModel(this.#run, parameters);
+      this.#isModelMissing = false;
+    } catch (error) {
+      this.#isModelMissing = true;
+      this.#warn(`The model could not be written: ${messageOf(error)}`);
+    }
   }
 
-  #flushMetrics(): Promise<void> {
-    const records = this.#unwritten;
-    this.#unwritten = [];
-    this.#writing = this.#writing.catch(() => undefined).then(() => appendSteps(this.#run.id, records));
-    return this.#writing;
+  /** @returns undefined when there was no room for it: it is kept in memory then */
+  async #saveCheckpoint(parameters: NamedTensors): Promise<number | undefined> {
+    const { id, step, epoch } = this.#run;
+    const state = await this.#executor.readState();
+    const sizeBytes = await this.#keeper.saveCheckpoint({ runId: id, step, epoch, parameters, state });
+    this.#checkpointedStep = step;
+    return sizeBytes;
+  }
+
+  // Telling ------------------------------------------------------------------------------------------------------
+
+  #warn(message: string): void {
+    this.#onEvent({ kind: 'warning', message });
   }
 
   async #setStatus(status: RunStatus, message: string): Promise<void> {
-    await this.#update({ status });
+    await this.#keeper.update({ status });
     this.#onEvent({ kind: 'status', status, message });
   }
+}
 
-  async #update(changes: Partial<RunRecord>): Promise<void> {
-    this.#run = { ...this.#run, ...changes };
-    await putRun(this.#run);
-  }
+function areFinite(tensors: NamedTensors): boolean {
+  for (const { data } of tensors.values()) if (!data.every(Number.isFinite)) return false;
+  return true;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

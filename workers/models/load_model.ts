@@ -5,13 +5,21 @@ import { openDirectory } from '../dataset/open.ts';
 import { MODEL_JSON } from '../formats/tfjs_graph_model.ts';
 import { buildModel } from '../graph/models/index.ts';
 import type { HostTensor } from '../graph/tensor.ts';
-import type { ModelReference } from '../protocol.ts';
+import type { ImportReport, ModelReference } from '../protocol.ts';
 import { loadNewestCheckpoint } from '../storage/checkpoints.ts';
 import { getRun } from '../storage/runs.ts';
 import { NoCheckpointError, NoModelInFolderError, NotAModelError, RunMissingError } from './errors.ts';
+import { CHECKPOINT_EXTENSION, checkpointSource, foreignSource } from './foreign_files.ts';
+import { importModel, openImport } from './import_model.ts';
 import type { LoadedModel } from './loaded_model.ts';
-import { checkParameters, MODEL_FILE_EXTENSION, readModelFile, stepOfModelFileName } from './model_file.ts';
-import { readTfjsModel } from './tfjs_model.ts';
+import {
+  checkParameters,
+  MODEL_FILE_EXTENSION,
+  openModelFile,
+  readModelFile,
+  stepOfModelFileName,
+} from './model_file.ts';
+import { readTfjsModel, tfjsSource } from './tfjs_model.ts';
 
 export interface LoadModelOptions {
   /**
@@ -35,7 +43,7 @@ export async function loadModel(
           reference.file.name,
           'is one file of a model: its weights lie beside it, so choose its folder',
         );
-      return readModelFile(reference.file, reference.file.name);
+      return readModelBlob(reference.file, reference.file.name);
     case 'directory':
       return loadFromDirectory(await openDirectory(reference.directory), reference.path);
   }
@@ -46,8 +54,15 @@ export async function loadModel(
  *   model file of the newest run, or else an exported model.json.
  */
 export async function loadFromDirectory(directory: ReadableDirectory, path = ''): Promise<LoadedModel> {
+  return loadFile(directory, await findModelFile(directory, path));
+}
+
+async function findModelFile(directory: ReadableDirectory, path = ''): Promise<string> {
   const prefix = path.replace(/\/+$/, '');
-  if (prefix !== '' && (await directory.exists(prefix))) return loadFile(directory, prefix);
+  if (prefix !== '' && (await directory.exists(prefix))) return prefix;
+  // TensorFlow names a checkpoint without its endings.
+  if (prefix !== '' && (await directory.exists(prefix + CHECKPOINT_EXTENSION)))
+    return prefix + CHECKPOINT_EXTENSION;
   const files: string[] = [];
   for await (const file of directory.list())
     if (prefix === '' || file.path.startsWith(`${prefix}/`)) files.push(file.path);
@@ -56,23 +71,52 @@ export async function loadFromDirectory(directory: ReadableDirectory, path = '')
   const newest = newestModelFile(files);
   if (newest === undefined)
     throw new NoModelInFolderError(prefix === '' ? directory.name : `${directory.name}/${prefix}`, files);
-  return loadFile(directory, newest);
+  return newest;
 }
 
 async function loadFile(directory: ReadableDirectory, path: string): Promise<LoadedModel> {
-  return path.endsWith('.json')
-    ? readTfjsModel(directory, path)
-    : readModelFile(await directory.read(path), path);
+  if (path.endsWith('.json')) return readTfjsModel(directory, path);
+  if (path.endsWith(CHECKPOINT_EXTENSION)) return importModel(await checkpointSource(directory, path));
+  return readModelBlob(await directory.read(path), path);
+}
+
+async function readModelBlob(blob: Blob, name: string): Promise<LoadedModel> {
+  const source = await foreignSource(blob, name);
+  return source ? importModel(source) : readModelFile(blob, name);
+}
+
+/**
+ * What of a file's tensors maps to a network, before it is taken.
+ * @throws as loadModel, but for what is missing or has a wrong shape: the report says so
+ */
+export async function inspectModel(
+  reference: Exclude<ModelReference, { kind: 'run' }>,
+): Promise<ImportReport> {
+  if (reference.kind === 'file') return inspectBlob(reference.file, reference.file.name);
+  const directory = await openDirectory(reference.directory);
+  const path = await findModelFile(directory, reference.path);
+  if (path.endsWith('.json')) return openImport(await tfjsSource(directory, path)).report;
+  if (path.endsWith(CHECKPOINT_EXTENSION)) return openImport(await checkpointSource(directory, path)).report;
+  return inspectBlob(await directory.read(path), path);
+}
+
+async function inspectBlob(blob: Blob, name: string): Promise<ImportReport> {
+  const source = (await foreignSource(blob, name)) ?? (await openModelFile(blob, name));
+  return openImport(source).report;
 }
 
 /** Runs' folders are named by their time: the last one is the newest. In it, the largest step. */
 function newestModelFile(paths: readonly string[]): string | undefined {
   const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/') + 1);
-  const modelFiles = paths.filter((path) => path.endsWith(MODEL_FILE_EXTENSION));
-  const candidates =
-    modelFiles.length > 0
-      ? modelFiles
-      : paths.filter((path) => path === MODEL_JSON || path.endsWith(`/${MODEL_JSON}`));
+  const kinds: ((path: string) => boolean)[] = [
+    (path) => path.endsWith(MODEL_FILE_EXTENSION),
+    (path) => path === MODEL_JSON || path.endsWith(`/${MODEL_JSON}`),
+    // The original's model folder has both: the frozen graph is the checkpoint, ready to use.
+    (path) => path.endsWith('.pb'),
+    (path) => path.endsWith(CHECKPOINT_EXTENSION),
+    (path) => /\.(pt|pth|h5)$/.test(path),
+  ];
+  const candidates = kinds.map((isKind) => paths.filter(isKind)).find((found) => found.length > 0) ?? [];
   return [...candidates]
     .sort(
       (a, b) =>

@@ -1,13 +1,13 @@
 /** The text that goes with an exported model: what it is, how it was trained, how to use it. */
 import { TRAINING_OPTIONS } from '../training/options.ts';
-import type { ExportFormat } from '../protocol.ts';
 import type { LoadedModel } from './loaded_model.ts';
+import { onnxOptions, type ExportSettings } from './export_files.ts';
 import { metadataOf } from './model_file.ts';
 
 export const MODEL_CARD = 'model_card.md';
 
 /** @param fileName of the model in the export */
-export function modelCard(model: LoadedModel, format: ExportFormat, fileName: string): string {
+export function modelCard(model: LoadedModel, settings: ExportSettings, fileName: string): string {
   const { imageSize: size, graph } = model;
   return `# ${model.name}
 
@@ -20,7 +20,7 @@ Input: an aligned face, ${size} × ${size} pixels, RGB, standardised as ${standa
 ${trainingLines(model).join('\n')}
 
 ## Use
-${format === 'tfjs' ? tfjsSnippet(model, fileName) : safetensorsSnippet(fileName)}
+${snippet(model, settings, fileName)}${settings.dtype === 'float16' ? FLOAT16_NOTE : ''}
 ## Licence
 (to be filled in by who publishes it)
 `;
@@ -46,6 +46,62 @@ function trainingLines(model: LoadedModel): string[] {
     facts.length > 0 ? `${facts.join('; ')}.` : 'Not known: the model came without this information.',
     ...(settings.length > 0 ? ['', 'Settings:', '', ...settings] : []),
   ];
+}
+
+const FLOAT16_NOTE = `
+Weights are stored as float16, biases and moving statistics as float32; computations are in float32.
+`;
+
+function snippet(model: LoadedModel, settings: ExportSettings, fileName: string): string {
+  switch (settings.format) {
+    case 'tfjs':
+      return tfjsSnippet(model, fileName);
+    case 'onnx':
+      return onnxSnippet(model, settings, fileName);
+    case 'safetensors':
+      return safetensorsSnippet(fileName);
+    case 'safetensors-pytorch':
+      return pytorchSnippet(model, fileName);
+  }
+}
+
+function onnxSnippet(model: LoadedModel, settings: ExportSettings, fileName: string): string {
+  const { imageSize: size, useFixedImageStandardization: fixed } = model;
+  const { inputLayout, standardization: inside } = onnxOptions(model, settings);
+  const standardize =
+    inside !== undefined
+      ? ''
+      : fixed
+        ? 'pixels = (pixels - 127.5) / 128\n'
+        : 'pixels = (pixels - pixels.mean()) / max(pixels.std(), 1 / np.sqrt(pixels.size))\n';
+  return `\`\`\`python
+import numpy as np, onnxruntime
+from PIL import Image
+
+image = Image.open("face.png").convert("RGB").resize((${size}, ${size}))
+pixels = np.asarray(image, np.float32)
+${standardize}${inputLayout === 'nchw' ? 'pixels = pixels.transpose(2, 0, 1)\n' : ''}session = onnxruntime.InferenceSession("${fileName}")
+(embeddings,) = session.run(["embeddings"], {"input": pixels[None]})
+\`\`\`
+
+The input is [N, ${inputLayout === 'nhwc' ? `${size}, ${size}, 3` : `3, ${size}, ${size}`}], ${inside === undefined ? 'standardised as above' : 'values 0 … 255; the model standardises them itself'}. Batch norms are folded into the convolutions; the
+batch size is free.
+`;
+}
+
+function pytorchSnippet({ imageSize: size }: LoadedModel, fileName: string): string {
+  return `\`\`\`python
+from facenet_pytorch import InceptionResnetV1
+from safetensors.torch import load_file
+
+model = InceptionResnetV1()
+state = {name: tensor.float() for name, tensor in load_file("${fileName}").items()}
+model.last_linear = type(model.last_linear)(1792, state["last_linear.weight"].shape[0], bias=False)
+model.last_bn = type(model.last_bn)(state["last_bn.bias"].shape[0], eps=0.001)
+model.load_state_dict({n: t for n, t in state.items() if not n.startswith("logits.")}, strict=False)
+embeddings = model.eval()(images)  # [N, 3, ${size}, ${size}], standardised as above
+\`\`\`
+`;
 }
 
 function tfjsSnippet(

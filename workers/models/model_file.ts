@@ -10,8 +10,10 @@ import type { Graph } from '../graph/ir.ts';
 import { buildModel, MODEL_NAMES } from '../graph/models/index.ts';
 import type { HostTensor, NamedTensors } from '../graph/tensor.ts';
 import { MissingParametersError, NotAModelError, ParameterShapeError } from './errors.ts';
+import { importModel } from './import_model.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { decodeMetadata, encodeMetadata, type ModelMetadata } from './metadata.ts';
+import type { TensorSource } from './tensor_source.ts';
 
 export const MODEL_FILE_EXTENSION = '.safetensors';
 const CLASSIFIER_WEIGHTS = 'Logits/weights';
@@ -52,12 +54,16 @@ export function metadataOf(model: LoadedModel): ModelMetadata {
  * @throws NotAModelError, MissingParametersError, ParameterShapeError, ModelMetadataError, SafetensorsError
  */
 export async function readModelFile(blob: Blob, name: string): Promise<LoadedModel> {
-  const kind = await identifyFile(blob);
-  if (kind !== SAFETENSORS && (kind !== UNKNOWN_BINARY || !name.endsWith(MODEL_FILE_EXTENSION)))
-    throw new NotAModelError(name, `is ${kind}, no model`);
-  const file = await SafetensorsFile.open(blob, name);
+  const file = await openSafetensors(blob, name);
   const notes: string[] = [];
   const stated = decodeMetadata(file.metadata, name);
+  // Names of other programs than the original are told apart, and taken, by the importer.
+  if (
+    !stated &&
+    ![...file.entries.keys()].some((key) => key.endsWith(BOTTLENECK_WEIGHTS)) &&
+    file.entries.size > 0
+  )
+    return importModel(safetensorsSource(file));
   const metadata = stated ?? inferMetadata(file, notes);
   const graph = buildModel(metadata.model_def, { embeddingSize: metadata.embedding_size, classes: 0 });
   checkParameters(graph, new Map([...file.entries].map(([key, { shape }]) => [key, shape])), name);
@@ -80,6 +86,28 @@ export async function readModelFile(blob: Blob, name: string): Promise<LoadedMod
     useFixedImageStandardization: metadata.use_fixed_image_standardization,
     metadata: stated,
     notes,
+  };
+}
+
+/** @throws NotAModelError, SafetensorsError */
+async function openSafetensors(blob: Blob, name: string): Promise<SafetensorsFile> {
+  const kind = await identifyFile(blob);
+  if (kind !== SAFETENSORS && (kind !== UNKNOWN_BINARY || !name.endsWith(MODEL_FILE_EXTENSION)))
+    throw new NotAModelError(name, `is ${kind}, no model`);
+  return SafetensorsFile.open(blob, name);
+}
+
+/** The tensors of a safetensors file, to see what maps. @throws NotAModelError, SafetensorsError */
+export async function openModelFile(blob: Blob, name: string): Promise<TensorSource> {
+  return safetensorsSource(await openSafetensors(blob, name));
+}
+
+function safetensorsSource(file: SafetensorsFile): TensorSource {
+  return {
+    name: file.name,
+    kind: 'safetensors file',
+    shapes: new Map([...file.entries].map(([name, { shape }]) => [name, shape])),
+    read: (name) => file.read(name),
   };
 }
 

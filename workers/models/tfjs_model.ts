@@ -7,20 +7,24 @@
  */
 import type { ReadableDirectory } from '../dataset/directory.ts';
 import { foldedGraph, unfoldBatchNorms } from '../formats/fold_batch_norm.ts';
+import type { WeightFormat } from '../formats/safetensors.ts';
 import { tfjsGraphModelFiles, type ExportedFile } from '../formats/tfjs_graph_model.ts';
-import { TfjsGraphModelFile, TfjsModelError } from '../formats/tfjs_graph_reader.ts';
+import { TfjsGraphModelFile } from '../formats/tfjs_graph_reader.ts';
 import { buildModel } from '../graph/models/index.ts';
 import type { HostTensor } from '../graph/tensor.ts';
+import { importModel } from './import_model.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { decodeMetadata, encodeMetadata } from './metadata.ts';
 import { checkParameters, metadataOf } from './model_file.ts';
+import type { TensorSource } from './tensor_source.ts';
 
-export function tfjsModelFiles(model: LoadedModel): ExportedFile[] {
+export function tfjsModelFiles(model: LoadedModel, weightFormat: WeightFormat = 'float32'): ExportedFile[] {
   return tfjsGraphModelFiles(
     model.graph,
     model.parameters,
     model.imageSize,
     encodeMetadata(metadataOf(model)),
+    weightFormat,
   );
 }
 
@@ -31,8 +35,7 @@ export function tfjsModelFiles(model: LoadedModel): ExportedFile[] {
 export async function readTfjsModel(directory: ReadableDirectory, path: string): Promise<LoadedModel> {
   const file = await TfjsGraphModelFile.open(directory, path);
   const metadata = decodeMetadata(file.metadata, path);
-  if (!metadata)
-    throw new TfjsModelError(path, 'it was not exported by this program, so that its network is not known');
+  if (!metadata) return importModel(sourceOf(file));
   const graph = buildModel(metadata.model_def, { embeddingSize: metadata.embedding_size, classes: 0 });
   const folded = foldedGraph(graph);
   checkParameters(folded, new Map([...file.weights].map(([name, { shape }]) => [name, shape])), path);
@@ -46,5 +49,23 @@ export async function readTfjsModel(directory: ReadableDirectory, path: string):
     useFixedImageStandardization: metadata.use_fixed_image_standardization,
     metadata,
     notes: ['Its batch norms were folded into the layers before them when it was exported.'],
+  };
+}
+
+/** The tensors of a TensorFlow.js model, to see what maps. @throws TfjsModelError */
+export async function tfjsSource(directory: ReadableDirectory, path: string): Promise<TensorSource> {
+  return sourceOf(await TfjsGraphModelFile.open(directory, path));
+}
+
+function sourceOf(file: TfjsGraphModelFile): TensorSource {
+  return {
+    name: file.path,
+    kind: `TensorFlow.js ${file.format}`,
+    shapes: new Map(
+      [...file.weights]
+        .filter(([, { dtype }]) => dtype === 'float32')
+        .map(([name, { shape }]) => [name, shape]),
+    ),
+    read: (name) => file.read(name),
   };
 }

@@ -10,6 +10,7 @@ import {
   openDatabase,
   type CheckpointRecord,
   type FacenetDatabase,
+  type FacenetSchema,
   type StoredTensor,
 } from './database.ts';
 
@@ -54,10 +55,8 @@ export async function saveCheckpoint(checkpoint: Checkpoint): Promise<number> {
     for (const bytes of chunked(values, CHUNK_BYTES)) {
       const index = chunkChecksums.length;
       chunkChecksums.push(crc32(bytes));
-      const transaction = database.transaction('chunks', 'readwrite', { durability: 'strict' });
-      await Promise.all([transaction.store.put({ checkpointId: id, index, bytes }), transaction.done]);
+      await putDurably(database, 'chunks', { checkpointId: id, index, bytes });
     }
-    const transaction = database.transaction('checkpoints', 'readwrite', { durability: 'strict' });
     const record: CheckpointRecord = {
       id,
       runId: checkpoint.runId,
@@ -68,14 +67,35 @@ export async function saveCheckpoint(checkpoint: Checkpoint): Promise<number> {
       chunkChecksums,
       sizeBytes,
     };
-    await Promise.all([transaction.store.put(record), transaction.done]);
+    await putDurably(database, 'checkpoints', record);
   } catch (error) {
     await database.delete('chunks', keysOf(id)).catch(() => undefined);
-    if (error instanceof Error && error.name === 'QuotaExceededError') throw new StorageQuotaError(sizeBytes);
+    if (isOutOfQuota(error)) throw new StorageQuotaError(sizeBytes);
     throw error;
   }
   await prune(database, checkpoint.runId);
   return sizeBytes;
+}
+
+/** Resolves when the value is on the disk. Where the whole transaction fails, that is the cause to know. */
+async function putDurably<Store extends 'chunks' | 'checkpoints'>(
+  database: FacenetDatabase,
+  store: Store,
+  value: FacenetSchema[Store]['value'],
+): Promise<void> {
+  const transaction = database.transaction(store, 'readwrite', { durability: 'strict' });
+  try {
+    await Promise.all([transaction.store.put(value), transaction.done]);
+  } catch (error) {
+    throw transaction.error ?? error;
+  }
+}
+
+/** Whether the browser refused to store something for want of room. */
+export function isOutOfQuota(error: unknown): boolean {
+  return (
+    error instanceof StorageQuotaError || (error instanceof Error && error.name === 'QuotaExceededError')
+  );
 }
 
 /** The newest checkpoint of a run whose chunks are all there and undamaged. */
@@ -88,17 +108,54 @@ export async function loadNewestCheckpoint(runId: string): Promise<Checkpoint | 
   return undefined;
 }
 
-/** Gives up all but the newest whole checkpoint, to make room. @returns whether there was one to give up */
-export async function dropOldCheckpoints(runId: string): Promise<boolean> {
+/** Gives up the oldest checkpoint, never the last one, to make room. @returns whether there was one to give up */
+export async function dropOldestCheckpoint(runId: string): Promise<boolean> {
   const database = await openDatabase();
   const records = await newestFirst(database, runId);
-  for (const record of records.slice(1)) await deleteCheckpoint(database, record.id);
-  return records.length > 1;
+  const oldest = records.at(-1);
+  if (!oldest || records.length === 1) return false;
+  await deleteCheckpoint(database, oldest.id);
+  return true;
+}
+
+/**
+ * Gives up the checkpoint of a step whose values have turned out to be worthless, where there is an earlier one.
+ * @returns whether it was given up
+ */
+export async function dropBadCheckpoint(runId: string, step: number): Promise<boolean> {
+  const database = await openDatabase();
+  const records = await newestFirst(database, runId);
+  const bad = records.filter((record) => record.step === step);
+  if (bad.length === 0 || !records.some((record) => record.step < step)) return false;
+  for (const { id } of bad) await deleteCheckpoint(database, id);
+  return true;
+}
+
+/**
+ * Deletes the chunks of checkpoints that were never finished, because the browser was killed while it wrote them.
+ * Only for the one who writes the run.
+ * @returns how many unfinished checkpoints there were
+ */
+export async function deleteUnfinishedCheckpoints(runId: string): Promise<number> {
+  const database = await openDatabase();
+  const finished = new Set((await newestFirst(database, runId)).map(({ id }) => id));
+  // Ids are `<run>/<step>/…`, and 0 is the character after the slash.
+  const keys = await database.getAllKeys('chunks', IDBKeyRange.bound([`${runId}/`], [`${runId}0`]));
+  const unfinished = new Set(keys.map(([id]) => id).filter((id) => !finished.has(id)));
+  for (const id of unfinished) await database.delete('chunks', keysOf(id));
+  return unfinished.size;
+}
+
+/** What a run's checkpoints take, bytes. */
+export async function storedCheckpointBytes(runId: string): Promise<number> {
+  const records = await (await openDatabase()).getAllFromIndex('checkpoints', 'byRun', runId);
+  return records.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }
 
 export async function deleteCheckpoints(runId: string): Promise<void> {
   const database = await openDatabase();
   for (const record of await newestFirst(database, runId)) await deleteCheckpoint(database, record.id);
+  await deleteUnfinishedCheckpoints(runId);
 }
 
 async function newestFirst(database: FacenetDatabase, runId: string): Promise<CheckpointRecord[]> {

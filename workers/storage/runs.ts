@@ -8,8 +8,20 @@ export function runLockName(runId: string): string {
   return `facenet-run-${runId}`;
 }
 
+/** Notes are the person's: the run's worker, which may hold older ones, does not write over them. */
 export async function putRun(run: RunRecord): Promise<void> {
-  await (await openDatabase()).put('runs', run);
+  const { store, done } = (await openDatabase()).transaction('runs', 'readwrite');
+  const stored = await store.get(run.id);
+  await Promise.all([store.put(stored?.notes === undefined ? run : { ...run, notes: stored.notes }), done]);
+}
+
+/** @returns whether there is such a run */
+export async function setNotes(runId: string, notes: string): Promise<boolean> {
+  const { store, done } = (await openDatabase()).transaction('runs', 'readwrite');
+  const run = await store.get(runId);
+  if (run) await store.put({ ...run, notes });
+  await done;
+  return run !== undefined;
 }
 
 export async function getRun(runId: string): Promise<RunRecord | undefined> {

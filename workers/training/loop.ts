@@ -11,7 +11,7 @@ export class LossNotFiniteError extends Error {
   override name = 'LossNotFiniteError';
   constructor(step: number) {
     super(
-      `The loss was no longer a number at step ${step}. The last checkpoint is kept; go on from it with a smaller learning rate.`,
+      `The loss was no longer a number at step ${step}: the training has diverged. The last checkpoint is kept. Try a tenth of the learning rate, or the optimizer ADAM, in a new run that starts from this one's model.`,
     );
   }
 }
@@ -21,8 +21,12 @@ export type LoopEnd = 'finished' | 'stopped';
 export type Interruption = 'pause' | 'stop' | 'checkpoint';
 
 export interface LoopHooks {
-  /** The batch of a step (from 0); waiting for it is measured. */
-  nextBatch(step: number): Promise<LabelledBatch>;
+  /**
+   * The batch of a step (from 0); waiting for it is measured.
+   * @param settle waits for the steps in flight
+   * @returns undefined after a pause: the loop asks for interruptions, then for the batch again
+   */
+  nextBatch(step: number, settle: () => Promise<void>): Promise<LabelledBatch | undefined>;
   onStep(record: StepRecord): void;
   /** After the last step of each epoch, before the next one begins. */
   onEpochEnd(epoch: number, step: number): Promise<void>;
@@ -79,7 +83,8 @@ export async function runTrainingLoop(
     }
   };
 
-  for (let step = firstStep; step < lastStep; step++) {
+  let step = firstStep;
+  while (step < lastStep) {
     const epoch = epochOfStep(step, options.epoch_size);
     const rate = learningRate(epoch, step);
     if (rate <= 0) break;
@@ -90,16 +95,21 @@ export async function runTrainingLoop(
       settledAt = performance.now();
     }
     const askedAt = performance.now();
-    const batch = await hooks.nextBatch(step);
+    const batch = await hooks.nextBatch(step, () => settleUntil(0));
+    if (!batch) {
+      settledAt = performance.now();
+      continue;
+    }
     const dataWaitMs = performance.now() - askedAt;
     const metrics = executor.trainStep(batch, step, rate);
     // A failure is seen when the step settles, even if an earlier step fails first.
     metrics.catch(() => undefined);
     inFlight.push({ step, epoch, rate, dataWaitMs, metrics });
     await settleUntil(executor.stepsInFlight - 1);
-    if ((step + 1) % options.epoch_size === 0) {
+    step++;
+    if (step % options.epoch_size === 0) {
       await settleUntil(0);
-      await hooks.onEpochEnd(epoch, step + 1);
+      await hooks.onEpochEnd(epoch, step);
       settledAt = performance.now();
     }
   }

@@ -2,6 +2,7 @@
  * From stored uint8 pixels to the network's input: rotate, crop or pad, flip, then standardise, as
  * workers/training/augmentation.ts defines it. Pixels are uploaded as they are, four bytes a word.
  */
+import type { ImageBatch } from '../../training/executor.ts';
 import { rowsOf, type BufferRegion, type TensorView } from '../tensor_view.ts';
 import { STEP_STRUCT } from '../step_values.ts';
 import { KernelBuilder, float, type Kernel } from './kernel.ts';
@@ -11,6 +12,23 @@ const WORKGROUP_SIZE = 64;
 
 /** Words of an image's transform: offset x, offset y, flip, rotated (integers); cosine, sine (floats); two unused. */
 export const TRANSFORM_WORDS = 8;
+
+/** The transforms of a batch as `cropImages` reads them. */
+export function encodeTransforms({ count, transforms }: ImageBatch): Int32Array<ArrayBuffer> {
+  const words = new Int32Array(count * TRANSFORM_WORDS);
+  const floats = new Float32Array(words.buffer);
+  for (let index = 0; index < count; index++) {
+    const at = index * TRANSFORM_WORDS;
+    const angle = (transforms.angleDegrees[index]! * Math.PI) / 180;
+    words[at] = transforms.offsetX[index]!;
+    words[at + 1] = transforms.offsetY[index]!;
+    words[at + 2] = transforms.flip[index]!;
+    words[at + 3] = angle === 0 ? 0 : 1;
+    floats[at + 4] = Math.cos(angle);
+    floats[at + 5] = Math.sin(angle);
+  }
+  return words;
+}
 
 /**
  * Raw pixels 0 … 255 as floats, or, with the fixed standardisation, (p − 127.5)/128.

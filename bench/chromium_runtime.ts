@@ -1,0 +1,44 @@
+/** A headless Chromium as a place where benchmarks run: Vite serves their sources to a page. */
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+import { createServer } from 'vite';
+import { chromiumArguments } from '../scripts/chromium.mjs';
+import { ensureChromium } from '../scripts/ensure_chromium.mjs';
+import { isolationHeaders } from '../scripts/isolation_headers.mjs';
+import type { EngineBenchOptions } from './engine_bench.ts';
+import type { BenchPage } from './page.ts';
+import type { EngineComparison } from './run_engine_bench.ts';
+
+/** @param software the software adapter even where there is a GPU */
+export async function runInChromium(
+  options: EngineBenchOptions,
+  stock: boolean,
+  software: boolean,
+  onMessage: (message: string) => void,
+): Promise<EngineComparison> {
+  const server = await createServer({
+    root: fileURLToPath(new URL('..', import.meta.url)),
+    configFile: false,
+    logLevel: 'error',
+    server: { port: 0, headers: isolationHeaders, hmr: false },
+    optimizeDeps: { include: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-webgpu'] },
+  });
+  const browser = await chromium.launch({
+    executablePath: await ensureChromium(),
+    args: chromiumArguments({ software }),
+  });
+  try {
+    await server.listen();
+    const page = await browser.newPage();
+    page.on('console', (message) => onMessage(message.text()));
+    await page.goto(`${server.resolvedUrls!.local[0]}bench/page.html`);
+    await page.waitForFunction(() => 'bench' in globalThis);
+    return await page.evaluate(
+      ([given, withStock]) => (globalThis as unknown as BenchPage).bench.engine(given, withStock),
+      [options, stock] as const,
+    );
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+}

@@ -1,0 +1,184 @@
+/** Faults put into an alignment on purpose: it waits or stops, and what is written is whole. */
+import { afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { decodeImage } from '../../workers/dataset/decode.ts';
+import { openWritableDirectory } from '../../workers/dataset/open.ts';
+import { align } from '../../workers/jobs/align_job.ts';
+import { JobControl } from '../../workers/jobs/job_control.ts';
+import {
+  DEFAULT_ALIGN_OPTIONS,
+  type AlignEvent,
+  type AlignSummary,
+  type DirectoryReference,
+} from '../../workers/protocol.ts';
+import { drawSampleFace } from '../../workers/sample_faces/draw_face.ts';
+import { samplePerson } from '../../workers/sample_faces/person.ts';
+import { samplePhoto } from '../../workers/sample_faces/photo.ts';
+
+const INPUT: DirectoryReference = { kind: 'private', path: 'test-align-faults/in' };
+const OUTPUT: DirectoryReference = { kind: 'private', path: 'test-align-faults/out' };
+const PHOTOS = 30;
+
+beforeAll(async () => {
+  const input = await openWritableDirectory(INPUT);
+  for (let index = 0; index < PHOTOS; index++) {
+    const person = 1 + (index % 5);
+    const face = drawSampleFace(samplePerson(1, person), samplePhoto(1, person, index % 3));
+    await input.write(
+      `${person}/${String(index).padStart(2, '0')}.jpg`,
+      await face.convertToBlob({ type: 'image/jpeg' }),
+    );
+  }
+});
+
+beforeEach(async () => {
+  const root = await navigator.storage.getDirectory();
+  const folder = await root.getDirectoryHandle('test-align-faults', { create: true });
+  await folder.removeEntry('out', { recursive: true }).catch(() => undefined);
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+interface Run {
+  readonly events: AlignEvent[];
+  readonly control: JobControl;
+  readonly end: Promise<AlignSummary>;
+}
+
+function run(onEvent: (event: AlignEvent, control: JobControl) => void = () => undefined): Run {
+  const events: AlignEvent[] = [];
+  const control = new JobControl();
+  const end = align(
+    {
+      input: [INPUT],
+      output: { kind: 'directory', directory: OUTPUT },
+      options: DEFAULT_ALIGN_OPTIONS,
+      backend: 'wasm',
+    },
+    (event) => {
+      events.push(event);
+      onEvent(event, control);
+    },
+    control,
+  );
+  end.catch(() => undefined);
+  return { events, control, end };
+}
+
+/** The faces written, every one of which must be a whole picture. */
+async function wholeFaces(): Promise<string[]> {
+  const output = await openWritableDirectory(OUTPUT);
+  const faces: string[] = [];
+  for await (const { path } of output.list()) {
+    if (!path.endsWith('.png')) continue;
+    expect(await decodeImage(await output.read(path), path)).toMatchObject({ width: 182, height: 182 });
+    faces.push(path);
+  }
+  return faces.sort();
+}
+
+const listedFaces = async (): Promise<string[]> => {
+  const output = await openWritableDirectory(OUTPUT);
+  const lines: string[] = [];
+  for await (const { path } of output.list())
+    if (path.startsWith('bounding_boxes_'))
+      lines.push(...(await (await output.read(path)).text()).split('\n'));
+  return lines.flatMap((line) => /^(.*\.png)( \d+){4}$/.exec(line)?.[1] ?? []).sort();
+};
+
+/** What a browser answers when the person has taken the permission away. */
+function withdrawWhile(isWithdrawn: () => boolean, method: 'getFile' | 'createWritable'): void {
+  const original = FileSystemFileHandle.prototype[method] as () => Promise<never>;
+  vi.spyOn(FileSystemFileHandle.prototype, method).mockImplementation(function (this: FileSystemFileHandle) {
+    return isWithdrawn()
+      ? Promise.reject(new DOMException('Not allowed.', 'NotAllowedError'))
+      : original.call(this);
+  });
+}
+
+it.each(['getFile', 'createWritable'] as const)(
+  'a permission withdrawn in the middle (%s) pauses the job; after a click it goes on and loses nothing',
+  async (method) => {
+    let isWithdrawn = false;
+    withdrawWhile(() => isWithdrawn, method);
+    let hasBeen = false;
+    const { events, end } = run((event, control) => {
+      if (event.kind === 'aligned' && !hasBeen) isWithdrawn = hasBeen = true;
+      if (event.kind !== 'paused') return;
+      setTimeout(() => {
+        isWithdrawn = false;
+        control.resume();
+      }, 50);
+    });
+    const summary = await end;
+    expect(summary.failures).toEqual([]);
+    expect(summary.successfullyAligned).toBe(PHOTOS);
+    const stops = events.filter(({ kind }) => kind === 'paused' || kind === 'resumed');
+    expect(stops.map(({ kind }) => kind)).toEqual(['paused', 'resumed']);
+    expect(stops[0]).toMatchObject({
+      message: expect.stringMatching(/no longer allows access to the folder/),
+    });
+    expect(await wholeFaces()).toHaveLength(PHOTOS);
+    expect(await listedFaces()).toEqual(await wholeFaces());
+  },
+);
+
+it('a permission that is not given again: the job can be stopped, and continued later', async () => {
+  let isWithdrawn = false;
+  withdrawWhile(() => isWithdrawn, 'createWritable');
+  const { events, end } = run((event, control) => {
+    if (event.kind === 'aligned' && events.filter(({ kind }) => kind === 'aligned').length === 3)
+      isWithdrawn = true;
+    if (event.kind === 'paused') control.cancel();
+  });
+  const summary = await end;
+  expect(summary).toMatchObject({ cancelled: true, successfullyAligned: 3 });
+  expect(await wholeFaces()).toHaveLength(3);
+  isWithdrawn = false;
+  expect(await run().end).toMatchObject({ skippedExisting: 3, successfullyAligned: PHOTOS });
+});
+
+it('a full disk stops the job; every face there is whole, and the rest follows later', async () => {
+  let writes = 0;
+  let isFull = true;
+  const createWritable = FileSystemFileHandle.prototype.createWritable;
+  vi.spyOn(FileSystemFileHandle.prototype, 'createWritable').mockImplementation(async function (
+    this: FileSystemFileHandle,
+  ) {
+    const stream = await createWritable.call(this);
+    // In the middle of the fifth file.
+    if (isFull && ++writes >= 5)
+      vi.spyOn(stream, 'close').mockRejectedValue(new DOMException('Full.', 'QuotaExceededError'));
+    return stream;
+  });
+  const { end } = run();
+  await expect(end).rejects.toMatchObject({
+    name: 'StorageFullError',
+    message: expect.stringMatching(/no room left.*\.png.*what is written so far is kept/),
+  });
+  const faces = await wholeFaces();
+  expect(faces).toHaveLength(4);
+  isFull = false;
+  expect(await run().end).toMatchObject({ skippedExisting: 4, successfullyAligned: PHOTOS, failures: [] });
+  expect(await wholeFaces()).toHaveLength(PHOTOS);
+});
+
+it('stopped in the middle and run again: what is there is skipped, and all of it is whole', async () => {
+  const first = run((event, control) => {
+    if (event.kind === 'aligned') control.cancel();
+  });
+  const { successfullyAligned, cancelled } = await first.end;
+  expect(cancelled).toBe(true);
+  expect(successfullyAligned).toBeLessThan(PHOTOS);
+  expect(await wholeFaces()).toHaveLength(successfullyAligned);
+  expect(await listedFaces()).toEqual(await wholeFaces());
+  const second = run();
+  expect(await second.end).toMatchObject({
+    skippedExisting: successfullyAligned,
+    successfullyAligned: PHOTOS,
+    totalImages: PHOTOS,
+  });
+  expect(second.events.filter(({ kind }) => kind === 'aligned')).toHaveLength(PHOTOS - successfullyAligned);
+  expect(await listedFaces()).toEqual(await wholeFaces());
+});

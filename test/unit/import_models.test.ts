@@ -1,0 +1,367 @@
+/** Models from files of other programs: each real layout, gammas, what is missing, and hostile files. */
+import { makeZip } from 'client-zip';
+import fc from 'fast-check';
+import { deflateRawSync } from 'node:zlib';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
+import { foldBatchNorms } from '../../workers/formats/fold_batch_norm.ts';
+import { Hdf5Error } from '../../workers/formats/hdf5.ts';
+import { KerasWeightsFile } from '../../workers/formats/keras_weights.ts';
+import { OnnxError, readOnnxWeights } from '../../workers/formats/onnx_reader.ts';
+import { onnxModelParts } from '../../workers/formats/onnx_model.ts';
+import { PytorchFile, PytorchFileError } from '../../workers/formats/pytorch_file.ts';
+import { safetensorsBlob } from '../../workers/formats/safetensors.ts';
+import { CheckpointFileError, TensorflowCheckpoint } from '../../workers/formats/tensorflow_checkpoint.ts';
+import { GraphDefError, GraphDefFile } from '../../workers/formats/tensorflow_graph_def.ts';
+import { ZipError, ZipFile } from '../../workers/formats/zip_reader.ts';
+import { hashedParameters } from '../../workers/graph/hashed_tensors.ts';
+import { buildModel } from '../../workers/graph/models/index.ts';
+import type { HostTensor, NamedTensors } from '../../workers/graph/tensor.ts';
+import { openImport } from '../../workers/models/import_model.ts';
+import { inspectModel, loadFromDirectory, loadModel } from '../../workers/models/load_model.ts';
+import { pytorchTensors } from '../../workers/models/export_files.ts';
+import { kerasFacenetNames } from '../../workers/models/names/keras_facenet.ts';
+import { smallGraph } from './formats_reference.ts';
+import { checkpoint, graphDef, kerasFile, pickle, PYTORCH_LEGACY, PYTORCH_ZIP } from './import_writers.ts';
+
+/** Mutated files a reader; a long run sets another number. */
+const MUTATIONS = Number(process.env['FACENET_MUTATIONS'] ?? 500);
+
+const graph = buildModel('inception_resnet_v1', { embeddingSize: 8, classes: 3 });
+const parameters = hashedParameters(graph, 7);
+const withoutLogits = buildModel('inception_resnet_v1', { embeddingSize: 8, classes: 0 });
+const model = {
+  name: 'mine',
+  graph: withoutLogits,
+  parameters,
+  imageSize: 160,
+  useFixedImageStandardization: true,
+};
+
+function expectSame(found: NamedTensors, expected: NamedTensors): void {
+  expect([...found.keys()].sort()).toEqual([...expected.keys()].sort());
+  for (const [name, { shape, data }] of expected) {
+    expect(found.get(name)!.shape).toEqual(shape);
+    // Compared as bytes: much faster than value by value.
+    expect(Buffer.compare(Buffer.from(data.buffer), Buffer.from(found.get(name)!.data.slice().buffer))).toBe(
+      0,
+    );
+  }
+}
+
+const logitsOf = (tensors: NamedTensors): Map<string, HostTensor> =>
+  new Map([...tensors].filter(([name]) => !name.startsWith('Logits/')));
+
+async function zipOf(files: Readonly<Record<string, Uint8Array<ArrayBuffer> | Buffer>>): Promise<Blob> {
+  const entries = Object.entries(files).map(([name, input]) => ({ name, input: Uint8Array.from(input) }));
+  return new Blob([await new Response(makeZip(entries)).arrayBuffer()]);
+}
+
+describe('imports', () => {
+  it('take facenet-pytorch’s names, and the classifier', async () => {
+    const file = new File([safetensorsBlob(pytorchTensors(model))], 'vggface2.safetensors');
+    const loaded = await loadModel({ kind: 'file', file });
+    expectSame(loaded.parameters, parameters);
+    expect(loaded.name).toBe('vggface2');
+    const report = await inspectModel({ kind: 'file', file });
+    expect(report).toMatchObject({ program: 'facenet-pytorch', missing: [], extra: [], foldedGammas: 112 });
+    expect(report.mapped).toContainEqual({
+      parameter: 'InceptionResnetV1/Repeat_1/block17_10/Branch_1/Conv2d_0c_7x1/weights',
+      source: 'repeat_2.9.branch1.2.conv.weight',
+    });
+  });
+
+  it('fold gammas of any sign exactly as inference uses them', async () => {
+    const tensors = pytorchTensors(model);
+    const gamma = Float32Array.from({ length: 192 }, (_, i) => Math.sin(i) * 2);
+    tensors.set('conv2d_4a.bn.weight', { shape: [192], data: gamma });
+    const source = {
+      name: 'a',
+      kind: 'test file',
+      shapes: new Map([...tensors].map(([name, { shape }]) => [name, shape])),
+      read: async (name: string) => tensors.get(name)!,
+    };
+    const loaded = await openImport(source).read();
+    const scope = 'InceptionResnetV1/Conv2d_4a_3x3';
+    const { parameters: folded } = foldBatchNorms(withoutLogits, loaded.parameters);
+    const original = (name: string): Float32Array => parameters.get(`${scope}/${name}`)!.data;
+    for (let c = 0; c < 192; c++) {
+      const scale = gamma[c]! / Math.sqrt(original('BatchNorm/moving_variance')[c]! + 0.001);
+      const bias = original('BatchNorm/beta')[c]! - original('BatchNorm/moving_mean')[c]! * scale;
+      expect(folded.get(`${scope}/biases`)!.data[c]).toBeCloseTo(bias, 6);
+      expect(folded.get(`${scope}/weights`)!.data[c + 192 * 50]).toBeCloseTo(
+        original('weights')[c + 192 * 50]! * scale,
+        6,
+      );
+    }
+  });
+
+  it('take the original’s frozen graph and checkpoint', async () => {
+    const frozen = new File([graphDef(parameters)], 'frozen.pb');
+    expectSame((await loadModel({ kind: 'file', file: frozen })).parameters, parameters);
+    const slots = new Map(parameters);
+    slots.set('InceptionResnetV1/Conv2d_1a_3x3/weights/Adam', { shape: [1], data: Float32Array.of(1) });
+    slots.set('global_step', { shape: [], data: Float32Array.of(1) });
+    const { index, data } = checkpoint(slots);
+    const folder = new MemoryDirectory('run', {
+      'model.ckpt-5.index': index,
+      'model.ckpt-5.data-00000-of-00001': Uint8Array.from(data),
+      'model.meta': 'x',
+    });
+    expectSame((await loadFromDirectory(folder)).parameters, parameters);
+    expectSame((await loadFromDirectory(folder, 'model.ckpt-5')).parameters, parameters);
+    data[1000] = data[1000]! ^ 1;
+    await folder.write('model.ckpt-5.data-00000-of-00001', Uint8Array.from(data));
+    await expect(loadFromDirectory(folder)).rejects.toThrow(/is damaged: its checksum/);
+    await folder.remove('model.ckpt-5.data-00000-of-00001');
+    await expect(loadFromDirectory(folder)).rejects.toThrow(CheckpointFileError);
+  });
+
+  it('take keras-facenet’s weights, alone or in a whole model, and as a TensorFlow.js layers model', async () => {
+    const expected = logitsOf(parameters);
+    const { tensors } = kerasFacenetNames(withoutLogits);
+    const named = new Map([...expected].map(([name, tensor]) => [tensors.get(name)!.name, tensor]));
+    expect([...named.keys()]).toContain('Block8_6_Branch_1_Conv2d_0c_3x1_BatchNorm/moving_variance');
+    for (const isWholeModel of [false, true]) {
+      const file = new File([await kerasFile(named, isWholeModel)], 'facenet_keras.h5');
+      expectSame((await loadModel({ kind: 'file', file })).parameters, expected);
+    }
+    const folder = new MemoryDirectory('keras', {
+      'model.json': JSON.stringify({
+        format: 'layers-model',
+        weightsManifest: [
+          {
+            paths: ['a.bin'],
+            weights: [...named].map(([name, { shape }]) => ({ name, shape, dtype: 'float32' })),
+          },
+        ],
+      }),
+    });
+    await folder.write('a.bin', new Blob([...named.values()].map(({ data }) => data.slice())));
+    expectSame((await loadFromDirectory(folder)).parameters, expected);
+  });
+
+  it('take a PyTorch state dict of a data-parallel training, without executing anything', async () => {
+    const tensors = [...pytorchTensors(model)].filter(
+      ([name]) => name.startsWith('conv2d_4b') || !name.includes('conv2d_'),
+    );
+    const file = await zipOf({
+      'a/data.pkl': pickle.whole(
+        pickle.dict(
+          pickle.text('state_dict'),
+          pickle.dict(
+            ...tensors.flatMap(([name, { shape, data }], index) => [
+              pickle.text(`module.${name}`),
+              pickle.tensor(
+                String(index),
+                data.length,
+                shape,
+                shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1)),
+              ),
+            ]),
+          ),
+        ),
+      ),
+      ...Object.fromEntries(
+        tensors.map(([, { data }], index) => [`a/data/${index}`, new Uint8Array(data.slice().buffer)]),
+      ),
+    });
+    const report = await inspectModel({ kind: 'file', file: new File([file], 'a.pt') });
+    expect(report.missing.length).toBeGreaterThan(0);
+    expect(report.missing.every((name) => name.includes('Conv2d_'))).toBe(true);
+    expect(report.mapped[0]!.source).toBe('state_dict.module.conv2d_4b.conv.weight');
+    await expect(loadModel({ kind: 'file', file: new File([file], 'a.pt') })).rejects.toThrow(
+      /a\.pt lacks \d+ of the 490 parameters/,
+    );
+  });
+
+  it('say of another network’s file what it is', async () => {
+    const tensors = new Map([['layer.weight', { shape: [2], data: Float32Array.of(1, 2) }]]);
+    const file = new File([graphDef(tensors)], 'other.pb');
+    await expect(loadModel({ kind: 'file', file })).rejects.toThrow(
+      /other\.pb is a frozen TensorFlow graph, but none of the known networks: it has 1 tensors, such as layer.weight/,
+    );
+  });
+});
+
+describe('PyTorch files', () => {
+  it('that PyTorch itself wrote are read, in both layouts', async () => {
+    for (const bytes of [PYTORCH_ZIP, PYTORCH_LEGACY]) {
+      const file = await PytorchFile.open(new Blob([bytes]), 'a.pt');
+      expect([...file.tensors.keys()]).toEqual(['a.weight', 'b', 'c', 'd']);
+      expect(await file.read('a.weight')).toEqual({
+        shape: [3, 2],
+        data: Float32Array.of(0, 3, 1, 4, 2, 5),
+      });
+      expect(await file.read('b')).toEqual({ shape: [2], data: Float32Array.of(1.5, -2) });
+      expect(await file.read('c')).toEqual({ shape: [], data: Float32Array.of(7) });
+      expect(await file.read('d')).toEqual({ shape: [2], data: Float32Array.of(1, 2) });
+    }
+  });
+
+  it('that call something, or ask for more than there is, are refused', async () => {
+    const problem = async (value: Buffer, data = new Uint8Array(8)): Promise<string> => {
+      const zip = await zipOf({ 'a/data.pkl': pickle.whole(value), 'a/data/0': data });
+      const error = await PytorchFile.open(zip, 'a.pt')
+        .then((file) => file.read('w'))
+        .catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(PytorchFileError);
+      return (error as Error).message;
+    };
+    const { call, dict, global, tensor, text, tuple } = pickle;
+    expect(await problem(call(global('os', 'system'), tuple(text('true'))))).toContain('"os.system"');
+    expect(await problem(call(global('builtins', 'eval'), tuple(text('1'))))).toContain('"builtins.eval"');
+    expect(await problem(Buffer.from('iposix\nsystem\n'))).toContain('operation 0x69');
+    expect(await problem(dict(text('w'), tensor('0', 2, [2_000_000_000, 2_000], [0, 0])))).toContain(
+      'larger than its storage',
+    );
+    expect(await problem(dict(text('w'), tensor('0', 2, [2], [5])))).toContain('over the end');
+    expect(await problem(dict(text('w'), tensor('0', 2_000_000_000, [2], [1])))).toContain('no storage');
+    expect(await problem(dict(text('w'), tensor('0', 3, [3], [1])))).toContain('not whole');
+    expect(await problem(dict(text('w'), tensor('1', 2, [2], [1])))).toContain('is not in it');
+    // One dict, ten times in another, which is ten times in a third, and so on.
+    let bomb = dict(text('w'), tensor('0', 2, [2], [1]));
+    for (let level = 0; level < 7; level++)
+      bomb = Buffer.concat([
+        bomb,
+        Buffer.from([0x71, level]),
+        dict(...Array.from({ length: 10 }, (_, i) => [text(String(i)), Buffer.from([0x68, level])]).flat()),
+      ]);
+    expect(await problem(bomb)).toContain('too many values');
+  });
+
+  it('that unpack to more than they say are refused', async () => {
+    const packed = deflateRawSync(Buffer.alloc(50_000_000));
+    const bomb = (claimed: number): Blob => {
+      const local = Buffer.alloc(31);
+      local.writeUInt32LE(0x04034b50, 0);
+      local.writeUInt16LE(1, 26);
+      local.write('x', 30);
+      const entry = Buffer.alloc(47);
+      entry.writeUInt32LE(0x02014b50, 0);
+      entry.writeUInt16LE(8, 10);
+      entry.writeUInt32LE(packed.length, 20);
+      entry.writeUInt32LE(claimed, 24);
+      entry.writeUInt16LE(1, 28);
+      entry.write('x', 46);
+      const end = Buffer.alloc(22);
+      end.writeUInt32LE(0x06054b50, 0);
+      end.writeUInt32LE(47, 12);
+      end.writeUInt32LE(31 + packed.length, 16);
+      return new Blob([local, packed, entry, end]);
+    };
+    const read = async (claimed: number): Promise<Uint8Array> =>
+      (await ZipFile.open(bomb(claimed), 'a.zip')).read('x', 60_000_000);
+    expect((await read(50_000_000)).length).toBe(50_000_000);
+    await expect(read(1000)).rejects.toThrow('unpacks to more');
+    await expect(read(55_000_000)).rejects.toThrow('unpacks to less');
+    await expect(read(4_000_000_000)).rejects.toThrow('more than the 60000000 that are allowed');
+  });
+});
+
+describe('damaged files', () => {
+  const tensors = new Map([
+    ['Small/a/weights', { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }],
+    ['Small/a/biases', { shape: [3], data: Float32Array.of(1, 2, 3) }],
+  ]);
+  let keras: Uint8Array<ArrayBuffer>;
+  beforeAll(async () => {
+    keras = await kerasFile(new Map([['a/kernel', tensors.get('Small/a/weights')!]]), false);
+  });
+
+  /** Bytes changed, cut out, put in, and the end cut off. */
+  const mutation = fc.record({
+    changes: fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 6 }),
+    cut: fc.option(fc.tuple(fc.nat(), fc.nat(40)), { freq: 3 }),
+    insert: fc.option(fc.tuple(fc.nat(), fc.uint8Array({ maxLength: 12 })), { freq: 3 }),
+    end: fc.option(fc.nat(), { freq: 4 }),
+  });
+
+  async function mutate(
+    original: Uint8Array,
+    named: readonly (new (...args: never[]) => Error)[],
+    read: (bytes: Uint8Array<ArrayBuffer>) => Promise<unknown>,
+    runs = MUTATIONS,
+  ): Promise<void> {
+    let refused = 0;
+    await fc.assert(
+      fc.asyncProperty(mutation, async ({ changes, cut, insert, end }) => {
+        let bytes = Buffer.from(original);
+        for (const [at, value] of changes) bytes[at % bytes.length] = value;
+        if (cut) {
+          const at = cut[0] % bytes.length;
+          bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + cut[1])]);
+        }
+        if (insert) {
+          const at = insert[0] % (bytes.length + 1);
+          bytes = Buffer.concat([bytes.subarray(0, at), insert[1], bytes.subarray(at)]);
+        }
+        if (end !== null) bytes = bytes.subarray(0, end % (bytes.length + 1));
+        try {
+          await read(Uint8Array.from(bytes));
+        } catch (error) {
+          refused++;
+          if (!named.some((kind) => error instanceof kind)) throw error;
+        }
+      }),
+      { numRuns: runs },
+    );
+    // A reader that refuses nothing checks nothing.
+    expect(refused).toBeGreaterThan(runs / 20);
+  }
+
+  for (const [layout, original] of [
+    ['zip', PYTORCH_ZIP],
+    ['legacy', PYTORCH_LEGACY],
+  ] as const)
+    it(`of PyTorch (${layout}) are read or refused by name`, () =>
+      mutate(original, [PytorchFileError], async (bytes) => {
+        const file = await PytorchFile.open(new Blob([bytes]), 'a.pt');
+        for (const name of file.tensors.keys()) await file.read(name);
+      }));
+
+  it('of frozen graphs are read or refused by name', () =>
+    mutate(graphDef(tensors), [GraphDefError], async (bytes) => {
+      const file = await GraphDefFile.open(new Blob([bytes]), 'a.pb');
+      for (const name of file.constants.keys()) file.read(name);
+    }));
+
+  it('of checkpoints are read or refused by name', () => {
+    const { index, data } = checkpoint(tensors);
+    return mutate(index, [CheckpointFileError], async (bytes) => {
+      const folder = new MemoryDirectory('run', {
+        'a.index': bytes,
+        'a.data-00000-of-00001': Uint8Array.from(data),
+      });
+      const file = await TensorflowCheckpoint.open(folder, 'a.index');
+      for (const name of file.entries.keys()) await file.read(name);
+    });
+  });
+
+  it('of ONNX are read or refused by name', () => {
+    const small = smallGraph();
+    const parts = onnxModelParts(
+      small,
+      hashedParameters(small, 1),
+      21,
+      {},
+      {
+        weightFormat: 'float16',
+        inputLayout: 'nchw',
+      },
+    );
+    return mutate(Buffer.concat(parts), [OnnxError], async (bytes) => readOnnxWeights(bytes, 'a.onnx'));
+  });
+
+  it('of Keras are read or refused by name', () =>
+    mutate(keras, [Hdf5Error], async (bytes) => {
+      const file = await KerasWeightsFile.open(new Blob([bytes]), 'a.h5');
+      await file.readAll(file.shapes.keys());
+    }));
+
+  it('of zip archives are read or refused by name', () =>
+    mutate(PYTORCH_ZIP, [ZipError], async (bytes) => {
+      const file = await ZipFile.open(new Blob([bytes]), 'a.zip');
+      for (const name of file.entries.keys()) await file.read(name, 1_000_000);
+    }));
+});

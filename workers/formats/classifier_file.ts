@@ -1,0 +1,97 @@
+/** A trained classifier as JSON: names of the people, and the support vector machine's values in base64. */
+import * as v from 'valibot';
+import type { LinearSvm } from '../evaluation/linear_svm.ts';
+
+const FORMAT = 'facenet-webgpu-trainer classifier';
+const MAXIMUM_VALUES = 256 * 1024 * 1024;
+
+export class ClassifierFileError extends Error {
+  override name = 'ClassifierFileError';
+  constructor(problem: string) {
+    super(`The classifier file cannot be used: ${problem}. Train it again, with classify TRAIN.`);
+  }
+}
+
+export interface Classifier {
+  readonly classNames: readonly string[];
+  /** Of the model whose embeddings it was trained on. */
+  readonly modelName: string;
+  readonly svm: LinearSvm;
+}
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const ClassifierSchema = v.object({
+  format: v.literal(FORMAT),
+  model: v.string(),
+  embedding_size: count,
+  class_names: v.array(v.string()),
+  weights: v.string(),
+  biases: v.string(),
+  slopes: v.string(),
+  offsets: v.string(),
+});
+
+export function encodeClassifier({ classNames, modelName, svm }: Classifier): string {
+  return JSON.stringify({
+    format: FORMAT,
+    model: modelName,
+    embedding_size: svm.dimension,
+    class_names: classNames,
+    weights: encodeFloats(svm.weights),
+    biases: encodeFloats(svm.biases),
+    slopes: encodeFloats(svm.slopes),
+    offsets: encodeFloats(svm.offsets),
+  });
+}
+
+/** @throws ClassifierFileError */
+export function decodeClassifier(text: string): Classifier {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new ClassifierFileError('it is no JSON');
+  }
+  const result = v.safeParse(ClassifierSchema, json);
+  if (!result.success)
+    throw new ClassifierFileError(`${v.getDotPath(result.issues[0]) ?? 'its content'} is not as expected`);
+  const { model, embedding_size: dimension, class_names: classNames, ...values } = result.output;
+  const classes = classNames.length;
+  if (classes < 2 || classes * dimension > MAXIMUM_VALUES)
+    throw new ClassifierFileError(`it has ${classes} people and embeddings of ${dimension} values`);
+  return {
+    classNames,
+    modelName: model,
+    svm: {
+      dimension,
+      classes,
+      weights: decodeFloats(values.weights, classes * dimension),
+      biases: decodeFloats(values.biases, classes),
+      slopes: decodeFloats(values.slopes, classes),
+      offsets: decodeFloats(values.offsets, classes),
+    },
+  };
+}
+
+function encodeFloats(values: Float32Array): string {
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  let binary = '';
+  // Too many arguments at once would fill the stack.
+  for (let at = 0; at < bytes.length; at += 8192)
+    binary += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  return btoa(binary);
+}
+
+function decodeFloats(text: string, length: number): Float32Array {
+  let binary: string;
+  try {
+    binary = atob(text);
+  } catch {
+    throw new ClassifierFileError('its values are no base64');
+  }
+  if (binary.length !== 4 * length) throw new ClassifierFileError('its values are not whole');
+  const values = new Float32Array(Uint8Array.from(binary, (char) => char.charCodeAt(0)).buffer);
+  if (values.some((value) => !Number.isFinite(value)))
+    throw new ClassifierFileError('some of its values are no numbers');
+  return values;
+}

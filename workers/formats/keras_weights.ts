@@ -1,0 +1,68 @@
+/**
+ * The weights in Keras's .h5 files: `save_weights` puts each layer's in a group of its name
+ * (`Conv2d_1a_3x3/Conv2d_1a_3x3/kernel:0`), `model.save` puts these groups in `model_weights`. They are named
+ * `<layer>/kernel` here, as TensorFlow.js names them.
+ */
+import { elementCount, type HostTensor } from '../graph/tensor.ts';
+import { Hdf5Error, readHdf5, type Hdf5Reader } from './hdf5.ts';
+
+/** The published model has 92 MB; the file is copied into the library's memory. */
+const MAXIMUM_FILE_BYTES = 1024 * 1024 * 1024;
+/** Compressed data may unpack to any size; these networks have 30 million. */
+const MAXIMUM_VALUES = 128 * 1024 * 1024;
+const WHOLE_MODEL = 'model_weights/';
+
+export class KerasWeightsFile {
+  readonly name: string;
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  /** From the names here to paths in the file. */
+  readonly #paths: ReadonlyMap<string, string>;
+
+  private constructor(
+    name: string,
+    bytes: Uint8Array<ArrayBuffer>,
+    shapes: ReadonlyMap<string, readonly number[]>,
+    paths: ReadonlyMap<string, string>,
+  ) {
+    this.name = name;
+    this.#bytes = bytes;
+    this.shapes = shapes;
+    this.#paths = paths;
+  }
+
+  /** @throws Hdf5Error */
+  static async open(blob: Blob, name: string): Promise<KerasWeightsFile> {
+    if (blob.size > MAXIMUM_FILE_BYTES)
+      throw new Hdf5Error(`${name} has ${blob.size} bytes, more than the ${MAXIMUM_FILE_BYTES} allowed.`);
+    const bytes = new Uint8Array(await blob.arrayBuffer());
+    const datasets = await readHdf5(bytes, (file: Hdf5Reader) => file.datasets());
+    let values = 0;
+    const shapes = new Map<string, readonly number[]>();
+    const paths = new Map<string, string>();
+    for (const [path, shape] of datasets) {
+      const parts = path.replace(/^\//, '').replace(WHOLE_MODEL, '').split('/');
+      if (parts.length < 2) continue;
+      const weight = `${parts[0]!}/${parts.at(-1)!.replace(/:\d+$/, '')}`;
+      values += elementCount(shape);
+      if (values > MAXIMUM_VALUES)
+        throw new Hdf5Error(`${name} would unpack to more than the ${MAXIMUM_VALUES} values allowed.`);
+      shapes.set(weight, shape);
+      paths.set(weight, path);
+    }
+    return new KerasWeightsFile(name, bytes, shapes, paths);
+  }
+
+  /** Many at once: the file is opened for each call. @throws Hdf5Error */
+  readAll(names: Iterable<string>): Promise<Map<string, HostTensor>> {
+    return readHdf5(this.#bytes, (file) => {
+      const tensors = new Map<string, HostTensor>();
+      for (const name of names) {
+        const shape = this.shapes.get(name);
+        if (!shape) throw new Hdf5Error(`${this.name} has no weights "${name}".`);
+        tensors.set(name, { shape, data: file.floats(this.#paths.get(name)!) });
+      }
+      return tensors;
+    });
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * NumPy's .npy files, version 1.0: a magic number, a header that is a Python dict as text, and the values.
+ * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+ */
+const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0];
+/** The values begin at a multiple of this. */
+const ALIGNMENT = 64;
+
+/** float32, row-major; the memory of the values is used, not copied. */
+export function npyFloats(data: Float32Array<ArrayBuffer>, shape: readonly number[]): Blob {
+  return new Blob([head('<f4', shape), data]);
+}
+
+/** int64. */
+export function npyIntegers(values: ArrayLike<number>): Blob {
+  const data = BigInt64Array.from({ length: values.length }, (_, i) => BigInt(values[i]!));
+  return new Blob([head('<i8', [values.length]), data]);
+}
+
+/** Unicode strings, as np.array makes of a list of str: all as long as the longest, filled up with zeros. */
+export function npyTexts(texts: readonly string[]): Blob {
+  const characters = texts.map((text) => Array.from(text, (character) => character.codePointAt(0)!));
+  const length = Math.max(1, ...characters.map((codes) => codes.length));
+  const data = new Uint32Array(texts.length * length);
+  characters.forEach((codes, index) => data.set(codes, index * length));
+  return new Blob([head(`<U${length}`, [texts.length]), data]);
+}
+
+function head(type: string, shape: readonly number[]): Uint8Array<ArrayBuffer> {
+  const tuple = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
+  const text = `{'descr': '${type}', 'fortran_order': False, 'shape': (${tuple}), }`;
+  const size = Math.ceil((MAGIC.length + 2 + text.length + 1) / ALIGNMENT) * ALIGNMENT;
+  const bytes = new Uint8Array(size).fill(0x20);
+  bytes.set(MAGIC);
+  new DataView(bytes.buffer).setUint16(MAGIC.length, size - MAGIC.length - 2, true);
+  bytes.set(new TextEncoder().encode(text), MAGIC.length + 2);
+  bytes[size - 1] = 0x0a;
+  return bytes;
+}

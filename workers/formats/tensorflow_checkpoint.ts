@@ -1,0 +1,141 @@
+/**
+ * TensorFlow checkpoints, version 2: `<name>.index`, a table from variable names to places, and the values in
+ * `<name>.data-00000-of-00001` (tensorflow/core/protobuf/tensor_bundle.proto).
+ */
+import type { ReadableDirectory } from '../dataset/directory.ts';
+import { elementCount, type HostTensor } from '../graph/tensor.ts';
+import { NUMBER_FORMATS } from './float_formats.ts';
+import { readTable, TableError } from './leveldb_table.ts';
+import { bytesOfField, protobufFields, ProtobufError, sizeOf } from './protobuf_reader.ts';
+import { maskedCrc32c } from './tensorboard_events.ts';
+import { readTensorShape, TENSORFLOW_FORMATS } from './tensorflow_types.ts';
+
+/** An index of these networks has about 30 kB, with optimizer slots 100. */
+const MAXIMUM_INDEX_BYTES = 64 * 1024 * 1024;
+const MAXIMUM_SHARDS = 1000;
+
+export class CheckpointFileError extends Error {
+  override name = 'CheckpointFileError';
+  constructor(file: string, problem: string) {
+    super(
+      `${file} cannot be read as a TensorFlow checkpoint: ${problem}. A checkpoint is two files, NAME.index and NAME.data-00000-of-00001, in one folder.`,
+    );
+  }
+}
+
+interface BundleEntry {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly shard: number;
+  readonly offset: number;
+  readonly sizeBytes: number;
+  /** Masked CRC-32C of the values; undefined where the file has none. */
+  readonly checksum: number | undefined;
+}
+
+export class TensorflowCheckpoint {
+  readonly path: string;
+  readonly entries: ReadonlyMap<string, BundleEntry>;
+  readonly #shards: readonly Blob[];
+
+  private constructor(path: string, entries: ReadonlyMap<string, BundleEntry>, shards: readonly Blob[]) {
+    this.path = path;
+    this.entries = entries;
+    this.#shards = shards;
+  }
+
+  /**
+   * @param path of the .index file in the folder
+   * @throws CheckpointFileError, and what the folder throws for data that is missing
+   */
+  static async open(directory: ReadableDirectory, path: string): Promise<TensorflowCheckpoint> {
+    const index = await directory.read(path);
+    if (index.size > MAXIMUM_INDEX_BYTES)
+      throw new CheckpointFileError(path, `its index has ${index.size} bytes`);
+    const { entries, shardCount } = readIndex(new Uint8Array(await index.arrayBuffer()), path);
+    const shards: Blob[] = [];
+    const five = (value: number): string => String(value).padStart(5, '0');
+    for (let shard = 0; shard < shardCount; shard++) {
+      const name = `${path.replace(/\.index$/, '')}.data-${five(shard)}-of-${five(shardCount)}`;
+      if (!(await directory.exists(name)))
+        throw new CheckpointFileError(path, `the file ${name} is not beside it`);
+      shards.push(await directory.read(name));
+    }
+    for (const [name, { shard, offset, sizeBytes }] of entries)
+      if (!(offset + sizeBytes <= (shards[shard]?.size ?? -1)))
+        throw new CheckpointFileError(path, `"${name.slice(0, 80)}" lies outside of its data`);
+    return new TensorflowCheckpoint(path, entries, shards);
+  }
+
+  /** As float32. @throws CheckpointFileError */
+  async read(name: string): Promise<HostTensor> {
+    const entry = this.entries.get(name);
+    if (!entry) throw new CheckpointFileError(this.path, `there is no variable "${name}"`);
+    const { dtype, shape, shard, offset, sizeBytes, checksum } = entry;
+    const buffer = await this.#shards[shard]!.slice(offset, offset + sizeBytes).arrayBuffer();
+    if (checksum !== undefined && maskedCrc32c(new Uint8Array(buffer)) !== checksum)
+      throw new CheckpointFileError(this.path, `"${name.slice(0, 80)}" is damaged: its checksum is another`);
+    return { shape, data: NUMBER_FORMATS.get(dtype)!.toFloat32!(buffer) };
+  }
+}
+
+/** @throws CheckpointFileError */
+export function readIndex(
+  bytes: Uint8Array,
+  path: string,
+): { entries: Map<string, BundleEntry>; shardCount: number } {
+  try {
+    const table = readTable(bytes);
+    const header = table.get('');
+    if (!header) throw new ProtobufError('its index has no header');
+    // BundleHeaderProto: num_shards = 1, endianness = 2 (1: big)
+    let shardCount = 1;
+    for (const field of protobufFields(header)) {
+      if (field.number === 1) shardCount = sizeOf(field);
+      if (field.number === 2 && sizeOf(field) !== 0) throw new ProtobufError('its numbers are big-endian');
+    }
+    if (shardCount < 1 || shardCount > MAXIMUM_SHARDS)
+      throw new ProtobufError(`its data would be in ${shardCount} files`);
+    const entries = new Map<string, BundleEntry>();
+    for (const [name, value] of table) {
+      const entry = name === '' ? undefined : readEntry(value);
+      if (entry) entries.set(name, entry);
+    }
+    return { entries, shardCount };
+  } catch (error) {
+    throw error instanceof TableError || error instanceof ProtobufError
+      ? new CheckpointFileError(path, error.message)
+      : error;
+  }
+}
+
+/**
+ * BundleEntryProto: dtype = 1, shape = 2, shard_id = 3, offset = 4, size = 5, crc32c = 6, slices = 7. Undefined for what holds no
+ * numbers, and for variables that are stored in slices.
+ */
+function readEntry(message: Uint8Array): BundleEntry | undefined {
+  let type = 0;
+  let shape: number[] = [];
+  let shard = 0;
+  let offset = 0;
+  let sizeBytes = 0;
+  let checksum: number | undefined;
+  for (const field of protobufFields(message)) {
+    if (field.number === 1) type = sizeOf(field);
+    else if (field.number === 2) shape = readTensorShape(bytesOfField(field));
+    else if (field.number === 3) shard = sizeOf(field);
+    else if (field.number === 4) offset = sizeOf(field);
+    else if (field.number === 5) sizeBytes = sizeOf(field);
+    else if (field.number === 6 && field.wire === 'fixed32') checksum = littleEndian(field.value);
+    else if (field.number === 7) return undefined;
+  }
+  const dtype = TENSORFLOW_FORMATS.get(type);
+  if (dtype === undefined) return undefined;
+  if (sizeBytes !== elementCount(shape) * NUMBER_FORMATS.get(dtype)!.bytes)
+    throw new ProtobufError('a variable does not fit its shape');
+  return { dtype, shape, shard, offset, sizeBytes, checksum };
+}
+
+function littleEndian(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
+}

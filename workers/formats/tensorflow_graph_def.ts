@@ -1,0 +1,126 @@
+/**
+ * The constants of a frozen TensorFlow graph (.pb): a GraphDef whose variables have become Const nodes.
+ * tensorflow/core/framework/graph.proto, node_def.proto, attr_value.proto, tensor.proto
+ *
+ * The file is read whole and the values are views of it, so that it takes its own size of memory; nothing is run.
+ */
+import { elementCount, type HostTensor } from '../graph/tensor.ts';
+import { NUMBER_FORMATS } from './float_formats.ts';
+import { bytesOfField, protobufFields, ProtobufError, sizeOf, textOf } from './protobuf_reader.ts';
+import { readTensorShape, TENSORFLOW_FORMATS } from './tensorflow_types.ts';
+
+/** The original's frozen model has 95 MB. */
+const MAXIMUM_FILE_BYTES = 1024 * 1024 * 1024;
+const MAXIMUM_NODES = 1_000_000;
+
+export class GraphDefError extends Error {
+  override name = 'GraphDefError';
+  constructor(file: string, problem: string) {
+    super(
+      `${file} cannot be read as a frozen TensorFlow graph: ${problem}. It may be cut off, or another kind of file.`,
+    );
+  }
+}
+
+interface Constant {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** All values, or one that is meant for all. */
+  readonly bytes: Uint8Array;
+}
+
+export class GraphDefFile {
+  readonly name: string;
+  readonly constants: ReadonlyMap<string, Constant>;
+
+  private constructor(name: string, constants: ReadonlyMap<string, Constant>) {
+    this.name = name;
+    this.constants = constants;
+  }
+
+  /** @throws GraphDefError */
+  static async open(blob: Blob, name: string): Promise<GraphDefFile> {
+    if (blob.size > MAXIMUM_FILE_BYTES)
+      throw new GraphDefError(name, `it has ${blob.size} bytes, more than the ${MAXIMUM_FILE_BYTES} allowed`);
+    const bytes = new Uint8Array(await blob.arrayBuffer());
+    const constants = new Map<string, Constant>();
+    let nodes = 0;
+    try {
+      for (const field of protobufFields(bytes)) {
+        if (field.number !== 1) continue;
+        if (++nodes > MAXIMUM_NODES) throw new ProtobufError('it has too many nodes');
+        const node = readNode(bytesOfField(field));
+        if (node) constants.set(node.name, node.constant);
+      }
+    } catch (error) {
+      throw error instanceof ProtobufError ? new GraphDefError(name, error.message) : error;
+    }
+    if (nodes === 0) throw new GraphDefError(name, 'it has no nodes');
+    return new GraphDefFile(name, constants);
+  }
+
+  /** As float32. @throws GraphDefError */
+  read(name: string): HostTensor {
+    const constant = this.constants.get(name);
+    if (!constant) throw new GraphDefError(this.name, `there is no constant "${name}"`);
+    const { dtype, shape, bytes } = constant;
+    const stored = NUMBER_FORMATS.get(dtype)!.toFloat32!(bytes.slice().buffer as ArrayBuffer);
+    const count = elementCount(shape);
+    return { shape, data: stored.length === count ? stored : new Float32Array(count).fill(stored[0]!) };
+  }
+}
+
+/** NodeDef: name = 1, op = 2, attr = 5. Undefined for other nodes than constants of numbers. */
+function readNode(message: Uint8Array): { name: string; constant: Constant } | undefined {
+  let name = '';
+  let isConstant = false;
+  let constant: Constant | undefined;
+  for (const field of protobufFields(message)) {
+    if (field.number === 1) name = textOf(field);
+    else if (field.number === 2) {
+      isConstant = textOf(field) === 'Const';
+      // The op comes before the attributes, in any file that is written in the order of the fields.
+      if (!isConstant) return undefined;
+    } else if (field.number === 5 && isConstant) {
+      let key = '';
+      let value: Uint8Array | undefined;
+      for (const part of protobufFields(bytesOfField(field))) {
+        if (part.number === 1) key = textOf(part);
+        else if (part.number === 2) value = bytesOfField(part);
+      }
+      if (key === 'value' && value) constant = readAttribute(value);
+    }
+  }
+  return constant && { name, constant };
+}
+
+/** AttrValue: tensor = 8. */
+function readAttribute(message: Uint8Array): Constant | undefined {
+  for (const field of protobufFields(message)) if (field.number === 8) return readTensor(bytesOfField(field));
+  return undefined;
+}
+
+/** TensorProto: dtype = 1, tensor_shape = 2, tensor_content = 4, float_val = 5 (one for all equal values). */
+function readTensor(message: Uint8Array): Constant | undefined {
+  let type = 0;
+  let shape: number[] = [];
+  let content: Uint8Array | undefined;
+  const values: Uint8Array[] = [];
+  for (const field of protobufFields(message)) {
+    if (field.number === 1) type = sizeOf(field);
+    else if (field.number === 2) shape = readTensorShape(bytesOfField(field));
+    else if (field.number === 4) content = bytesOfField(field);
+    else if (field.number === 5 && field.wire !== 'varint') values.push(field.value);
+  }
+  const dtype = TENSORFLOW_FORMATS.get(type);
+  if (dtype === undefined) return undefined;
+  const size = NUMBER_FORMATS.get(dtype)!.bytes;
+  const count = elementCount(shape);
+  const bytes = content ?? (dtype === 'F32' && values.length === 1 ? values[0] : undefined);
+  if (!bytes || !Number.isSafeInteger(count)) return undefined;
+  // One value may stand for a large tensor; of weights that are all equal none is larger than this.
+  const isRepeated = bytes.length === size && count <= MAXIMUM_REPEATED;
+  return bytes.length === count * size || isRepeated ? { dtype, shape, bytes } : undefined;
+}
+
+const MAXIMUM_REPEATED = 1_000_000;

@@ -1,0 +1,33 @@
+/** A model that is ready to embed: an executor for inference with its parameters in it. */
+import type { LoadedModel } from '../models/loaded_model.ts';
+import type { Executor, ExecutorFactory } from '../training/executor.ts';
+
+/** The executor is disposed of when `work` ends. */
+export async function withEmbedder<Result>(
+  model: LoadedModel,
+  batchSize: number,
+  createExecutor: ExecutorFactory,
+  work: (executor: Executor) => Promise<Result>,
+): Promise<Result> {
+  const executor = await createExecutor({
+    graph: model.graph,
+    batchSize,
+    imageSize: model.imageSize,
+    useFixedImageStandardization: model.useFixedImageStandardization,
+    keepProbability: 1,
+    weightDecay: 0,
+    prelogitsNormLossFactor: 0,
+    prelogitsNormP: 1,
+    centerLossFactor: 0,
+    centerLossAlfa: 0,
+    optimizer: 'ADAM',
+    movingAverageDecay: 0,
+    seed: 0,
+  });
+  try {
+    await executor.writeParameters(model.parameters);
+    return await work(executor);
+  } finally {
+    executor.dispose();
+  }
+}

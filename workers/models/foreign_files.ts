@@ -1,0 +1,77 @@
+/** Files that other programs wrote, by their first bytes: what is in them as named tensors. */
+import type { ReadableDirectory } from '../dataset/directory.ts';
+import { Hdf5Error, isHdf5 } from '../formats/hdf5.ts';
+import { KerasWeightsFile } from '../formats/keras_weights.ts';
+import { PytorchFile } from '../formats/pytorch_file.ts';
+import { TensorflowCheckpoint } from '../formats/tensorflow_checkpoint.ts';
+import { GraphDefFile } from '../formats/tensorflow_graph_def.ts';
+import { NotAModelError } from './errors.ts';
+import type { TensorSource } from './tensor_source.ts';
+
+export const CHECKPOINT_EXTENSION = '.index';
+const SNIFFED_BYTES = 16;
+
+/**
+ * @returns undefined for what is none of these kinds
+ * @throws PytorchFileError, GraphDefError, Hdf5Error
+ */
+export async function foreignSource(blob: Blob, name: string): Promise<TensorSource | undefined> {
+  const head = new Uint8Array(await blob.slice(0, SNIFFED_BYTES).arrayBuffer());
+  const isPickle = head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5;
+  const isZip = head[0] === 0x50 && head[1] === 0x4b;
+  if (isPickle || (isZip && !/\.(keras|zip)$/.test(name))) return pytorchSource(blob, name);
+  if (isHdf5(head)) return kerasSource(blob, name);
+  if (name.endsWith('.pb')) return graphDefSource(blob, name);
+  if (/\.(data-\d+-of-\d+|meta)$/.test(name))
+    throw new NotAModelError(
+      name,
+      'is one file of a TensorFlow checkpoint; choose its folder, or its .index file',
+    );
+  return undefined;
+}
+
+async function pytorchSource(blob: Blob, name: string): Promise<TensorSource> {
+  const file = await PytorchFile.open(blob, name);
+  return {
+    name,
+    kind: 'PyTorch state dict',
+    shapes: new Map([...file.tensors].map(([tensor, { shape }]) => [tensor, shape])),
+    read: (tensor) => file.read(tensor),
+  };
+}
+
+async function kerasSource(blob: Blob, name: string): Promise<TensorSource> {
+  const file = await KerasWeightsFile.open(blob, name);
+  let all: ReturnType<KerasWeightsFile['readAll']> | undefined;
+  return {
+    name,
+    kind: 'Keras HDF5 file',
+    shapes: file.shapes,
+    async read(weight) {
+      const tensor = (await (all ??= file.readAll(file.shapes.keys()))).get(weight);
+      if (!tensor) throw new Hdf5Error(`${name} has no weights "${weight}".`);
+      return tensor;
+    },
+  };
+}
+
+async function graphDefSource(blob: Blob, name: string): Promise<TensorSource> {
+  const file = await GraphDefFile.open(blob, name);
+  return {
+    name,
+    kind: 'frozen TensorFlow graph',
+    shapes: new Map([...file.constants].map(([constant, { shape }]) => [constant, shape])),
+    read: async (constant) => file.read(constant),
+  };
+}
+
+/** @param path of the .index file. @throws CheckpointFileError */
+export async function checkpointSource(directory: ReadableDirectory, path: string): Promise<TensorSource> {
+  const file = await TensorflowCheckpoint.open(directory, path);
+  return {
+    name: path,
+    kind: 'TensorFlow checkpoint',
+    shapes: new Map([...file.entries].map(([variable, { shape }]) => [variable, shape])),
+    read: (variable) => file.read(variable),
+  };
+}

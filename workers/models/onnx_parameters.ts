@@ -1,0 +1,24 @@
+/** The way back from an ONNX export of this program to the network's parameters. */
+import { foldedGraph, unfoldBatchNorms } from '../formats/fold_batch_norm.ts';
+import { readOnnxWeights } from '../formats/onnx_reader.ts';
+import { OIHW_TO_HWIO, permuteTensor } from '../formats/tensor_layout.ts';
+import type { Graph } from '../graph/ir.ts';
+import type { HostTensor } from '../graph/tensor.ts';
+import { checkParameters } from './model_file.ts';
+
+/**
+ * @param file its name, for messages
+ * @throws OnnxError, MissingParametersError, ParameterShapeError
+ */
+export function onnxParameters(graph: Graph, bytes: Uint8Array, file: string): Map<string, HostTensor> {
+  const folded = foldedGraph(graph);
+  const stored = readOnnxWeights(bytes, file);
+  const weights = new Map(
+    [...stored].map(([name, tensor]): [string, HostTensor] => [
+      name,
+      tensor.shape.length === 4 ? permuteTensor(tensor, OIHW_TO_HWIO) : tensor,
+    ]),
+  );
+  checkParameters(folded, new Map([...weights].map(([name, { shape }]) => [name, shape])), file);
+  return unfoldBatchNorms(graph, weights);
+}
