@@ -41,6 +41,8 @@ export interface PositionalSpec {
   readonly name: string;
   readonly description: string;
   readonly optional?: boolean;
+  /** The last one only: any number of them, at least one. */
+  readonly repeated?: boolean;
 }
 
 export type FlagValue = boolean | number | string;
@@ -154,6 +156,6 @@ function checkPositionals(specs: readonly PositionalSpec[], positionals: readonl
   if (missing)
     throw new UsageError(`<${missing.name}> is missing: ${missing.description} --help shows the usage.`);
   const extra = positionals[specs.length];
-  if (extra !== undefined)
+  if (extra !== undefined && !specs.at(-1)?.repeated)
     throw new UsageError(`"${extra}" is one argument too many. A path with spaces needs quotes around it.`);
 }

@@ -20,7 +20,9 @@ export function generalHelp(commands: readonly Command[]): string {
 }
 
 export function commandHelp(command: Command): string {
-  const usage = command.positionals.map(({ name, optional }) => (optional ? `[${name}]` : `<${name}>`));
+  const usage = command.positionals.map(
+    ({ name, optional, repeated }) => (optional ? `[${name}]` : `<${name}>`) + (repeated ? ' …' : ''),
+  );
   const { positionals, flags } = command;
   return [
     command.summary,

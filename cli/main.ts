@@ -2,9 +2,12 @@
 import { BrowserSession } from './browser_session.ts';
 import { chosenBackend, COMMON_FLAGS, isSet, textOf, type Command, type CommandContext } from './command.ts';
 import { alignCommand } from './commands/align.ts';
+import { classifyCommand } from './commands/classify.ts';
+import { compareCommand } from './commands/compare.ts';
 import { conformanceCommand } from './commands/conformance.ts';
 import { demoCommand } from './commands/demo.ts';
 import { detectCommand } from './commands/detect.ts';
+import { embedCommand } from './commands/embed.ts';
 import { exportCommand } from './commands/export.ts';
 import { trainCommand } from './commands/train.ts';
 import { validateCommand } from './commands/validate.ts';
@@ -24,6 +27,9 @@ const COMMANDS: readonly Command[] = [
   trainCommand,
   validateCommand,
   exportCommand,
+  embedCommand,
+  compareCommand,
+  classifyCommand,
   conformanceCommand,
   demoCommand,
 ];

@@ -8,6 +8,8 @@ import { kindOf, resolvePath } from './paths.ts';
 /** @throws CommandError when there is nothing of this name */
 export function requireModel(text: string): string {
   const path = resolvePath(text);
+  // TensorFlow names a checkpoint without its endings.
+  if (kindOf(path) === undefined && kindOf(`${path}.index`) === 'file') return `${path}.index`;
   if (kindOf(path) === undefined)
     throw new CommandError(
       `There is no model ${path}. Name a model file, or the folder of a run or of an export.`,
@@ -18,7 +20,7 @@ export function requireModel(text: string): string {
 /** @param path absolute */
 export function openModel(session: BrowserSession, path: string): ModelReference {
   if (kindOf(path) === 'folder') return { kind: 'directory', directory: session.openFolder(path) };
-  // A model.json has its weights beside it.
-  const access = path.endsWith('.json') ? {} : { only: [basename(path)] };
+  // A model.json has its weights beside it, a checkpoint's index its data.
+  const access = /\.(json|index)$/.test(path) ? {} : { only: [basename(path)] };
   return { kind: 'directory', directory: session.openFolder(dirname(path), access), path: basename(path) };
 }

@@ -474,7 +474,12 @@ export interface CompareRequest {
 
 export interface CompareResult {
   /** Those with a face, in the order asked for. */
-  readonly images: readonly { readonly path: string; readonly crop?: Blob | undefined }[];
+  readonly images: readonly {
+    /** In the request. */
+    readonly index: number;
+    readonly path: string;
+    readonly crop?: Blob | undefined;
+  }[];
   readonly failures: readonly { readonly path: string; readonly message: string }[];
   /** Euclidean, a row an image. */
   readonly distances: readonly (readonly number[])[];

@@ -229,14 +229,8 @@ class Demo {
   }
 }
 
-/** Without a GPU some steps fewer than the preset: a demonstration ends while people still watch. */
-const SOFTWARE_STEPS = { epoch_size: 8, max_nrof_epochs: 4 };
-
 function trainingOptions(args: Arguments, { isSoftware }: DeviceInfo): TrainingOptions {
-  const preset = isSoftware
-    ? { ...presetOptions('quick-try-software'), ...SOFTWARE_STEPS }
-    : presetOptions('quick-try');
-  return givenOptions(args, preset);
+  return givenOptions(args, presetOptions(isSoftware ? 'quick-try-software' : 'quick-try'));
 }
 
 /** yyyymmdd-hhmmss, as runs are named. */

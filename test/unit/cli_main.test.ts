@@ -60,7 +60,16 @@ describe('what is wrong with a command line shows before a browser is started', 
     [['train', '--resume', '20200101-000000'], 1, 'There is no unfinished run 20200101-000000'],
     [['validate', none, photos], 1, `There is no model ${none}.`],
     [['validate', model, photos, '--lfw_pairs', none], 1, `There is no pairs file ${none}.`],
-    [['export', model, none, '--format', 'docx'], 2, '--format takes one of tfjs, safetensors'],
+    [
+      ['export', model, none, '--format', 'docx'],
+      2,
+      '--format takes one of tfjs, onnx, safetensors, safetensors-pytorch',
+    ],
+    [['embed', model, none, none], 1, `There is no folder ${none}`],
+    [['compare', model], 2, '<image_files> is missing'],
+    [['compare', model, none], 1, `There is no file ${none}`],
+    [['classify', 'PREDICT', photos, model, none], 2, '<mode> is TRAIN or CLASSIFY, not "PREDICT"'],
+    [['classify', 'CLASSIFY', photos, model, none], 1, `There is no file ${none}`],
     [['conformance', rates], 1, `${rates} is no conformance fixture: it is not JSON`],
     [['detect', photos, join(folder, 'x.jsonl'), '--browser', none], 1, `There is no browser at ${none}.`],
   ])('%j', async (argv, code, message) => {
@@ -74,7 +83,18 @@ describe('what is wrong with a command line shows before a browser is started', 
 });
 
 describe('help', () => {
-  const commands = ['align', 'detect', 'train', 'validate', 'export', 'conformance', 'demo'];
+  const commands = [
+    'align',
+    'detect',
+    'train',
+    'validate',
+    'export',
+    'embed',
+    'compare',
+    'classify',
+    'conformance',
+    'demo',
+  ];
 
   it.each([['--help'], ['help'], ['-h']])('%s lists the commands', async (argument) => {
     expect(await main([argument])).toBe(0);

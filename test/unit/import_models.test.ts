@@ -20,6 +20,7 @@ import type { HostTensor, NamedTensors } from '../../workers/graph/tensor.ts';
 import { openImport } from '../../workers/models/import_model.ts';
 import { inspectModel, loadFromDirectory, loadModel } from '../../workers/models/load_model.ts';
 import { pytorchTensors } from '../../workers/models/export_files.ts';
+import { tfjsModelFiles } from '../../workers/models/tfjs_model.ts';
 import { kerasFacenetNames } from '../../workers/models/names/keras_facenet.ts';
 import { smallGraph } from './formats_reference.ts';
 import { checkpoint, graphDef, kerasFile, pickle, PYTORCH_LEGACY, PYTORCH_ZIP } from './import_writers.ts';
@@ -173,6 +174,16 @@ describe('imports', () => {
     await expect(loadModel({ kind: 'file', file: new File([file], 'a.pt') })).rejects.toThrow(
       /a\.pt lacks \d+ of the 490 parameters/,
     );
+  });
+
+  it('say that an export of this program maps as a whole', async () => {
+    const files = tfjsModelFiles(model).map(({ path, content }) => ({
+      path,
+      file: new File([content], path),
+    }));
+    const report = await inspectModel({ kind: 'directory', directory: { kind: 'files', name: 'x', files } });
+    expect(report).toMatchObject({ program: 'this program', embedding_size: 8, missing: [], extra: [] });
+    expect(report.mapped).toHaveLength(report.total);
   });
 
   it('say of another network’s file what it is', async () => {
@@ -353,6 +364,7 @@ describe('damaged files', () => {
     return mutate(Buffer.concat(parts), [OnnxError], async (bytes) => readOnnxWeights(bytes, 'a.onnx'));
   });
 
+  // About one file in some thousands ends the HDF5 library itself; all after it are refused, by name too.
   it('of Keras are read or refused by name', () =>
     mutate(keras, [Hdf5Error], async (bytes) => {
       const file = await KerasWeightsFile.open(new Blob([bytes]), 'a.h5');

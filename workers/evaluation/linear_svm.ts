@@ -135,8 +135,7 @@ function fitHyperplane(
       const next = Math.min(Math.max(alpha - gradient / squares[row]!, 0), penalty);
       const step = (next - alpha) * sign;
       alphas[row] = next;
-      for (let i = 0; i < dimension; i++)
-        plane[i] = plane[i]! + step * embeddings[row * dimension + i]!;
+      for (let i = 0; i < dimension; i++) plane[i] = plane[i]! + step * embeddings[row * dimension + i]!;
       plane[dimension] = plane[dimension]! + step;
     }
     if (largest < TOLERANCE) break;

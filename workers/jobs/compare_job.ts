@@ -43,14 +43,14 @@ export async function comparePhotos(
   control: JobControl,
   decode: (blob: Blob, path: string) => Promise<RgbImage> = decodeImage,
 ): Promise<CompareResult> {
-  const faces: { path: string; crop: RgbImage }[] = [];
+  const faces: { index: number; path: string; crop: RgbImage }[] = [];
   const failures: { path: string; message: string }[] = [];
-  for (const { directory, path } of request.images) {
+  for (const [index, { directory, path }] of request.images.entries()) {
     if (!(await control.proceed())) throw new EvaluationCancelledError();
     try {
       const image = await decode(await (await openDirectory(directory)).read(path), path);
       const crop = await alignFace(image, await detect(image), request.margin, model.imageSize);
-      if (crop) faces.push({ path, crop });
+      if (crop) faces.push({ index, path, crop });
       else failures.push({ path, message: `No face was found in ${path}.` });
     } catch (error) {
       failures.push({ path, message: error instanceof Error ? error.message : String(error) });
@@ -64,9 +64,11 @@ export async function comparePhotos(
   );
   return {
     images: await Promise.all(
-      faces.map(async ({ path, crop }) =>
-        request.includeCrops ? { path, crop: await encodePng(crop) } : { path },
-      ),
+      faces.map(async ({ index, path, crop }) => ({
+        index,
+        path,
+        ...(request.includeCrops ? { crop: await encodePng(crop) } : {}),
+      })),
     ),
     failures,
     distances: embeddings.map((a) => embeddings.map((b) => euclidean(a, b))),

@@ -19,7 +19,7 @@ import {
   readModelFile,
   stepOfModelFileName,
 } from './model_file.ts';
-import { readTfjsModel, tfjsSource } from './tfjs_model.ts';
+import { inspectTfjsModel, readTfjsModel } from './tfjs_model.ts';
 
 export interface LoadModelOptions {
   /**
@@ -95,7 +95,7 @@ export async function inspectModel(
   if (reference.kind === 'file') return inspectBlob(reference.file, reference.file.name);
   const directory = await openDirectory(reference.directory);
   const path = await findModelFile(directory, reference.path);
-  if (path.endsWith('.json')) return openImport(await tfjsSource(directory, path)).report;
+  if (path.endsWith('.json')) return inspectTfjsModel(directory, path);
   if (path.endsWith(CHECKPOINT_EXTENSION)) return openImport(await checkpointSource(directory, path)).report;
   return inspectBlob(await directory.read(path), path);
 }

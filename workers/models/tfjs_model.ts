@@ -12,7 +12,8 @@ import { tfjsGraphModelFiles, type ExportedFile } from '../formats/tfjs_graph_mo
 import { TfjsGraphModelFile } from '../formats/tfjs_graph_reader.ts';
 import { buildModel } from '../graph/models/index.ts';
 import type { HostTensor } from '../graph/tensor.ts';
-import { importModel } from './import_model.ts';
+import type { ImportReport } from '../protocol.ts';
+import { importModel, openImport } from './import_model.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { decodeMetadata, encodeMetadata } from './metadata.ts';
 import { checkParameters, metadataOf } from './model_file.ts';
@@ -52,9 +53,26 @@ export async function readTfjsModel(directory: ReadableDirectory, path: string):
   };
 }
 
-/** The tensors of a TensorFlow.js model, to see what maps. @throws TfjsModelError */
-export async function tfjsSource(directory: ReadableDirectory, path: string): Promise<TensorSource> {
-  return sourceOf(await TfjsGraphModelFile.open(directory, path));
+/** What of it maps; an export of this program is whole or refused. @throws as readTfjsModel */
+export async function inspectTfjsModel(directory: ReadableDirectory, path: string): Promise<ImportReport> {
+  const file = await TfjsGraphModelFile.open(directory, path);
+  if (!decodeMetadata(file.metadata, path)) return openImport(sourceOf(file)).report;
+  const { graph, notes = [] } = await readTfjsModel(directory, path);
+  const { parameters } = foldedGraph(graph);
+  return {
+    file: path,
+    kind: `TensorFlow.js ${file.format}`,
+    program: 'this program',
+    model_def: graph.name,
+    embedding_size: graph.embeddingSize,
+    total: parameters.length,
+    mapped: parameters.map(({ name }) => ({ parameter: name, source: name })),
+    missing: [],
+    wrongShapes: [],
+    extra: [],
+    foldedGammas: 0,
+    notes,
+  };
 }
 
 function sourceOf(file: TfjsGraphModelFile): TensorSource {

@@ -1,0 +1,150 @@
+/** classify: the original's classifier. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { BACKEND_FLAG, chosenBackend, isSet, numberOf, textOf, type Command } from '../command.ts';
+import { CommandError, UsageError } from '../errors.ts';
+import { formatProgress } from '../format.ts';
+import { openModel, requireModel } from '../model_path.ts';
+import { prepareOutputFolder } from '../output_folder.ts';
+import { requireFile, requireFolder, resolvePath } from '../paths.ts';
+
+export const classifyCommand: Command = {
+  name: 'classify',
+  summary: 'Learn people by name from their embeddings (TRAIN), and name them on other photos (CLASSIFY).',
+  details:
+    'A linear support vector machine. With --use_split_dataset one folder serves both: TRAIN takes some images of each person, CLASSIFY the others.',
+  positionals: [
+    { name: 'mode', description: 'TRAIN or CLASSIFY.' },
+    { name: 'data_dir', description: 'The folder of aligned faces: a subfolder a person.' },
+    {
+      name: 'model',
+      description: 'A model file, or the folder of a run or of an export: the newest model in it.',
+    },
+    { name: 'classifier_filename', description: 'The file of the classifier, JSON: written by TRAIN.' },
+  ],
+  flags: [
+    {
+      name: 'use_split_dataset',
+      type: 'flag',
+      description: 'Split data_dir into images to train on and images to test with.',
+    },
+    {
+      name: 'test_data_dir',
+      type: 'text',
+      placeholder: 'folder',
+      description: 'For CLASSIFY, instead of data_dir: another folder of aligned faces.',
+    },
+    {
+      name: 'min_nrof_images_per_class',
+      type: 'integer',
+      minimum: 1,
+      default: 20,
+      description: 'With --use_split_dataset: people with fewer images are left out.',
+    },
+    {
+      name: 'nrof_train_images_per_class',
+      type: 'integer',
+      minimum: 1,
+      default: 10,
+      description: 'With --use_split_dataset: images of each person to train on.',
+    },
+    {
+      name: 'batch_size',
+      type: 'integer',
+      minimum: 1,
+      default: 90,
+      description: 'Number of images in a batch.',
+    },
+    {
+      name: 'seed',
+      type: 'integer',
+      minimum: 0,
+      default: 666,
+      description: 'Of the split and the training.',
+    },
+    BACKEND_FLAG,
+  ],
+  example: 'classify TRAIN ~/datasets/my_160 ~/models/facenet/20260101-120000 my_classifier.json',
+  async run(context) {
+    const { args, output } = context;
+    const mode = args.positionals[0]!.toUpperCase();
+    if (mode !== 'TRAIN' && mode !== 'CLASSIFY')
+      throw new UsageError(`<mode> is TRAIN or CLASSIFY, not "${args.positionals[0]!}".`);
+    const test = mode === 'CLASSIFY' ? textOf(args, 'test_data_dir') : undefined;
+    const images = requireFolder(resolvePath(test ?? args.positionals[1]!));
+    const model = requireModel(args.positionals[2]!);
+    const classifierPath = resolvePath(args.positionals[3]!);
+    if (mode === 'TRAIN') prepareOutputFolder(dirname(classifierPath));
+    else requireFile(classifierPath);
+    const session = await context.openSession();
+    context.onInterrupt(() => session.train.cancelEvaluation());
+    const summary = await session.train.classify(
+      {
+        mode,
+        model: openModel(session, model),
+        images: [session.openFolder(images)],
+        classifier: mode === 'CLASSIFY' ? readFileSync(classifierPath, 'utf8') : undefined,
+        split: isSet(args, 'use_split_dataset')
+          ? {
+              minNrofImagesPerClass: numberOf(args, 'min_nrof_images_per_class'),
+              nrofTrainImagesPerClass: numberOf(args, 'nrof_train_images_per_class'),
+            }
+          : undefined,
+        seed: numberOf(args, 'seed'),
+        batch_size: numberOf(args, 'batch_size'),
+        backend: chosenBackend(args),
+      },
+      ({ done, total, imagesPerSecond: rate }) =>
+        output.progress(
+          formatProgress('Embedded', 'images', { done, total, rate, secondsLeft: (total - done) / rate }),
+          done === total,
+        ),
+    );
+    for (const failure of summary.failures) output.line(`Left out: ${failure}`);
+    output.line(`Number of classes: ${summary.classCount}`);
+    output.line(`Number of images: ${summary.imageCount}`);
+    if (summary.classifier !== undefined) {
+      write(classifierPath, summary.classifier);
+      output.line(`Saved classifier model to file "${basename(classifierPath)}"`);
+      return {
+        json: {
+          mode,
+          classes: summary.classCount,
+          images: summary.imageCount,
+          classifier: classifierPath,
+          failures: summary.failures,
+        },
+      };
+    }
+    const { predictions = [], accuracy = NaN, mistakes = [] } = summary;
+    predictions.forEach(({ predicted, probability }, index) =>
+      output.line(
+        `${String(index).padStart(4)}  ${predicted.replaceAll('_', ' ')}: ${probability.toFixed(3)}`,
+      ),
+    );
+    output.line(`Accuracy: ${accuracy.toFixed(3)}`);
+    return {
+      json: {
+        mode,
+        classes: summary.classCount,
+        images: summary.imageCount,
+        accuracy,
+        mistakes,
+        predictions,
+        failures: summary.failures,
+      },
+    };
+  },
+};
+
+/** @throws CommandError */
+function write(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CommandError(`${path} cannot be written (${code ?? String(error)}). Choose another file.`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,80 @@
+/** compare: the original's compare. */
+import { BACKEND_FLAG, chosenBackend, numberOf, type Command } from '../command.ts';
+import { openModel, requireModel } from '../model_path.ts';
+import { requireFile, resolvePath } from '../paths.ts';
+
+export const compareCommand: Command = {
+  name: 'compare',
+  summary: 'Print how far apart the faces on some photos are.',
+  details:
+    'Faces are found and aligned on the spot; of several on a photo the main one is taken. Distances are Euclidean, from 0 to 2.',
+  positionals: [
+    {
+      name: 'model',
+      description: 'A model file, or the folder of a run or of an export: the newest model in it.',
+    },
+    { name: 'image_files', description: 'Photos as taken, two or more.', repeated: true },
+  ],
+  flags: [
+    {
+      name: 'margin',
+      type: 'integer',
+      minimum: 0,
+      default: 44,
+      description: 'Around the face, pixels of the photo, both sides together.',
+    },
+    {
+      name: 'gpu_memory_fraction',
+      type: 'number',
+      minimum: 0,
+      maximum: 1,
+      description: 'Accepted for the sake of old commands; the browser takes what it needs.',
+    },
+    BACKEND_FLAG,
+  ],
+  example: 'compare ~/models/facenet/20260101-120000 ann.jpg bob.jpg someone.jpg',
+  async run(context) {
+    const { args, output } = context;
+    const [modelPath, ...files] = args.positionals;
+    const model = requireModel(modelPath!);
+    const photos = files.map((file) => ({ given: file, ...requireFile(resolvePath(file)) }));
+    const session = await context.openSession();
+    context.onInterrupt(() => session.train.cancelEvaluation());
+    const result = await session.train.compare({
+      model: openModel(session, model),
+      images: photos.map(({ folder, name }) => ({
+        directory: session.openFolder(folder, { only: [name] }),
+        path: name,
+      })),
+      margin: numberOf(args, 'margin'),
+      backend: chosenBackend(args),
+    });
+    for (const { message } of result.failures) output.line(`Left out: ${message}`);
+    const paths = result.images.map(({ index }) => photos[index]!.given);
+    for (const line of formatDistances(paths, result.distances)) output.line(line);
+    return {
+      json: {
+        images: paths,
+        distances: result.distances,
+        failures: result.failures,
+      },
+    };
+  },
+};
+
+/** As the original prints them. */
+export function formatDistances(
+  paths: readonly string[],
+  distances: readonly (readonly number[])[],
+): string[] {
+  return [
+    'Images:',
+    ...paths.map((path, index) => `${index}: ${path}`),
+    '',
+    'Distance matrix',
+    `    ${paths.map((_, index) => `    ${index}     `).join('')}`,
+    ...distances.map(
+      (row, index) => `${index}  ${row.map((distance) => `  ${distance.toFixed(4)}  `).join('')}`,
+    ),
+  ];
+}

@@ -1,0 +1,69 @@
+/** embed: the original's export_embeddings. */
+import { BACKEND_FLAG, chosenBackend, numberOf, type Command } from '../command.ts';
+import { formatFiles, formatProgress } from '../format.ts';
+import { openModel, requireModel } from '../model_path.ts';
+import { prepareOutputFolder } from '../output_folder.ts';
+import { requireFolder, resolvePath } from '../paths.ts';
+
+export const embedCommand: Command = {
+  name: 'embed',
+  summary: 'Write the embeddings of a folder of aligned faces for NumPy.',
+  details:
+    'embeddings.npy has a row an image (float32), labels.npy the place of its folder among the sorted folders, label_strings.npy the folder’s name.',
+  positionals: [
+    {
+      name: 'model',
+      description: 'A model file, or the folder of a run or of an export: the newest model in it.',
+    },
+    { name: 'data_dir', description: 'The folder of aligned faces: a subfolder a person.' },
+    { name: 'out', description: 'The folder for the three files.' },
+  ],
+  flags: [
+    {
+      name: 'batch_size',
+      aliases: ['image_batch'],
+      type: 'integer',
+      minimum: 1,
+      default: 90,
+      description: 'Number of images in a batch.',
+    },
+    BACKEND_FLAG,
+  ],
+  example: 'embed ~/models/facenet/20260101-120000 ~/datasets/lfw/lfw_160 ~/embeddings',
+  async run(context) {
+    const { args, output } = context;
+    const model = requireModel(args.positionals[0]!);
+    const images = requireFolder(resolvePath(args.positionals[1]!));
+    const out = prepareOutputFolder(resolvePath(args.positionals[2]!));
+    const session = await context.openSession();
+    context.onInterrupt(() => session.train.cancelEvaluation());
+    const summary = await session.train.embedFolder(
+      {
+        model: openModel(session, model),
+        images: [session.openFolder(images)],
+        output: { kind: 'directory', directory: session.openFolder(out, { writable: true }) },
+        batch_size: numberOf(args, 'batch_size'),
+        backend: chosenBackend(args),
+      },
+      ({ done, total, imagesPerSecond: rate }) =>
+        output.progress(
+          formatProgress('Embedded', 'images', { done, total, rate, secondsLeft: (total - done) / rate }),
+          done === total,
+        ),
+    );
+    for (const failure of summary.failures) output.line(`Left out: ${failure}`);
+    output.line(`Number of classes: ${summary.classNames.length}`);
+    output.line(`Number of images: ${summary.imageCount}`);
+    output.line(formatFiles(out, summary.files));
+    return {
+      json: {
+        out,
+        classes: summary.classNames.length,
+        images: summary.imageCount,
+        embedding_size: summary.embeddingSize,
+        failures: summary.failures,
+        files: summary.files,
+      },
+    };
+  },
+};
