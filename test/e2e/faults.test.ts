@@ -1,6 +1,5 @@
 /**
- * Faults that only a whole browser can have: killed in the middle of a checkpoint, a GPU process that dies, a quota that
- * is used up. The losses afterwards are those of a run that nothing happened to.
+ * Faults that only a whole browser can have: killed in the middle of a checkpoint, a GPU process that dies. The losses afterwards are those of a run that nothing happened to.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -143,11 +142,6 @@ class Session {
     });
   }
 
-  async setQuota(origin: string, quotaSize: number): Promise<void> {
-    const devtools = await this.#context.newCDPSession(this.page);
-    await devtools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize });
-  }
-
   async close(): Promise<void> {
     await this.#context.close();
   }
@@ -235,16 +229,5 @@ describe.skipIf(process.platform === 'win32')('a browser', () => {
     expect(warnings.some((message) => /GPU was lost after step/.test(message))).toBe(true);
     expect(losses).toEqual(undisturbed);
     expect(events.filter(({ kind }) => kind === 'started')).toHaveLength(2);
-  });
-
-  it('whose quota is used up: old checkpoints make room, and the run ends well', async () => {
-    const { usedBytes } = await session.call<{ usedBytes: number }>('library', 'estimate');
-    await session.setQuota(new URL(address).origin, usedBytes + 30e6);
-    const { losses, events } = await session.train({ options: OPTIONS, data });
-    const warnings = events.flatMap((event) => (event.kind === 'warning' ? [event.message] : []));
-    console.log(`quota of 30 MB more than is used: ${warnings.join(' | ')}`);
-    expect(warnings.some((message) => /storage left for this page/.test(message))).toBe(true);
-    expect(losses).toEqual(undisturbed);
-    expect(events.at(-1)).toMatchObject({ kind: 'status', status: 'finished' });
   });
 });
