@@ -13,7 +13,27 @@ export interface Detection {
 
 const NUMBERS_PER_FACE = 15;
 
-export function packFaces(event: Extract<AlignEvent, { kind: 'aligned' }>): Detection {
+type AlignedEvent = Extract<AlignEvent, { kind: 'aligned' }>;
+
+/** By the path of the face that was written; plain, since nothing is drawn anew when one is added. */
+export class Detections {
+  readonly #byFace = new Map<string, Detection>();
+
+  add(event: AlignedEvent): void {
+    const detection = packFaces(event);
+    for (const path of event.outputPaths) this.#byFace.set(path, detection);
+  }
+
+  of(facePath: string): Detection | undefined {
+    return this.#byFace.get(facePath);
+  }
+
+  clear(): void {
+    this.#byFace.clear();
+  }
+}
+
+export function packFaces(event: AlignedEvent): Detection {
   const { path, width, height, chosen, faces } = event;
   const packed = Float32Array.from(
     faces.flatMap(({ score, box, landmarksX, landmarksY }) => [score, ...box, ...landmarksX, ...landmarksY]),

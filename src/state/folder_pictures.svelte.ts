@@ -49,8 +49,8 @@ export class FolderPictures {
         const missing = this.#wanted.filter((path) => !this.#read.has(path)).slice(0, READ_AT_ONCE);
         if (missing.length === 0) break;
         const pictures = await this.#pictures(missing, { sizePx: this.#sizePx, isWhole: false });
-        const byPath = new Map(pictures.map(({ path, bitmap }) => [path, bitmap]));
-        for (const path of missing) this.#read.set(path, byPath.get(path) ?? null);
+        for (const path of missing)
+          this.#read.set(path, pictures.find((picture) => picture.path === path)?.bitmap ?? null);
         this.#forget();
       }
     } catch (error) {
@@ -77,10 +77,9 @@ export class FolderPictures {
   /** The longest known ones, unless they are in sight. */
   #forget(): void {
     if (this.#read.size <= PICTURES_KEPT) return;
-    const inSight = new Set(this.#wanted);
     for (const [path, bitmap] of this.#read) {
       if (this.#read.size <= PICTURES_KEPT) return;
-      if (inSight.has(path)) continue;
+      if (this.#wanted.includes(path)) continue;
       bitmap?.close();
       this.#read.delete(path);
     }

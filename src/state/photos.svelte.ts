@@ -9,6 +9,7 @@ import {
   type AlignSummary,
   type DirectoryReference,
 } from '../../workers/protocol.ts';
+import { together } from './align_summaries.ts';
 import { DatasetChoice } from './dataset_choice.svelte.ts';
 import { saveBlob, withMovedStream, zipToFile, type ZipTarget } from './downloads.ts';
 import { problemOf, type Problem } from './errors.ts';
@@ -17,7 +18,7 @@ import { folderName, pickFolder, requestAccess, safeName } from './folders.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
 import type { Library } from './library.svelte.ts';
 import { FolderPictures } from './folder_pictures.svelte.ts';
-import { packFaces, type Detection } from './detections.ts';
+import { Detections, type Detection } from './detections.ts';
 import { alignWorker, datasetWorker } from './workers.ts';
 
 export interface AlignPreset {
@@ -111,7 +112,7 @@ export class PhotosState {
   inputPictures = $state.raw<FolderPictures | undefined>();
   facePictures = $state.raw<FolderPictures | undefined>();
   /** What was found in the photos of this visit, by the path of the face that was written. */
-  readonly #detections = new Map<string, Detection>();
+  readonly #detections = new Detections();
 
   readonly isBusy = $derived(['starting', 'running', 'paused', 'stopping'].includes(this.status));
   readonly presetId = $derived(
@@ -227,6 +228,7 @@ export class PhotosState {
     this.failures = [];
     this.summary = undefined;
     this.aligned = undefined;
+    this.facePaths = [];
     if (!again) this.#detections.clear();
     this.inputPictures ??= new FolderPictures(this.input.folders, THUMBNAIL_SIZE_PX);
     const request = withMovedStream({
@@ -237,7 +239,7 @@ export class PhotosState {
     });
     const onEvent = proxy((event: AlignEvent) => this.#receive(event));
     const ownSummary = await alignWorker.call((api) => api.align(request, onEvent));
-    const summary = before ? together(before, ownSummary, new Set(again!.paths)) : ownSummary;
+    const summary = before ? together(before, ownSummary, again!.paths) : ownSummary;
     this.#flush();
     const blob = await zip?.finish();
     if (blob && blob.size > 0) saveBlob(blob, `${safeName(this.input.name)} aligned.zip`);
@@ -260,7 +262,7 @@ export class PhotosState {
   }
 
   detectionOf(facePath: string): Detection | undefined {
-    return this.#detections.get(facePath);
+    return this.#detections.of(facePath);
   }
 
   #fail(error: unknown): void {
@@ -355,7 +357,7 @@ export class PhotosState {
           break;
         case 'aligned':
           aligned++;
-          for (const outputPath of event.outputPaths) this.#detections.set(outputPath, packFaces(event));
+          this.#detections.add(event);
           if (event.thumbnail)
             thumbnails.push({ path: event.outputPaths[0] ?? event.path, bitmap: event.thumbnail });
           break;
@@ -384,15 +386,4 @@ export class PhotosState {
     for (const { bitmap } of all.slice(THUMBNAILS_KEPT)) bitmap.close();
     this.thumbnails = all.slice(0, THUMBNAILS_KEPT);
   }
-}
-
-/** A run's summary with that of some of its failed photos tried again. */
-function together(before: AlignSummary, again: AlignSummary, tried: ReadonlySet<string>): AlignSummary {
-  return {
-    ...before,
-    successfullyAligned: before.successfullyAligned + again.successfullyAligned - again.skippedExisting,
-    failures: [...before.failures.filter(({ path }) => !tried.has(path)), ...again.failures],
-    cancelled: before.cancelled || again.cancelled,
-    durationMs: before.durationMs + again.durationMs,
-  };
 }

@@ -83,6 +83,9 @@ describe.sequential('a browser without folder access', () => {
   it('goes through bad files and says why each gave nothing', async () => {
     await page.getByRole('button', { name: 'Align the faces' }).click();
     await page.getByRole('heading', { name: 'Done: 0 aligned faces' }).waitFor();
+    const gallery = page.getByRole('list', { name: 'Photos without a result' });
+    expect(await gallery.getByRole('checkbox').count()).toBe(4);
+    await page.getByText('As a table').click();
     const table = page.getByRole('region', { name: 'Photos without a result' });
     const rows = await table.locator('tbody tr').allInnerTexts();
     expect(rows).toHaveLength(4);
@@ -92,6 +95,18 @@ describe.sequential('a browser without folder access', () => {
     expect(row('Émile/tiny.png')).toContain('4 × 4 pixels');
     expect(row('Ada/grey wall.png')).toContain('No face was found');
     expect(await axeViolations(page)).toEqual([]);
+  });
+
+  it('tries the chosen ones again with other settings', async () => {
+    await page.getByLabel('Ada/grey wall.png: no face found').check();
+    await page.getByLabel('Try again with').selectOption('both');
+    await page.getByText('Thresholds 0.45, 0.55, 0.55; faces from 10 pixels on').waitFor();
+    await page.getByRole('button', { name: 'Try 1 photo again' }).click();
+    await page.getByRole('heading', { name: 'Done: 0 aligned faces' }).waitFor();
+    // The others are not forgotten, and neither was tried.
+    await page.getByRole('heading', { name: '4 photos without a result' }).waitFor();
+    await page.getByRole('button', { name: 'Choose 2 of them' }).click();
+    await page.getByRole('button', { name: 'Try 2 photos again' }).waitFor();
   });
 
   it('refuses to train on what has too few people, and marks a bad schedule line', async () => {

@@ -86,8 +86,23 @@ describe.sequential('the main job', () => {
     const title = await heading(/^Done: \d+ aligned faces/).innerText();
     const count = Number(/\d+/.exec(title)![0]);
     expect(count).toBeGreaterThanOrEqual(14);
-    const faces = page.getByRole('list', { name: 'Aligned faces' }).getByRole('img');
-    expect(await faces.count()).toBe(count);
+    const faces = page.getByRole('list', { name: 'Aligned faces' }).getByRole('button');
+    await expect.poll(() => faces.count(), POLL).toBe(count);
+
+    // A face opens its photo, with the box and the five landmarks of each face found in it.
+    await faces.first().focus();
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Enter');
+    const viewer = page.getByRole('dialog');
+    const overlay = viewer.getByRole('img', { name: /found in/ });
+    await overlay.waitFor();
+    const found = Number(/^\d+/.exec((await overlay.getAttribute('aria-label'))!)![0]);
+    expect(await overlay.locator('circle').count()).toBe(5 * found);
+    await expect.poll(() => viewer.locator('canvas').count(), POLL).toBe(2);
+    expect(await axeViolations(page)).toEqual([]);
+    await viewer.getByRole('button', { name: 'Next' }).click();
+    await viewer.getByText(new RegExp(`^3 of ${count}$`)).waitFor();
+    await page.keyboard.press('Escape');
 
     await steps.getByRole('link', { name: /Evaluate/ }).click();
     await heading('Result').waitFor();

@@ -1,0 +1,51 @@
+/** What the page keeps of an alignment: the faces found, and the summary after some photos were tried again. */
+import { describe, expect, it } from 'vitest';
+import { together } from '../../src/state/align_summaries.ts';
+import { Detections, unpackFaces } from '../../src/state/detections.ts';
+import type { AlignFailure, AlignSummary } from '../../workers/protocol.ts';
+
+describe('Detections', () => {
+  it('gives back the faces that were found, for each face that was written', () => {
+    const faces = [0, 1].map((index) => ({
+      box: [index, 2, 30, 40] as const,
+      score: 0.5,
+      landmarksX: [1, 2, 3, 4, index],
+      landmarksY: [6, 7, 8, 9, 10],
+    }));
+    const detections = new Detections();
+    const event = {
+      kind: 'aligned',
+      path: 'Ada/a.jpg',
+      width: 90,
+      height: 80,
+      faces,
+      chosen: [0, 1],
+    } as const;
+    detections.add({ ...event, outputPaths: ['Ada/a_0.png', 'Ada/a_1.png'] });
+    const detection = detections.of('Ada/a_1.png')!;
+    expect(detection).toMatchObject({ path: 'Ada/a.jpg', width: 90, height: 80, chosen: [0, 1] });
+    expect(unpackFaces(detection)).toEqual(faces);
+    expect(detections.of('Ada/b.png')).toBeUndefined();
+  });
+});
+
+describe('together', () => {
+  it('replaces the failures of the photos that were tried again', () => {
+    const failure = (path: string, message: string): AlignFailure => ({ path, reason: 'no-face', message });
+    const before: AlignSummary = {
+      totalImages: 10,
+      successfullyAligned: 7,
+      skippedExisting: 0,
+      renamed: [],
+      failures: [failure('a', 'first'), failure('b', 'first'), failure('c', 'first')],
+      cancelled: false,
+      durationMs: 100,
+    };
+    const again = { ...before, totalImages: 2, successfullyAligned: 1, failures: [failure('b', 'second')] };
+    const both = together(before, again, ['a', 'b']);
+    expect(both.totalImages).toBe(10);
+    expect(both.successfullyAligned).toBe(8);
+    expect(both.failures).toEqual([failure('c', 'first'), failure('b', 'second')]);
+    expect(both.durationMs).toBe(200);
+  });
+});
