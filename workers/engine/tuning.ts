@@ -3,7 +3,7 @@
  * choices are kept in a cache that the caller provides (the page keeps it in its database).
  */
 import type { EngineDevice } from './device.ts';
-import { Dispatcher, submitDispatches } from './dispatcher.ts';
+import { Dispatcher, submitDispatches, type Dispatch } from './dispatcher.ts';
 import { alignFloats } from './flat_layout.ts';
 import { convolutionDirect } from './kernels/convolution_direct.ts';
 import type { ConvolutionGeometry } from './kernels/convolution_geometry.ts';
@@ -37,6 +37,11 @@ export interface TuningCache {
 /** Changes whenever the kernels do, so that old measurements are not used for new kernels. */
 const KERNEL_GENERATION = 1;
 const REPETITIONS = 3;
+/** A kernel takes some 50 µs, its submission and the answer as long: it is run many times a measurement. */
+const SHORTEST_MEASUREMENT_MS = 5;
+const MOST_RUNS = 256;
+/** For all shapes together. */
+const TUNING_LIMIT_MS = 60_000;
 
 /** The kernels of one convolution's operation, over storages of their own. */
 export function convolutionKernels(
@@ -119,14 +124,17 @@ export async function measureKernels(device: EngineDevice, kernels: readonly Ker
       const { block, offset } = placements.get(memory)!;
       return { buffer: arena[block]!, offset: offset * 4, size: Math.ceil(memory.floats / 4) * 16 };
     });
-    let best = Infinity;
-    for (let repetition = 0; repetition <= REPETITIONS; repetition++) {
-      const startedAt = performance.now();
-      submitDispatches(device, dispatches);
-      await device.guard(gpu.queue.onSubmittedWorkDone());
-      // The first run pays for what the driver puts off.
-      if (repetition > 0) best = Math.min(best, performance.now() - startedAt);
+    // The first run pays for what the driver puts off.
+    await timeRuns(device, dispatches, 1);
+    let runs = 1;
+    let duration = await timeRuns(device, dispatches, runs);
+    while (duration < SHORTEST_MEASUREMENT_MS && runs < MOST_RUNS) {
+      runs *= 2;
+      duration = await timeRuns(device, dispatches, runs);
     }
+    let best = duration / runs;
+    for (let repetition = 1; repetition < REPETITIONS; repetition++)
+      best = Math.min(best, (await timeRuns(device, dispatches, runs)) / runs);
     return best;
   } finally {
     dispatcher.dispose();
@@ -134,7 +142,22 @@ export async function measureKernels(device: EngineDevice, kernels: readonly Ker
   }
 }
 
-/** Measures what the cache does not know yet, and answers with choices for all uses. */
+/** Milliseconds from the submission of so many runs to the end of their work. */
+async function timeRuns(
+  device: EngineDevice,
+  dispatches: readonly Dispatch[],
+  runs: number,
+): Promise<number> {
+  const startedAt = performance.now();
+  submitDispatches(device, Array.from({ length: runs }, () => dispatches).flat());
+  await device.guard(device.device.queue.onSubmittedWorkDone());
+  return performance.now() - startedAt;
+}
+
+/**
+ * Measures what the cache does not know yet, and answers with choices for all uses. What is left when the time is over
+ * keeps its default, in the cache too: a choice decides the order of additions, so it must not change from run to run.
+ */
 export async function tuneVariants(
   device: EngineDevice,
   uses: readonly ConvolutionUse[],
@@ -145,10 +168,17 @@ export async function tuneVariants(
   const choices: Record<string, ConvolutionVariant | GradientVariant> = {
     ...((await cache.load(adapter)) ?? {}),
   };
+  const startedAt = performance.now();
   let isChanged = false;
   for (const { operation, shape } of uses) {
     const key = variantKey(operation, shape);
     if (Object.hasOwn(choices, key) || !isWorthTuning(shape)) continue;
+    isChanged = true;
+    choices[key] =
+      operation === 'filter_gradient'
+        ? defaults.filterGradient(shape)
+        : defaults.convolution(operation, shape);
+    if (performance.now() - startedAt > TUNING_LIMIT_MS) continue;
     const candidates =
       operation === 'filter_gradient'
         ? gradientCandidates(shape, device.traits)
@@ -159,7 +189,6 @@ export async function tuneVariants(
       if (duration < best) {
         best = duration;
         choices[key] = candidate;
-        isChanged = true;
       }
     }
   }
