@@ -201,7 +201,7 @@ describe('the whole job', () => {
         '--max_nrof_epochs',
         '1',
         '--epoch_size',
-        '4',
+        '8',
         '--batch_size',
         '2',
         '--use_fixed_image_standardization',
@@ -210,7 +210,7 @@ describe('the whole job', () => {
       {
         home,
         onLine(line, child) {
-          if (!line.startsWith('Epoch: [1][1/4]')) return;
+          if (!line.startsWith('Epoch: [1][1/8]')) return;
           // As npm does, which passes on what the terminal has sent already.
           child.kill('SIGINT');
           child.kill('SIGINT');
@@ -222,11 +222,11 @@ describe('the whole job', () => {
     expect(stopped.code).toBe(130);
     expect(stopped.json).toMatchObject({ status: 'stopped' });
     const [step, run] = [stopped.json['step'] as number, stopped.json['run'] as string];
-    expect(step).toBeLessThan(4);
+    expect(step).toBeLessThan(8);
     expect(stopped.stdout).toContain(`To go on with it: npm run --silent facenet -- train --resume ${run}`);
     const resumed = await facenet(['train', '--resume', run, '--json'], { home });
     expectSuccess(resumed);
-    expect(resumed.json).toMatchObject({ run, status: 'finished', step: 4 });
-    expect(resumed.lines.filter((line) => line.startsWith('Epoch: '))).toHaveLength(4 - step);
+    expect(resumed.json).toMatchObject({ run, status: 'finished', step: 8 });
+    expect(resumed.lines.filter((line) => line.startsWith('Epoch: '))).toHaveLength(8 - step);
   });
 });

@@ -102,6 +102,28 @@ describe('the training loop', () => {
     expect(recorded.records).toHaveLength(3);
   });
 
+  it('takes a request between any two steps, even when nothing in them waits', async () => {
+    const steps: number[] = [];
+    const executor = {
+      stepsInFlight: 1,
+      async trainStep(_batch: LabelledBatch, step: number): Promise<StepMetrics> {
+        steps.push(step);
+        return METRICS;
+      },
+    } as unknown as Executor;
+    let asked: 'stop' | undefined;
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      asked = 'stop';
+      port1.close();
+    };
+    port2.postMessage('stop');
+    const { hooks } = recordingHooks({ interruption: () => asked });
+    const long = { ...options, epoch_size: 1000 };
+    expect(await runTrainingLoop(executor, long, 0, hooks)).toBe('stopped');
+    expect(steps.length).toBeLessThan(50);
+  });
+
   it('refuses to go on with a loss that is no number, and names the step', async () => {
     const { executor } = slowExecutor(3, (step) => (step === 2 ? NaN : 1));
     const { hooks, records } = recordingHooks();
