@@ -1,11 +1,5 @@
 /** Lines in the words and formats of the original's programs. */
-import type {
-  DeviceInfo,
-  EvaluationResult,
-  ExportSummary,
-  StepRecord,
-  ValidationRecord,
-} from '../workers/protocol.ts';
+import type { DeviceInfo, EvaluationResult, ExportSummary, ValidationRecord } from '../workers/protocol.ts';
 
 /** `1 h 02 min`, `3 min 20 s`, `12 s` */
 export function formatDuration(seconds: number): string {
@@ -47,20 +41,6 @@ export function formatDevice(device: DeviceInfo, forced?: 'webgpu' | 'wasm'): st
       : 'no WebGPU'
     : device.adapter;
   return `Device: ${found}, WebAssembly on the processor`;
-}
-
-/** train_softmax's line a step. */
-export function formatStep(record: StepRecord, stepsPerEpoch: number): string {
-  return [
-    `Epoch: [${record.epoch}][${record.batch}/${stepsPerEpoch}]`,
-    `Time ${(record.stepMs / 1000).toFixed(3)}`,
-    `Loss ${record.totalLoss.toFixed(3)}`,
-    `Xent ${record.crossEntropy.toFixed(3)}`,
-    `RegLoss ${record.regularization.toFixed(3)}`,
-    `Accuracy ${record.accuracy.toFixed(3)}`,
-    `Lr ${record.learningRate.toFixed(5)}`,
-    `Cl ${record.centerLoss.toFixed(3)}`,
-  ].join('\t');
 }
 
 export function formatValidation(record: ValidationRecord): string {

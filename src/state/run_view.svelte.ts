@@ -7,6 +7,7 @@ import type {
   StepRecord,
   ValidationRecord,
 } from '../../workers/protocol.ts';
+import { formatStep } from '../../workers/training/step_line.ts';
 import { chartsWorker, libraryWorker } from './workers.ts';
 
 const LOG_LINES_KEPT = 300;
@@ -17,20 +18,6 @@ export interface LogLine {
   readonly id: number;
   readonly text: string;
   readonly kind: 'step' | 'note' | 'warning';
-}
-
-/** As the original prints a step. */
-export function stepLine(record: StepRecord, epochSize: number): string {
-  return [
-    `Epoch: [${record.epoch}][${record.batch}/${epochSize}]`,
-    `Time ${(record.stepMs / 1000).toFixed(3)}`,
-    `Loss ${record.totalLoss.toFixed(3)}`,
-    `Xent ${record.crossEntropy.toFixed(3)}`,
-    `RegLoss ${record.regularization.toFixed(3)}`,
-    `Accuracy ${record.accuracy.toFixed(3)}`,
-    `Lr ${record.learningRate.toFixed(5)}`,
-    `Cl ${record.centerLoss.toFixed(3)}`,
-  ].join('\t');
 }
 
 export class RunView {
@@ -94,7 +81,9 @@ export class RunView {
     this.version++;
     const { epoch_size } = this.run.options;
     this.#addLines(
-      records.slice(-LOG_LINES_KEPT).map((record) => ({ text: stepLine(record, epoch_size), kind: 'step' })),
+      records
+        .slice(-LOG_LINES_KEPT)
+        .map((record) => ({ text: formatStep(record, epoch_size), kind: 'step' })),
     );
   }
 

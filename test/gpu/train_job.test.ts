@@ -6,12 +6,13 @@ import type { DirectoryReference, StepRecord, TrainEvent, TrainRequest } from '.
 import { loadNewestCheckpoint } from '../../workers/storage/checkpoints.ts';
 import { deleteRun, getRun, listRuns, readSteps } from '../../workers/storage/runs.ts';
 import { defaultTrainingOptions, type TrainingOptions } from '../../workers/training/options.ts';
+import { squares } from './faults_support.ts';
 
 const OPTIONS: TrainingOptions = {
   ...defaultTrainingOptions(),
   model_def: 'models.squeezenet',
   batch_size: 4,
-  image_size: 75,
+  image_size: 25,
   embedding_size: 16,
   epoch_size: 3,
   max_nrof_epochs: 2,
@@ -28,28 +29,10 @@ const OPTIONS: TrainingOptions = {
   backend: 'wasm',
 };
 
-async function picture(hue: number, index: number): Promise<File> {
-  const canvas = new OffscreenCanvas(82, 82);
-  const context = canvas.getContext('2d')!;
-  context.fillStyle = `hsl(${hue} 60% 50%)`;
-  context.fillRect(0, 0, 82, 82);
-  context.fillStyle = `hsl(${hue + 40} 80% 30%)`;
-  context.fillRect(10 + index * 7, 20, 30, 20 + index * 5);
-  return new File([await canvas.convertToBlob({ type: 'image/png' })], 'x.png');
-}
-
 let data: Extract<DirectoryReference, { kind: 'files' }>;
 
 beforeAll(async () => {
-  const files = [];
-  for (const [person, hue] of [
-    ['Ada', 10],
-    ['Ben', 130],
-    ['Cyd', 250],
-  ] as const)
-    for (let index = 0; index < 4; index++)
-      files.push({ path: `${person}/${person}_000${index + 1}.png`, file: await picture(hue, index) });
-  data = { kind: 'files', name: 'squares', files };
+  data = await squares();
 });
 
 interface Observed {

@@ -6,11 +6,11 @@ import {
   formatDuration,
   formatEvaluation,
   formatProgress,
-  formatStep,
 } from '../../cli/format.ts';
 import { Interruption } from '../../cli/interruption.ts';
 import { Output } from '../../cli/output.ts';
 import type { DeviceInfo } from '../../workers/protocol.ts';
+import { formatStep } from '../../workers/training/step_line.ts';
 
 function terminal(isTTY: boolean, columns = 40) {
   const stream = Object.assign(new PassThrough(), { isTTY, columns });

@@ -2,6 +2,7 @@
  * The GPU device the engine runs on: requested with the adapter's own limits, and watched, so that an error that the
  * device reports at any time ends the run with a name instead of wrong numbers.
  */
+import { isSoftwareAdapter } from '../software_adapter.ts';
 import { DeviceLostError, GpuError, GpuOutOfMemoryError, WebGpuUnavailableError } from './errors.ts';
 import type { AdapterTraits } from './variants.ts';
 
@@ -16,8 +17,6 @@ const LIMITS = [
 
 /** Features that are used where they are there. */
 const FEATURES: readonly string[] = ['timestamp-query', 'shader-f16', 'subgroups'];
-
-const SOFTWARE_ADAPTER = /swiftshader|llvmpipe|lavapipe|softpipe|software|warp|basic render/i;
 
 const LOSS_NOTICE_MS = 2000;
 
@@ -48,7 +47,7 @@ export class EngineDevice {
     this.name =
       [info.vendor, info.architecture].filter(Boolean).join(' ') || info.description || 'unnamed adapter';
     this.traits = {
-      isSoftware: SOFTWARE_ADAPTER.test(Object.values(info).join(' ')),
+      isSoftware: isSoftwareAdapter(...Object.values(info)),
       maximumInvocations: device.limits.maxComputeInvocationsPerWorkgroup,
       maximumWorkgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
     };

@@ -113,8 +113,6 @@ export type GraphNode =
   | DenseNode
   | L2NormalizeNode;
 
-export type NodeKind = GraphNode['kind'];
-
 /** Xavier uniform: limit √(6/(fan_in + fan_out)). */
 export type Initializer = 'xavier_uniform' | 'zeros' | 'ones';
 

@@ -91,22 +91,27 @@ async function embedCrops(
   createExecutor: ExecutorFactory,
 ): Promise<Float32Array[]> {
   const size = { width: model.imageSize, height: model.imageSize };
-  return withEmbedder(model, Math.min(BATCH_SIZE, crops.length), createExecutor, async (executor) => {
-    const rows: Float32Array[] = [];
-    for (let start = 0; start < crops.length; start += BATCH_SIZE) {
-      const part = crops.slice(start, start + BATCH_SIZE);
-      const values = await executor.embed({
-        count: part.length,
-        ...size,
-        pixels: stackImages(part).pixels,
-        transforms: centredTransforms(part.length, size, model.imageSize),
-      });
-      const dimension = values.length / part.length;
-      for (let row = 0; row < part.length; row++)
-        rows.push(values.slice(row * dimension, (row + 1) * dimension));
-    }
-    return rows;
-  });
+  return withEmbedder(
+    model,
+    { batchSize: Math.min(BATCH_SIZE, crops.length) },
+    createExecutor,
+    async (executor) => {
+      const rows: Float32Array[] = [];
+      for (let start = 0; start < crops.length; start += BATCH_SIZE) {
+        const part = crops.slice(start, start + BATCH_SIZE);
+        const values = await executor.embed({
+          count: part.length,
+          ...size,
+          pixels: stackImages(part).pixels,
+          transforms: centredTransforms(part.length, size, model.imageSize),
+        });
+        const dimension = values.length / part.length;
+        for (let row = 0; row < part.length; row++)
+          rows.push(values.slice(row * dimension, (row + 1) * dimension));
+      }
+      return rows;
+    },
+  );
 }
 
 function euclidean(a: Float32Array, b: Float32Array): number {

@@ -16,11 +16,6 @@ const GROUPS_AT_ONCE = 2;
 /** Decoded photos that wait, beyond the groups under way. */
 const DECODED_AHEAD = 4;
 
-export interface PhotoFailure {
-  readonly file: ImageFile;
-  readonly error: unknown;
-}
-
 export interface PhotoDetection {
   readonly file: ImageFile;
   /** The photo's own size, upright. */

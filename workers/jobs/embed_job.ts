@@ -47,7 +47,7 @@ export async function embedDataset(
   const files = images.map(({ file }) => file);
   const { embeddings, dimension, failures } = await withEmbedder(
     model,
-    batchSize,
+    { batchSize },
     createExecutor,
     (executor) => embedImages((batch) => executor.embed(batch), files, options, control, onProgress, read),
   );

@@ -2,18 +2,26 @@
 import type { LoadedModel } from '../models/loaded_model.ts';
 import type { Executor, ExecutorFactory } from '../training/executor.ts';
 
+export interface EmbedderInput {
+  readonly batchSize: number;
+  /** Pixels; default: the model's own. */
+  readonly imageSize?: number | undefined;
+  /** Default: the model's own. */
+  readonly useFixedImageStandardization?: boolean | undefined;
+}
+
 /** The executor is disposed of when `work` ends. */
 export async function withEmbedder<Result>(
   model: LoadedModel,
-  batchSize: number,
+  input: EmbedderInput,
   createExecutor: ExecutorFactory,
   work: (executor: Executor) => Promise<Result>,
 ): Promise<Result> {
   const executor = await createExecutor({
     graph: model.graph,
-    batchSize,
-    imageSize: model.imageSize,
-    useFixedImageStandardization: model.useFixedImageStandardization,
+    batchSize: input.batchSize,
+    imageSize: input.imageSize ?? model.imageSize,
+    useFixedImageStandardization: input.useFixedImageStandardization ?? model.useFixedImageStandardization,
     keepProbability: 1,
     weightDecay: 0,
     prelogitsNormLossFactor: 0,

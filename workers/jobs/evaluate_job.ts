@@ -14,6 +14,7 @@ import type { EvaluationOptions, EvaluationProgress, EvaluationResult, PairsSour
 import { centredTransforms } from '../training/augmentation.ts';
 import { stackImages } from '../training/batch_source.ts';
 import type { ExecutorFactory, ImageBatch } from '../training/executor.ts';
+import { withEmbedder } from './embedder.ts';
 import { Throttle, type JobControl } from './job_control.ts';
 import { readAhead } from './read_ahead.ts';
 
@@ -54,27 +55,14 @@ export async function evaluateModel(
 ): Promise<EvaluationResult> {
   // What is wrong with the pairs shows before a network is built.
   const opened = await openPairs(pairs, control.signal);
-  const executor = await createExecutor({
-    graph: model.graph,
+  const input = {
     batchSize: options.lfw_batch_size,
     imageSize: options.image_size,
     useFixedImageStandardization: options.use_fixed_image_standardization,
-    keepProbability: 1,
-    weightDecay: 0,
-    prelogitsNormLossFactor: 0,
-    prelogitsNormP: 1,
-    centerLossFactor: 0,
-    centerLossAlfa: 0,
-    optimizer: 'ADAM',
-    movingAverageDecay: 0,
-    seed: 0,
-  });
-  try {
-    await executor.writeParameters(model.parameters);
-    return await evaluateOpenedPairs((batch) => executor.embed(batch), opened, options, control, onProgress);
-  } finally {
-    executor.dispose();
-  }
+  };
+  return withEmbedder(model, input, createExecutor, (executor) =>
+    evaluateOpenedPairs((batch) => executor.embed(batch), opened, options, control, onProgress),
+  );
 }
 
 /**

@@ -16,6 +16,7 @@ import { modelFiles, type ExportSettings } from '../models/export_files.ts';
 import type { ExportRequest, ExportSummary } from '../protocol.ts';
 import { centredTransforms, prepareImages } from '../training/augmentation.ts';
 import type { ExecutorFactory, ImageBatch } from '../training/executor.ts';
+import { withEmbedder } from './embedder.ts';
 
 const TEST_IMAGES = 2;
 const TEST_SEED = 1;
@@ -143,32 +144,12 @@ async function embedWithTfjs(
   return embedWithGraphModel(directory, path, images, model.imageSize);
 }
 
-async function embed(
+function embed(
   model: LoadedModel,
   batch: ImageBatch,
   createExecutor: ExecutorFactory,
 ): Promise<Float32Array> {
-  const executor = await createExecutor({
-    graph: model.graph,
-    batchSize: batch.count,
-    imageSize: model.imageSize,
-    useFixedImageStandardization: model.useFixedImageStandardization,
-    keepProbability: 1,
-    weightDecay: 0,
-    prelogitsNormLossFactor: 0,
-    prelogitsNormP: 1,
-    centerLossFactor: 0,
-    centerLossAlfa: 0.95,
-    optimizer: 'ADAM',
-    movingAverageDecay: 0,
-    seed: 0,
-  });
-  try {
-    await executor.writeParameters(model.parameters);
-    return await executor.embed(batch);
-  } finally {
-    executor.dispose();
-  }
+  return withEmbedder(model, { batchSize: batch.count }, createExecutor, (executor) => executor.embed(batch));
 }
 
 function largestDifference(a: Float32Array, b: Float32Array): number {

@@ -1,8 +1,6 @@
 /** What the machine offers, found out without loading TensorFlow.js. */
 import type { DeviceInfo } from '../protocol.ts';
-
-/** Adapters that are programs on the CPU, by what they call themselves. */
-const SOFTWARE_ADAPTER = /swiftshader|llvmpipe|lavapipe|softpipe|software|warp|basic render/i;
+import { isSoftwareAdapter } from '../software_adapter.ts';
 
 export async function describeDevice(): Promise<DeviceInfo> {
   const adapter = await requestAdapter();
@@ -17,8 +15,7 @@ export async function describeDevice(): Promise<DeviceInfo> {
     };
   const { vendor, architecture, device, description } = adapter.info;
   const isSoftware =
-    SOFTWARE_ADAPTER.test([vendor, architecture, device, description].join(' ')) ||
-    adapter.info.isFallbackAdapter === true;
+    isSoftwareAdapter(vendor, architecture, device, description) || adapter.info.isFallbackAdapter === true;
   const name = [vendor, architecture].filter(Boolean).join(' ') || description || 'unnamed adapter';
   return isSoftware
     ? {

@@ -3,23 +3,8 @@
  * trains with, and the oracle of the engine's kernels.
  */
 
-export interface LossSettings {
-  readonly prelogitsNormLossFactor: number;
-  readonly prelogitsNormP: number;
-  readonly centerLossFactor: number;
-}
-
 /** Added to |prelogits| by the original, so that the norm's gradient is defined at zero. */
 const PRELOGITS_NORM_EPSILON = 1e-4;
-
-export interface BatchLosses {
-  readonly crossEntropy: number;
-  readonly accuracy: number;
-  /** mean ‖ |prelogits| + 1e−4 ‖_p, before its factor */
-  readonly prelogitsNorm: number;
-  /** mean (prelogits − c_y)², before its factor */
-  readonly centerLoss: number;
-}
 
 /** Mean softmax cross entropy and accuracy; `gradient`, when given, is set to ∂(mean cross entropy)/∂logits. */
 export function softmaxCrossEntropy(

@@ -8,6 +8,7 @@ import { rowsOf, type BufferRegion, type Memory, type TensorView } from '../tens
 import { matrixView } from '../tensor_view.ts';
 import { declareEpilogue, type InferenceNorm } from './epilogue.ts';
 import { KernelBuilder, type Kernel } from './kernel.ts';
+import { perVector } from './per_vector.ts';
 import { columnParts, columnSums, type Cooperation } from './reductions.ts';
 
 export interface BatchNormOperands {
@@ -128,19 +129,7 @@ export function normalizeWithMovingStatistics(
   const builder = new KernelBuilder();
   builder.view('input', input, 'read');
   declareEpilogue(builder, output, { norm, relu });
-  const groups = Math.ceil(input.channels / 4);
-  const vectors = rowsOf(input) * groups;
-  return builder.build({
-    name,
-    workgroupSize: WORKGROUP_SIZE,
-    groups: Math.ceil(vectors / WORKGROUP_SIZE),
-    body: `
-  let thread = group * ${WORKGROUP_SIZE}u + lane;
-  if (thread >= ${builder.u(vectors)}) { return; }
-  let row = thread / ${builder.u(groups)};
-  let group_index = thread % ${builder.u(groups)};
-  finish(row, group_index, load_input(row, group_index));`,
-  });
+  return perVector(builder, name, input, 'finish(row, group_index, load_input(row, group_index));');
 }
 
 /** The gradient as it is before the ReLU, from the one behind it; sees `normal`. */

@@ -1,24 +1,11 @@
 /** Kernels in which each value depends on the values at its own place: adding, scaling, ReLU, dropout. */
-import { rowsOf, type BufferRegion, type TensorView } from '../tensor_view.ts';
+import type { BufferRegion, TensorView } from '../tensor_view.ts';
 import { STEP_STRUCT } from '../step_values.ts';
 import { KernelBuilder, type Kernel } from './kernel.ts';
-
-const WORKGROUP_SIZE = 64;
+import { perVector } from './per_vector.ts';
 
 function elementwise(builder: KernelBuilder, name: string, output: TensorView, expression: string): Kernel {
-  const groups = Math.ceil(output.channels / 4);
-  const vectors = rowsOf(output) * groups;
-  return builder.build({
-    name,
-    workgroupSize: WORKGROUP_SIZE,
-    groups: Math.ceil(vectors / WORKGROUP_SIZE),
-    body: `
-  let thread = group * ${WORKGROUP_SIZE}u + lane;
-  if (thread >= ${builder.u(vectors)}) { return; }
-  let row = thread / ${builder.u(groups)};
-  let group_index = thread % ${builder.u(groups)};
-  store_output(row, group_index, ${expression});`,
-  });
+  return perVector(builder, name, output, `store_output(row, group_index, ${expression});`);
 }
 
 /** output ← input, or output + input */

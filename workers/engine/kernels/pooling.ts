@@ -1,16 +1,15 @@
 /** Max, average and global average pooling with their gradients, each of which gathers, so that nothing is added twice. */
 import { windowGeometry } from '../../graph/shapes.ts';
 import type { Padding } from '../../graph/ir.ts';
-import { rowsOf, type TensorView } from '../tensor_view.ts';
+import type { TensorView } from '../tensor_view.ts';
 import { KernelBuilder, type Kernel } from './kernel.ts';
+import { perVector } from './per_vector.ts';
 
 export interface PoolWindow {
   readonly size: number;
   readonly stride: number;
   readonly padding: Padding;
 }
-
-const WORKGROUP_SIZE = 64;
 
 interface PoolGeometry {
   readonly top: number;
@@ -30,24 +29,17 @@ function geometryOf(input: TensorView, { size, stride, padding }: PoolWindow): P
   };
 }
 
-/** One thread for four channels of each of the view's pixels. */
+/** As perVector, with the row's place as `x`, `y` and `image`. */
 function perPixel(builder: KernelBuilder, name: string, view: TensorView, code: string): Kernel {
-  const groups = Math.ceil(view.channels / 4);
-  const vectors = rowsOf(view) * groups;
-  return builder.build({
+  return perVector(
+    builder,
     name,
-    workgroupSize: WORKGROUP_SIZE,
-    groups: Math.ceil(vectors / WORKGROUP_SIZE),
-    body: `
-  let thread = group * ${WORKGROUP_SIZE}u + lane;
-  if (thread >= ${builder.u(vectors)}) { return; }
-  let group_index = thread % ${builder.u(groups)};
-  let row = thread / ${builder.u(groups)};
-  let x = i32(row % ${builder.u(view.width)});
+    view,
+    `let x = i32(row % ${builder.u(view.width)});
   let y = i32((row / ${builder.u(view.width)}) % ${builder.u(view.height)});
   let image = i32(row / ${builder.u(view.width * view.height)});
   ${code}`,
-  });
+  );
 }
 
 /** The part of the window of output (x, y) that lies inside the input. */

@@ -1,0 +1,22 @@
+/** One thread for four channels of each row of a view: what kernels without reductions across rows are made of. */
+import { rowsOf, type TensorView } from '../tensor_view.ts';
+import type { Kernel, KernelBuilder } from './kernel.ts';
+
+const WORKGROUP_SIZE = 64;
+
+/** @param code sees `row` and `group_index`, the row's vector of four channels */
+export function perVector(builder: KernelBuilder, name: string, view: TensorView, code: string): Kernel {
+  const groups = Math.ceil(view.channels / 4);
+  const vectors = rowsOf(view) * groups;
+  return builder.build({
+    name,
+    workgroupSize: WORKGROUP_SIZE,
+    groups: Math.ceil(vectors / WORKGROUP_SIZE),
+    body: `
+  let thread = group * ${WORKGROUP_SIZE}u + lane;
+  if (thread >= ${builder.u(vectors)}) { return; }
+  let row = thread / ${builder.u(groups)};
+  let group_index = thread % ${builder.u(groups)};
+  ${code}`,
+  });
+}
