@@ -175,15 +175,8 @@ export class TrainState {
         return;
       }
     }
-    const view = new RunView(run);
-    this.shown = view;
-    try {
-      await view.load();
-    } catch (error) {
-      this.problem = problemOf(error);
-      return;
-    }
-    await this.#run({ options: run.options, data, lfw: run.lfw, resumeRunId: run.id }, view);
+    const view = await this.#open(run);
+    if (view) await this.#run({ options: run.options, data, lfw: run.lfw, resumeRunId: run.id }, view);
   }
 
   async #run(request: TrainRequest, view?: RunView): Promise<void> {
@@ -253,12 +246,19 @@ export class TrainState {
       this.shown = this.live;
       return;
     }
+    await this.#open(run);
+  }
+
+  /** Shows the run with what is stored of it. @returns undefined where that cannot be read */
+  async #open(run: RunRecord): Promise<RunView | undefined> {
     const view = new RunView(run);
     this.shown = view;
     try {
       await view.load();
+      return view;
     } catch (error) {
       this.problem = problemOf(error);
+      return undefined;
     }
   }
 
