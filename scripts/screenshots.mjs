@@ -1,5 +1,6 @@
 // `node scripts/screenshots.mjs`: pictures of every page and state at three widths, in light and dark, into
-// docs/screenshots. Only drawn faces are seen on them. --query "?people=4&photos=4" makes the sample smaller.
+// docs/screenshots. Only drawn faces are seen on them. --query "?people=4&photos=4" makes the sample smaller,
+// --widths 400,1280 takes other widths.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,7 +12,6 @@ import { chromiumArguments, findChromium } from './chromium.mjs';
 import { distFolder, ensureBuild } from './ensure_build.mjs';
 import { projectRoot } from './run_command.mjs';
 
-const WIDTHS = [400, 1024, 1600];
 const SCHEMES = ['light', 'dark'];
 const JOB_LIMIT_MS = 600_000;
 
@@ -20,10 +20,12 @@ const { values } = parseArgs({
     out: { type: 'string', default: 'docs/screenshots' },
     query: { type: 'string', default: '' },
     dist: { type: 'string' },
+    widths: { type: 'string', default: '400,1024,1600' },
     // What image viewers without WebP need; four times as large.
     png: { type: 'boolean', default: false },
   },
 });
+const allWidths = values.widths.split(',').map(Number);
 const folder = join(projectRoot, values.out);
 mkdirSync(folder, { recursive: true });
 
@@ -126,7 +128,7 @@ async function toWebp(png) {
   return Buffer.from(base64, 'base64');
 }
 
-async function shoot(page, name, widths = WIDTHS, fullPage = true) {
+async function shoot(page, name, widths = allWidths, fullPage = true) {
   await page.evaluate(() => document.activeElement?.blur());
   for (const width of widths)
     for (const colorScheme of SCHEMES) {
