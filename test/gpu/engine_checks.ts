@@ -25,6 +25,7 @@ import {
   matrixView,
   rowsOf,
   storage,
+  type ElementType,
   type Memory,
   type TensorView,
 } from '../../workers/engine/tensor_view.ts';
@@ -38,21 +39,12 @@ import {
   randomValues,
   region,
   relativeError,
+  roundedToHalf,
   runKernels,
+  slicedView,
   valuesOfView,
   type Values,
 } from './engine_support.ts';
-
-/** A view in a memory that is wider than it: its branch of a concatenation. */
-function slicedView(
-  name: string,
-  shape: Parameters<typeof freshView>[1],
-  before: number,
-  after: number,
-): TensorView {
-  const view = freshView(name, shape, before + shape.channels + after);
-  return { ...view, channelOffset: before };
-}
 
 export interface SliceWidths {
   readonly before: number;
@@ -66,20 +58,29 @@ export async function checkConvolution(
   variant: ConvolutionVariant | GradientVariant,
   slice: SliceWidths = { before: 0, after: 0 },
   numbers?: NumberMode,
+  elementType: ElementType = 'float32',
 ): Promise<number> {
   const { batch, height, width, channels, outHeight, outWidth, filters } = shape;
   const weightRows = shape.kernelHeight * shape.kernelWidth * channels;
-  const input = slicedView('input', { batch, height, width, channels }, slice.before, slice.after);
+  const input = slicedView(
+    'input',
+    { batch, height, width, channels },
+    slice.before,
+    slice.after,
+    elementType,
+  );
   const output = slicedView(
     'output',
     { batch, height: outHeight, width: outWidth, channels: filters },
     slice.before,
     slice.after,
+    elementType,
   );
   const weights = matrixView(storage('weights', weightRows * filters), weightRows, filters);
-  const inputValues = randomValues(rowsOf(input) * channels, 1);
+  const stored = elementType === 'float16' ? roundedToHalf : (values: Float32Array) => values;
+  const inputValues = stored(randomValues(rowsOf(input) * channels, 1));
   const weightValues = randomValues(weightRows * filters, 2);
-  const outputValues = randomValues(rowsOf(output) * filters, 3);
+  const outputValues = stored(randomValues(rowsOf(output) * filters, 3));
   const given = {
     input: [input, memoryOfView(inputValues, input)] as const,
     weights: [weights, memoryOfView(weightValues, weights)] as const,
@@ -164,17 +165,18 @@ export async function checkBatchNorm(
     readonly hasGamma: boolean;
     readonly mean: number;
     readonly slice?: SliceWidths;
+    readonly elementType?: ElementType;
   },
 ): Promise<BatchNormErrors> {
-  const { cooperation, relu, hasGamma, slice = { before: 0, after: 0 } } = options;
+  const { cooperation, relu, hasGamma, slice = { before: 0, after: 0 }, elementType = 'float32' } = options;
   const { channels } = shape;
   const rows = shape.batch * shape.height * shape.width;
   const padded = Math.ceil(channels / 4) * 4;
   const epsilon = 0.001;
   const decay = 0.9;
-  const input = freshView('input', shape);
-  const output = slicedView('output', shape, slice.before, slice.after);
-  const gradient = slicedView('gradient', shape, slice.before, slice.after);
+  const input = freshView('input', shape, channels, elementType);
+  const output = slicedView('output', shape, slice.before, slice.after, elementType);
+  const gradient = slicedView('gradient', shape, slice.before, slice.after, elementType);
   const vector = (offset: number, buffer: 'parameters' | 'gradients'): TensorView =>
     matrixView(region(buffer, 64 * Math.ceil(channels / 64), offset), 1, channels);
   const width = 64 * Math.ceil(channels / 64);
@@ -191,8 +193,9 @@ export async function checkBatchNorm(
   const moving = { mean: region('statistics', width), variance: region('statistics', width, width), decay };
   const betaGradient = vector(0, 'gradients');
   const gammaGradient = hasGamma ? vector(width, 'gradients') : undefined;
-  const inputValues = randomValues(rows * channels, 11).map((value) => value + options.mean);
-  const gradientValues = randomValues(rows * channels, 12);
+  const stored = elementType === 'float16' ? roundedToHalf : (values: Float32Array) => values;
+  const inputValues = stored(randomValues(rows * channels, 11).map((value) => value + options.mean));
+  const gradientValues = stored(randomValues(rows * channels, 12));
   const parameters = randomValues(2 * width, 13);
   const statistics = randomValues(2 * width, 14).map(Math.abs);
   const [outputMemory, gradientMemory, statisticsMemory, betaMemory, gammaMemory] = await runKernels(

@@ -3,7 +3,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createEngineExecutor, type EngineExecutor } from '../../workers/engine/executor.ts';
-import { BatchTooLargeError, WrongBatchError } from '../../workers/engine/errors.ts';
+import {
+  BatchTooLargeError,
+  HalfPrecisionUnavailableError,
+  WrongBatchError,
+} from '../../workers/engine/errors.ts';
 import { initializeParameters } from '../../workers/graph/initialize.ts';
 import type { NamedTensors } from '../../workers/graph/tensor.ts';
 import { TfjsExecutor } from '../../workers/tfjs/executor.ts';
@@ -66,6 +70,41 @@ describe('against the tfjs executor', () => {
     });
 });
 
+it('moves the centres also where their loss has no weight, as the original does', async () => {
+  const without = await engine({ centerLossFactor: 0 });
+  const first = await without.trainStep(smallBatch(0), 0, 0.001);
+  const second = await without.trainStep(smallBatch(0), 1, 0.001);
+  // At first the centres are zero; after a step of 1 − alfa towards the same images the distance is smaller.
+  const { data } = (await without.readState()).get('centers')!;
+  expect(data.some((value) => value !== 0)).toBe(true);
+  expect(second.centerLoss).toBeLessThan(first.centerLoss);
+  expect(second.totalLoss).toBeCloseTo(
+    second.crossEntropy +
+      second.regularization +
+      without.settings.prelogitsNormLossFactor * second.prelogitsNorm,
+    4,
+  );
+});
+
+it('counts the prelogits of its steps', async () => {
+  const counting = await engine({ prelogitsHistMax: 0.5 });
+  const oracle = new TfjsExecutor(counting.settings, 'tfjs on the processor');
+  await oracle.writeParameters(await counting.readParameters());
+  for (const executor of [counting, oracle]) await executor.trainStep(smallBatch(0), 0, 0.01);
+  const [found, expected] = [await counting.takePrelogitsHistogram(), await oracle.takePrelogitsHistogram()];
+  const sum = (counts: Float64Array): number => counts.reduce((total, count) => total + count, 0);
+  expect(sum(found)).toBe(BATCH_SIZE * counting.settings.graph.embeddingSize);
+  expect(sum(expected)).toBe(sum(found));
+  // A value near a bin's end may count in the next one.
+  let [difference, reached] = [0, 0];
+  found.forEach((count, bin) => {
+    reached += count - expected[bin]!;
+    difference = Math.max(difference, Math.abs(reached));
+  });
+  expect(difference).toBeLessThanOrEqual(1);
+  expect(sum(await counting.takePrelogitsHistogram())).toBe(0);
+});
+
 it('repeats a run to the bit, in constant memory, making nothing after the first step', async () => {
   const first = await engine();
   await train(first, 0, 1);
@@ -97,6 +136,13 @@ it('goes on from what it read, to the bit', async () => {
   await train(resumed, 5, 10);
   expect(bits(await resumed.readParameters())).toEqual(bits(await whole.readParameters()));
   expect(bits(await resumed.readState())).toEqual(bits(await whole.readState()));
+});
+
+it('refuses float16 where the adapter has no half precision', async ({ skip }) => {
+  const adapter = await navigator.gpu.requestAdapter();
+  // Then it runs, and test/e2e/half_precision tests it.
+  if (adapter!.features.has('shader-f16')) skip('this adapter has shader-f16');
+  await expect(engine({ precision: 'float16' })).rejects.toThrow(HalfPrecisionUnavailableError);
 });
 
 it('says what it cannot take', async () => {

@@ -48,6 +48,14 @@ export function smallGraph(): Graph {
   return builder.finish('small', prelogits, CLASSES, IMAGE_SIZE);
 }
 
+/** A few kernels, which are compiled in a second. @param classes 0: for embedding only */
+export function tinyGraph(classes: number): Graph {
+  const builder = new GraphBuilder(0.9);
+  const features = builder.convolution(builder.input(3), 4, 3, 'Conv2d_1', { stride: 2 });
+  const prelogits = builder.dense(builder.globalAveragePool(features), 4, 'Bottleneck', 'batch_norm');
+  return builder.finish('tiny', prelogits, classes, 8);
+}
+
 export function smallSettings(overrides: Partial<ExecutorSettings> = {}): ExecutorSettings {
   return {
     graph: smallGraph(),

@@ -8,8 +8,12 @@ import { alignFloats } from '../../workers/engine/flat_layout.ts';
 import type { ConvolutionGeometry } from '../../workers/engine/kernels/convolution_geometry.ts';
 import type { Kernel, NumberMode } from '../../workers/engine/kernels/kernel.ts';
 import type { BufferRegion, Memory, TensorView } from '../../workers/engine/tensor_view.ts';
-import { rowsOf } from '../../workers/engine/tensor_view.ts';
+import { elementTypeOf, freshView, rowsOf, type ElementType } from '../../workers/engine/tensor_view.ts';
+import { float16ToNumber, toFloat16 } from '../../workers/formats/float_formats.ts';
 import { hashKey, uniform } from '../../workers/random.ts';
+
+/** Read as float32 and as two float16. */
+const NOT_A_NUMBER = 0xffffffff;
 
 export type Values = Float32Array | Int32Array | Uint32Array;
 
@@ -21,6 +25,37 @@ export function openTestDevice(adapter?: GPUAdapter): Promise<EngineDevice> {
 export function randomValues(count: number, seed: number): Float32Array {
   const key = hashKey(seed, 77);
   return Float32Array.from({ length: count }, (_, index) => 2 * uniform(key, index) - 1);
+}
+
+/** Whole numbers and choices drawn by hash: shapes that nobody picked, the same on every run. */
+export class Draws {
+  readonly #key: number;
+  #count = 0;
+
+  constructor(seed: number) {
+    this.#key = hashKey(seed, 91);
+  }
+
+  /** From `first` to `last`, both included. */
+  integer(first: number, last: number): number {
+    return first + Math.floor(uniform(this.#key, this.#count++) * (last - first + 1));
+  }
+
+  pick<Value>(choices: readonly Value[]): Value {
+    return choices[this.integer(0, choices.length - 1)]!;
+  }
+}
+
+/** A view in a memory that is wider than it: its branch of a concatenation. */
+export function slicedView(
+  name: string,
+  shape: Parameters<typeof freshView>[1],
+  before: number,
+  after: number,
+  elementType: ElementType = 'float32',
+): TensorView {
+  const view = freshView(name, shape, before + shape.channels + after, elementType);
+  return { ...view, channelOffset: before };
 }
 
 function bufferKey(memory: Memory): Memory | string {
@@ -61,7 +96,7 @@ export async function runKernels(
         GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC,
       mappedAtCreation: true,
     });
-    new Float32Array(buffer.getMappedRange()).fill(NaN);
+    new Uint32Array(buffer.getMappedRange()).fill(NOT_A_NUMBER);
     buffer.unmap();
     return buffer;
   };
@@ -81,7 +116,7 @@ export async function runKernels(
     ...place(memory),
     size: Math.ceil(memory.floats / 4) * 16,
   }));
-  submitDispatches(device, dispatches);
+  submitDispatches(device, dispatches, 'test');
   const results: Float32Array[] = [];
   for (const memory of wanted) {
     const { buffer, offset } = place(memory);
@@ -105,21 +140,45 @@ export function valuesOfView(memory: Float32Array, view: TensorView): Float32Arr
   const { channels, channelOffset, channelStride } = view;
   const rows = rowsOf(view);
   const values = new Float32Array(rows * channels);
+  const halves = new Uint16Array(memory.buffer, memory.byteOffset, 2 * memory.length);
+  const isHalf = elementTypeOf(view.memory) === 'float16';
   for (let row = 0; row < rows; row++)
-    for (let c = 0; c < channels; c++)
-      values[row * channels + c] = memory[row * channelStride + channelOffset + c]!;
+    for (let c = 0; c < channels; c++) {
+      const at = row * channelStride + channelOffset + c;
+      values[row * channels + c] = isHalf ? float16ToNumber(halves[at]!) : memory[at]!;
+    }
   return values;
+}
+
+/** As a view with float16 stores them. */
+export function roundedToHalf(values: Float32Array): Float32Array {
+  return Float32Array.from(toFloat16(values, 'values'), float16ToNumber);
+}
+
+/** Number of values around a view, in a memory that was NaN around it, that something has written to. */
+export function strayWrites(memory: Float32Array, view: TensorView): number {
+  const { channels, channelOffset, channelStride } = view;
+  let strays = 0;
+  for (const [index, value] of memory.entries()) {
+    const channel = (index % channelStride) - channelOffset;
+    const isInside = index < rowsOf(view) * channelStride && channel >= 0 && channel < channels;
+    if (!isInside && !Number.isNaN(value)) strays++;
+  }
+  return strays;
 }
 
 /** Memory contents that show `values` through the view; NaN elsewhere. */
 export function memoryOfView(values: Float32Array, view: TensorView): Float32Array {
   const { channels, channelOffset, channelStride } = view;
-  const memory = new Float32Array(view.memory.floats).fill(NaN);
+  const words = new Uint32Array(view.memory.floats).fill(NOT_A_NUMBER);
+  const isHalf = elementTypeOf(view.memory) === 'float16';
+  const memory = isHalf ? new Uint16Array(words.buffer) : new Float32Array(words.buffer);
+  const stored = isHalf ? toFloat16(values, 'values') : values;
   for (let index = 0; index < values.length; index++) {
     const row = Math.floor(index / channels);
-    memory[row * channelStride + channelOffset + (index % channels)] = values[index]!;
+    memory[row * channelStride + channelOffset + (index % channels)] = stored[index]!;
   }
-  return memory;
+  return new Float32Array(words.buffer);
 }
 
 /** The largest difference, over the largest expected magnitude; NaN if any value is. */

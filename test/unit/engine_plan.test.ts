@@ -8,6 +8,7 @@ import {
   planRun,
   requireFit,
 } from '../../workers/engine/capacity.ts';
+import { countDispatches } from '../../workers/engine/dispatcher.ts';
 import { BatchTooLargeError } from '../../workers/engine/errors.ts';
 import { flatLayout } from '../../workers/engine/flat_layout.ts';
 import { fuseLayers } from '../../workers/engine/fuse.ts';
@@ -16,14 +17,22 @@ import {
   encodeNumbers,
   gridOf,
   shaderOf,
+  usesHalfPrecision,
   type Kernel,
 } from '../../workers/engine/kernels/kernel.ts';
 import { lifetimes, planMemory } from '../../workers/engine/memory_plan.ts';
-import { matrixView, storage, type Storage } from '../../workers/engine/tensor_view.ts';
+import {
+  freshView,
+  matrixView,
+  storage,
+  type ElementType,
+  type Storage,
+} from '../../workers/engine/tensor_view.ts';
 import { chosenVariants } from '../../workers/engine/tuning.ts';
 import { defaultVariants, variantKey, type AdapterTraits } from '../../workers/engine/variants.ts';
 import { buildModel } from '../../workers/graph/models/index.ts';
 import type { ExecutorSettings } from '../../workers/training/executor.ts';
+import { PRECISIONS } from '../../workers/training/options.ts';
 import { smallGraph, smallSettings } from '../gpu/engine_network.ts';
 
 const SOFTWARE: AdapterTraits = { isSoftware: true, maximumInvocations: 256, maximumWorkgroupBytes: 32768 };
@@ -130,18 +139,22 @@ describe('planRun', () => {
       const run = planRun(faceNetSettings(90, 160), LIMITS, defaultVariants(traits));
       expect(misfit(run, LIMITS)).toBeUndefined();
       expect(run.bytes).toBeLessThanOrEqual(3.0e9);
-      expect(run.programs.find(({ kind }) => kind === 'training')!.kernels.length).toBeLessThanOrEqual(1200);
+      const { kernels } = run.programs.find(({ kind }) => kind === 'training')!;
+      // A software adapter gets long kernels in many more pieces, lest it be taken for hung: there kernels count.
+      const count = traits.isSoftware ? kernels.length : countDispatches(kernels, false);
+      expect(count).toBeLessThanOrEqual(1200);
     });
 
-  it('keeps to 8 storage buffers a kernel, the least that every adapter has', () => {
-    const run = planRun(smallSettings(), LIMITS, defaultVariants(HARDWARE));
-    for (const { kernels } of run.programs)
-      for (const kernel of kernels)
-        expect(
-          kernel.bindings.filter(({ access }) => access !== 'uniform').length,
-          kernel.name,
-        ).toBeLessThanOrEqual(8);
-  });
+  for (const precision of PRECISIONS)
+    it(`keeps to 8 storage buffers a kernel, the least that every adapter has, with ${precision}`, () => {
+      const run = planRun(smallSettings({ precision }), LIMITS, defaultVariants(HARDWARE));
+      for (const { kernels } of run.programs)
+        for (const kernel of kernels)
+          expect(
+            kernel.bindings.filter(({ access }) => access !== 'uniform').length,
+            kernel.name,
+          ).toBeLessThanOrEqual(8);
+    });
 
   it('writes no memory under two names in one kernel', () => {
     const run = planRun(smallSettings(), LIMITS, defaultVariants(SOFTWARE));
@@ -172,6 +185,87 @@ describe('planRun', () => {
     expect(largestBatch(smallSettings(), LIMITS, SOFTWARE, 1e6)).toBeGreaterThan(0);
     expect(largestBatch(smallSettings(), LIMITS, SOFTWARE, 1e3)).toBe(0);
     expect(defaultPixelBytes(settings)).toBe(90 * 182 * 182 * 3);
+  });
+});
+
+describe('float16', () => {
+  const run = (settings: ExecutorSettings): ReturnType<typeof planRun> =>
+    planRun(settings, LIMITS, defaultVariants(HARDWARE));
+  const sum = (values: Iterable<number>): number => [...values].reduce((total, value) => total + value, 0);
+
+  it('trains batches of 90 at 160 pixels in 1.65 GB, with half the activations', () => {
+    const settings = faceNetSettings(90, 160);
+    const [single, half] = [run(settings), run({ ...settings, precision: 'float16' })];
+    expect(half.bytes).toBeLessThanOrEqual(1.65e9);
+    expect(sum(half.blocks) / sum(single.blocks)).toBeLessThan(0.52);
+    const dispatches = ({ programs }: typeof half): number => programs[0]!.kernels.length;
+    expect(dispatches(half) - dispatches(single)).toBeLessThanOrEqual(2);
+  });
+
+  it('stores what has pixels as float16, and everything else as float32', () => {
+    const graph = buildModel('inception_resnet_v1', { embeddingSize: 128, classes: 10 });
+    const { programs, buffers } = run(smallSettings({ graph, imageSize: 160, precision: 'float16' }));
+    expect(buffers.get('loss_scale')).toBe(4);
+    const types = new Map<string, ElementType>();
+    for (const { kernels } of programs)
+      for (const { bindings } of kernels)
+        for (const { memory } of bindings)
+          if (memory.kind === 'storage') {
+            expect(types.get(memory.name) ?? memory.elementType, memory.name).toBe(memory.elementType);
+            types.set(memory.name, memory.elementType);
+          }
+    const single = [...types].filter(([, type]) => type === 'float32').map(([name]) => name);
+    const vectors = graph.nodes.filter(({ kind }) =>
+      ['global_average_pool', 'dropout', 'dense', 'l2_normalize'].includes(kind),
+    );
+    for (const name of single)
+      expect(
+        /(parts|statistics|results|squared weights)$/.test(name) ||
+          ['logits gradient', 'prelogits gradient', graph.outputs.prelogits].includes(name) ||
+          vectors.some((node) => name === node.name || name === `${node.name} gradient`),
+        name,
+      ).toBe(true);
+    expect(types.get('images')).toBe('float16');
+    expect([...types.values()].filter((type) => type === 'float16').length).toBeGreaterThan(200);
+  });
+
+  it('leaves no trace in a plan of float32', () => {
+    for (const precision of ['float32', undefined] as const) {
+      const { programs, buffers } = run(smallSettings({ precision }));
+      expect(buffers.has('loss_scale')).toBe(false);
+      for (const { kernels } of programs)
+        for (const kernel of kernels) {
+          expect(usesHalfPrecision(kernel), kernel.name).toBe(false);
+          expect(kernel.declarations, kernel.name).not.toMatch(/f16|vec4h|loss_scale/);
+        }
+    }
+  });
+
+  it('is converted where a kernel loads and stores', () => {
+    const builder = new KernelBuilder();
+    const shape = { batch: 2, height: 1, width: 1, channels: 4 };
+    builder.view('input', freshView('input', shape, 4, 'float16'), 'read');
+    builder.view('output', freshView('output', { ...shape, channels: 3 }, 3, 'float16'), 'write');
+    const kernel = builder.build({ name: 'kernel', body: '', workgroupSize: 1, groups: 1 });
+    expect(usesHalfPrecision(kernel)).toBe(true);
+    const shader = shaderOf(kernel, { groups: 1, numbers: 'uniform', hasBase: false });
+    // Before everything else, as WGSL wants it.
+    expect(shader.startsWith('enable f16;')).toBe(true);
+    expect(shader).toContain('memory_input: array<vec4h>');
+    expect(shader).toContain('return vec4f(memory_input[');
+    expect(shader).toContain('memory_output: array<f16>');
+    expect(shader).toContain('= f16(value[lane])');
+  });
+
+  it('takes half the room, in whole units of 16 bytes', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1_000_000 }), (values) => {
+        const { floats } = storage('half', values, 'float16');
+        expect(floats % 4).toBe(0);
+        expect(4 * floats).toBeGreaterThanOrEqual(2 * values);
+        expect(4 * floats).toBeLessThan(2 * values + 16);
+      }),
+    );
   });
 });
 
@@ -212,4 +306,9 @@ it('chosenVariants uses what was measured, and the defaults elsewhere', () => {
   const chosen = chosenVariants({ [variantKey('forward', shape)]: tile }, defaults);
   expect(chosen.convolution('forward', shape)).toBe(tile);
   expect(chosen.convolution('input_gradient', shape)).toEqual(defaults.convolution('input_gradient', shape));
+  // What was measured of float32 says nothing of float16.
+  expect(chosen.convolution('forward', shape, 'float16')).toEqual(defaults.convolution('forward', shape));
+  const half = { [variantKey('forward', shape, 'float16')]: tile };
+  expect(chosenVariants(half, defaults).convolution('forward', shape, 'float16')).toBe(tile);
+  expect(chosenVariants(half, defaults).convolution('forward', shape)).not.toBe(tile);
 });

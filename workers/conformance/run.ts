@@ -1,21 +1,25 @@
 /** A fixture file's text → a report: tells model fixtures from metrics fixtures. */
 import type { ConformanceReport } from '../protocol.ts';
 import type { ExecutorFactory } from '../training/executor.ts';
+import type { Precision } from '../training/options.ts';
 import { isMetricsFixture, runMetricsConformance } from './metrics_conformance.ts';
 import { isModelFixture, runModelConformance } from './model_conformance.ts';
 import { NotAFixtureError } from './report.ts';
 
 /**
  * @param provideExecutors asked only for fixtures that run a network
+ * @param precision of the networks' activations
  * @throws NotAFixtureError
  */
 export async function runConformance(
   text: string,
   provideExecutors: () => Promise<ExecutorFactory>,
   onMessage?: (message: string) => void,
+  precision?: Precision,
 ): Promise<ConformanceReport> {
   const fixture = parseFixture(text);
-  if (isModelFixture(fixture)) return runModelConformance(fixture, await provideExecutors(), onMessage);
+  if (isModelFixture(fixture))
+    return runModelConformance(fixture, await provideExecutors(), onMessage, precision);
   if (isMetricsFixture(fixture)) return runMetricsConformance(fixture, onMessage);
   throw new NotAFixtureError(
     `The file is no conformance fixture: ${describe(fixture)}. A model fixture has "model", "optimizer", "parameters", "eval" and "train"; a metrics fixture has "seed", "pairs", "dim", "noise", "first_row", "last_row" and "results".`,

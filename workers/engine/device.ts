@@ -3,7 +3,14 @@
  * device reports at any time ends the run with a name instead of wrong numbers.
  */
 import { isSoftwareAdapter } from '../software_adapter.ts';
-import { DeviceLostError, GpuError, GpuOutOfMemoryError, WebGpuUnavailableError } from './errors.ts';
+import {
+  DeviceLostError,
+  EngineClosedError,
+  GpuError,
+  GpuOutOfMemoryError,
+  WebGpuUnavailableError,
+} from './errors.ts';
+import { kernelInMessage, nameInMessage } from './gpu_messages.ts';
 import type { AdapterTraits } from './variants.ts';
 
 /** Limits that are asked for as large as the adapter has them. */
@@ -38,6 +45,7 @@ export class EngineDevice {
   readonly name: string;
   readonly traits: AdapterTraits;
   #failure: Error | undefined;
+  readonly #kernelNames = new Set<string>();
   readonly #onFailure = new Set<(error: Error) => void>();
   readonly #ownsDevice: boolean;
 
@@ -52,14 +60,24 @@ export class EngineDevice {
       maximumWorkgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
     };
     device.addEventListener('uncapturederror', this.#report);
-    void device.lost.then(({ reason, message }) => {
-      if (reason !== 'destroyed' || !this.#ownsDevice) this.fail(new DeviceLostError(message || reason));
-    });
+    // Closing the engine fails it first; any other destruction, by this program too, takes the work away.
+    void device.lost.then(({ reason, message }) => this.fail(new DeviceLostError(message || reason)));
   }
 
-  readonly #report = (event: GPUUncapturedErrorEvent): void => {
-    this.fail(new GpuError('a queued command', event.error.message));
+  readonly #report = ({ error }: GPUUncapturedErrorEvent): void => {
+    const name = nameInMessage(error.message, this.#kernelNames);
+    const isShortage = typeof GPUOutOfMemoryError === 'function' && error instanceof GPUOutOfMemoryError;
+    this.fail(
+      isShortage
+        ? new GpuOutOfMemoryError(undefined, error.message)
+        : new GpuError(name ?? 'a queued command', error.message),
+    );
   };
+
+  /** Kernels by whose names errors that the device reports later are told. */
+  addKernelNames(names: Iterable<string>): void {
+    for (const name of names) this.#kernelNames.add(name);
+  }
 
   /** The first error; the network's values are worth nothing after it. */
   get failure(): Error | undefined {
@@ -72,16 +90,21 @@ export class EngineDevice {
     for (const listener of this.#onFailure) listener(error);
   }
 
-  /** Settles as `work` does, or rejects as soon as the device fails. */
-  guard<Value>(work: Promise<Value>): Promise<Value> {
+  /**
+   * Settles as `work` does, or rejects as soon as the device fails.
+   * @param name of what is done, for the error if the device has no other
+   * @throws DeviceLostError, GpuError, GpuOutOfMemoryError, EngineClosedError, and what else `work` throws
+   */
+  guard<Value>(work: Promise<Value>, name = 'a queued command'): Promise<Value> {
     if (this.#failure) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       this.#onFailure.add(reject);
       work
         .then(resolve, async (error: unknown) => {
+          if (!(error instanceof DOMException)) return reject(error as Error);
           // What waits for a lost device fails before the device says that it is lost.
           await Promise.race([this.device.lost, sleep(LOSS_NOTICE_MS)]);
-          reject(this.#failure ?? error);
+          reject(this.#failure ?? new GpuError(name, error.message || error.name));
         })
         .finally(() => this.#onFailure.delete(reject));
     });
@@ -104,14 +127,16 @@ export class EngineDevice {
     }
     // Both scopes are popped at once, or the objects of another call would fall into the outer one.
     const [invalid, outOfMemory] = [this.device.popErrorScope(), this.device.popErrorScope()];
-    const [error, shortage] = [await invalid, await outOfMemory];
+    const [error, shortage] = await this.guard(Promise.all([invalid, outOfMemory]), phase);
     if (shortage) throw new GpuOutOfMemoryError(bytes, shortage.message);
-    if (error) throw new GpuError(phase, error.message);
+    if (error) throw new GpuError(kernelInMessage(error.message, this.#kernelNames) ?? phase, error.message);
     if (thrown !== undefined) throw thrown as Error;
     return value as Value;
   }
 
+  /** What is under way fails with an EngineClosedError. A device that was given goes on. */
   dispose(): void {
+    this.fail(new EngineClosedError());
     this.device.removeEventListener('uncapturederror', this.#report);
     if (this.#ownsDevice) this.device.destroy();
   }

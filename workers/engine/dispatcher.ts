@@ -19,6 +19,9 @@ export interface Dispatch {
   readonly kernel: Kernel;
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
+  readonly layout: GPUBindGroupLayout;
+  /** Bound after the kernel's own memories: its numbers and its base. */
+  readonly uniforms: readonly GPUBufferBinding[];
   readonly x: number;
   readonly y: number;
   /** Multiplications and additions of this dispatch. */
@@ -32,6 +35,21 @@ export type Resolve = (memory: Memory) => GPUBufferBinding;
 const MAXIMUM_OPERATIONS = { software: 1e9, hardware: 1e10 } as const;
 /** Binding offsets of uniforms are multiples of this. */
 const UNIFORM_ALIGNMENT = 256;
+
+/** Workgroups that one dispatch of a kernel has at most. */
+function groupsPerDispatch({ operations, groups }: Kernel, isSoftware: boolean): number {
+  const limit = MAXIMUM_OPERATIONS[isSoftware ? 'software' : 'hardware'];
+  const wanted = Math.min(Math.ceil(operations / limit) || 1, groups);
+  return wanted === 1 ? groups : Math.min(Math.ceil(groups / wanted), MAXIMUM_WORKGROUPS);
+}
+
+/** Number of dispatches that kernels become. */
+export function countDispatches(kernels: readonly Kernel[], isSoftware: boolean): number {
+  return kernels.reduce(
+    (sum, kernel) => sum + Math.ceil(kernel.groups / groupsPerDispatch(kernel, isSoftware)),
+    0,
+  );
+}
 
 export class Dispatcher {
   readonly #device: EngineDevice;
@@ -56,39 +74,82 @@ export class Dispatcher {
 
   /** @throws GpuError with the kernel's name */
   async compile(kernels: readonly Kernel[], resolve: Resolve): Promise<Dispatch[]> {
+    this.#device.addKernelNames(kernels.map(({ name }) => name));
     const pieces = kernels.flatMap((kernel) => this.#pieces(kernel));
-    const uniforms = await this.#uniformBuffer(pieces);
-    return Promise.all(
+    const buffer = await this.#uniformBuffer(pieces);
+    const dispatches = await Promise.all(
       pieces.map(async ({ kernel, groups, first, count, numbersAt, baseAt }): Promise<Dispatch> => {
         const hasBase = baseAt !== undefined;
-        const resources = kernel.bindings.map(({ memory }) => resolve(memory));
+        const uniforms: GPUBufferBinding[] = [];
         if (numbersAt !== undefined)
-          resources.push({
-            buffer: uniforms!,
+          uniforms.push({
+            buffer: buffer!,
             offset: numbersAt,
             size: encodeNumbers(kernel, groups).byteLength,
           });
-        if (hasBase) resources.push({ buffer: uniforms!, offset: baseAt, size: 16 });
+        if (hasBase) uniforms.push({ buffer: buffer!, offset: baseAt, size: 16 });
         const pipeline = await this.#pipeline(kernel, groups, hasBase);
-        const bindGroup = await this.#bindGroup(kernel, resources, hasBase);
+        const layout = this.#layout(kernel, hasBase);
+        const bindGroup = await this.#bindGroup(kernel, layout, uniforms, resolve);
         const grid = hasBase ? { x: Math.min(groups, count - first), y: 1 } : gridOf(groups);
         return {
           kernel,
           pipeline,
           bindGroup,
+          layout,
+          uniforms,
           ...grid,
           operations: (kernel.operations * grid.x * grid.y) / count,
         };
       }),
     );
+    await this.#rehearse(dispatches);
+    return dispatches;
+  }
+
+  /**
+   * The same dispatches after some memories have moved; those that bind none of them are kept.
+   * @throws GpuError with the kernel's name
+   */
+  async rebind(
+    dispatches: readonly Dispatch[],
+    resolve: Resolve,
+    hasMoved: (memory: Memory) => boolean,
+  ): Promise<Dispatch[]> {
+    const rebound = await Promise.all(
+      dispatches.map(async (dispatch) => {
+        const { kernel, layout, uniforms } = dispatch;
+        if (!kernel.bindings.some(({ memory }) => hasMoved(memory))) return dispatch;
+        return { ...dispatch, bindGroup: await this.#bindGroup(kernel, layout, uniforms, resolve) };
+      }),
+    );
+    await this.#rehearse(rebound.filter((dispatch, index) => dispatch !== dispatches[index]));
+    return rebound;
+  }
+
+  /**
+   * Encodes the dispatches once, without submitting them, each in a debug group with its kernel's name, so that whatever
+   * the device objects to is known by its kernel now, and steps need no debug groups.
+   */
+  async #rehearse(dispatches: readonly Dispatch[]): Promise<void> {
+    const { device } = this.#device;
+    await this.#device.checked('the list of kernels', 0, () => {
+      const encoder = device.createCommandEncoder({ label: 'rehearsal' });
+      const pass = encoder.beginComputePass();
+      for (const dispatch of dispatches) {
+        pass.pushDebugGroup(dispatch.kernel.name);
+        encodeDispatch(pass, dispatch);
+        pass.popDebugGroup();
+      }
+      pass.end();
+      encoder.finish();
+    });
   }
 
   /** Cuts a kernel into dispatches, and says where in the uniforms their numbers lie. */
   #pieces(kernel: Kernel): Piece[] {
-    const limit = MAXIMUM_OPERATIONS[this.#device.traits.isSoftware ? 'software' : 'hardware'];
     const count = kernel.groups;
-    const wanted = Math.min(Math.ceil(kernel.operations / limit) || 1, count);
-    const groups = wanted === 1 ? count : Math.min(Math.ceil(count / wanted), MAXIMUM_WORKGROUPS);
+    const groups = groupsPerDispatch(kernel, this.#device.traits.isSoftware);
     const pieces: Piece[] = [];
     for (let first = 0; first < count; first += groups)
       pieces.push({ kernel, groups, first, count, numbersAt: undefined, baseAt: undefined });
@@ -175,32 +236,37 @@ export class Dispatcher {
     device.pushErrorScope('validation');
     const module = device.createShaderModule({ label, code });
     const moduleError = device.popErrorScope();
-    const invalid = await moduleError;
+    const invalid = await this.#device.guard(moduleError, label);
     if (invalid) {
       const { messages } = await module.getCompilationInfo();
       const detail = messages.map(({ lineNum, message }) => `line ${lineNum}: ${message}`).join('; ');
       throw new GpuError(label, detail || invalid.message);
     }
-    try {
-      return await device.createComputePipelineAsync({
-        label,
-        layout: device.createPipelineLayout({ bindGroupLayouts: [this.#layout(kernel, hasBase)] }),
-        compute: { module, entryPoint: 'main' },
-      });
-    } catch (error) {
-      throw new GpuError(label, error instanceof Error ? error.message : String(error));
-    }
+    const pipeline = device.createComputePipelineAsync({
+      label,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [this.#layout(kernel, hasBase)] }),
+      compute: { module, entryPoint: 'main' },
+    });
+    // What is not the shader's fault may be the loss of the device, which is waited for.
+    const named = pipeline.catch((error: unknown) => {
+      throw error instanceof GPUPipelineError && error.reason === 'validation'
+        ? new GpuError(label, error.message)
+        : error;
+    });
+    return this.#device.guard(named, label);
   }
 
   #bindGroup(
     kernel: Kernel,
-    resources: readonly GPUBufferBinding[],
-    hasBase: boolean,
+    layout: GPUBindGroupLayout,
+    uniforms: readonly GPUBufferBinding[],
+    resolve: Resolve,
   ): Promise<GPUBindGroup> {
+    const resources = [...kernel.bindings.map(({ memory }) => resolve(memory)), ...uniforms];
     return this.#device.checked(kernel.name, 0, () =>
       this.#device.device.createBindGroup({
         label: kernel.name,
-        layout: this.#layout(kernel, hasBase),
+        layout,
         entries: resources.map((resource, binding) => ({ binding, resource })),
       }),
     );
@@ -220,23 +286,32 @@ interface Piece {
 /** Operations after which the commands so far are handed to the queue. */
 const OPERATIONS_PER_SUBMISSION = { software: 4e9, hardware: 2e11 } as const;
 
-/** Encodes the dispatches in order and submits them, in a few command buffers. @param finish adds to the last one */
+function encodeDispatch(pass: GPUComputePassEncoder, { pipeline, bindGroup, x, y }: Dispatch): void {
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, bindGroup);
+  pass.dispatchWorkgroups(x, y);
+}
+
+/**
+ * Encodes the dispatches in order and submits them, in a few command buffers.
+ * @param label names them in errors
+ * @param finish adds to the last command buffer
+ */
 export function submitDispatches(
   { device, traits }: EngineDevice,
   dispatches: readonly Dispatch[],
+  label: string,
   finish?: (encoder: GPUCommandEncoder) => void,
 ): void {
   const limit = OPERATIONS_PER_SUBMISSION[traits.isSoftware ? 'software' : 'hardware'];
   let index = 0;
   do {
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
+    const encoder = device.createCommandEncoder({ label });
+    const pass = encoder.beginComputePass({ label });
     let operations = 0;
     for (; index < dispatches.length && operations < limit; index++) {
       const dispatch = dispatches[index]!;
-      pass.setPipeline(dispatch.pipeline);
-      pass.setBindGroup(0, dispatch.bindGroup);
-      pass.dispatchWorkgroups(dispatch.x, dispatch.y);
+      encodeDispatch(pass, dispatch);
       operations += dispatch.operations;
     }
     pass.end();

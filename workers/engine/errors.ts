@@ -9,6 +9,16 @@ export class WebGpuUnavailableError extends Error {
   }
 }
 
+export class HalfPrecisionUnavailableError extends Error {
+  override name = 'HalfPrecisionUnavailableError';
+  /** @param device what has no half precision */
+  constructor(device: string) {
+    super(
+      `The precision float16 needs a GPU whose shaders know half precision (WebGPU's feature shader-f16), and ${device} has none. Choose the precision float32.`,
+    );
+  }
+}
+
 /** A shader or a pipeline that the device refused, or an error it reported later. */
 export class GpuError extends Error {
   override name = 'GpuError';
@@ -23,9 +33,10 @@ export class GpuError extends Error {
 
 export class GpuOutOfMemoryError extends Error {
   override name = 'GpuOutOfMemoryError';
-  constructor(bytes: number, detail: string) {
+  /** @param bytes that were asked for, if that is known */
+  constructor(bytes: number | undefined, detail: string) {
     super(
-      `The GPU could not give ${formatMegabytes(bytes)} of memory (${detail}). Choose a smaller batch_size, or close other pages that use the GPU.`,
+      `The GPU could not give ${bytes === undefined ? 'enough' : formatMegabytes(bytes) + ' of'} memory (${detail}). Choose a smaller batch_size, or close other pages that use the GPU.`,
     );
   }
 }
@@ -35,6 +46,16 @@ export class DeviceLostError extends Error {
   constructor(readonly reason: string) {
     super(
       `The GPU was lost while the network ran (${reason}). The last checkpoint is kept; start again from it, with a smaller batch_size if it happens again.`,
+    );
+  }
+}
+
+/** What was still under way when the engine was closed, and all that is asked of it afterwards. */
+export class EngineClosedError extends Error {
+  override name = 'EngineClosedError';
+  constructor() {
+    super(
+      'The engine was closed: its GPU memory is free again, and what was under way has no result. Make a new executor to go on.',
     );
   }
 }

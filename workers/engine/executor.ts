@@ -18,9 +18,11 @@ import { OPTIMIZER_CONSTANTS, optimizerSlots } from '../training/optimizers.ts';
 import { planRun, requireFit } from './capacity.ts';
 import { openDevice, type EngineDevice } from './device.ts';
 import { submitDispatches } from './dispatcher.ts';
-import { WrongBatchError } from './errors.ts';
+import { HalfPrecisionUnavailableError, WrongBatchError } from './errors.ts';
 import { encodeTransforms } from './kernels/images.ts';
+import { LOSS_SCALE_STATE_FLOATS, initialLossScale } from './kernels/loss_scale.ts';
 import { METRICS, METRIC_FLOATS } from './kernels/losses.ts';
+import { PRELOGITS_BINS } from '../training/prelogits_histogram.ts';
 import type { ProgramKind } from './lowering.ts';
 import { CompiledRun } from './plan.ts';
 import { ReadbackRing } from './readback.ts';
@@ -46,9 +48,11 @@ export interface EngineOptions {
 const STEPS_IN_FLIGHT = 3;
 const MOVING_AVERAGE = 'ExponentialMovingAverage';
 const CENTERS = 'centers';
+/** [factor, good steps in a row, skipped steps] of loss scaling. */
+const LOSS_SCALE = 'loss_scale';
 
 /**
- * @throws WebGpuUnavailableError, BatchTooLargeError, GpuOutOfMemoryError, GpuError
+ * @throws WebGpuUnavailableError, HalfPrecisionUnavailableError, BatchTooLargeError, GpuOutOfMemoryError, GpuError
  */
 export async function createEngineExecutor(
   settings: ExecutorSettings,
@@ -56,7 +60,9 @@ export async function createEngineExecutor(
 ): Promise<EngineExecutor> {
   const device = await openDevice(options);
   try {
-    const { limits } = device.device;
+    const { limits, features } = device.device;
+    if (settings.precision === 'float16' && !features.has('shader-f16'))
+      throw new HalfPrecisionUnavailableError(device.name);
     const defaults = options.variants ?? defaultVariants(device.traits);
     let plan = planRun(settings, limits, defaults);
     requireFit(settings, plan, limits, device.traits);
@@ -91,11 +97,11 @@ export class EngineExecutor implements Executor {
     this.settings = settings;
     this.#device = device;
     this.#run = run;
-    this.description = `WebGPU engine (${device.name})`;
+    this.description = `WebGPU engine (${device.name}${settings.precision === 'float16' ? ', float16' : ''})`;
     this.#metrics = new ReadbackRing(device, METRIC_FLOATS * 4, STEPS_IN_FLIGHT);
     this.#embeddings = new ReadbackRing(device, run.buffer('embeddings').size, 1);
     this.#pixelCapacity = run.buffer('pixels').size;
-    if (settings.graph.classes > 0) this.#initializeSlots();
+    if (settings.graph.classes > 0) this.#initializeState();
   }
 
   /** GPU memory in use, bytes. */
@@ -127,19 +133,24 @@ export class EngineExecutor implements Executor {
       return this.#metrics.read((target) => {
         this.#upload(batch, step, learningRate);
         if (!this.#hasStepped) this.#startState();
-        submitDispatches(this.#device, this.#run.program('training'), (encoder) =>
+        submitDispatches(this.#device, this.#run.program('training'), 'training step', (encoder) =>
           encoder.copyBufferToBuffer(this.#run.buffer('metrics'), 0, target, 0, METRIC_FLOATS * 4),
         );
       });
     });
-    const values = metricsOf(await result);
-    const regularization = (settings.weightDecay * values.squaredWeights) / 2;
+    return this.#stepMetrics(await result);
+  }
+
+  #stepMetrics(result: Float32Array): StepMetrics {
+    const values = metricsOf(result);
+    const { weightDecay, prelogitsNormLossFactor, centerLossFactor } = this.settings;
+    const regularization = (weightDecay * values.squaredWeights) / 2;
     return {
       totalLoss:
         values.crossEntropy +
         regularization +
-        settings.prelogitsNormLossFactor * values.prelogitsNorm +
-        settings.centerLossFactor * values.centerLoss,
+        prelogitsNormLossFactor * values.prelogitsNorm +
+        centerLossFactor * values.centerLoss,
       crossEntropy: values.crossEntropy,
       regularization,
       prelogitsNorm: values.prelogitsNorm,
@@ -148,12 +159,22 @@ export class EngineExecutor implements Executor {
     };
   }
 
-  async evaluateBatch(batch: LabelledBatch): Promise<{ crossEntropy: number; accuracy: number }> {
+  async evaluateBatch(batch: LabelledBatch): Promise<StepMetrics> {
     if (this.settings.graph.outputs.logits === undefined)
       throw new Error('A graph without classes has no accuracy.');
     const { result } = await this.#infer(batch, 'evaluation', this.#metrics, METRIC_FLOATS * 4);
-    const { crossEntropy, accuracy } = metricsOf(await result);
-    return { crossEntropy, accuracy };
+    return this.#stepMetrics(await result);
+  }
+
+  async takePrelogitsHistogram(): Promise<Float64Array> {
+    return this.#inOrder(async () => {
+      const counts = await this.#readBuffer('prelogits_histogram');
+      const { device } = this.#device;
+      const encoder = device.createCommandEncoder();
+      encoder.clearBuffer(this.#run.buffer('prelogits_histogram'));
+      device.queue.submit([encoder.finish()]);
+      return Float64Array.from(new Uint32Array(counts.buffer, 0, PRELOGITS_BINS));
+    });
   }
 
   async embed(batch: ImageBatch): Promise<Float32Array> {
@@ -190,24 +211,29 @@ export class EngineExecutor implements Executor {
   async readState(): Promise<NamedTensors> {
     return this.#inOrder(async () => {
       const state = new Map<string, HostTensor>();
-      const { graph, centerLossFactor } = this.settings;
+      const { graph } = this.settings;
       for (const { suffix, buffer } of this.#stateBuffers()) {
         const specs = graph.parameters.filter(({ name }) => this.#stateNames.has(`${name}/${suffix}`));
         for (const [name, tensor] of await this.#readTensors(specs, () => buffer))
           state.set(`${name}/${suffix}`, tensor);
       }
-      if (centerLossFactor !== 0) {
+      if (graph.classes > 0) {
         const shape = [graph.classes, graph.embeddingSize];
         const data = await this.#readBuffer('centers');
         state.set(CENTERS, { shape, data: data.slice(0, elementCount(shape)) });
       }
+      if (this.#hasLossScale)
+        state.set(LOSS_SCALE, {
+          shape: [LOSS_SCALE_STATE_FLOATS],
+          data: (await this.#readBuffer('loss_scale')).slice(0, LOSS_SCALE_STATE_FLOATS),
+        });
       return state;
     });
   }
 
   /** @throws ShapeMismatchError before anything is written */
   async writeState(tensors: NamedTensors): Promise<void> {
-    const { graph, centerLossFactor } = this.settings;
+    const { graph } = this.settings;
     const specs = new Map(graph.parameters.map((spec) => [spec.name, spec]));
     const buffers = new Map(this.#stateBuffers().map(({ suffix, buffer }) => [suffix, buffer]));
     const writes: (() => void)[] = [];
@@ -223,9 +249,18 @@ export class EngineExecutor implements Executor {
       });
     }
     const centers = tensors.get(CENTERS);
-    if (centers && centerLossFactor !== 0 && centers.data.length === graph.classes * graph.embeddingSize)
+    if (centers && graph.classes > 0 && centers.data.length === graph.classes * graph.embeddingSize)
       writes.push(() =>
         this.#device.device.queue.writeBuffer(this.#run.buffer('centers'), 0, new Float32Array(centers.data)),
+      );
+    const lossScale = tensors.get(LOSS_SCALE);
+    if (lossScale && this.#hasLossScale && lossScale.data.length === LOSS_SCALE_STATE_FLOATS)
+      writes.push(() =>
+        this.#device.device.queue.writeBuffer(
+          this.#run.buffer('loss_scale'),
+          0,
+          new Float32Array(lossScale.data),
+        ),
       );
     await this.#inOrder(() => writes.forEach((write) => write()));
   }
@@ -262,7 +297,7 @@ export class EngineExecutor implements Executor {
       return ring.read((target) => {
         this.#upload(batch, 0, 0);
         const source = this.#run.buffer(program === 'embedding' ? 'embeddings' : 'metrics');
-        submitDispatches(this.#device, this.#run.program(program), (encoder) =>
+        submitDispatches(this.#device, this.#run.program(program), program, (encoder) =>
           encoder.copyBufferToBuffer(source, 0, target, 0, bytes),
         );
       });
@@ -313,12 +348,19 @@ export class EngineExecutor implements Executor {
       : buffers;
   }
 
-  /** Slots whose initial value is not the zero that a new buffer has. */
-  #initializeSlots(): void {
+  get #hasLossScale(): boolean {
+    const { precision, graph } = this.settings;
+    return precision === 'float16' && graph.classes > 0;
+  }
+
+  /** What does not begin with the zero that a new buffer has. */
+  #initializeState(): void {
+    const { queue } = this.#device.device;
+    if (this.#hasLossScale) queue.writeBuffer(this.#run.buffer('loss_scale'), 0, initialLossScale());
     for (const [index, { initial }] of optimizerSlots(this.settings.optimizer).entries()) {
       if (initial === 0) continue;
       const buffer = this.#run.buffer(index === 0 ? 'slot_0' : 'slot_1');
-      this.#device.device.queue.writeBuffer(buffer, 0, new Float32Array(buffer.size / 4).fill(initial));
+      queue.writeBuffer(buffer, 0, new Float32Array(buffer.size / 4).fill(initial));
     }
   }
 

@@ -7,6 +7,9 @@
  * place wherever a kernel reads and writes the same values: a batch norm turns the gradient behind it into the one
  * before it, the branches of a concatenation read theirs from its slices, and a residual block passes its own on to
  * its input.
+ *
+ * With the precision float16 the values that have pixels, and their gradients, are stored as float16. Everything else
+ * stays float32: parameters and their gradients, statistics, what comes after the last pooling, the losses.
  */
 import type { Graph } from '../graph/ir.ts';
 import type { ExecutorSettings } from '../training/executor.ts';
@@ -43,10 +46,13 @@ import {
   l2Normalize,
   metrics,
   prelogitsLosses,
+  type PrelogitsLosses,
   rowResultsFloats,
   updateCenters,
 } from './kernels/losses.ts';
+import { LOSS_SCALE_FLOATS, findNotFinite, updateLossScale } from './kernels/loss_scale.ts';
 import { optimizerStep, squareParts } from './kernels/optimizer.ts';
+import { prelogitsHistogram } from './kernels/prelogits_histogram.ts';
 import {
   averagePoolGradient,
   globalAveragePool,
@@ -55,8 +61,10 @@ import {
   pool,
 } from './kernels/pooling.ts';
 import { columnPartsLayout } from './kernels/reductions.ts';
+import { DEFAULT_PRELOGITS_MAXIMUM, PRELOGITS_BINS } from '../training/prelogits_histogram.ts';
 import { STEP_FLOATS } from './step_values.ts';
 import {
+  elementTypeOf,
   freshView,
   matrixView,
   rowsOf,
@@ -64,6 +72,7 @@ import {
   storage,
   type BufferName,
   type BufferRegion,
+  type ElementType,
   type TensorView,
 } from './tensor_view.ts';
 import type { Variants } from './variants.ts';
@@ -79,6 +88,8 @@ export interface Program {
 export interface ConvolutionUse {
   readonly operation: GatherDirection | 'filter_gradient';
   readonly shape: ConvolutionGeometry;
+  /** Of its input and output; the weights are float32. */
+  readonly elementType: ElementType;
 }
 
 export interface LoweringOptions {
@@ -110,7 +121,7 @@ export class Lowering {
 
   /** Sizes of the long-lived buffers, floats; those that are not needed are missing. */
   bufferFloats(pixelBytes: number): Map<BufferName, number> {
-    const { graph, batchSize, optimizer, movingAverageDecay, centerLossFactor } = this.#settings;
+    const { graph, batchSize, optimizer, movingAverageDecay } = this.#settings;
     const { trainableFloats, statisticsFloats } = this.layout;
     const sizes = new Map<BufferName, number>([
       ['parameters', trainableFloats],
@@ -127,7 +138,10 @@ export class Lowering {
       for (const index of optimizerSlots(optimizer).keys())
         sizes.set(index === 0 ? 'slot_0' : 'slot_1', trainableFloats);
       if (movingAverageDecay > 0) sizes.set('moving_average', trainableFloats);
-      if (centerLossFactor !== 0) sizes.set('centers', graph.classes * graph.embeddingSize);
+      // As in the original, centres follow the prelogits also where their loss has no weight.
+      sizes.set('centers', graph.classes * graph.embeddingSize);
+      sizes.set('prelogits_histogram', PRELOGITS_BINS);
+      if (this.#elementType === 'float16') sizes.set('loss_scale', LOSS_SCALE_FLOATS);
     }
     return sizes;
   }
@@ -135,6 +149,11 @@ export class Lowering {
   program(kind: ProgramKind): Program {
     if (kind === 'training') return { kind, kernels: this.#trainingKernels() };
     return { kind, kernels: this.#inferenceKernels(kind) };
+  }
+
+  /** Of values that have pixels. */
+  get #elementType(): ElementType {
+    return this.#settings.precision ?? 'float32';
   }
 
   #region(buffer: BufferName): BufferRegion {
@@ -160,7 +179,7 @@ export class Lowering {
     const producers = new Map(layers.map((layer) => [layer.output, layer]));
     for (const layer of [...layers].reverse()) {
       if (layer.node.kind !== 'concat') continue;
-      const view = destinations.get(layer.output) ?? freshView(layer.output, shapes.get(layer.output)!);
+      const view = destinations.get(layer.output) ?? newView(layer.output, shapes.get(layer.output)!);
       destinations.set(layer.output, view);
       let offset = 0;
       for (const input of layer.inputs) {
@@ -179,7 +198,10 @@ export class Lowering {
     const shapes = new Map<string, ViewShape>();
     for (const layer of layers) {
       const first = shapes.get(layer.inputs[0] ?? '');
-      shapes.set(layer.output, outputShape(layer, first, shapes, batch, imageSize));
+      shapes.set(layer.output, {
+        ...outputShape(layer, first, shapes, batch, imageSize),
+        elementType: outputElementType(layer, shapes, this.#elementType),
+      });
     }
     return shapes;
   }
@@ -197,7 +219,7 @@ export class Lowering {
     const values = new Map<string, TensorView>();
     for (const layer of layers) {
       const shape = shapes.get(layer.output)!;
-      const target = (): TensorView => destinations.get(layer.output) ?? freshView(layer.output, shape);
+      const target = (): TensorView => destinations.get(layer.output) ?? newView(layer.output, shape);
       const inputs = layer.inputs.map((name) => values.get(name)!);
       values.set(layer.output, this.#forwardLayer(kernels, layer, shape, inputs, target, training));
     }
@@ -283,7 +305,7 @@ export class Lowering {
 
   #prepareImages(kernels: Kernel[], shape: ViewShape): TensorView {
     // A fourth, unused channel lets a pixel begin at a multiple of 16 bytes.
-    const view = freshView('images', shape, 4);
+    const view = freshView('images', shape, 4, shape.elementType);
     const buffers = {
       pixels: this.#region('pixels'),
       transforms: this.#region('transforms'),
@@ -318,7 +340,7 @@ export class Lowering {
       epilogue: epilogue ?? {},
     });
     if (norm && training) {
-      const raw = freshView(node.name, shape);
+      const raw = newView(node.name, shape);
       this.#gather(kernels, 'forward', operands(raw, { bias }));
       this.#normalize(kernels, norm, layer.relu, raw, output, layer.output, training);
       return output;
@@ -348,8 +370,9 @@ export class Lowering {
   }
 
   #gather(kernels: Kernel[], direction: GatherDirection, operands: ConvolutionOperands): void {
-    this.uses.push({ operation: direction, shape: operands.shape });
-    const variant = this.#variants.convolution(direction, operands.shape);
+    const elementType = elementTypeOf(operands.source.memory);
+    this.uses.push({ operation: direction, shape: operands.shape, elementType });
+    const variant = this.#variants.convolution(direction, operands.shape, elementType);
     kernels.push(
       variant.kind === 'direct'
         ? convolutionDirect(direction, operands, variant)
@@ -397,7 +420,7 @@ export class Lowering {
   // Training -----------------------------------------------------------------------------------------------------
 
   #trainingKernels(): Kernel[] {
-    const { graph, batchSize, centerLossFactor, centerLossAlfa, weightDecay } = this.#settings;
+    const { graph, batchSize, centerLossAlfa, weightDecay } = this.#settings;
     const { prelogits: prelogitsName, logits: logitsName } = graph.outputs;
     if (logitsName === undefined) throw new Error('A graph without classes cannot be trained.');
     const { cooperation } = this.#variants;
@@ -408,26 +431,23 @@ export class Lowering {
 
     const step = this.#region('step');
     const labels = this.#region('labels');
-    const centers = centerLossFactor === 0 ? undefined : this.#region('centers');
+    const centers = this.#region('centers');
+    const lossScale = this.#elementType === 'float16' ? this.#region('loss_scale') : undefined;
     const results = storage('row results', rowResultsFloats(batchSize));
     const logits = values.get(logitsName)!;
     const prelogits = values.get(prelogitsName)!;
     const gradients = new Map<string, TensorView>([
-      [logitsName, freshView('logits gradient', logits)],
-      [prelogitsName, freshView('prelogits gradient', prelogits)],
+      [logitsName, gradientView('logits gradient', logits)],
+      [prelogitsName, gradientView('prelogits gradient', prelogits)],
     ]);
     kernels.push(
-      crossEntropy(logits, { labels, step }, results, gradients.get(logitsName)!, cooperation),
+      crossEntropy(logits, { labels, step, lossScale }, results, gradients.get(logitsName)!, cooperation),
       prelogitsLosses(
         prelogits,
-        { labels, step, centers },
+        { labels, step, centers, lossScale },
         results,
         gradients.get(prelogitsName)!,
-        {
-          normFactor: this.#settings.prelogitsNormLossFactor,
-          normP: this.#settings.prelogitsNormP,
-          centerFactor: centerLossFactor,
-        },
+        this.#prelogitsLosses,
         cooperation,
       ),
     );
@@ -438,8 +458,15 @@ export class Lowering {
       const gradient = gradients.get(layer.output);
       if (gradient) this.#backwardLayer(kernels, layer, gradient, values, gradients, record);
     }
-    if (centers) kernels.push(updateCenters(prelogits, { labels, step, centers }, centerLossAlfa));
-    kernels.push(...this.#optimizerKernels());
+    kernels.push(
+      updateCenters(prelogits, { labels, step, centers }, centerLossAlfa),
+      prelogitsHistogram(
+        prelogits,
+        { step, histogram: this.#region('prelogits_histogram') },
+        this.#settings.prelogitsHistMax ?? DEFAULT_PRELOGITS_MAXIMUM,
+      ),
+    );
+    kernels.push(...this.#optimizerKernels(lossScale));
     return kernels;
   }
 
@@ -448,6 +475,11 @@ export class Lowering {
     for (let offset = 0; offset < floats; offset += this.#maximumRangeFloats)
       ranges.push({ offset, floats: Math.min(this.#maximumRangeFloats, floats - offset) });
     return ranges;
+  }
+
+  get #prelogitsLosses(): PrelogitsLosses {
+    const { prelogitsNormLossFactor, prelogitsNormP, centerLossFactor } = this.#settings;
+    return { normFactor: prelogitsNormLossFactor, normP: prelogitsNormP, centerFactor: centerLossFactor };
   }
 
   #squaredWeights(kernels: Kernel[]): { memory: ReturnType<typeof storage>; parts: number } {
@@ -460,7 +492,7 @@ export class Lowering {
     return { memory, parts: ranges.length * partsOfRange };
   }
 
-  #optimizerKernels(): Kernel[] {
+  #optimizerKernels(lossScale: BufferRegion | undefined): Kernel[] {
     const { optimizer, weightDecay, movingAverageDecay } = this.#settings;
     const options = {
       optimizer,
@@ -468,10 +500,18 @@ export class Lowering {
       weightDecay,
       hasMovingAverage: movingAverageDecay > 0,
       regularizedFloats: this.layout.regularizedFloats,
+      lossScale,
     };
-    return this.#ranges(this.layout.trainableFloats).map(({ offset, floats }) =>
+    const ranges = this.#ranges(this.layout.trainableFloats);
+    const steps = ranges.map(({ offset, floats }) =>
       optimizerStep(options, offset, floats, this.#region('step')),
     );
+    if (!lossScale) return steps;
+    return [
+      ...ranges.map(({ offset, floats }) => findNotFinite(offset, floats, lossScale)),
+      ...steps,
+      updateLossScale(lossScale),
+    ];
   }
 
   // Backward -----------------------------------------------------------------------------------------------------
@@ -490,7 +530,7 @@ export class Lowering {
     const target = (node: string): { view: TensorView; accumulate: boolean } => {
       const existing = gradients.get(node);
       if (existing) return { view: existing, accumulate: true };
-      const view = freshView(`${node} gradient`, value(node));
+      const view = gradientView(`${node} gradient`, value(node));
       gradients.set(node, view);
       return { view, accumulate: false };
     };
@@ -661,8 +701,9 @@ export class Lowering {
     weights: string,
     scale: number,
   ): void {
-    this.uses.push({ operation: 'filter_gradient', shape });
-    const variant = this.#variants.filterGradient(shape);
+    const elementType = elementTypeOf(input.memory);
+    this.uses.push({ operation: 'filter_gradient', shape, elementType });
+    const variant = this.#variants.filterGradient(shape, elementType);
     const result = this.#parameter(weights, 'gradients');
     const rows = rowsOf(result);
     const single = variant.splits === 1;
@@ -707,21 +748,25 @@ export class Lowering {
       this.#forward(kernels, neededLayers(this.#layers, [name]), undefined, new Map([[name, view]]));
       return kernels;
     }
-    const name = graph.outputs.logits;
-    if (name === undefined) throw new Error('A graph without classes has no accuracy.');
-    const values = this.#forward(kernels, neededLayers(this.#layers, [name]), undefined);
+    const { logits, prelogits } = graph.outputs;
+    if (logits === undefined) throw new Error('A graph without classes has no accuracy.');
+    const values = this.#forward(kernels, neededLayers(this.#layers, [logits, prelogits]), undefined);
     const step = this.#region('step');
+    const labels = this.#region('labels');
     const results = storage('row results', rowResultsFloats(batchSize));
     kernels.push(
-      crossEntropy(
-        values.get(name)!,
-        { labels: this.#region('labels'), step },
+      crossEntropy(values.get(logits)!, { labels, step }, results, undefined, cooperation),
+      prelogitsLosses(
+        values.get(prelogits)!,
+        { labels, step, centers: this.#region('centers') },
         results,
         undefined,
+        this.#prelogitsLosses,
         cooperation,
       ),
-      metrics({ metrics: this.#region('metrics'), step }, results, 2, undefined, cooperation),
     );
+    const squares = this.#settings.weightDecay === 0 ? undefined : this.#squaredWeights(kernels);
+    kernels.push(metrics({ metrics: this.#region('metrics'), step }, results, 4, squares, cooperation));
     return kernels;
   }
 }
@@ -731,15 +776,28 @@ interface TrainingRecord {
   readonly norms: Map<string, BatchNormOperands>;
 }
 
-interface ViewShape {
+interface ImageShape {
   readonly batch: number;
   readonly height: number;
   readonly width: number;
   readonly channels: number;
 }
 
+interface ViewShape extends ImageShape {
+  readonly elementType: ElementType;
+}
+
+function newView(name: string, shape: ViewShape): TensorView {
+  return freshView(name, shape, shape.channels, shape.elementType);
+}
+
+/** A gradient is stored as its value is. */
+function gradientView(name: string, value: TensorView): TensorView {
+  return newView(name, { ...value, elementType: elementTypeOf(value.memory) });
+}
+
 /** A dense layer is a 1×1 convolution of images of one pixel. */
-function geometryOf(layer: ProductLayer, input: ViewShape): ConvolutionGeometry {
+function geometryOf(layer: ProductLayer, input: ImageShape): ConvolutionGeometry {
   const { node } = layer;
   return node.kind === 'conv2d'
     ? convolutionGeometry(input, node.filters, node.kernel, node.stride, node.padding)
@@ -748,11 +806,11 @@ function geometryOf(layer: ProductLayer, input: ViewShape): ConvolutionGeometry 
 
 function outputShape(
   layer: Layer,
-  input: ViewShape | undefined,
-  shapes: ReadonlyMap<string, ViewShape>,
+  input: ImageShape | undefined,
+  shapes: ReadonlyMap<string, ImageShape>,
   batch: number,
   imageSize: number,
-): ViewShape {
+): ImageShape {
   const { node } = layer;
   if (node.kind === 'input') return { batch, height: imageSize, width: imageSize, channels: node.channels };
   if (!input) throw new Error(`${layer.output} is used before it is defined.`);
@@ -782,6 +840,18 @@ function outputShape(
     default:
       return { batch: input.batch, height: input.height, width: input.width, channels: input.channels };
   }
+}
+
+/** What comes after the images have become vectors is small, and the losses are sensitive to it: it stays float32. */
+function outputElementType(
+  { node, inputs }: Layer,
+  shapes: ReadonlyMap<string, ViewShape>,
+  ofImages: ElementType,
+): ElementType {
+  if (node.kind === 'input') return ofImages;
+  if (node.kind === 'dense' || node.kind === 'global_average_pool' || node.kind === 'l2_normalize')
+    return 'float32';
+  return inputs.some((name) => shapes.get(name)!.elementType === 'float16') ? 'float16' : 'float32';
 }
 
 /** The layers that the named values depend on. */

@@ -1,9 +1,9 @@
 /** A planned run on a device: buffers allocated, programs compiled, ready to be replayed. */
 import type { EngineDevice } from './device.ts';
-import { Dispatcher, type Dispatch } from './dispatcher.ts';
+import { Dispatcher, type Dispatch, type Resolve } from './dispatcher.ts';
 import type { PlannedProgram, PlannedRun } from './capacity.ts';
 import type { ProgramKind } from './lowering.ts';
-import type { BufferName, Memory } from './tensor_view.ts';
+import type { BufferName } from './tensor_view.ts';
 
 /** Buffers that are uniforms. */
 const UNIFORMS: ReadonlySet<BufferName> = new Set(['step']);
@@ -68,19 +68,41 @@ export class CompiledRun {
     return dispatches;
   }
 
-  /** Makes the pixels' buffer larger, which needs new bind groups. Waits for no work: a buffer outlives its commands. */
+  /**
+   * Makes the pixels' buffer larger: the kernels that read it get new bind groups, everything else stays. Waits for no
+   * work, since a buffer outlives the commands that use it.
+   * @throws GpuError, GpuOutOfMemoryError; the smaller buffer is kept then
+   */
   async growPixels(bytes: number): Promise<void> {
-    this.buffer('pixels').destroy();
     const size = Math.ceil(bytes / 4) * 4;
-    const pixels = await this.#device.checked('the images’ memory', size, () =>
+    const smaller = this.buffer('pixels');
+    const larger = await this.#device.checked('the images’ memory', size, () =>
       this.#device.device.createBuffer({
         label: 'pixels',
         size,
         usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC,
       }),
     );
-    this.#buffers.set('pixels', pixels);
-    await this.#compile(this.plan.programs);
+    this.#buffers.set('pixels', larger);
+    try {
+      const rebound = await Promise.all(
+        this.plan.programs.map(async (program) => {
+          const { kind } = program;
+          const dispatches = await this.#dispatcher.rebind(
+            this.program(kind),
+            this.#resolver(program),
+            (memory) => memory.kind === 'region' && memory.buffer === 'pixels',
+          );
+          return [kind, dispatches] as const;
+        }),
+      );
+      for (const [kind, dispatches] of rebound) this.#programs.set(kind, dispatches);
+      smaller.destroy();
+    } catch (error) {
+      this.#buffers.set('pixels', smaller);
+      larger.destroy();
+      throw error;
+    }
   }
 
   get pipelineCount(): number {
@@ -99,23 +121,27 @@ export class CompiledRun {
 
   async #compile(programs: readonly PlannedProgram[]): Promise<void> {
     await Promise.all(
-      programs.map(async ({ kind, kernels, memory: { placements } }) => {
-        const resolve = (memory: Memory): GPUBufferBinding => {
-          if (memory.kind === 'region') {
-            const buffer = this.buffer(memory.buffer);
-            // The pixels' buffer may have grown since the plan was made.
-            if (memory.buffer === 'pixels') return { buffer };
-            return { buffer, offset: memory.offset * 4, size: Math.max(memory.floats * 4, 16) };
-          }
-          const placement = placements.get(memory)!;
-          return {
-            buffer: this.#arena[placement.block]!,
-            offset: placement.offset * 4,
-            size: Math.ceil(memory.floats / 4) * 16,
-          };
-        };
-        this.#programs.set(kind, await this.#dispatcher.compile(kernels, resolve));
+      programs.map(async (program) => {
+        const dispatches = await this.#dispatcher.compile(program.kernels, this.#resolver(program));
+        this.#programs.set(program.kind, dispatches);
       }),
     );
+  }
+
+  #resolver({ memory: { placements } }: PlannedProgram): Resolve {
+    return (memory) => {
+      if (memory.kind === 'region') {
+        const buffer = this.buffer(memory.buffer);
+        // The pixels' buffer may have grown since the plan was made.
+        if (memory.buffer === 'pixels') return { buffer };
+        return { buffer, offset: memory.offset * 4, size: Math.max(memory.floats * 4, 16) };
+      }
+      const placement = placements.get(memory)!;
+      return {
+        buffer: this.#arena[placement.block]!,
+        offset: placement.offset * 4,
+        size: Math.ceil(memory.floats / 4) * 16,
+      };
+    };
   }
 }

@@ -2,13 +2,21 @@
  * Where values lie: a storage is a region of the arena with a lifetime, a buffer region a part of one of the engine's
  * long-lived buffers, and a view a [rows, channels] window on either, with a distance between rows that may be larger
  * than its channels. Branches of a concatenation are views on its storage, so that concatenating costs nothing.
+ *
+ * A storage holds float32 or float16 values; kernels compute with float32 either way. Sizes of memories are counted in
+ * floats of 4 bytes, whatever they hold; places within a view are counted in its values.
  */
+
+/** How a memory holds its values. */
+export type ElementType = 'float32' | 'float16';
 
 /** A region of the arena; the memory plan places it. */
 export interface Storage {
   readonly kind: 'storage';
   readonly name: string;
+  /** Its size in units of 4 bytes; a multiple of 4. */
   readonly floats: number;
+  readonly elementType: ElementType;
 }
 
 /** The long-lived buffers. */
@@ -22,13 +30,17 @@ export type BufferName =
   /** Moving means and variances. */
   | 'statistics'
   | 'centers'
+  /** Counts of |prelogits| since they were read last, unsigned integers. */
+  | 'prelogits_histogram'
   | 'pixels'
   | 'transforms'
   | 'labels'
   /** What changes from step to step: the struct of step_values.ts. */
   | 'step'
   | 'metrics'
-  | 'embeddings';
+  | 'embeddings'
+  /** The factor of the losses' gradients and what decides about it, with float16: see kernels/loss_scale.ts. */
+  | 'loss_scale';
 
 export interface BufferRegion {
   readonly kind: 'region';
@@ -40,6 +52,11 @@ export interface BufferRegion {
 
 export type Memory = Storage | BufferRegion;
 
+/** The long-lived buffers hold float32 (or integers of as many bits). */
+export function elementTypeOf(memory: Memory): ElementType {
+  return memory.kind === 'storage' ? memory.elementType : 'float32';
+}
+
 export interface TensorView {
   readonly memory: Memory;
   readonly batch: number;
@@ -48,7 +65,7 @@ export interface TensorView {
   readonly channels: number;
   /** Index of the first channel in a row of the memory. */
   readonly channelOffset: number;
-  /** Floats from one row to the next. */
+  /** Values from one row to the next. */
   readonly channelStride: number;
 }
 
@@ -57,13 +74,15 @@ export function rowsOf(view: TensorView): number {
   return view.batch * view.height * view.width;
 }
 
-/** Whether four channels at a time can be loaded as one vec4f. */
+/** Whether four channels at a time can be loaded as one vector. */
 export function isVectorAligned(view: TensorView): boolean {
   return view.channels % 4 === 0 && view.channelOffset % 4 === 0 && view.channelStride % 4 === 0;
 }
 
-export function storage(name: string, floats: number): Storage {
-  return { kind: 'storage', name, floats: Math.ceil(floats / 4) * 4 };
+/** Room for so many values, in whole units of 16 bytes. */
+export function storage(name: string, values: number, elementType: ElementType = 'float32'): Storage {
+  const floats = elementType === 'float16' ? Math.ceil(values / 2) : values;
+  return { kind: 'storage', name, floats: Math.ceil(floats / 4) * 4, elementType };
 }
 
 /** A view on all of a new storage. */
@@ -76,9 +95,10 @@ export function freshView(
     readonly channels: number;
   },
   channelStride = shape.channels,
+  elementType: ElementType = 'float32',
 ): TensorView {
   return {
-    memory: storage(name, shape.batch * shape.height * shape.width * channelStride),
+    memory: storage(name, shape.batch * shape.height * shape.width * channelStride, elementType),
     batch: shape.batch,
     height: shape.height,
     width: shape.width,

@@ -12,7 +12,7 @@ import { filterGradientDirect, filterGradientTiled, sumOfParts } from './kernels
 import type { Kernel } from './kernels/kernel.ts';
 import type { ConvolutionUse } from './lowering.ts';
 import { planMemory } from './memory_plan.ts';
-import { freshView, matrixView, storage, type TensorView } from './tensor_view.ts';
+import { freshView, matrixView, storage, type ElementType, type TensorView } from './tensor_view.ts';
 import {
   convolutionCandidates,
   defaultVariants,
@@ -48,14 +48,20 @@ export function convolutionKernels(
   operation: ConvolutionOperation,
   shape: ConvolutionGeometry,
   variant: ConvolutionVariant | GradientVariant,
+  elementType: ElementType = 'float32',
 ): {
   readonly kernels: readonly Kernel[];
   readonly views: Readonly<Record<'input' | 'weights' | 'output', TensorView>>;
 } {
   const { batch, height, width, channels, outHeight, outWidth, filters } = shape;
   const positions = shape.kernelHeight * shape.kernelWidth;
-  const input = freshView('input', { batch, height, width, channels });
-  const output = freshView('output', { batch, height: outHeight, width: outWidth, channels: filters });
+  const input = freshView('input', { batch, height, width, channels }, channels, elementType);
+  const output = freshView(
+    'output',
+    { batch, height: outHeight, width: outWidth, channels: filters },
+    filters,
+    elementType,
+  );
   const weights = matrixView(
     storage('weights', positions * channels * filters),
     positions * channels,
@@ -149,7 +155,7 @@ async function timeRuns(
   runs: number,
 ): Promise<number> {
   const startedAt = performance.now();
-  submitDispatches(device, Array.from({ length: runs }, () => dispatches).flat());
+  submitDispatches(device, Array.from({ length: runs }, () => dispatches).flat(), 'tuning');
   await device.guard(device.device.queue.onSubmittedWorkDone());
   return performance.now() - startedAt;
 }
@@ -170,8 +176,8 @@ export async function tuneVariants(
   };
   const startedAt = performance.now();
   let isChanged = false;
-  for (const { operation, shape } of uses) {
-    const key = variantKey(operation, shape);
+  for (const { operation, shape, elementType } of uses) {
+    const key = variantKey(operation, shape, elementType);
     if (Object.hasOwn(choices, key) || !isWorthTuning(shape)) continue;
     isChanged = true;
     choices[key] =
@@ -185,7 +191,10 @@ export async function tuneVariants(
         : convolutionCandidates(device.traits);
     let best = Infinity;
     for (const candidate of candidates) {
-      const duration = await measureKernels(device, convolutionKernels(operation, shape, candidate).kernels);
+      const duration = await measureKernels(
+        device,
+        convolutionKernels(operation, shape, candidate, elementType).kernels,
+      );
       if (duration < best) {
         best = duration;
         choices[key] = candidate;
@@ -200,12 +209,12 @@ export async function tuneVariants(
 export function chosenVariants(choices: TunedChoices, defaults: Variants): Variants {
   return {
     cooperation: defaults.cooperation,
-    convolution: (direction, shape) => {
-      const choice = choices[variantKey(direction, shape)];
+    convolution: (direction, shape, elementType) => {
+      const choice = choices[variantKey(direction, shape, elementType)];
       return choice && !('splits' in choice) ? choice : defaults.convolution(direction, shape);
     },
-    filterGradient: (shape) => {
-      const choice = choices[variantKey('filter_gradient', shape)];
+    filterGradient: (shape, elementType) => {
+      const choice = choices[variantKey('filter_gradient', shape, elementType)];
       return choice && 'splits' in choice ? choice : defaults.filterGradient(shape);
     },
   };

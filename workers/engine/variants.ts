@@ -8,6 +8,7 @@ import { threadsOf, workgroupBytesOf, type BlockTile } from './kernels/convoluti
 import type { BlockGradientTile, DirectGradientTile } from './kernels/filter_gradient.ts';
 import { gatherGeometry, type GatherDirection } from './kernels/gather_geometry.ts';
 import type { Cooperation } from './kernels/reductions.ts';
+import type { ElementType } from './tensor_view.ts';
 
 export type ConvolutionVariant = DirectTile | BlockTile;
 export type GradientVariant = DirectGradientTile | BlockGradientTile;
@@ -22,8 +23,13 @@ export interface AdapterTraits {
 
 export interface Variants {
   readonly cooperation: Cooperation;
-  convolution(direction: GatherDirection, shape: ConvolutionGeometry): ConvolutionVariant;
-  filterGradient(shape: ConvolutionGeometry): GradientVariant;
+  /** @param elementType of the convolution's input and output; default float32 */
+  convolution(
+    direction: GatherDirection,
+    shape: ConvolutionGeometry,
+    elementType?: ElementType,
+  ): ConvolutionVariant;
+  filterGradient(shape: ConvolutionGeometry, elementType?: ElementType): GradientVariant;
 }
 
 const BLOCK_TILES: readonly BlockTile[] = [
@@ -165,8 +171,9 @@ function largestThatFills(
 export function variantKey(
   operation: GatherDirection | 'filter_gradient',
   shape: ConvolutionGeometry,
+  elementType: ElementType = 'float32',
 ): string {
-  return `${operation} ${geometryKey(shape)}`;
+  return `${operation} ${geometryKey(shape)}${elementType === 'float16' ? ' float16' : ''}`;
 }
 
 /** Seconds are not worth measuring for convolutions below this. */

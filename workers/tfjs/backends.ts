@@ -5,6 +5,7 @@ import wasmSimdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-si
 import wasmThreadedUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
 import type { BackendName, DeviceInfo } from '../protocol.ts';
 import { describeDevice } from './device.ts';
+import { forgetLostBackend, watchCurrentDevice } from './device_loss.ts';
 
 export { describeDevice } from './device.ts';
 
@@ -22,6 +23,7 @@ export class BackendUnavailableError extends Error {
 export async function selectBackend(requested?: BackendName): Promise<DeviceInfo> {
   const device = await describeDevice();
   const backend = requested ?? device.backend;
+  forgetLostBackend();
   if (tf.getBackend() !== backend) {
     if (backend === 'webgpu') {
       if (!device.hasWebGpu)
@@ -42,6 +44,7 @@ export async function selectBackend(requested?: BackendName): Promise<DeviceInfo
         `TensorFlow.js could not start its ${backend} backend on this machine.`,
       );
     await tf.ready();
+    watchCurrentDevice();
   }
   return { ...device, backend };
 }

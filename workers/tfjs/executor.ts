@@ -17,6 +17,11 @@ import type {
   StepMetrics,
 } from '../training/executor.ts';
 import { HostParameters } from '../training/host_parameters.ts';
+import {
+  countPrelogits,
+  DEFAULT_PRELOGITS_MAXIMUM,
+  PRELOGITS_BINS,
+} from '../training/prelogits_histogram.ts';
 import { centerLoss, prelogitsNorm, softmaxCrossEntropy, updateCenters } from '../training/losses.ts';
 import { ComposedOperations } from './composed_operations.ts';
 import type { Operations } from './operations.ts';
@@ -32,6 +37,7 @@ export class TfjsExecutor implements Executor {
   readonly #graph: Graph;
   readonly #host: HostParameters;
   readonly #centers: Float32Array;
+  readonly #prelogitsCounts = new Float64Array(PRELOGITS_BINS);
   readonly #device = new Map<string, Tensor>();
   readonly #passes: GraphPasses;
   readonly #gradients = new Map<string, Float32Array>();
@@ -114,15 +120,39 @@ export class TfjsExecutor implements Executor {
     await Promise.all(pending);
 
     this.#host.step(this.#gradients, step, learningRate);
-    if (settings.centerLossFactor !== 0)
-      updateCenters(this.#centers, prelogits, batch.labels, settings.centerLossAlfa);
+    // As in the original, centres follow the prelogits also where their loss has no weight.
+    updateCenters(this.#centers, prelogits, batch.labels, settings.centerLossAlfa);
+    countPrelogits(this.#prelogitsCounts, prelogits, settings.prelogitsHistMax ?? DEFAULT_PRELOGITS_MAXIMUM);
     this.#disposeDevice();
+    return this.#stepMetrics(crossEntropy, accuracy, regularization, norm, center);
+  }
+
+  async evaluateBatch(batch: LabelledBatch): Promise<StepMetrics> {
+    const { logits: logitsNode, prelogits: prelogitsNode } = this.#graph.outputs;
+    if (logitsNode === undefined) throw new Error('A graph without classes has no accuracy.');
+    const [logits, prelogits] = await this.#infer(batch, [logitsNode, prelogitsNode]);
+    const { settings } = this;
+    const { crossEntropy, accuracy } = softmaxCrossEntropy(logits!, batch.labels, this.#graph.classes);
+    const norm = prelogitsNorm(
+      prelogits!,
+      batch.count,
+      settings.prelogitsNormP,
+      settings.prelogitsNormLossFactor,
+    );
+    const center = centerLoss(prelogits!, batch.labels, this.#centers, settings.centerLossFactor);
+    return this.#stepMetrics(crossEntropy, accuracy, this.#host.regularization(), norm, center);
+  }
+
+  #stepMetrics(
+    crossEntropy: number,
+    accuracy: number,
+    regularization: number,
+    norm: number,
+    center: number,
+  ): StepMetrics {
+    const { prelogitsNormLossFactor, centerLossFactor } = this.settings;
     return {
-      totalLoss:
-        crossEntropy +
-        regularization +
-        settings.prelogitsNormLossFactor * norm +
-        settings.centerLossFactor * center,
+      totalLoss: crossEntropy + regularization + prelogitsNormLossFactor * norm + centerLossFactor * center,
       crossEntropy,
       regularization,
       prelogitsNorm: norm,
@@ -131,14 +161,14 @@ export class TfjsExecutor implements Executor {
     };
   }
 
-  async evaluateBatch(batch: LabelledBatch): Promise<{ crossEntropy: number; accuracy: number }> {
-    const node = this.#graph.outputs.logits;
-    if (node === undefined) throw new Error('A graph without classes has no accuracy.');
-    return softmaxCrossEntropy(await this.#infer(batch, node), batch.labels, this.#graph.classes);
+  async takePrelogitsHistogram(): Promise<Float64Array> {
+    const counts = this.#prelogitsCounts.slice();
+    this.#prelogitsCounts.fill(0);
+    return counts;
   }
 
-  embed(batch: ImageBatch): Promise<Float32Array> {
-    return this.#infer(batch, this.#graph.outputs.embeddings);
+  async embed(batch: ImageBatch): Promise<Float32Array> {
+    return (await this.#infer(batch, [this.#graph.outputs.embeddings]))[0]!;
   }
 
   async readGradients(): Promise<NamedTensors> {
@@ -161,7 +191,7 @@ export class TfjsExecutor implements Executor {
 
   async readState(): Promise<NamedTensors> {
     const state = this.#host.readState();
-    if (this.settings.centerLossFactor !== 0)
+    if (this.#graph.classes > 0)
       state.set(CENTERS, {
         shape: [this.#graph.classes, this.#graph.embeddingSize],
         data: this.#centers.slice(),
@@ -186,11 +216,13 @@ export class TfjsExecutor implements Executor {
     return tf.tensor4d(values, [batch.count, imageSize, imageSize, 3]);
   }
 
-  async #infer(batch: ImageBatch, node: string): Promise<Float32Array> {
+  async #infer(batch: ImageBatch, nodes: readonly string[]): Promise<Float32Array[]> {
     const image = this.#imageTensor(batch);
-    const { outputs } = this.#passes.forward(image, undefined, new Set([node]));
+    const { outputs } = this.#passes.forward(image, undefined, new Set(nodes));
     image.dispose();
-    const values = (await outputs.get(node)!.data()) as Float32Array;
+    const values = await Promise.all(
+      nodes.map(async (node) => (await outputs.get(node)!.data()) as Float32Array),
+    );
     for (const tensor of outputs.values()) tensor.dispose();
     return values;
   }

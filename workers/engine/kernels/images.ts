@@ -32,7 +32,7 @@ export function encodeTransforms({ count, transforms }: ImageBatch): Int32Array<
 
 /**
  * Raw pixels 0 … 255 as floats, or, with the fixed standardisation, (p − 127.5)/128.
- * @param output RGB, its fourth channel (if the stride has one) is left at zero
+ * @param output RGB; a fourth channel that its stride has room for is not written
  */
 export function cropImages(
   name: string,

@@ -2,13 +2,25 @@
  * A kernel: WGSL with its bindings and numbers, as data. Kernels are written against views; the builder binds each memory once
  * (WebGPU refuses a buffer range that is bound twice and written), and makes the functions `load_<name>(row, group)`
  * and `store_<name>(row, group, value)`, which move channels 4·group … 4·group + 3 of a row. Channels that the view
- * has not read as 0 and are not written.
+ * has not read as 0 and are not written. Values are float32 in every kernel; a memory of float16 is converted where it
+ * is loaded and stored, so that there is one kernel for both.
  *
  * Numbers that do not shape the code (sizes, strides, factors) stand in the WGSL as marks. A shader is made with the
  * numbers written into it, which is what a graphics processor's compiler wants, or with the numbers read from a
  * uniform, so that many kernels share one pipeline, which is what adapters need that take half a second to compile one.
  */
-import { isVectorAligned, type BufferName, type Memory, type TensorView } from '../tensor_view.ts';
+import {
+  elementTypeOf,
+  isVectorAligned,
+  type BufferName,
+  type ElementType,
+  type Memory,
+  type TensorView,
+} from '../tensor_view.ts';
+
+/** What a memory is an array of, by what it holds. */
+const SCALARS: Readonly<Record<ElementType, string>> = { float32: 'f32', float16: 'f16' };
+const VECTORS: Readonly<Record<ElementType, string>> = { float32: 'vec4f', float16: 'vec4h' };
 
 /** The largest number of workgroups along one axis that every WebGPU device takes. */
 export const MAXIMUM_WORKGROUPS = 65535;
@@ -134,7 +146,13 @@ export class KernelBuilder {
       const variable = `memory_${views[0]!.name}`;
       const vectors = views.every(({ view }) => isVectorAligned(view));
       const writes = views.some((named) => named.writes);
-      declare(variable, views[0]!.view.memory, vectors ? 'vec4f' : 'f32', writes ? 'write' : 'read');
+      const { memory } = views[0]!.view;
+      declare(
+        variable,
+        memory,
+        (vectors ? VECTORS : SCALARS)[elementTypeOf(memory)],
+        writes ? 'write' : 'read',
+      );
       for (const named of views) declarations.push(accessors(this, named, variable, vectors));
     }
     for (const { name, memory, type, access } of this.#memories) declare(name, memory, type, access);
@@ -171,12 +189,15 @@ function accessors(
   variable: string,
   vectors: boolean,
 ): string {
-  const { channels, channelOffset, channelStride } = view;
+  const { channels, channelOffset, channelStride, memory } = view;
+  const isHalf = elementTypeOf(memory) === 'float16';
+  const loaded = (value: string, type: 'f32' | 'vec4f'): string => (isHalf ? `${type}(${value})` : value);
+  const stored = (value: string, type: 'f16' | 'vec4h'): string => (isHalf ? `${type}(${value})` : value);
   if (vectors) {
     const index = `row * ${builder.u(channelStride / 4)} + ${builder.u(channelOffset / 4)} + group`;
-    const load = `fn load_${name}(row: u32, group: u32) -> vec4f { return ${variable}[${index}]; }`;
+    const load = `fn load_${name}(row: u32, group: u32) -> vec4f { return ${loaded(`${variable}[${index}]`, 'vec4f')}; }`;
     return writes
-      ? `${load}\nfn store_${name}(row: u32, group: u32, value: vec4f) { ${variable}[${index}] = value; }`
+      ? `${load}\nfn store_${name}(row: u32, group: u32, value: vec4f) { ${variable}[${index}] = ${stored('value', 'vec4h')}; }`
       : load;
   }
   const at = `let at = row * ${builder.u(channelStride)} + ${builder.u(channelOffset)} + 4u * group;`;
@@ -186,7 +207,7 @@ function accessors(
   const load = `fn load_${name}(row: u32, group: u32) -> vec4f {
   ${at}
   let channel = vec4u(4u * group) + vec4u(0, 1, 2, 3);
-  let values = vec4f(${lanes.map((lane) => `${variable}[at + ${lane}u]`).join(', ')});
+  let values = vec4f(${lanes.map((lane) => loaded(`${variable}[at + ${lane}u]`, 'f32')).join(', ')});
   return select(vec4f(0), values, channel < vec4u(${count}));
 }`;
   if (!writes) return load;
@@ -194,7 +215,7 @@ function accessors(
 fn store_${name}(row: u32, group: u32, value: vec4f) {
   ${at}
   for (var lane = 0u; lane < 4u; lane++) {
-    if (4u * group + lane < ${count}) { ${variable}[at + lane] = value[lane]; }
+    if (4u * group + lane < ${count}) { ${variable}[at + lane] = ${stored('value[lane]', 'f16')}; }
   }
 }`;
 }
@@ -228,7 +249,7 @@ export function shaderOf(kernel: Kernel, { groups, numbers, hasBase }: ShaderOpt
   if (hasBase) uniforms.push(`@group(0) @binding(${binding}) var<uniform> group_base: vec4u;`);
   const all = [...kernel.numbers, ...gridNumbers(kernel, x)];
   const [row, count] = [`@${all.length - 2}@`, `@${all.length - 1}@`];
-  const text = `${uniforms.join('\n')}
+  const text = `${usesHalfPrecision(kernel) ? 'enable f16;\n' : ''}${uniforms.join('\n')}
 ${kernel.declarations}
 @compute @workgroup_size(${kernel.workgroupSize})
 fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -244,6 +265,11 @@ ${kernel.body}
     const word = `numbers[${Math.floor(index / 4)}][${index % 4}]`;
     return type === 'u32' ? word : `bitcast<${type}>(${word})`;
   });
+}
+
+/** Whether a kernel needs the device's feature `shader-f16`. */
+export function usesHalfPrecision({ bindings }: Kernel): boolean {
+  return bindings.some(({ memory }) => elementTypeOf(memory) === 'float16');
 }
 
 /** What a grid of two axes needs to know, after the kernel's own numbers. */

@@ -5,6 +5,7 @@
 import { matrixView, rowsOf, type BufferRegion, type Memory, type TensorView } from '../tensor_view.ts';
 import { STEP_STRUCT } from '../step_values.ts';
 import { KernelBuilder, float, type Kernel } from './kernel.ts';
+import { scaledByLoss } from './loss_scale.ts';
 import { combineLanes, rowThreads, type Cooperation } from './reductions.ts';
 
 /** Columns of the rows' results. */
@@ -22,11 +23,16 @@ export const METRIC_FLOATS = 8;
 /**
  * Softmax cross entropy of each row, and whether its largest logit is the label's (the first of equals).
  * @param results [rows, 4]: cross entropy and correctness are written to columns 0 and 1
+ * @param buffers with the loss scale, if the gradients are to be multiplied by it
  * @param gradient of the mean over the batch; left out for evaluation
  */
 export function crossEntropy(
   logits: TensorView,
-  buffers: { readonly labels: BufferRegion; readonly step: BufferRegion },
+  buffers: {
+    readonly labels: BufferRegion;
+    readonly step: BufferRegion;
+    readonly lossScale?: BufferRegion | undefined;
+  },
   results: Memory,
   gradient: TensorView | undefined,
   cooperation: Cooperation,
@@ -38,6 +44,7 @@ export function crossEntropy(
   builder.memory('results', results, 'f32', 'write');
   builder.view('logits', logits, 'read');
   if (gradient) builder.view('gradient', gradient, 'write');
+  const lossFactor = scaledByLoss(builder, buffers.lossScale);
   const rows = rowsOf(logits);
   const groups = Math.ceil(logits.channels / 4);
   const threads = rowThreads(builder, rows, cooperation);
@@ -83,7 +90,7 @@ export function crossEntropy(
     gradient
       ? loop(`let share = exp(values - best.x) / sum;
     let places = vec4u(4u * g) + vec4u(0, 1, 2, 3);
-    store_gradient(row, g, select(vec4f(0), (share - select(vec4f(0), vec4f(1), places == vec4u(label))) / f32(step.count), counts));`)
+    store_gradient(row, g, select(vec4f(0), (share - select(vec4f(0), vec4f(1), places == vec4u(label))) / f32(step.count)${lossFactor}, counts));`)
       : ''
   }`,
   });
@@ -97,7 +104,7 @@ export interface PrelogitsLosses {
 
 /**
  * ‖ |prelogits| + 1e−4 ‖_p and the mean squared distance to the label's centre of each row, to columns 2 and 3 of the
- * results, and the gradient of both losses (zero where both factors are).
+ * results, and the gradient of both losses (zero where both factors are) where one is wanted.
  * @param centers absent: centres of zero
  */
 export function prelogitsLosses(
@@ -106,9 +113,10 @@ export function prelogitsLosses(
     readonly labels: BufferRegion;
     readonly step: BufferRegion;
     readonly centers?: BufferRegion | undefined;
+    readonly lossScale?: BufferRegion | undefined;
   },
   results: Memory,
-  gradient: TensorView,
+  gradient: TensorView | undefined,
   { normFactor, normP, centerFactor }: PrelogitsLosses,
   cooperation: Cooperation,
 ): Kernel {
@@ -118,7 +126,8 @@ export function prelogitsLosses(
   builder.memory('step', buffers.step, 'Step', 'uniform');
   builder.memory('results', results, 'f32', 'write');
   builder.view('prelogits', prelogits, 'read');
-  builder.view('gradient', gradient, 'write');
+  if (gradient) builder.view('gradient', gradient, 'write');
+  const lossFactor = scaledByLoss(builder, buffers.lossScale);
   const size = prelogits.channels;
   if (buffers.centers)
     builder.view(
@@ -166,10 +175,14 @@ export function prelogitsLosses(
     results[row * ${ROW_RESULTS}u + 2u] = select(0.0, norm, counts);
     results[row * ${ROW_RESULTS}u + 3u] = select(0.0, sums.y * ${float(1 / size)}, counts);
   }
-  let norm_slope = ${float(normFactor)} / f32(step.count)${normP === 1 ? '' : ` * pow(norm, ${float(1 - normP)})`};
+  ${
+    gradient
+      ? `let norm_slope = ${float(normFactor)} / f32(step.count)${normP === 1 ? '' : ` * pow(norm, ${float(1 - normP)})`};
   let center_slope = ${float((2 * centerFactor) / size)} / f32(step.count);
   ${loop(`let slope = norm_slope * ${power(normP - 1)} * sign(value) + center_slope * difference;
-    store_gradient(row, g, select(vec4f(0), slope, counts));`)}`,
+    store_gradient(row, g, select(vec4f(0), slope${lossFactor}, counts));`)}`
+      : ''
+  }`,
   });
 }
 

@@ -8,6 +8,7 @@ import type { OptimizerName } from '../../training/options.ts';
 import type { BufferName, BufferRegion, Memory } from '../tensor_view.ts';
 import { STEP_STRUCT } from '../step_values.ts';
 import { KernelBuilder, float, type Kernel } from './kernel.ts';
+import { declareLossScale } from './loss_scale.ts';
 
 const WORKGROUP_SIZE = 64;
 
@@ -57,6 +58,8 @@ export interface OptimizerOptions {
   readonly hasMovingAverage: boolean;
   /** Parameters before this place in the flat buffer are decayed; a multiple of 4. */
   readonly regularizedFloats: number;
+  /** If the gradients are multiplied by it. They are divided by it here, in their buffer, too. */
+  readonly lossScale?: BufferRegion | undefined;
 }
 
 /** @param offset @param floats the range of the flat buffers, multiples of the storage alignment */
@@ -66,7 +69,7 @@ export function optimizerStep(
   floats: number,
   step: BufferRegion,
 ): Kernel {
-  const { optimizer, slots, weightDecay, hasMovingAverage, regularizedFloats } = options;
+  const { optimizer, slots, weightDecay, hasMovingAverage, regularizedFloats, lossScale } = options;
   const region = (buffer: BufferName): BufferRegion => ({ kind: 'region', buffer, offset, floats });
   const builder = new KernelBuilder();
   builder.declare(STEP_STRUCT);
@@ -76,6 +79,11 @@ export function optimizerStep(
   if (slots > 0) builder.memory('slot_0', region('slot_0'), 'vec4f', 'write');
   if (slots > 1) builder.memory('slot_1', region('slot_1'), 'vec4f', 'write');
   if (hasMovingAverage) builder.memory('moving_average', region('moving_average'), 'vec4f', 'write');
+  const unscale = lossScale
+    ? `${declareLossScale(builder, lossScale)}
+  g /= loss_factor;
+  gradients[index] = g;`
+    : '';
   const vectors = floats / 4;
   const decayed = Math.min(Math.max((regularizedFloats - offset) / 4, 0), vectors);
   return builder.build({
@@ -88,7 +96,7 @@ export function optimizerStep(
   if (index >= ${vectors}u) { return; }
   var value = parameters[index];
   var g = gradients[index];
-  ${
+  ${unscale}${
     weightDecay === 0 || decayed === 0
       ? ''
       : `if (index < ${decayed}u) {
@@ -96,7 +104,7 @@ export function optimizerStep(
     gradients[index] = g;
   }`
   }
-  ${update(optimizer)}
+  ${lossScale ? 'if (is_skipped) { return; }' : ''}${update(optimizer)}
   parameters[index] = value;
   ${hasMovingAverage ? 'moving_average[index] -= step.average_rate * (moving_average[index] - value);' : ''}`,
   });
