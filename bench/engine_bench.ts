@@ -17,6 +17,8 @@ import { buildModel } from '../workers/graph/models/index.ts';
 import { hashedPixels } from '../workers/graph/hashed_tensors.ts';
 import { centredTransforms } from '../workers/training/augmentation.ts';
 import type { ExecutorSettings, LabelledBatch } from '../workers/training/executor.ts';
+import { profileTraining, type EngineProfile, type ProfileUnavailable } from './engine_profile.ts';
+import type { Precision } from '../workers/training/options.ts';
 
 export interface EngineBenchOptions {
   readonly batch: number;
@@ -28,6 +30,10 @@ export interface EngineBenchOptions {
   readonly steps: number;
   /** Whether kernels are chosen by measurement first. */
   readonly tune: boolean;
+  /** How activations are stored. */
+  readonly precision: Precision;
+  /** Whether the GPU's time is measured kernel by kernel. */
+  readonly profile: boolean;
 }
 
 export const DEFAULT_ENGINE_BENCH: EngineBenchOptions = {
@@ -38,6 +44,8 @@ export const DEFAULT_ENGINE_BENCH: EngineBenchOptions = {
   embeddingSize: 512,
   steps: 3,
   tune: false,
+  precision: 'float32',
+  profile: false,
 };
 
 export interface ConvolutionFigure {
@@ -54,6 +62,7 @@ export interface ConvolutionFigure {
 export interface EngineBenchReport {
   readonly adapter: string;
   readonly isSoftware: boolean;
+  readonly precision: Precision;
   readonly batch: number;
   readonly imageSize: number;
   readonly peakGflops: number;
@@ -67,6 +76,7 @@ export interface EngineBenchReport {
   readonly javascriptMsPerStep: number;
   readonly plannedBytes: number;
   readonly convolutions: readonly ConvolutionFigure[];
+  readonly profile?: EngineProfile | ProfileUnavailable | undefined;
 }
 
 export function benchSettings(options: EngineBenchOptions): ExecutorSettings {
@@ -83,6 +93,7 @@ export function benchSettings(options: EngineBenchOptions): ExecutorSettings {
     centerLossAlfa: 0.95,
     optimizer: 'ADAM',
     movingAverageDecay: 0.9999,
+    precision: options.precision,
     seed: 1,
   };
 }
@@ -150,7 +161,7 @@ async function measureConvolutions(
   const variants = defaultVariants(device.traits);
   const figures: ConvolutionFigure[] = [];
   for (const group of hottestConvolutions(executor.run.plan.lowering.uses, 10)) {
-    const { shape } = group[0]!;
+    const { shape, elementType } = group[0]!;
     for (const operation of ['forward', 'input_gradient', 'filter_gradient'] as const) {
       const variant =
         operation === 'filter_gradient'
@@ -158,7 +169,7 @@ async function measureConvolutions(
           : variants.convolution(operation, shape);
       const milliseconds = await measureKernels(
         device,
-        convolutionKernels(operation, shape, variant).kernels,
+        convolutionKernels(operation, shape, variant, elementType).kernels,
       );
       const gflops = operationsOf(shape) / milliseconds / 1e6;
       figures.push({
@@ -215,6 +226,7 @@ export async function benchEngine(
     return {
       adapter: device.name,
       isSoftware: device.traits.isSoftware,
+      precision: options.precision,
       batch: options.batch,
       imageSize: options.imageSize,
       peakGflops,
@@ -228,6 +240,7 @@ export async function benchEngine(
       javascriptMsPerStep,
       plannedBytes: executor.run.plan.bytes,
       convolutions: await measureConvolutions(executor, peakGflops, onMessage),
+      profile: options.profile ? await profileTraining(executor, settings.graph) : undefined,
     };
   } finally {
     executor.dispose();
@@ -254,6 +267,6 @@ async function timeOf(work: () => Promise<void>, repetitions: number): Promise<n
 /** Milliseconds that encoding and submitting a training step takes the processor; the GPU may still be busy after it. */
 function timeEncoding(executor: EngineExecutor): number {
   const startedAt = performance.now();
-  submitDispatches(executor.device, executor.run.program('training'));
+  submitDispatches(executor.device, executor.run.program('training'), 'training step');
   return performance.now() - startedAt;
 }

@@ -1,6 +1,10 @@
 /** The benchmarks by their names, as `npm run bench -- <name> [flags]` runs them. */
 import { parseArgs } from 'node:util';
+import { alignBenchmark } from './align_command.ts';
+import { dataBenchmark } from './data_command.ts';
+import { embedBenchmark } from './embed_command.ts';
 import { engineBenchmark } from './engine_command.ts';
+import { precisionBenchmark } from './precision_command.ts';
 
 export interface BenchmarkContext {
   /** Values of the flags that the benchmark declares. */
@@ -24,11 +28,19 @@ export interface Benchmark {
 /** Adding a benchmark is adding a line here. */
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   engine: engineBenchmark,
+  embed: embedBenchmark,
+  precision: precisionBenchmark,
+  data: dataBenchmark,
+  align: alignBenchmark,
 };
 const DEFAULT_BENCHMARK = 'engine';
 
 function usage(): string {
-  const lines = ['Usage: npm run bench -- [benchmark] [--json] [flags]', ''];
+  const lines = [
+    'Usage: npm run bench -- [benchmark] [--json] [flags]',
+    'One line of JSON and nothing else: npm run --silent bench -- [benchmark] --json > report.json',
+    '',
+  ];
   for (const [name, { description, flags }] of Object.entries(BENCHMARKS)) {
     lines.push(`${name}  ${description}`);
     for (const [flag, { help }] of Object.entries(flags)) lines.push(`    --${flag}  ${help}`);
@@ -60,11 +72,14 @@ export async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   try {
+    // Standard output is the report's alone, whatever a library has to say.
+    if (values.json) console.log = console.error;
     const { report, lines } = await benchmark.run({
       flags: values,
       onMessage: (message) => process.stderr.write(`${message}\n`),
     });
-    console.log(values.json ? JSON.stringify(report) : lines.join('\n'));
+    const text = values.json ? JSON.stringify(report) : lines.join('\n');
+    await new Promise((resolve) => process.stdout.write(`${text}\n`, resolve));
     return 0;
   } catch (error) {
     console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);

@@ -8,7 +8,8 @@ export async function runInNode(
   stock: boolean,
   onMessage: (message: string) => void,
 ): Promise<EngineComparison> {
-  await installWebGpu();
+  // Timestamps in nanoseconds instead of larger steps.
+  await installWebGpu(['disable-dawn-features=timestamp_quantization']);
   const { runEngineBench } = await import('./run_engine_bench.ts');
   return runEngineBench(options, stock, onMessage);
 }

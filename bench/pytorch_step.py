@@ -1,10 +1,18 @@
 """Times the training step of Inception-ResNet-v1 in PyTorch on the same GPU, to hold the engine against.
 
-Eager mode, float32: with TF32 off and on, and with channels_last on top of each. Prints one line of JSON;
-exit code 3 where PyTorch or a GPU is missing.
+Eager mode, float32: with TF32 off and on, and with channels_last on top of each. Prints one line of JSON. Modes that a
+device has not are null, with the reason under "skipped". Exit code 3 where PyTorch or the device is missing.
+
+    python3 bench/pytorch_step.py --batch 90 --image_size 160
+    python3 bench/pytorch_step.py --device cpu --batch 2 --image_size 80 --steps 1   # for a try without a GPU
+    python3 bench/pytorch_step.py --check fixture.json   # is it the same network? exit code 1 if not
+
+--check computes, on the CPU, what a conformance fixture holds (see docs/formats.md): embeddings, losses, gradients and
+moving statistics of hash-defined parameters and images.
 """
 import argparse
 import json
+import math
 import sys
 import time
 
@@ -94,52 +102,221 @@ class InceptionResnetV1(nn.Module):
         return prelogits, self.logits(prelogits)
 
 
+def total_loss(model, images, labels):
+    """Mean cross entropy, the regularisation of every weight but biases and betas, the prelogits norm (p = 1)."""
+    prelogits, logits = model(images)
+    weights = [parameter for parameter in model.parameters() if parameter.dim() > 1]
+    cross_entropy = functional.cross_entropy(logits, labels)
+    regularization = 2.5e-4 * sum(weight.square().sum() for weight in weights)
+    prelogits_norm = (prelogits.abs() + 1e-4).sum(1).mean()
+    return cross_entropy + regularization + 5e-4 * prelogits_norm, cross_entropy, regularization, prelogits_norm
+
+
+def trainable(model):
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
 def time_step(arguments, tf32, channels_last):
-    torch.backends.cuda.matmul.allow_tf32 = tf32
-    torch.backends.cudnn.allow_tf32 = tf32
-    torch.backends.cudnn.benchmark = True
+    """Milliseconds of one step."""
+    on_gpu = arguments.device == "cuda"
+    if on_gpu:
+        torch.backends.cuda.matmul.allow_tf32 = tf32
+        torch.backends.cudnn.allow_tf32 = tf32
+        torch.backends.cudnn.benchmark = True
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    model = InceptionResnetV1(512, arguments.classes).cuda().to(memory_format=layout).train()
-    weights = [parameter for name, parameter in model.named_parameters() if parameter.dim() > 1]
-    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 0.01, eps=0.1)
+    model = InceptionResnetV1(512, arguments.classes).to(arguments.device).to(memory_format=layout).train()
+    optimizer = torch.optim.Adam(trainable(model), 0.01, eps=0.1)
     size = arguments.image_size
-    images = torch.randn(arguments.batch, 3, size, size, device="cuda").to(memory_format=layout)
-    labels = torch.arange(arguments.batch, device="cuda") % arguments.classes
+    images = torch.randn(arguments.batch, 3, size, size, device=arguments.device).to(memory_format=layout)
+    labels = torch.arange(arguments.batch, device=arguments.device) % arguments.classes
 
     def step():
         optimizer.zero_grad(set_to_none=True)
-        prelogits, logits = model(images)
-        regularization = 2.5e-4 * sum(weight.square().sum() for weight in weights)
-        norm = 5e-4 * (prelogits.abs() + 1e-4).sum(1).mean()
-        (functional.cross_entropy(logits, labels) + regularization + norm).backward()
+        total_loss(model, images, labels)[0].backward()
         optimizer.step()
 
-    for _ in range(5):
+    def wait():
+        if on_gpu:
+            torch.cuda.synchronize()
+
+    for _ in range(5 if on_gpu else 1):
         step()
-    torch.cuda.synchronize()
+    wait()
     started_at = time.perf_counter()
     for _ in range(arguments.steps):
         step()
-    torch.cuda.synchronize()
+    wait()
     return 1000 * (time.perf_counter() - started_at) / arguments.steps
 
 
+def measure(arguments):
+    figures, skipped = {}, {}
+    for tf32 in (False, True):
+        for channels_last in (False, True):
+            mode = f"{'tf32' if tf32 else 'fp32'}{'_channels_last' if channels_last else ''}_ms"
+            if tf32 and arguments.device == "cpu":
+                figures[mode], skipped[mode] = None, "TF32 is a mode of CUDA devices."
+            else:
+                figures[mode] = time_step(arguments, tf32, channels_last)
+    model = InceptionResnetV1(512, arguments.classes)
+    return {
+        "device": torch.cuda.get_device_name() if arguments.device == "cuda" else "cpu",
+        "torch": torch.__version__,
+        "batch": arguments.batch,
+        "image_size": arguments.image_size,
+        "parameters": sum(parameter.numel() for parameter in trainable(model)),
+        **figures,
+        **({"skipped": skipped} if skipped else {}),
+    }
+
+
+# Hash-defined tensors, as workers/graph/hashed_tensors.ts defines them.
+
+
+def hash_base(name, seed):
+    value = 0x811C9DC5
+    for byte in name.encode():
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value ^ (seed * 0x9E3779B9 & 0xFFFFFFFF)
+
+
+def hashed_uniform(name, seed, count):
+    """float64 in [0, 1), [count]"""
+    x = (torch.arange(count, dtype=torch.int64) + hash_base(name, seed)) & 0xFFFFFFFF
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        x = multiply32(x ^ (x >> shift), factor)
+    x = x ^ (x >> 16)
+    return (x >> 8).double() / 2**24
+
+
+def multiply32(values, factor):
+    """Modulo 2^32, in halves that no 64-bit product overflows."""
+    low, high = factor & 0xFFFF, factor >> 16
+    return (values * low + ((values * high & 0xFFFF) << 16)) & 0xFFFFFFFF
+
+
+def hashed_parameter(name, shape, seed):
+    u = hashed_uniform(name, seed, math.prod(shape))
+    kind = name.rsplit("/", 1)[1]
+    if kind == "weights":
+        values = (2 * u - 1) * math.sqrt(3 / math.prod(shape[:-1]))
+    else:
+        values = 0.5 + u if kind == "moving_variance" else (2 * u - 1) * 0.1
+    return values.float().reshape(shape)
+
+
+def hashed_images(batch, size, seed):
+    """The network's input, [batch, 3, size, size]"""
+    fine = (256 * hashed_uniform("images/fine", seed, batch * size * size * 3)).floor().reshape(batch, size, size, 3)
+    coarse = (256 * hashed_uniform("images/coarse", seed, batch * 25 * 3)).floor().reshape(batch, 5, 5, 3)
+    cell = 5 * torch.arange(size) // size
+    pixels = torch.div(3 * coarse[:, cell][:, :, cell] + fine, 4, rounding_mode="floor")
+    return ((pixels - 127.5) / 128).float().permute(0, 3, 1, 2).contiguous()
+
+
+def from_tensorflow(tensor):
+    """[height, width, in, out] → [out, in, height, width], [in, out] → [out, in]"""
+    return tensor.permute(3, 2, 0, 1) if tensor.dim() == 4 else tensor.t() if tensor.dim() == 2 else tensor
+
+
+def to_tensorflow(tensor):
+    return tensor.permute(2, 3, 1, 0) if tensor.dim() == 4 else tensor.t() if tensor.dim() == 2 else tensor
+
+
+def tensors_in_order(model):
+    """The model's tensors in the order of the graph's parameters: layer by layer, weights before their norm."""
+    for module in model.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            yield module.weight
+            if module.bias is not None:
+                yield module.bias
+        elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            yield from (module.bias, module.running_mean, module.running_var)
+
+
+def distance(found, digest):
+    """Of a tensor to a digest of the right one: the larger relative error of its length and its projection."""
+    values = to_tensorflow(found.detach()).double().flatten()
+    probe = 2 * hashed_uniform(f"probe/{digest['name']}", digest["seed"], values.numel()) - 1
+    length = max(abs(digest["l2"]), 1e-12)
+    return max(abs(values.norm().item() - length), abs((values * probe).sum().item() - digest["probe"])) / length
+
+
+def check(path):
+    """@returns the report; `agrees` says whether all of it is within the bounds"""
+    with open(path, encoding="utf8") as file:
+        fixture = json.load(file)
+    seed, parameters, train = fixture["seed"], fixture["parameters"], fixture["train"]
+    model = InceptionResnetV1(fixture["embedding_size"], fixture["classes"])
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 1 - fixture["keep_probability"]
+    tensors = dict(zip(parameters, tensors_in_order(model)))
+    same_count = len(list(tensors_in_order(model))) == len(parameters)
+    for name, tensor in tensors.items():
+        with torch.no_grad():
+            tensor.copy_(from_tensorflow(hashed_parameter(name, parameters[name]["shape"], seed)))
+    images = hashed_images(fixture["batch_size"], fixture["image_size"], seed)
+    labels = torch.tensor(fixture["labels"])
+
+    with torch.no_grad():
+        embeddings = functional.normalize(model.eval()(images)[0])
+    embedding_error = (embeddings - torch.tensor(fixture["eval"]["embeddings"])).abs().max().item()
+
+    loss, *losses = total_loss(model.train(), images, labels)
+    loss.backward()
+    expected = [train[name] for name in ("total_loss", "cross_entropy", "regularization", "prelogits_norm")]
+    loss_error = max(abs(found.item() - value) / value for found, value in zip((loss, *losses), expected))
+    gradient_errors = sorted(
+        distance(tensors[name].grad, {**digest, "name": name, "seed": seed})
+        for name, digest in train["gradients"].items()
+        # Zero by construction where a batch norm follows a bias.
+        if digest["l2"] > 1e-6
+    )
+    # These digests' probe is named by the layer.
+    moving_errors = [
+        distance(tensors[f"{layer}/BatchNorm/{kind}"], {**digest, "name": layer, "seed": seed})
+        for kind in ("moving_mean", "moving_variance")
+        for layer, digest in train[kind].items()
+    ]
+    report = {
+        "parameters": sum(parameter.numel() for parameter in trainable(model)),
+        "expected_parameters": sum(
+            math.prod(spec["shape"]) for spec in parameters.values() if spec["trainable"]
+        ),
+        "embedding_error": embedding_error,
+        "loss_error": loss_error,
+        "median_gradient_error": gradient_errors[len(gradient_errors) // 2],
+        "largest_moving_error": max(moving_errors),
+    }
+    report["agrees"] = (
+        same_count
+        and report["parameters"] == report["expected_parameters"]
+        and embedding_error < 1e-5
+        and loss_error < 1e-5
+        and report["median_gradient_error"] < 2e-3
+        and report["largest_moving_error"] < 1e-4
+    )
+    return report
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=90)
     parser.add_argument("--image_size", type=int, default=160)
     parser.add_argument("--classes", type=int, default=10)
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--check", metavar="FIXTURE")
     arguments = parser.parse_args()
-    if not torch.cuda.is_available():
-        print("PyTorch finds no GPU.", file=sys.stderr)
+    if arguments.check:
+        report = check(arguments.check)
+        print(json.dumps(report))
+        sys.exit(0 if report["agrees"] else 1)
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        print("PyTorch finds no GPU. --device cpu measures the processor.", file=sys.stderr)
         sys.exit(3)
-    figures = {
-        f"{'tf32' if tf32 else 'fp32'}{'_channels_last' if channels_last else ''}_ms": time_step(arguments, tf32, channels_last)
-        for tf32 in (False, True)
-        for channels_last in (False, True)
-    }
-    print(json.dumps({"device": torch.cuda.get_device_name(), "torch": torch.__version__, **figures}))
+    print(json.dumps(measure(arguments)))
 
 
 main()
