@@ -1,6 +1,8 @@
 /** classify: the original's classifier. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { compareNames } from '../../workers/dataset/classes.ts';
+import type { ClassPrediction } from '../../workers/protocol.ts';
 import { BACKEND_FLAG, chosenBackend, isSet, numberOf, textOf, type Command } from '../command.ts';
 import { CommandError, UsageError } from '../errors.ts';
 import { formatProgress } from '../format.ts';
@@ -56,6 +58,20 @@ export const classifyCommand: Command = {
       description: 'Number of images in a batch.',
     },
     {
+      name: 'image_size',
+      type: 'integer',
+      minimum: 75,
+      maximum: 1024,
+      description: 'Of the centre of each image, pixels. Default: what the model was trained with.',
+    },
+    {
+      name: 'confusion_matrix',
+      type: 'text',
+      placeholder: 'file',
+      description:
+        'For CLASSIFY: a CSV file to write, a row a person, a column what the images were taken for.',
+    },
+    {
       name: 'seed',
       type: 'integer',
       minimum: 0,
@@ -74,8 +90,12 @@ export const classifyCommand: Command = {
     const images = requireFolder(resolvePath(test ?? args.positionals[1]!));
     const model = requireModel(args.positionals[2]!);
     const classifierPath = resolvePath(args.positionals[3]!);
+    const matrix = mode === 'CLASSIFY' ? textOf(args, 'confusion_matrix') : undefined;
+    const matrixPath = matrix && resolvePath(matrix);
     if (mode === 'TRAIN') prepareOutputFolder(dirname(classifierPath));
     else requireFile(classifierPath);
+    if (matrixPath) prepareOutputFolder(dirname(matrixPath));
+    const { image_size: imageSize } = args.values;
     const session = await context.openSession();
     context.onInterrupt(() => session.train.cancelEvaluation());
     const summary = await session.train.classify(
@@ -92,6 +112,7 @@ export const classifyCommand: Command = {
           : undefined,
         seed: numberOf(args, 'seed'),
         batch_size: numberOf(args, 'batch_size'),
+        image_size: typeof imageSize === 'number' ? imageSize : undefined,
         backend: chosenBackend(args),
       },
       ({ done, total, imagesPerSecond: rate }) =>
@@ -123,6 +144,10 @@ export const classifyCommand: Command = {
       ),
     );
     output.line(`Accuracy: ${accuracy.toFixed(3)}`);
+    if (matrixPath) {
+      write(matrixPath, confusionTable(predictions));
+      output.line(`Saved confusion matrix to file "${basename(matrixPath)}"`);
+    }
     return {
       json: {
         mode,
@@ -136,6 +161,24 @@ export const classifyCommand: Command = {
     };
   },
 };
+
+/** Comma-separated values: a row an actual person, a column a predicted one. */
+export function confusionTable(predictions: readonly ClassPrediction[]): string {
+  const counts = new Map<string, number>();
+  const keyOf = (actual: string, predicted: string): string => JSON.stringify([actual, predicted]);
+  for (const { actual, predicted } of predictions) {
+    const key = keyOf(actual, predicted);
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  const sorted = (names: readonly string[]): string[] => [...new Set(names)].sort(compareNames);
+  const columns = sorted(predictions.map(({ predicted }) => predicted));
+  const quote = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const rows = sorted(predictions.map(({ actual }) => actual)).map((actual) => [
+    quote(actual),
+    ...columns.map((predicted) => counts.get(keyOf(actual, predicted)) ?? 0),
+  ]);
+  return [['', ...columns.map(quote)], ...rows].map((cells) => `${cells.join(',')}\r\n`).join('');
+}
 
 /** @throws CommandError */
 function write(path: string, text: string): void {

@@ -1,5 +1,5 @@
 /** compare: the original's compare. */
-import { BACKEND_FLAG, chosenBackend, numberOf, type Command } from '../command.ts';
+import { BACKEND_FLAG, chosenBackend, isSet, numberOf, type Command } from '../command.ts';
 import { openModel, requireModel } from '../model_path.ts';
 import { requireFile, resolvePath } from '../paths.ts';
 
@@ -24,6 +24,18 @@ export const compareCommand: Command = {
       description: 'Around the face, pixels of the photo, both sides together.',
     },
     {
+      name: 'image_size',
+      type: 'integer',
+      minimum: 75,
+      maximum: 1024,
+      description: 'Of the aligned faces. Default: what the model was trained with.',
+    },
+    {
+      name: 'all_faces',
+      type: 'flag',
+      description: 'Compare every face of a photo, not the main one alone.',
+    },
+    {
       name: 'gpu_memory_fraction',
       type: 'number',
       minimum: 0,
@@ -36,6 +48,7 @@ export const compareCommand: Command = {
   async run(context) {
     const { args, output } = context;
     const [modelPath, ...files] = args.positionals;
+    const { image_size: imageSize } = args.values;
     const model = requireModel(modelPath!);
     const photos = files.map((file) => ({ given: file, ...requireFile(resolvePath(file)) }));
     const session = await context.openSession();
@@ -47,14 +60,22 @@ export const compareCommand: Command = {
         path: name,
       })),
       margin: numberOf(args, 'margin'),
+      image_size: typeof imageSize === 'number' ? imageSize : undefined,
+      allFaces: isSet(args, 'all_faces'),
       backend: chosenBackend(args),
     });
     for (const { message } of result.failures) output.line(`Left out: ${message}`);
     const paths = result.images.map(({ index }) => photos[index]!.given);
-    for (const line of formatDistances(paths, result.distances)) output.line(line);
+    const titles = result.images.map(({ face, faceCount }, row) =>
+      isSet(args, 'all_faces') && faceCount > 1
+        ? `${paths[row]!} (face ${face} of ${faceCount})`
+        : paths[row]!,
+    );
+    for (const line of formatDistances(titles, result.distances)) output.line(line);
     return {
       json: {
         images: paths,
+        faces: result.images.map(({ face }) => face),
         distances: result.distances,
         failures: result.failures,
       },

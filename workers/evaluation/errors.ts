@@ -24,6 +24,18 @@ export class PairsNotWritableError extends Error {
   }
 }
 
+export class NoPairsFileError extends Error {
+  override name = 'NoPairsFileError';
+  /** @param found files that could be meant: none, or several */
+  constructor(folder: string, found: readonly string[]) {
+    super(
+      found.length === 0
+        ? `There is no pairs.txt directly in "${folder}". Choose the pairs file itself, or make pairs from the folder.`
+        : `"${folder}" has several pairs files: ${found.slice(0, 4).join(', ')}. Choose one of them.`,
+    );
+  }
+}
+
 export class NoPairsFoundError extends Error {
   override name = 'NoPairsFoundError';
   /** @param cause of the first skipped pair */

@@ -42,10 +42,23 @@ const FOLDS = 3;
 
 /** @param classes at least two, each with an image */
 export function trainLinearSvm(
+  data: LabelledEmbeddings,
+  classes: number,
+  options: SvmOptions = {},
+): LinearSvm {
+  const training = linearSvmTraining(data, classes, options);
+  for (;;) {
+    const step = training.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same, one class at a time: yields the share that is done. */
+export function* linearSvmTraining(
   { embeddings, dimension, labels }: LabelledEmbeddings,
   classes: number,
   { penalty = 1, seed = 666 }: SvmOptions = {},
-): LinearSvm {
+): Generator<number, LinearSvm> {
   const weights = new Float32Array(classes * dimension);
   const biases = new Float32Array(classes);
   const slopes = new Float32Array(classes);
@@ -65,6 +78,7 @@ export function trainLinearSvm(
     const sigmoid = fitSigmoid(unseen, signs);
     slopes[label] = sigmoid.slope;
     offsets[label] = sigmoid.offset;
+    yield (label + 1) / classes;
   }
   return { dimension, classes, weights, biases, slopes, offsets };
 }

@@ -39,18 +39,45 @@ export interface PairMetrics {
   /** The share of different people's pairs that is accepted there; near the target, on unseen pairs. */
   readonly far: number;
   readonly farTarget: number;
+  readonly valThresholdPerFold: number[];
   readonly auc: number;
   readonly eer: number;
   readonly roc: Roc;
+  readonly measured: MeasuredPairs;
+}
+
+/** What a measurement leaves: enough to measure VAL at another FAR, and to see each pair. */
+export interface MeasuredPairs {
+  /** Of each pair, with the mean of the other folds where the mean is subtracted. [pairs] */
+  readonly distances: Float64Array;
+  /** 1 for two photos of one person. [pairs] */
+  readonly same: Uint8Array;
+  /**
+   * Of the pairs of two people outside of each fold: how many each threshold of VAL_THRESHOLDS accepts.
+   * [folds, thresholds]
+   */
+  readonly falseAcceptsOutside: Int32Array;
+  /** How many there are outside of each fold. [folds] */
+  readonly differentOutside: Int32Array;
+}
+
+/** The validation rate at a false accept rate. NaN where there are no pairs of a kind. */
+export interface ValidationRate {
+  readonly val: number;
+  readonly valStd: number;
+  readonly far: number;
+  readonly farTarget: number;
+  readonly valThresholdPerFold: number[];
 }
 
 interface FoldMetrics {
   readonly accuracy: number;
   readonly bestThreshold: number;
-  /** NaN in a fold without pairs of one person; FAR likewise. */
-  readonly val: number;
-  readonly far: number;
   readonly curve: AcceptCurve;
+  /** Of the pairs outside of the fold, on VAL_THRESHOLDS. */
+  readonly outside: AcceptCurve;
+  /** Of the fold's own pairs. */
+  readonly distances: Float64Array;
 }
 
 /** @throws TooFewPairsError, EmbeddingsNotFiniteError */
@@ -64,25 +91,73 @@ export function measurePairs(pairs: EmbeddedPairs, options: MetricsOptions): Pai
       common ?? pairDistances(pairs, distanceMetric, meanOutsideFold(pairs, fold)),
       pairs.same,
       fold,
-      farTarget,
     ),
   );
+  const measured: MeasuredPairs = {
+    distances: joined(
+      Float64Array,
+      folds.map(({ distances }) => distances),
+    ),
+    same: Uint8Array.from({ length: pairs.same.length }, (_, pair) => (pairs.same[pair] ? 1 : 0)),
+    falseAcceptsOutside: joined(
+      Int32Array,
+      folds.map(({ outside }) => outside.falseAccepts),
+    ),
+    differentOutside: Int32Array.from(folds, ({ outside }) => outside.differentCount),
+  };
   const roc = meanRoc(folds.map(({ curve }) => curve));
   const accuracyPerFold = folds.map(({ accuracy }) => accuracy);
-  const vals = folds.map(({ val }) => val).filter(isMeasured);
-  const fars = folds.map(({ far }) => far).filter(isMeasured);
   return {
     accuracy: mean(accuracyPerFold),
     accuracyStd: deviation(accuracyPerFold),
     accuracyPerFold,
     bestThresholdPerFold: folds.map(({ bestThreshold }) => bestThreshold),
+    ...validationRate(measured, farTarget),
+    auc: areaUnderCurve(roc),
+    eer: equalErrorRate(roc),
+    roc,
+    measured,
+  };
+}
+
+/**
+ * The share of one person's pairs that is accepted when the threshold is such that, of two people's pairs outside of
+ * the fold, the share `farTarget` is accepted; and the share of two people's pairs that is accepted then in the fold.
+ */
+export function validationRate(measured: MeasuredPairs, farTarget: number): ValidationRate {
+  const { distances, same, falseAcceptsOutside, differentOutside } = measured;
+  const thresholds: number[] = [];
+  const vals: number[] = [];
+  const fars: number[] = [];
+  splitIntoFolds(distances.length, differentOutside.length).forEach(({ start, end }, fold) => {
+    const falseAccepts = falseAcceptsOutside.subarray(
+      fold * VAL_THRESHOLDS.count,
+      (fold + 1) * VAL_THRESHOLDS.count,
+    );
+    const threshold = thresholdAtFar(
+      { falseAccepts, differentCount: differentOutside[fold]! },
+      VAL_THRESHOLDS,
+      farTarget,
+    );
+    thresholds.push(threshold);
+    /** Of two people, and of one. */
+    const counts = [0, 0];
+    const accepted = [0, 0];
+    for (let pair = start; pair < end; pair++) {
+      const kind = same[pair]!;
+      counts[kind]!++;
+      if (distances[pair]! < threshold) accepted[kind]!++;
+    }
+    // A fold without pairs of a kind has no rate of it.
+    if (counts[1]! > 0) vals.push(accepted[1]! / counts[1]!);
+    if (counts[0]! > 0) fars.push(accepted[0]! / counts[0]!);
+  });
+  return {
     val: mean(vals),
     valStd: deviation(vals),
     far: mean(fars),
     farTarget,
-    auc: areaUnderCurve(roc),
-    eer: equalErrorRate(roc),
-    roc,
+    valThresholdPerFold: thresholds,
   };
 }
 
@@ -100,37 +175,20 @@ export function checkCounts(same: ArrayLike<number | boolean>, folds: number): v
     );
 }
 
-function measureFold(
-  distances: Float64Array,
-  same: ArrayLike<number | boolean>,
-  fold: Fold,
-  farTarget: number,
-): FoldMetrics {
+function measureFold(distances: Float64Array, same: ArrayLike<number | boolean>, fold: Fold): FoldMetrics {
   const everything = { start: 0, end: distances.length };
   const curve = acceptCurve(distances, same, fold, ACCURACY_THRESHOLDS);
   const training = withoutPart(acceptCurve(distances, same, everything, ACCURACY_THRESHOLDS), curve);
   const best = indexOfLargest(correctCounts(training));
-  const threshold = thresholdAtFar(
-    withoutPart(
-      acceptCurve(distances, same, everything, VAL_THRESHOLDS),
-      acceptCurve(distances, same, fold, VAL_THRESHOLDS),
-    ),
-    VAL_THRESHOLDS,
-    farTarget,
-  );
-  let trueAccepts = 0;
-  let falseAccepts = 0;
-  for (let pair = fold.start; pair < fold.end; pair++)
-    if (distances[pair]! < threshold) {
-      if (same[pair]) trueAccepts++;
-      else falseAccepts++;
-    }
   return {
     accuracy: correctCounts(curve)[best]! / (fold.end - fold.start),
     bestThreshold: ACCURACY_THRESHOLDS.at(best),
-    val: trueAccepts / curve.sameCount,
-    far: falseAccepts / curve.differentCount,
     curve,
+    outside: withoutPart(
+      acceptCurve(distances, same, everything, VAL_THRESHOLDS),
+      acceptCurve(distances, same, fold, VAL_THRESHOLDS),
+    ),
+    distances: distances.slice(fold.start, fold.end),
   };
 }
 
@@ -151,7 +209,7 @@ function indexOfLargest(values: Int32Array): number {
  * 0 if none reaches it.
  */
 export function thresholdAtFar(
-  { falseAccepts, differentCount }: AcceptCurve,
+  { falseAccepts, differentCount }: Pick<AcceptCurve, 'falseAccepts' | 'differentCount'>,
   grid: ThresholdGrid,
   target: number,
 ): number {
@@ -163,8 +221,17 @@ export function thresholdAtFar(
   return below + ((target - farBelow) * (above - below)) / (farReached - farBelow);
 }
 
-function isMeasured(value: number): boolean {
-  return !Number.isNaN(value);
+function joined<Numbers extends Float64Array | Int32Array>(
+  Kind: new (length: number) => Numbers,
+  parts: readonly Numbers[],
+): Numbers {
+  const whole = new Kind(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 function mean(values: readonly number[]): number {

@@ -1,0 +1,138 @@
+/** look: what a model finds suspicious in a dataset, and the table that filters it. */
+import { writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { LookReport } from '../../workers/protocol.ts';
+import { BACKEND_FLAG, chosenBackend, numberOf, textOf, type Command } from '../command.ts';
+import { CommandError } from '../errors.ts';
+import { formatProgress } from '../format.ts';
+import { openModel, requireModel } from '../model_path.ts';
+import { prepareOutputFolder } from '../output_folder.ts';
+import { requireFolder, resolvePath } from '../paths.ts';
+
+export const lookCommand: Command = {
+  name: 'look',
+  summary: 'Find photos that may be mislabelled, and people or pictures that are there twice.',
+  details:
+    'Distances are Euclidean, of embeddings of length 1: 0 is the same, 2 the opposite. The filter table holds each photo’s distance to its person’s centre, for train --filter_filename.',
+  positionals: [
+    {
+      name: 'model',
+      description: 'A model file, or the folder of a run or of an export: the newest model in it.',
+    },
+    { name: 'data_dir', description: 'The folder of aligned faces: a subfolder a person.' },
+  ],
+  flags: [
+    {
+      name: 'filter_filename',
+      aliases: ['data_file_name'],
+      type: 'text',
+      placeholder: 'file',
+      description: 'Write the filter table to this file.',
+    },
+    {
+      name: 'most',
+      type: 'integer',
+      minimum: 0,
+      default: 20,
+      description: 'Lines of each kind to print, the most suspicious first; --json holds all.',
+    },
+    {
+      name: 'batch_size',
+      aliases: ['image_batch'],
+      type: 'integer',
+      minimum: 1,
+      default: 90,
+      description: 'Number of images in a batch.',
+    },
+    BACKEND_FLAG,
+  ],
+  example: 'look ~/models/facenet/20260101-120000 ~/datasets/my_182 --filter_filename distances.tsv',
+  async run(context) {
+    const { args, output } = context;
+    const model = requireModel(args.positionals[0]!);
+    const images = requireFolder(resolvePath(args.positionals[1]!));
+    const tableName = textOf(args, 'filter_filename');
+    const tablePath = tableName === undefined ? undefined : resolvePath(tableName);
+    if (tablePath !== undefined) prepareOutputFolder(dirname(tablePath));
+    const session = await context.openSession();
+    context.onInterrupt(() => session.look.cancel());
+    const report = await session.look.report(
+      {
+        model: openModel(session, model),
+        data: [session.openFolder(images)],
+        batch_size: numberOf(args, 'batch_size'),
+        backend: chosenBackend(args),
+      },
+      ({ done, total, imagesPerSecond: rate }) =>
+        output.progress(
+          formatProgress('Embedded', 'images', { done, total, rate, secondsLeft: (total - done) / rate }),
+          done === total,
+        ),
+    );
+    for (const line of formatReport(report, numberOf(args, 'most'))) output.line(line);
+    if (tablePath !== undefined) {
+      write(tablePath, report.table);
+      output.line(`Wrote the distances of ${report.imageCount} images to ${tablePath}`);
+    }
+    return {
+      json: {
+        classes: report.classCount,
+        images: report.imageCount,
+        failures: report.failures,
+        filter_filename: tablePath,
+        suspects: report.findings?.suspects,
+        near_identities: report.findings?.identities,
+        near_copies: report.findings?.copies,
+      },
+    };
+  },
+};
+
+/** @param most lines of each kind */
+export function formatReport(
+  { classCount, imageCount, failures, findings }: LookReport,
+  most: number,
+): string[] {
+  const lines = [
+    ...failures.map((failure) => `Left out: ${failure}`),
+    `Number of classes: ${classCount}`,
+    `Number of images: ${imageCount}`,
+  ];
+  if (!findings)
+    return [
+      ...lines,
+      'There are too many images to compare them all; the filter table holds their distances.',
+    ];
+  const list = <Item>(title: string, items: readonly Item[], line: (item: Item) => string): string[] => [
+    `${title}: ${items.length}`,
+    ...items.slice(0, most).map((item) => `  ${line(item)}`),
+    ...(items.length > most ? [`  … and ${items.length - most} more`] : []),
+  ];
+  const pair = ({ first, second, distance }: { first: string; second: string; distance: number }): string =>
+    `${distance.toFixed(3)}  ${first}  ${second}`;
+  return [
+    ...lines,
+    ...list(
+      'Images that may be mislabelled',
+      findings.suspects,
+      ({ path, distance, looksLike, otherDistance }) =>
+        looksLike === undefined || otherDistance === undefined
+          ? `${distance.toFixed(3)}  ${path}`
+          : `${distance.toFixed(3)}  ${path}  looks like ${looksLike} (${otherDistance.toFixed(3)})`,
+    ),
+    ...list('People who may be one person', findings.identities, pair),
+    ...list('Images that are nearly the same', findings.copies, pair),
+  ];
+}
+
+/** @throws CommandError */
+function write(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CommandError(`${path} cannot be written (${code ?? String(error)}). Choose another file.`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,141 @@
+/** Photos beside each other: the faces on them, and how far apart they are. */
+import { proxy } from 'comlink';
+import type { FaceFailure, FindFacesEvent, FoundFace } from '../../../workers/protocol.ts';
+import { saveBlob } from '../downloads.ts';
+import type { Problem } from '../errors.ts';
+import { identifyWorker } from '../workers.ts';
+import { distanceTable } from './distance_table.ts';
+import type { UseJob } from './job.svelte.ts';
+import type { UsedModel } from './used_model.svelte.ts';
+
+/** What suits many FaceNet models; an evaluation tells better. */
+export const USUAL_THRESHOLD = 1.1;
+/** More cells than of so many faces are hard to read, and slow. */
+export const MATRIX_FACES = 40;
+/** Around the face, pixels of the photo: as alignment for tests. */
+export const MARGIN_PX = 32;
+
+export interface MeasuredFaces {
+  readonly faces: readonly FoundFace[];
+  /** Euclidean, [faces, faces] */
+  readonly distances: Float64Array;
+}
+
+export class CompareState {
+  photos = $state.raw<readonly File[]>([]);
+  faces = $state.raw<readonly FoundFace[]>([]);
+  failures = $state.raw<readonly FaceFailure[]>([]);
+  /** The faces whose distances are known; more may have been found since. */
+  measured = $state.raw<MeasuredFaces | undefined>();
+  threshold = $state(USUAL_THRESHOLD);
+  /** Where the threshold comes from; empty: the person set it, or nobody did. */
+  thresholdSource = $state('');
+  problem = $state.raw<Problem | undefined>();
+  /** Photos that were looked at already, by the model with the key. */
+  #seen = $state(0);
+  #key = $state('');
+  readonly job: UseJob;
+  readonly #model: UsedModel;
+
+  constructor(job: UseJob, model: UsedModel) {
+    this.job = job;
+    this.#model = model;
+  }
+
+  /** Photos that the model has not looked at. */
+  get pendingCount(): number {
+    return this.photos.length - (this.#key === this.#model.key ? this.#seen : 0);
+  }
+
+  /** Adds photos, and looks at them at once where a model is chosen. */
+  async add(files: readonly File[]): Promise<void> {
+    if (files.length === 0) return;
+    this.photos = [...this.photos, ...files];
+    if (this.#model.key) await this.start();
+  }
+
+  async start(): Promise<void> {
+    if (this.job.isBusy) return;
+    this.problem = undefined;
+    this.problem = await this.job.run(async () => {
+      await this.#model.open();
+      if (this.#key !== this.#model.openedKey) await this.#forgetFaces();
+      this.#key = this.#model.openedKey;
+      const from = this.#seen;
+      const files = this.photos.slice(from);
+      if (files.length > 0) {
+        this.job.begin('Finding faces');
+        const onEvent = proxy((event: FindFacesEvent) => this.#receive(event, from));
+        await identifyWorker.call((api) =>
+          api.findFaces(
+            { photos: { kind: 'files', files }, areAligned: false, faces: 'all', margin: MARGIN_PX },
+            onEvent,
+          ),
+        );
+        this.#seen = from + files.length;
+      }
+      await this.#measure();
+    });
+    // Faces of a job that was stopped are those of photos that count as not looked at.
+    if (this.pendingCount > 0) await this.#forgetFaces();
+  }
+
+  #receive(event: FindFacesEvent, from: number): void {
+    const placed = <Item extends { readonly photoIndex: number }>(items: readonly Item[]): Item[] =>
+      items.map((item) => ({ ...item, photoIndex: from + item.photoIndex }));
+    if (event.kind === 'faces') this.faces = [...this.faces, ...placed(event.faces)];
+    else if (event.kind === 'failures') this.failures = [...this.failures, ...placed(event.failures)];
+    else this.job.report(event.done, event.total);
+  }
+
+  async #measure(): Promise<void> {
+    const { faces } = this;
+    const ids = faces.map(({ id }) => id);
+    const distances = await identifyWorker.call((api) => api.distances(ids));
+    this.measured = { faces, distances };
+  }
+
+  async removeFace(id: number): Promise<void> {
+    this.faces = this.faces.filter((face) => face.id !== id);
+    const { measured } = this;
+    const at = measured?.faces.findIndex((face) => face.id === id) ?? -1;
+    if (measured && at >= 0) {
+      const count = measured.faces.length;
+      this.measured = {
+        faces: measured.faces.toSpliced(at, 1),
+        distances: measured.distances.filter(
+          (_, cell) => Math.floor(cell / count) !== at && cell % count !== at,
+        ),
+      };
+    }
+    await identifyWorker.call((api) => api.forgetFaces([id]));
+  }
+
+  async #forgetFaces(): Promise<void> {
+    const ids = this.faces.map(({ id }) => id);
+    this.forgetAll();
+    if (ids.length > 0) await identifyWorker.call((api) => api.forgetFaces(ids));
+  }
+
+  /** The photos stay, to be looked at anew. */
+  forgetAll(): void {
+    this.faces = [];
+    this.failures = [];
+    this.measured = undefined;
+    this.#seen = 0;
+  }
+
+  async clear(): Promise<void> {
+    this.photos = [];
+    this.problem = undefined;
+    await this.#forgetFaces();
+  }
+
+  get table(): string {
+    return this.measured ? distanceTable(this.measured.faces, this.measured.distances) : '';
+  }
+
+  saveTable(): void {
+    saveBlob(new Blob([this.table], { type: 'text/csv' }), 'face-distances.csv');
+  }
+}

@@ -1,0 +1,26 @@
+/** Faces and their distances as a table for other programs. */
+import type { FoundFace } from '../../../workers/protocol.ts';
+
+/** `photo.jpg`, or `photo.jpg (face 2 of 3)` */
+export function faceName({ photo, number, faceCount }: FoundFace): string {
+  return faceCount > 1 ? `${photo} (face ${number} of ${faceCount})` : photo;
+}
+
+/**
+ * Comma-separated values (RFC 4180): a row and a column a face.
+ * @param distances [faces, faces]
+ */
+export function distanceTable(faces: readonly FoundFace[], distances: Float64Array): string {
+  const names = faces.map(faceName);
+  const rows = names.map((name, row) => [
+    quoted(name),
+    ...names.map((_, column) => distances[row * names.length + column]!.toFixed(4)),
+  ]);
+  return [['', ...names.map(quoted)], ...rows].map((cells) => `${cells.join(',')}\r\n`).join('');
+}
+
+/** A cell that a spreadsheet would take for a formula is made a text. */
+function quoted(text: string): string {
+  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}

@@ -1,0 +1,55 @@
+/** What the worker that recognises faces is doing: one thing at a time. */
+import { problemOf, type Problem } from '../errors.ts';
+import type { JobGuard } from '../job_guard.svelte.ts';
+import { identifyWorker, WorkerFailedError } from '../workers.ts';
+
+export class UseJob {
+  status = $state<'idle' | 'running' | 'stopping'>('idle');
+  /** What is happening, in a few words. */
+  title = $state('');
+  done = $state(0);
+  /** 0: not known. */
+  total = $state(0);
+  readonly isBusy = $derived(this.status !== 'idle');
+  readonly #guard: JobGuard;
+  readonly #onWorkerLost: () => void;
+
+  /** @param onWorkerLost called when the worker is gone, and with it what it held */
+  constructor(guard: JobGuard, onWorkerLost: () => void) {
+    this.#guard = guard;
+    this.#onWorkerLost = onWorkerLost;
+  }
+
+  /** @returns what went wrong; undefined also when it was stopped, or another job runs */
+  async run(work: () => Promise<void>): Promise<Problem | undefined> {
+    if (this.isBusy) return undefined;
+    this.status = 'running';
+    try {
+      await this.#guard.during('use', false, work);
+      return undefined;
+    } catch (error) {
+      if (error instanceof WorkerFailedError) this.#onWorkerLost();
+      // A stop ends the work with an error of its own.
+      return (this.status as string) === 'stopping' ? undefined : problemOf(error);
+    } finally {
+      this.status = 'idle';
+    }
+  }
+
+  /** The next part of the work. */
+  begin(title: string): void {
+    this.title = title;
+    this.report(0, 0);
+  }
+
+  report(done: number, total: number): void {
+    this.done = done;
+    this.total = total;
+  }
+
+  async stop(): Promise<void> {
+    if (this.status !== 'running') return;
+    this.status = 'stopping';
+    await identifyWorker.call((api) => api.cancel());
+  }
+}

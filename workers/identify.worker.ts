@@ -1,0 +1,228 @@
+/** Entry point: faces on photos as taken and in the camera's picture, compared and named; one model at a time. */
+import { expose } from 'comlink';
+import { euclideanDistance } from './evaluation/nearest.ts';
+import { recognize } from './evaluation/recognizer.ts';
+import {
+  decodeGallery,
+  encodeGallery,
+  GalleryFileError,
+  type GalleryContent,
+} from './formats/gallery_file.ts';
+import { COMPARE_DETECTION } from './jobs/compare_job.ts';
+import { chooseExecutor } from './jobs/executors.ts';
+import { FaceEmbedder, fingerprintOf } from './jobs/identify_embedder.ts';
+import { FaceStore, findFaces } from './jobs/identify_faces.ts';
+import {
+  buildClassifier,
+  identifyFaces,
+  learnPeople,
+  testRecognition,
+  type LearnedPeople,
+} from './jobs/identify_people.ts';
+import { listPhotos, locateFaces, readAlignedFaces } from './jobs/identify_photos.ts';
+import { drawPicture, frameImage } from './jobs/identify_pictures.ts';
+import { JobControl } from './jobs/job_control.ts';
+import { loadModel } from './models/load_model.ts';
+import { cropBox, cropFace } from './mtcnn/align.ts';
+import { FaceDetector } from './mtcnn/detector.ts';
+import type {
+  BackendName,
+  EnrolledPerson,
+  IdentifyWorkerApi,
+  KeptGallery,
+  OpenedGallery,
+  OpenedModel,
+} from './protocol.ts';
+import * as galleries from './storage/galleries.ts';
+
+/** The smallest face that is looked for in the camera's picture, as a share of its height. */
+const SMALLEST_FRAME_FACE = 1 / 8;
+
+interface ReadyModel {
+  readonly key: string;
+  readonly opened: OpenedModel;
+  readonly embedder: FaceEmbedder;
+}
+
+class NoModelError extends Error {
+  override name = 'NoModelError';
+  constructor() {
+    super('No model is loaded. Choose a model first.');
+  }
+}
+
+const store = new FaceStore();
+let ready: ReadyModel | undefined;
+let detector: Promise<FaceDetector> | undefined;
+let learned: LearnedPeople | undefined;
+let control = new JobControl();
+
+function openDetector(backend?: BackendName): Promise<FaceDetector> {
+  if (!detector) {
+    detector = FaceDetector.create(backend);
+    detector.catch(() => (detector = undefined));
+  }
+  return detector;
+}
+
+function requireModel(): ReadyModel {
+  if (!ready) throw new NoModelError();
+  return ready;
+}
+
+function addToStore({ modelName, fingerprint, faces }: GalleryContent): OpenedGallery {
+  return {
+    modelName,
+    fingerprint,
+    faces: faces.map(({ person, photo, picture, embedding }, photoIndex) =>
+      store.add(
+        { photo, photoIndex, person, number: 1, faceCount: 1, picture },
+        { embedding, modelName, fingerprint },
+      ),
+    ),
+  };
+}
+
+function contentOf(people: readonly EnrolledPerson[]): GalleryContent {
+  const faces = people.flatMap(({ name, faces: ids }) =>
+    store.all(ids).map(({ found, embedding }) => ({
+      person: name,
+      photo: found.photo,
+      picture: found.picture,
+      embedding,
+    })),
+  );
+  const first = store.all(people.flatMap(({ faces: ids }) => ids))[0];
+  if (!first) throw new GalleryFileError('nobody is enrolled');
+  return { modelName: first.modelName, fingerprint: first.fingerprint, faces };
+}
+
+async function closeModel(): Promise<void> {
+  const [embedder, openedDetector] = [ready?.embedder, detector];
+  ready = undefined;
+  detector = undefined;
+  await embedder?.dispose();
+  await openedDetector?.then(
+    (one) => one.dispose(),
+    () => undefined,
+  );
+}
+
+const api: IdentifyWorkerApi = {
+  async openModel({ model, key, backend }) {
+    if (ready?.key === key) return ready.opened;
+    const before = ready;
+    ready = undefined;
+    await before?.embedder.dispose();
+    const loaded = await loadModel(model);
+    const { create } = await chooseExecutor({ backend });
+    ready = {
+      key,
+      embedder: new FaceEmbedder(loaded, create),
+      opened: {
+        name: loaded.name,
+        fingerprint: fingerprintOf(loaded),
+        embeddingSize: loaded.graph.embeddingSize,
+        imageSize: loaded.imageSize,
+      },
+    };
+    return ready.opened;
+  },
+  closeModel,
+  async findFaces(request, onEvent) {
+    const { embedder, opened } = requireModel();
+    control = new JobControl();
+    const photos = await listPhotos(request.photos, control.signal);
+    const located = request.areAligned
+      ? readAlignedFaces(photos, opened.imageSize)
+      : locateFaces(photos, await openDetector(), request, opened.imageSize);
+    await findFaces(
+      located,
+      photos.length,
+      {
+        embed: (crops) => embedder.embed(crops),
+        draw: drawPicture,
+        modelName: opened.name,
+        fingerprint: opened.fingerprint,
+      },
+      store,
+      control,
+      onEvent,
+    );
+  },
+  forgetFaces: (ids) => store.forget(ids),
+  distances(ids) {
+    const faces = store.all(ids);
+    const result = new Float64Array(faces.length ** 2);
+    faces.forEach((a, row) =>
+      faces.forEach((b, column) => {
+        result[row * faces.length + column] = euclideanDistance(
+          a.embedding,
+          0,
+          b.embedding,
+          0,
+          a.embedding.length,
+        );
+      }),
+    );
+    return result;
+  },
+  async learn(people, settings, onProgress) {
+    control = new JobControl();
+    learned = await learnPeople(store, people, settings, ready?.opened.fingerprint, control, onProgress);
+    return learned.recognition;
+  },
+  identify: (ids) => (learned ? identifyFaces(learned, store.all(ids, learned.faces[0]?.fingerprint)) : []),
+  async identifyFrame(frame, margin) {
+    const { embedder, opened } = requireModel();
+    const image = frameImage(frame);
+    const { width, height } = image;
+    const minsize = Math.max(COMPARE_DETECTION.minsize, Math.round(height * SMALLEST_FRAME_FACE));
+    const { faces } = await (await openDetector()).detect(image, { ...COMPARE_DETECTION, minsize });
+    const cut = faces.flatMap(({ box }) => {
+      const crop = cropFace(image, cropBox(box, margin, width, height), opened.imageSize);
+      return crop ? [{ box, crop }] : [];
+    });
+    const embeddings = await embedder.embed(cut.map(({ crop }) => crop));
+    const people = learned?.faces[0]?.fingerprint === opened.fingerprint ? learned : undefined;
+    return cut.map(({ box }, index) => {
+      if (!people) return { box, person: undefined, distance: Infinity };
+      const { label, distance } = recognize(people.recognizer, embeddings[index]!);
+      return { box, person: label === undefined ? undefined : people.names[label], distance };
+    });
+  },
+  test(request, onProgress) {
+    control = new JobControl();
+    return testRecognition(store, request, control, onProgress);
+  },
+  async buildClassifier(people, seed) {
+    control = new JobControl();
+    const text = await buildClassifier(store, people, seed, control);
+    return new Blob([text], { type: 'application/json' });
+  },
+  buildGallery: (people, withPictures) => encodeGallery(contentOf(people), withPictures),
+  openGallery: async (file) => addToStore(await decodeGallery(file)),
+  async keepGallery(people, withPictures) {
+    const content = contentOf(people);
+    const file = await encodeGallery(content, withPictures);
+    const kept: KeptGallery = {
+      id: crypto.randomUUID(),
+      keptAt: Date.now(),
+      people: people.length,
+      faces: content.faces.length,
+      modelName: content.modelName,
+      fingerprint: content.fingerprint,
+      sizeBytes: file.size,
+    };
+    await galleries.keepGallery(kept, file);
+    return kept;
+  },
+  async openKeptGallery(id) {
+    const file = await galleries.readGallery(id);
+    if (!file) throw new GalleryFileError('it has been deleted');
+    return addToStore(await decodeGallery(file));
+  },
+  cancel: () => control.cancel(),
+};
+
+expose(api);

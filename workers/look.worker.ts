@@ -1,0 +1,71 @@
+/** Entry point: a dataset as a model sees it. */
+import { expose, transfer } from 'comlink';
+import { JobControl } from './jobs/job_control.ts';
+import { DEFAULT_NEIGHBOUR_MAP } from './jobs/look_map.ts';
+import { LookedAtPhotos } from './jobs/look_photos.ts';
+import type { BackendName, EmbeddedPhotos, LookFindings, LookWorkerApi, ModelReference } from './protocol.ts';
+
+export class NothingLookedAtError extends Error {
+  override name = 'NothingLookedAtError';
+  constructor() {
+    super('The embeddings of the photos are gone. Look at the dataset again.');
+  }
+}
+
+let control = new JobControl();
+let held: { photos: EmbeddedPhotos; lookedAt: LookedAtPhotos; findings?: LookFindings } | undefined;
+
+function requireHeld(): NonNullable<typeof held> {
+  if (!held) throw new NothingLookedAtError();
+  return held;
+}
+
+/** What runs networks is large; a worker that only holds embeddings does not load it. */
+async function prepare(model: ModelReference, backend: BackendName | undefined) {
+  const { loadModel } = await import('./models/load_model.ts');
+  const { chooseExecutor } = await import('./jobs/executors.ts');
+  const loaded = await loadModel(model);
+  return { loaded, create: (await chooseExecutor({ backend })).create };
+}
+
+const api: LookWorkerApi = {
+  async embed(request, onProgress) {
+    control = new JobControl();
+    const { embedPhotos } = await import('./jobs/look_embed.ts');
+    const { loaded, create } = await prepare(request.model, request.backend);
+    const photos = await embedPhotos(loaded, request, create, control, onProgress);
+    return transfer(photos, [photos.folders.buffer, photos.labels.buffer, photos.embeddings.buffer]);
+  },
+  async hold(photos) {
+    held = { photos, lookedAt: new LookedAtPhotos(photos) };
+  },
+  async map(isLeftOut, onShare) {
+    control = new JobControl();
+    return requireHeld().lookedAt.map(isLeftOut, control, onShare);
+  },
+  async mapByNeighbours(onProgress) {
+    control = new JobControl();
+    return requireHeld().lookedAt.mapByNeighbours(DEFAULT_NEIGHBOUR_MAP, control, onProgress);
+  },
+  async inspect(isLeftOut, onShare) {
+    control = new JobControl();
+    const now = requireHeld();
+    now.findings = await now.lookedAt.inspect(isLeftOut, control, onShare);
+    return now.findings;
+  },
+  async buildFilterTable() {
+    const { photos, findings } = requireHeld();
+    if (!findings) throw new NothingLookedAtError();
+    const { filterTable } = await import('./jobs/look_report.ts');
+    return new Blob([filterTable(photos, findings)], { type: 'text/tab-separated-values' });
+  },
+  async report(request, onProgress) {
+    control = new JobControl();
+    const { reportOnPhotos } = await import('./jobs/look_report.ts');
+    const { loaded, create } = await prepare(request.model, request.backend);
+    return reportOnPhotos(loaded, request, create, control, onProgress);
+  },
+  cancel: () => control.cancel(),
+};
+
+expose(api);
