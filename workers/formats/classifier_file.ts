@@ -1,6 +1,7 @@
 /** A trained classifier as JSON: names of the people, and the support vector machine's values in base64. */
 import * as v from 'valibot';
 import type { LinearSvm } from '../evaluation/linear_svm.ts';
+import { decodeBase64, encodeFloats } from './base64.ts';
 
 const FORMAT = 'facenet-webgpu-trainer classifier';
 const MAXIMUM_VALUES = 256 * 1024 * 1024;
@@ -73,24 +74,11 @@ export function decodeClassifier(text: string): Classifier {
   };
 }
 
-function encodeFloats(values: Float32Array): string {
-  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  let binary = '';
-  // Too many arguments at once would fill the stack.
-  for (let at = 0; at < bytes.length; at += 8192)
-    binary += String.fromCharCode(...bytes.subarray(at, at + 8192));
-  return btoa(binary);
-}
-
 function decodeFloats(text: string, length: number): Float32Array {
-  let binary: string;
-  try {
-    binary = atob(text);
-  } catch {
-    throw new ClassifierFileError('its values are no base64');
-  }
-  if (binary.length !== 4 * length) throw new ClassifierFileError('its values are not whole');
-  const values = new Float32Array(Uint8Array.from(binary, (char) => char.charCodeAt(0)).buffer);
+  const bytes = decodeBase64(text);
+  if (!bytes) throw new ClassifierFileError('its values are no base64');
+  if (bytes.length !== 4 * length) throw new ClassifierFileError('its values are not whole');
+  const values = new Float32Array(bytes.buffer);
   if (values.some((value) => !Number.isFinite(value)))
     throw new ClassifierFileError('some of its values are no numbers');
   return values;

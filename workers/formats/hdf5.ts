@@ -207,7 +207,7 @@ let isLibraryBroken = false;
 async function temporaryFile() {
   if (isLibraryBroken)
     throw new Hdf5Error(
-      'A damaged HDF5 file has stopped the HDF5 library. Reload the page, or run the command again, to go on.',
+      'A damaged HDF5 file has stopped the HDF5 library here. Reload the page, or run the command again, to go on.',
     );
   const library = await import('h5wasm');
   const module = await library.ready;

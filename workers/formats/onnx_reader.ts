@@ -1,4 +1,4 @@
-/** The weights of an ONNX file by name: its initializers. The nodes are not run here. */
+/** The weights of an ONNX file by name, its initializers, and its metadata. The nodes are not run here. */
 import { elementCount, type HostTensor } from '../graph/tensor.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
 import { FLOAT16_SUFFIX, ONNX_FLOAT, ONNX_FLOAT16 } from './onnx_model.ts';
@@ -36,6 +36,26 @@ export function readOnnxWeights(bytes: Uint8Array, file: string): Map<string, Ho
       }
     }
     return weights;
+  } catch (error) {
+    throw error instanceof ProtobufError ? new OnnxError(file, error.message) : error;
+  }
+}
+
+/** Texts that are no part of the computation: `metadata_props`. @throws OnnxError */
+export function readOnnxMetadata(bytes: Uint8Array, file: string): Map<string, string> {
+  try {
+    const texts = new Map<string, string>();
+    for (const field of protobufFields(bytes)) {
+      if (field.number !== 14) continue;
+      let key = '';
+      let value = '';
+      for (const part of protobufFields(bytesOfField(field))) {
+        if (part.number === 1) key = textOf(part);
+        else if (part.number === 2) value = textOf(part);
+      }
+      texts.set(key, value);
+    }
+    return texts;
   } catch (error) {
     throw error instanceof ProtobufError ? new OnnxError(file, error.message) : error;
   }

@@ -132,9 +132,17 @@ function explained(error: unknown, name: string): unknown {
   return error;
 }
 
+function isObjectPickle(entry: string): boolean {
+  return /^[^/]+\/data\.pkl$/.test(entry);
+}
+
+export function isPytorchArchive(zip: ZipFile): boolean {
+  return [...zip.entries.keys()].some(isObjectPickle);
+}
+
 async function openZip(blob: Blob, name: string): Promise<PytorchFile> {
   const zip = await ZipFile.open(blob, name);
-  const pickleName = [...zip.entries.keys()].find((entry) => /^[^/]+\/data\.pkl$/.test(entry));
+  const pickleName = [...zip.entries.keys()].find(isObjectPickle);
   if (pickleName === undefined) throw new PytorchFileError(name, 'it is a zip archive without a data.pkl');
   const prefix = pickleName.slice(0, -'data.pkl'.length);
   if (zip.entries.has(`${prefix}byteorder`)) {

@@ -1,17 +1,18 @@
 /**
  * stat.h5, the statistics that the original's train_softmax keeps of a run: float32 arrays by step, by epoch and by
- * validation, as long as the run was planned, zero where nothing was measured. Two of the original's arrays are not
- * there, since nothing here measures them: val_loss and prelogits_hist.
+ * validation, as long as the run was planned, zero where nothing was measured, and a histogram of |prelogits| an epoch.
  */
-import type { EvaluationSummary, StepRecord, ValidationRecord } from '../protocol.ts';
+import type { EvaluationSummary, PrelogitsHistogram, StepRecord, ValidationRecord } from '../protocol.ts';
 import type { TrainingOptions } from '../training/options.ts';
+import { PRELOGITS_BINS } from '../training/prelogits_histogram.ts';
 import { writeHdf5, type Hdf5Array } from './hdf5.ts';
 
 /** Longer plans are cut to what was done: 500 epochs of 1000 batches are an eighth of it. */
 const LONGEST_PLAN = 2 ** 22;
 
 const STEP_ARRAYS = ['loss', 'center_loss', 'reg_loss', 'xent_loss', 'prelogits_norm', 'accuracy'] as const;
-const VALIDATION_ARRAYS = ['val_xent_loss', 'val_accuracy'] as const;
+const VALIDATION_ARRAYS = ['val_loss', 'val_xent_loss', 'val_accuracy'] as const;
+const HISTOGRAM_ARRAY = 'prelogits_hist' as const;
 const EPOCH_ARRAYS = [
   'lfw_accuracy',
   'lfw_valrate',
@@ -21,7 +22,10 @@ const EPOCH_ARRAYS = [
   'time_evaluate',
 ] as const;
 type ArrayName =
-  (typeof STEP_ARRAYS)[number] | (typeof VALIDATION_ARRAYS)[number] | (typeof EPOCH_ARRAYS)[number];
+  | (typeof STEP_ARRAYS)[number]
+  | (typeof VALIDATION_ARRAYS)[number]
+  | (typeof EPOCH_ARRAYS)[number]
+  | typeof HISTOGRAM_ARRAY;
 
 type Plan = Pick<TrainingOptions, 'max_nrof_epochs' | 'epoch_size' | 'validate_every_n_epochs'>;
 
@@ -29,7 +33,9 @@ type Plan = Pick<TrainingOptions, 'max_nrof_epochs' | 'epoch_size' | 'validate_e
 export class RunStatistics {
   readonly #plan: Plan;
   readonly #arrays = new Map<ArrayName, GrowingArray>(
-    [...STEP_ARRAYS, ...VALIDATION_ARRAYS, ...EPOCH_ARRAYS].map((name) => [name, new GrowingArray()]),
+    [...STEP_ARRAYS, ...VALIDATION_ARRAYS, ...EPOCH_ARRAYS, HISTOGRAM_ARRAY].map(
+      (name): [ArrayName, GrowingArray] => [name, new GrowingArray()],
+    ),
   );
 
   constructor(plan: Plan) {
@@ -50,8 +56,9 @@ export class RunStatistics {
     this.#arrays.get('time_train')!.add(record.epoch - 1, record.stepMs / 1000);
   }
 
-  addValidation({ epoch, crossEntropy, accuracy, durationMs = 0 }: ValidationRecord): void {
+  addValidation({ epoch, totalLoss = 0, crossEntropy, accuracy, durationMs = 0 }: ValidationRecord): void {
     const index = Math.floor((epoch - 1) / this.#plan.validate_every_n_epochs);
+    this.#set('val_loss', index, totalLoss);
     this.#set('val_xent_loss', index, crossEntropy);
     this.#set('val_accuracy', index, accuracy);
     this.#set('time_validate', epoch - 1, durationMs / 1000);
@@ -61,6 +68,10 @@ export class RunStatistics {
     this.#set('lfw_accuracy', epoch - 1, accuracy);
     this.#set('lfw_valrate', epoch - 1, valRate);
     this.#set('time_evaluate', epoch - 1, durationMs / 1000);
+  }
+
+  addPrelogits({ epoch, counts }: PrelogitsHistogram): void {
+    counts.forEach((count, bin) => this.#set(HISTOGRAM_ARRAY, (epoch - 1) * PRELOGITS_BINS + bin, count));
   }
 
   /** By the original's names. */
@@ -75,7 +86,15 @@ export class RunStatistics {
       ...named(STEP_ARRAYS, epochs * epochSize),
       ...named(VALIDATION_ARRAYS, Math.ceil(epochs / every)),
       ...named(EPOCH_ARRAYS, epochs),
+      [HISTOGRAM_ARRAY, this.#histogram(epochs)],
     ]);
+  }
+
+  /** [epochs, bins] */
+  #histogram(epochs: number): Hdf5Array {
+    const planned = epochs * PRELOGITS_BINS <= LONGEST_PLAN ? epochs * PRELOGITS_BINS : 0;
+    const data = this.#arrays.get(HISTOGRAM_ARRAY)!.padded(planned);
+    return { data, shape: [data.length / PRELOGITS_BINS, PRELOGITS_BINS] };
   }
 
   /** The file as it is now. */

@@ -25,8 +25,14 @@ export function epochScalars(trainMs: number): Scalars {
   return { 'time/total': trainMs / 1000 };
 }
 
-export function validationScalars({ crossEntropy, accuracy, durationMs }: ValidationRecord): Scalars {
+export function validationScalars({
+  totalLoss,
+  crossEntropy,
+  accuracy,
+  durationMs,
+}: ValidationRecord): Scalars {
   return {
+    ...(totalLoss === undefined ? {} : { 'validation/total': totalLoss }),
     'validation/cross_entropy': crossEntropy,
     'validation/accuracy': accuracy,
     ...(durationMs === undefined ? {} : { 'time/validate': durationMs / 1000 }),

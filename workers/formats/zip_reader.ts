@@ -74,6 +74,18 @@ export class ZipFile {
     return this.#blob.slice(start, start + compressedBytes);
   }
 
+  /** An entry's content, without a copy where it is stored as it is. @throws ZipError as read does */
+  async open(name: string, limitBytes: number): Promise<Blob> {
+    const entry = this.entries.get(name);
+    if (
+      entry?.method === STORED &&
+      entry.compressedBytes === entry.sizeBytes &&
+      entry.sizeBytes <= limitBytes
+    )
+      return this.slice(entry);
+    return new Blob([await this.read(name, limitBytes)]);
+  }
+
   /**
    * An entry's content.
    * @param limitBytes more than this is refused, whatever the archive says

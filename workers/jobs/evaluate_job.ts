@@ -1,16 +1,26 @@
 /** Photos in pairs → embeddings → LFW's measures. Each photo is read and embedded once, and once more when mirrored. */
 import { readClasses, type ImageFile } from '../dataset/classes.ts';
 import { decodeImage } from '../dataset/decode.ts';
+import type { ReadableDirectory } from '../dataset/directory.ts';
 import { PermissionLostError } from '../dataset/errors.ts';
 import type { RgbImage } from '../dataset/image.ts';
 import { openDirectories } from '../dataset/open.ts';
-import { NoPairsFoundError } from '../evaluation/errors.ts';
+import { NoPairsFileError, NoPairsFoundError } from '../evaluation/errors.ts';
+import { distanceHistogram } from '../evaluation/histogram.ts';
 import { generatePairs, mostPairsPerFold } from '../evaluation/generate_pairs.ts';
-import { checkCounts, measurePairs } from '../evaluation/metrics.ts';
+import { checkCounts, DEFAULT_FAR_TARGET, measurePairs } from '../evaluation/metrics.ts';
 import { resolvePairs, type ImagePair, type ImagePairs } from '../evaluation/pairs.ts';
 import { parsePairsFile } from '../evaluation/pairs_file.ts';
+import { worstPairs, type WrongPair } from '../evaluation/worst_pairs.ts';
 import type { LoadedModel } from '../models/loaded_model.ts';
-import type { EvaluationOptions, EvaluationProgress, EvaluationResult, PairsSource } from '../protocol.ts';
+import type {
+  EvaluationOptions,
+  EvaluationProgress,
+  EvaluationResult,
+  PairsSource,
+  WrongImagePair,
+} from '../protocol.ts';
+import { crc32 } from '../storage/crc32.ts';
 import { centredTransforms } from '../training/augmentation.ts';
 import { stackImages } from '../training/batch_source.ts';
 import type { ExecutorFactory, ImageBatch } from '../training/executor.ts';
@@ -38,8 +48,13 @@ const DEFAULT_SEED = 666;
 const BATCHES_AHEAD = 2;
 /** Photos in memory as they were taken, which may be large; what is kept of each is its crop. */
 const DECODES_AT_ONCE = 4;
+/** LFW's own name of it. */
+const PAIRS_FILE = 'pairs.txt';
+const PAIRS_FILE_PATTERN = /^pairs[^/]*\.txt$/i;
 const PROGRESS_INTERVAL_MS = 250;
-const SKIPPED_EXAMPLES = 10;
+const SKIPPED_CAUSES = 500;
+/** Of each kind. */
+const WORST_PAIRS = 24;
 
 /**
  * @throws NoImagesError, MalformedPairsFileError, NoPairsFoundError, TooFewPairsError, EmbeddingsNotFiniteError,
@@ -97,15 +112,17 @@ export interface OpenedPairs extends ImagePairs {
 
 /**
  * Reads the folders' listings. Generated pairs are as many as asked for, or as the photos allow.
- * @throws NoImagesError, MalformedPairsFileError, NoPairsFoundError, TooFewPairsError, EvaluationCancelledError
+ * @throws NoImagesError, NoPairsFileError, MalformedPairsFileError, NoPairsFoundError, TooFewPairsError,
+ *   EvaluationCancelledError
  */
 export async function openPairs(source: PairsSource, signal?: AbortSignal): Promise<OpenedPairs> {
-  const { lfw_nrof_folds: folds, pairsText, generate } = source;
+  const { lfw_nrof_folds: folds, generate } = source;
+  const directories = await openDirectories(source.images);
+  const pairsText =
+    source.pairsText ??
+    (source.isPairsFileInside ? await cancellable(signal, readPairsFile(directories, signal)) : undefined);
   const named = pairsText === undefined ? undefined : parsePairsFile(pairsText).pairs;
-  const { classes, name: folder } = await cancellable(
-    signal,
-    readClasses(await openDirectories(source.images), undefined, signal),
-  );
+  const { classes, name: folder } = await cancellable(signal, readClasses(directories, undefined, signal));
   const pairs = named
     ? resolvePairs(named, classes)
     : generatePairs(classes, {
@@ -119,6 +136,26 @@ export async function openPairs(source: PairsSource, signal?: AbortSignal): Prom
       });
   checkPairs(pairs.pairs, pairs.skipped, folds, folder);
   return { ...pairs, folds, folder };
+}
+
+/** @throws NoPairsFileError */
+async function readPairsFile(
+  directories: readonly ReadableDirectory[],
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const found: { directory: ReadableDirectory; path: string }[] = [];
+  for (const directory of directories) {
+    if (await directory.exists(PAIRS_FILE)) return (await directory.read(PAIRS_FILE)).text();
+    for await (const { path } of directory.list(signal))
+      if (PAIRS_FILE_PATTERN.test(path)) found.push({ directory, path });
+  }
+  const [first, ...others] = found;
+  if (!first || others.length > 0)
+    throw new NoPairsFileError(
+      directories.map(({ name }) => name).join(' + '),
+      found.map(({ path }) => path),
+    );
+  return (await first.directory.read(first.path)).text();
 }
 
 async function cancellable<Result>(signal: AbortSignal | undefined, work: Promise<Result>): Promise<Result> {
@@ -168,16 +205,51 @@ export async function evaluateOpenedPairs(
       second: pairs.map(({ second }) => second),
       same: pairs.map(({ same }) => same),
     },
-    { folds, distanceMetric: options.lfw_distance_metric, subtractMean: options.lfw_subtract_mean },
+    {
+      folds,
+      distanceMetric: options.lfw_distance_metric,
+      subtractMean: options.lfw_subtract_mean,
+      farTarget: options.far_target ?? DEFAULT_FAR_TARGET,
+    },
   );
+  const { distances, same } = metrics.measured;
+  const wrong = worstPairs(distances, same, metrics.bestThresholdPerFold, WORST_PAIRS);
+  const named = ({ pair, ...judgement }: WrongPair): WrongImagePair => ({
+    first: images[pairs[pair]!.first]!.path,
+    second: images[pairs[pair]!.second]!.path,
+    ...judgement,
+  });
   return {
     ...metrics,
     pairCount: pairs.length,
     skippedPairs: skipped.length,
-    skippedExamples: [...new Set(skipped)].slice(0, SKIPPED_EXAMPLES),
+    skippedCauses: countCauses(skipped),
     imageCount: images.length - embedded.failures.size,
     durationMs: performance.now() - startedAt,
+    histogram: distanceHistogram(distances, same),
+    wrong: {
+      ...wrong,
+      falseAccepts: wrong.falseAccepts.map(named),
+      falseRejects: wrong.falseRejects.map(named),
+    },
+    pairsChecksum: checksumOf(pairs, images),
   };
+}
+
+function countCauses(skipped: readonly string[]): { cause: string; pairs: number }[] {
+  const counts = new Map<string, number>();
+  for (const cause of skipped) counts.set(cause, (counts.get(cause) ?? 0) + 1);
+  return [...counts].slice(0, SKIPPED_CAUSES).map(([cause, count]) => ({ cause, pairs: count }));
+}
+
+/** Over the names of the pairs' images, in order. */
+function checksumOf(pairs: readonly ImagePair[], images: readonly ImageFile[]): string {
+  const lines = pairs.map(
+    ({ first, second, same }) => `${images[first]!.path}\t${images[second]!.path}\t${same ? 1 : 0}\n`,
+  );
+  return crc32(new TextEncoder().encode(lines.join('')))
+    .toString(16)
+    .padStart(8, '0');
 }
 
 export async function readFile({ path, directory }: ImageFile): Promise<RgbImage> {

@@ -10,13 +10,14 @@ import { ZipDirectory } from '../formats/zip_directory.ts';
 import { hashedPixels } from '../graph/hashed_tensors.ts';
 import { loadFromDirectory, loadModel } from '../models/load_model.ts';
 import type { LoadedModel } from '../models/loaded_model.ts';
-import { MODEL_CARD, modelCard } from '../models/model_card.ts';
+import { MODEL_CARD, modelCard, snippetOf } from '../models/model_card.ts';
 import { onnxParameters } from '../models/onnx_parameters.ts';
 import { modelFiles, type ExportSettings } from '../models/export_files.ts';
-import type { ExportRequest, ExportSummary } from '../protocol.ts';
+import type { ExportProgress, ExportRequest, ExportSummary } from '../protocol.ts';
 import { centredTransforms, prepareImages } from '../training/augmentation.ts';
 import type { ExecutorFactory, ImageBatch } from '../training/executor.ts';
 import { withEmbedder } from './embedder.ts';
+import { JobControl } from './job_control.ts';
 
 const TEST_IMAGES = 2;
 const TEST_SEED = 1;
@@ -34,39 +35,72 @@ export class ExportMismatchError extends Error {
   }
 }
 
+export class ExportCancelledError extends Error {
+  override name = 'ExportCancelledError';
+  constructor() {
+    super('The export was cancelled.');
+  }
+}
+
+type OnProgress = (progress: ExportProgress) => void;
+
 /**
  * A folder gets the files, model last, and is then read; a zip is checked before its first byte is written.
- * @throws ExportMismatchError, what loading the model throws, and what the output throws
+ * @throws ExportMismatchError, ExportCancelledError, what loading the model throws, and what the output throws
  */
 export async function exportModel(
   request: ExportRequest,
   createExecutor: ExecutorFactory,
+  control = new JobControl(),
+  onProgress: OnProgress = () => undefined,
 ): Promise<ExportSummary> {
   const { output, format } = request;
+  const written: string[] = [];
+  let folder: WritableDirectory | undefined;
   try {
+    onProgress({ phase: 'loading', done: 0, total: 0 });
     const model = await loadModel(request.model);
+    await proceed(control);
     const files = exportedFiles(model, request);
     const directory =
-      output.kind === 'zip' ? new MemoryDirectory() : await openWritableDirectory(output.directory);
+      output.kind === 'zip'
+        ? new MemoryDirectory()
+        : (folder = await openWritableDirectory(output.directory));
     // Old shards with a new description, or the other way round, would look like a model too.
     if (format === 'tfjs' && (await directory.exists(MODEL_JSON))) await directory.remove(MODEL_JSON);
-    await writeFiles(directory, files);
-    const verifiedMaxAbsError = await verify(model, request, directory, files, createExecutor);
+    await writeFiles(
+      directory,
+      files,
+      control,
+      (done, total) => onProgress({ phase: 'writing', done, total }),
+      written,
+    );
+    onProgress({ phase: 'verifying', done: 0, total: 0 });
+    const verifiedMaxAbsError = await verify(model, request, directory, files, createExecutor, control);
     if (output.kind === 'zip') {
       const zip = new ZipDirectory(output.stream);
-      await writeFiles(zip, files);
+      await writeFiles(zip, files, control, (done, total) => onProgress({ phase: 'packing', done, total }));
       await zip.close();
     }
     return {
       files: files.map(({ path, content }) => ({ path, sizeBytes: content.size })),
       verifiedMaxAbsError,
+      snippet: snippetOf(model, request, files.at(-1)!.path).code,
     };
   } catch (error) {
+    // Half an export in the person's folder is of no use.
+    if (error instanceof ExportCancelledError && folder)
+      for (const path of written) await folder.remove(path).catch(() => undefined);
     // Whoever reads the zip must not wait for it. A stream that a zip has begun on is locked, and fails by itself.
     if (output.kind === 'zip' && !output.stream.locked)
       await output.stream.abort(error).catch(() => undefined);
     throw error;
   }
+}
+
+/** @throws ExportCancelledError */
+async function proceed(control: JobControl): Promise<void> {
+  if (!(await control.proceed())) throw new ExportCancelledError();
 }
 
 /** The model itself last: where writing is cut off there is no model that looks whole. */
@@ -76,25 +110,44 @@ function exportedFiles(model: LoadedModel, settings: ExportSettings): ExportedFi
   return [{ path: MODEL_CARD, content: new Blob([card], { type: 'text/markdown' }) }, ...files];
 }
 
-async function writeFiles(directory: WritableDirectory, files: readonly ExportedFile[]): Promise<void> {
-  for (const { path, content } of files) await directory.write(path, content);
+/** @param written gets the paths, as far as it comes. @throws ExportCancelledError */
+async function writeFiles(
+  directory: WritableDirectory,
+  files: readonly ExportedFile[],
+  control: JobControl,
+  onProgress: (done: number, total: number) => void,
+  written: string[] = [],
+): Promise<void> {
+  const total = files.reduce((sum, { content }) => sum + content.size, 0);
+  let done = 0;
+  for (const { path, content } of files) {
+    await proceed(control);
+    onProgress(done, total);
+    written.push(path);
+    await directory.write(path, content);
+    done += content.size;
+  }
+  onProgress(done, total);
 }
 
-/** @returns the largest absolute difference of the embeddings. @throws ExportMismatchError */
+/** @returns the largest absolute difference of the embeddings. @throws ExportMismatchError, ExportCancelledError */
 async function verify(
   model: LoadedModel,
   settings: ExportSettings,
   directory: ReadableDirectory,
   files: readonly ExportedFile[],
   createExecutor: ExecutorFactory,
+  control: JobControl,
 ): Promise<number> {
   const batch = testImages(model.imageSize);
   const expected = await embed(model, batch, createExecutor);
+  await proceed(control);
   const { path } = files.at(-1)!;
   const reloaded =
     settings.format === 'tfjs'
       ? await embedWithTfjs(model, batch, directory, path)
       : await embed(await reload(model, settings, directory, path), batch, createExecutor);
+  await proceed(control);
   const error = largestDifference(expected, reloaded);
   // A NaN is an error too.
   if (!(error <= (settings.dtype === 'float16' ? LARGEST_FLOAT16_ERROR : LARGEST_ERROR)))

@@ -1,7 +1,7 @@
 /** What can go wrong with a model from a file, a folder or a run; each message names the thing and the way on. */
 
 const FORMATS =
-  'Models are read from .safetensors files, TensorFlow.js folders (model.json), TensorFlow’s frozen graphs (.pb) and checkpoints (.index and .data), facenet-pytorch’s .pt and keras-facenet’s .h5 files.';
+  'Models are read from .safetensors files, TensorFlow.js folders (model.json), TensorFlow’s frozen graphs (.pb) and checkpoints (.index and .data), facenet-pytorch’s .pt, keras-facenet’s .h5, and this program’s .onnx and .zip files.';
 const NAMES_SHOWN = 4;
 
 export class NotAModelError extends Error {

@@ -1,11 +1,11 @@
 /** Files that other programs wrote, by their first bytes: what is in them as named tensors. */
 import type { ReadableDirectory } from '../dataset/directory.ts';
-import { Hdf5Error, isHdf5 } from '../formats/hdf5.ts';
-import { KerasWeightsFile } from '../formats/keras_weights.ts';
+import { isHdf5 } from '../formats/hdf5.ts';
 import { PytorchFile } from '../formats/pytorch_file.ts';
 import { TensorflowCheckpoint } from '../formats/tensorflow_checkpoint.ts';
 import { GraphDefFile } from '../formats/tensorflow_graph_def.ts';
 import { NotAModelError } from './errors.ts';
+import { kerasSource } from './keras_source.ts';
 import type { TensorSource } from './tensor_source.ts';
 
 export const CHECKPOINT_EXTENSION = '.index';
@@ -19,7 +19,7 @@ export async function foreignSource(blob: Blob, name: string): Promise<TensorSou
   const head = new Uint8Array(await blob.slice(0, SNIFFED_BYTES).arrayBuffer());
   const isPickle = head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5;
   const isZip = head[0] === 0x50 && head[1] === 0x4b;
-  if (isPickle || (isZip && !/\.(keras|zip)$/.test(name))) return pytorchSource(blob, name);
+  if (isPickle || (isZip && !name.endsWith('.keras'))) return pytorchSource(blob, name);
   if (isHdf5(head)) return kerasSource(blob, name);
   if (name.endsWith('.pb')) return graphDefSource(blob, name);
   if (/\.(data-\d+-of-\d+|meta)$/.test(name))
@@ -37,21 +37,6 @@ async function pytorchSource(blob: Blob, name: string): Promise<TensorSource> {
     kind: 'PyTorch state dict',
     shapes: new Map([...file.tensors].map(([tensor, { shape }]) => [tensor, shape])),
     read: (tensor) => file.read(tensor),
-  };
-}
-
-async function kerasSource(blob: Blob, name: string): Promise<TensorSource> {
-  const file = await KerasWeightsFile.open(blob, name);
-  let all: ReturnType<KerasWeightsFile['readAll']> | undefined;
-  return {
-    name,
-    kind: 'Keras HDF5 file',
-    shapes: file.shapes,
-    async read(weight) {
-      const tensor = (await (all ??= file.readAll(file.shapes.keys()))).get(weight);
-      if (!tensor) throw new Hdf5Error(`${name} has no weights "${weight}".`);
-      return tensor;
-    },
   };
 }
 

@@ -91,6 +91,8 @@ export function openImport(source: TensorSource): OpenedImport {
       program: table.program,
       model_def: graph.name,
       embedding_size: graph.embeddingSize,
+      image_size: DEFAULT_IMAGE_SIZE,
+      use_fixed_image_standardization: true,
       total: graph.parameters.length,
       mapped,
       missing,

@@ -2,24 +2,35 @@
 import { compareNames } from '../dataset/classes.ts';
 import type { ReadableDirectory } from '../dataset/directory.ts';
 import { openDirectory } from '../dataset/open.ts';
+import { isPytorchArchive } from '../formats/pytorch_file.ts';
 import { MODEL_JSON } from '../formats/tfjs_graph_model.ts';
+import { ZipFolder } from '../formats/zip_folder.ts';
+import { ZipFile } from '../formats/zip_reader.ts';
 import { buildModel } from '../graph/models/index.ts';
-import type { HostTensor } from '../graph/tensor.ts';
-import type { ImportReport, ModelReference } from '../protocol.ts';
-import { loadNewestCheckpoint } from '../storage/checkpoints.ts';
+import type { EvaluationOverview, ImportReport, ModelReference } from '../protocol.ts';
+import { loadCheckpoint, loadNewestCheckpoint } from '../storage/checkpoints.ts';
+import { storedModelId } from '../storage/models.ts';
 import { getRun } from '../storage/runs.ts';
+import { evaluationsOf } from '../storage/saved_evaluations.ts';
 import { NoCheckpointError, NoModelInFolderError, NotAModelError, RunMissingError } from './errors.ts';
 import { CHECKPOINT_EXTENSION, checkpointSource, foreignSource } from './foreign_files.ts';
 import { importModel, openImport } from './import_model.ts';
 import type { LoadedModel } from './loaded_model.ts';
+import type { ModelEvaluation } from './metadata.ts';
 import {
   checkParameters,
+  inspectModelFile,
+  metadataOf,
   MODEL_FILE_EXTENSION,
-  openModelFile,
   readModelFile,
   stepOfModelFileName,
 } from './model_file.ts';
+import { parametersOf } from './moving_averages.ts';
+import { ONNX_EXTENSION, readOnnxModel } from './onnx_file.ts';
+import { ownExportReport } from './own_export.ts';
 import { inspectTfjsModel, readTfjsModel } from './tfjs_model.ts';
+
+const ARCHIVE_EXTENSION = '.zip';
 
 export interface LoadModelOptions {
   /**
@@ -36,17 +47,33 @@ export async function loadModel(
 ): Promise<LoadedModel> {
   switch (reference.kind) {
     case 'run':
-      return loadRun(reference.runId, options);
+      return loadRun(reference, options);
     case 'file':
-      if (reference.file.name.endsWith('.json'))
-        throw new NotAModelError(
-          reference.file.name,
-          'is one file of a model: its weights lie beside it, so choose its folder',
-        );
-      return readModelBlob(reference.file, reference.file.name);
-    case 'directory':
-      return loadFromDirectory(await openDirectory(reference.directory), reference.path);
+      return readModelBlob(checkedFile(reference.file), reference.file.name);
+    case 'directory': {
+      const { directory, path } = reference;
+      const model = await loadFromDirectory(await openDirectory(directory), path);
+      const id = directory.kind === 'private' ? storedModelId(directory.path) : undefined;
+      const evaluations = id === undefined ? [] : await evaluationsOf(id);
+      return evaluations.length === 0 ? model : withEvaluations(model, evaluations);
+    }
   }
+}
+
+function withEvaluations(model: LoadedModel, evaluations: readonly EvaluationOverview[]): LoadedModel {
+  const known = model.metadata?.evaluations ?? [];
+  return {
+    ...model,
+    metadata: { ...metadataOf(model), evaluations: [...evaluations.map(modelEvaluation), ...known] },
+  };
+}
+
+function modelEvaluation({ imagesName, step, result }: EvaluationOverview): ModelEvaluation {
+  const { accuracy, accuracyStd, val, valStd, far, farTarget, auc, eer, pairCount } = result;
+  return {
+    ...{ images: imagesName, pairs: pairCount, step },
+    ...{ accuracy, accuracyStd, val, valStd, far, farTarget, auc, eer },
+  };
 }
 
 /**
@@ -77,12 +104,39 @@ async function findModelFile(directory: ReadableDirectory, path = ''): Promise<s
 async function loadFile(directory: ReadableDirectory, path: string): Promise<LoadedModel> {
   if (path.endsWith('.json')) return readTfjsModel(directory, path);
   if (path.endsWith(CHECKPOINT_EXTENSION)) return importModel(await checkpointSource(directory, path));
-  return readModelBlob(await directory.read(path), path);
+  return readModelBlob(await directory.read(path), path, directory instanceof ZipFolder);
 }
 
-async function readModelBlob(blob: Blob, name: string): Promise<LoadedModel> {
+/** @param isPacked it lies in an archive, in which no other archive is opened */
+async function readModelBlob(blob: Blob, name: string, isPacked = false): Promise<LoadedModel> {
+  const archive = isPacked ? undefined : await openArchive(blob, name);
+  if (archive) return loadFromDirectory(archive);
+  if (name.endsWith(ONNX_EXTENSION)) return readOnnxModel(blob, name);
   const source = await foreignSource(blob, name);
   return source ? importModel(source) : readModelFile(blob, name);
+}
+
+/** @throws NotAModelError for a file that is of no use alone */
+function checkedFile(file: File): File {
+  if (file.name.endsWith('.json'))
+    throw new NotAModelError(
+      file.name,
+      'is one file of a model: its weights lie beside it, so choose its folder, or all its files at once',
+    );
+  return file;
+}
+
+/**
+ * A zip archive with a model's files in it, such as this program's downloads.
+ * @returns undefined for what is no zip archive, and for PyTorch's files, which are archives of another kind
+ * @throws ZipError
+ */
+async function openArchive(blob: Blob, name: string): Promise<ZipFolder | undefined> {
+  if (!name.endsWith(ARCHIVE_EXTENSION)) return undefined;
+  const head = new Uint8Array(await blob.slice(0, 2).arrayBuffer());
+  if (head[0] !== 0x50 || head[1] !== 0x4b) return undefined;
+  const zip = await ZipFile.open(blob, name);
+  return isPytorchArchive(zip) ? undefined : new ZipFolder(zip);
 }
 
 /**
@@ -92,17 +146,24 @@ async function readModelBlob(blob: Blob, name: string): Promise<LoadedModel> {
 export async function inspectModel(
   reference: Exclude<ModelReference, { kind: 'run' }>,
 ): Promise<ImportReport> {
-  if (reference.kind === 'file') return inspectBlob(reference.file, reference.file.name);
-  const directory = await openDirectory(reference.directory);
-  const path = await findModelFile(directory, reference.path);
-  if (path.endsWith('.json')) return inspectTfjsModel(directory, path);
-  if (path.endsWith(CHECKPOINT_EXTENSION)) return openImport(await checkpointSource(directory, path)).report;
-  return inspectBlob(await directory.read(path), path);
+  if (reference.kind === 'file') return inspectBlob(checkedFile(reference.file), reference.file.name);
+  return inspectDirectory(await openDirectory(reference.directory), reference.path);
 }
 
-async function inspectBlob(blob: Blob, name: string): Promise<ImportReport> {
-  const source = (await foreignSource(blob, name)) ?? (await openModelFile(blob, name));
-  return openImport(source).report;
+async function inspectDirectory(directory: ReadableDirectory, pathInIt = ''): Promise<ImportReport> {
+  const path = await findModelFile(directory, pathInIt);
+  if (path.endsWith('.json')) return inspectTfjsModel(directory, path);
+  if (path.endsWith(CHECKPOINT_EXTENSION)) return openImport(await checkpointSource(directory, path)).report;
+  return inspectBlob(await directory.read(path), path, directory instanceof ZipFolder);
+}
+
+async function inspectBlob(blob: Blob, name: string, isPacked = false): Promise<ImportReport> {
+  const archive = isPacked ? undefined : await openArchive(blob, name);
+  if (archive) return inspectDirectory(archive);
+  if (name.endsWith(ONNX_EXTENSION))
+    return ownExportReport(await readOnnxModel(blob, name), name, 'ONNX model');
+  const source = await foreignSource(blob, name);
+  return source ? openImport(source).report : inspectModelFile(blob, name);
 }
 
 /** Runs' folders are named by their time: the last one is the newest. In it, the largest step. */
@@ -114,7 +175,9 @@ function newestModelFile(paths: readonly string[]): string | undefined {
     // The original's model folder has both: the frozen graph is the checkpoint, ready to use.
     (path) => path.endsWith('.pb'),
     (path) => path.endsWith(CHECKPOINT_EXTENSION),
+    (path) => path.endsWith(ONNX_EXTENSION),
     (path) => /\.(pt|pth|h5)$/.test(path),
+    (path) => path.endsWith(ARCHIVE_EXTENSION),
   ];
   const candidates = kinds.map((isKind) => paths.filter(isKind)).find((found) => found.length > 0) ?? [];
   return [...candidates]
@@ -127,28 +190,26 @@ function newestModelFile(paths: readonly string[]): string | undefined {
     .at(-1);
 }
 
-async function loadRun(runId: string, { useMovingAverages = false }: LoadModelOptions): Promise<LoadedModel> {
+async function loadRun(
+  { runId, step, useMovingAverages }: Extract<ModelReference, { kind: 'run' }>,
+  loading: LoadModelOptions,
+): Promise<LoadedModel> {
   const run = await getRun(runId);
   if (!run) throw new RunMissingError(runId);
-  const checkpoint = await loadNewestCheckpoint(runId);
+  const checkpoint = await (step === undefined ? loadNewestCheckpoint(runId) : loadCheckpoint(runId, step));
   if (!checkpoint) throw new NoCheckpointError(runId);
   const { options, classNames } = run;
+  const evaluations = await evaluationsOf(runId);
   const graph = buildModel(options.model_def, { embeddingSize: options.embedding_size, classes: 0 });
   checkParameters(
     graph,
     new Map([...checkpoint.parameters].map(([name, { shape }]) => [name, shape])),
     `The checkpoint of ${runId}`,
   );
-  const averages = useMovingAverages ? checkpoint.state : new Map<string, HostTensor>();
   return {
     name: runId,
     graph,
-    parameters: new Map(
-      [...checkpoint.parameters].map(([name, tensor]) => [
-        name,
-        averages.get(`${name}/ExponentialMovingAverage`) ?? tensor,
-      ]),
-    ),
+    parameters: parametersOf(checkpoint, useMovingAverages ?? loading.useMovingAverages ?? false),
     imageSize: options.image_size,
     useFixedImageStandardization: options.use_fixed_image_standardization,
     metadata: {
@@ -163,6 +224,7 @@ async function loadRun(runId: string, { useMovingAverages = false }: LoadModelOp
       dataset: run.datasetName,
       image_count: run.imageCount,
       options,
+      ...(evaluations.length > 0 ? { evaluations: evaluations.map(modelEvaluation) } : {}),
     },
     notes: [],
   };

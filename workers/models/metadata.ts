@@ -27,7 +27,38 @@ export interface ModelMetadata {
   readonly dataset?: string | undefined;
   readonly image_count?: number | undefined;
   readonly options?: Readonly<Partial<TrainingOptions>> | undefined;
+  /** The newest first. */
+  readonly evaluations?: readonly ModelEvaluation[] | undefined;
 }
+
+/** How well it did on pairs of photos; rates are 0 … 1. */
+export interface ModelEvaluation {
+  /** The folders of the pairs' images. */
+  readonly images: string;
+  readonly pairs: number;
+  /** The run's step that was evaluated. */
+  readonly step?: number | undefined;
+  readonly accuracy: number;
+  readonly accuracyStd: number;
+  readonly val: number;
+  readonly valStd: number;
+  readonly far: number;
+  readonly farTarget: number;
+  readonly auc: number;
+  readonly eer: number;
+}
+
+const EVALUATION_FIGURES = [
+  'pairs',
+  'accuracy',
+  'accuracyStd',
+  'val',
+  'valStd',
+  'far',
+  'farTarget',
+  'auc',
+  'eer',
+] as const;
 
 export function encodeMetadata(metadata: ModelMetadata): Record<string, string> {
   const texts: Record<string, string> = {
@@ -51,6 +82,7 @@ export function encodeMetadata(metadata: ModelMetadata): Record<string, string> 
     texts['class_names'] = JSON.stringify(classNames);
   }
   if (options) texts['options'] = JSON.stringify(options);
+  if (metadata.evaluations?.length) texts['evaluations'] = JSON.stringify(metadata.evaluations);
   return texts;
 }
 
@@ -94,6 +126,7 @@ export function decodeMetadata(texts: ReadonlyMap<string, unknown>, file: string
     dataset: text('dataset'),
     image_count: integer('image_count'),
     options: optionsOf(parseJson(text('options'))),
+    evaluations: evaluationsOf(parseJson(text('evaluations'))),
   };
 }
 
@@ -108,6 +141,28 @@ function parseJson(json: string | undefined): unknown {
 
 function classNamesOf(value: unknown): readonly string[] | undefined {
   return Array.isArray(value) && value.every((name) => typeof name === 'string') ? value : undefined;
+}
+
+function evaluationsOf(value: unknown): readonly ModelEvaluation[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  return value
+    .filter((item: unknown): item is ModelEvaluation => {
+      if (typeof item !== 'object' || item === null) return false;
+      const stated = item as Record<string, unknown>;
+      return (
+        typeof stated['images'] === 'string' &&
+        (stated['step'] === undefined || typeof stated['step'] === 'number') &&
+        EVALUATION_FIGURES.every((name) => typeof stated[name] === 'number')
+      );
+    })
+    .map(({ images, step, ...rest }) => ({
+      images,
+      step,
+      ...(Object.fromEntries(EVALUATION_FIGURES.map((name) => [name, rest[name]])) as Pick<
+        ModelEvaluation,
+        (typeof EVALUATION_FIGURES)[number]
+      >),
+    }));
 }
 
 /** Those of the known options that have a value of their type. */

@@ -19,11 +19,29 @@ Input: an aligned face, ${size} × ${size} pixels, RGB, standardised as ${standa
 ## Training
 ${trainingLines(model).join('\n')}
 
+## Evaluation
+${evaluationLines(model).join('\n')}
+
 ## Use
-${snippet(model, settings, fileName)}${settings.dtype === 'float16' ? FLOAT16_NOTE : ''}
+${snippetText(snippetOf(model, settings, fileName))}${settings.dtype === 'float16' ? FLOAT16_NOTE : ''}
 ## Licence
-(to be filled in by who publishes it)
+${settings.license?.trim() || '(to be filled in by who publishes it)'}
 `;
+}
+
+function evaluationLines(model: LoadedModel): string[] {
+  const { evaluations = [] } = metadataOf(model);
+  if (evaluations.length === 0) return ['Not evaluated.'];
+  return [
+    'As on LFW: mean ± deviation over the folds; VAL is the share of one person’s pairs that is accepted at the FAR.',
+    '',
+    '| images | pairs | step | accuracy | VAL | FAR | AUC | EER |',
+    '| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
+    ...evaluations.map(
+      (one) =>
+        `| ${one.images.replaceAll('|', '/')} | ${one.pairs} | ${one.step ?? ''} | ${one.accuracy.toFixed(4)} ± ${one.accuracyStd.toFixed(4)} | ${one.val.toFixed(4)} ± ${one.valStd.toFixed(4)} | ${one.far.toFixed(5)} | ${one.auc.toFixed(4)} | ${one.eer.toFixed(4)} |`,
+    ),
+  ];
 }
 
 function standardization({ useFixedImageStandardization: fixed }: LoadedModel): string {
@@ -52,7 +70,20 @@ const FLOAT16_NOTE = `
 Weights are stored as float16, biases and moving statistics as float32; computations are in float32.
 `;
 
-function snippet(model: LoadedModel, settings: ExportSettings, fileName: string): string {
+/** An example of how the model is used. */
+export interface Snippet {
+  readonly language: 'python' | 'js';
+  readonly code: string;
+  /** What must be known about it. */
+  readonly note: string;
+}
+
+function snippetText({ language, code, note }: Snippet): string {
+  return `\`\`\`${language}\n${code}\n\`\`\`\n${note === '' ? '' : `\n${note}\n`}`;
+}
+
+/** @param fileName of the model in the export */
+export function snippetOf(model: LoadedModel, settings: ExportSettings, fileName: string): Snippet {
   switch (settings.format) {
     case 'tfjs':
       return tfjsSnippet(model, fileName);
@@ -65,7 +96,7 @@ function snippet(model: LoadedModel, settings: ExportSettings, fileName: string)
   }
 }
 
-function onnxSnippet(model: LoadedModel, settings: ExportSettings, fileName: string): string {
+function onnxSnippet(model: LoadedModel, settings: ExportSettings, fileName: string): Snippet {
   const { imageSize: size, useFixedImageStandardization: fixed } = model;
   const { inputLayout, standardization: inside } = onnxOptions(model, settings);
   const standardize =
@@ -74,24 +105,25 @@ function onnxSnippet(model: LoadedModel, settings: ExportSettings, fileName: str
       : fixed
         ? 'pixels = (pixels - 127.5) / 128\n'
         : 'pixels = (pixels - pixels.mean()) / max(pixels.std(), 1 / np.sqrt(pixels.size))\n';
-  return `\`\`\`python
-import numpy as np, onnxruntime
+  return {
+    language: 'python',
+    code: `import numpy as np, onnxruntime
 from PIL import Image
 
 image = Image.open("face.png").convert("RGB").resize((${size}, ${size}))
 pixels = np.asarray(image, np.float32)
 ${standardize}${inputLayout === 'nchw' ? 'pixels = pixels.transpose(2, 0, 1)\n' : ''}session = onnxruntime.InferenceSession("${fileName}")
-(embeddings,) = session.run(["embeddings"], {"input": pixels[None]})
-\`\`\`
-
-The input is [N, ${inputLayout === 'nhwc' ? `${size}, ${size}, 3` : `3, ${size}, ${size}`}], ${inside === undefined ? 'standardised as above' : 'values 0 … 255; the model standardises them itself'}. Batch norms are folded into the convolutions; the
-batch size is free.
-`;
+(embeddings,) = session.run(["embeddings"], {"input": pixels[None]})`,
+    note: `The input is [N, ${inputLayout === 'nhwc' ? `${size}, ${size}, 3` : `3, ${size}, ${size}`}], ${inside === undefined ? 'standardised as above' : 'values 0 … 255; the model standardises them itself'}. Batch norms are folded into the convolutions; the
+batch size is free.`,
+  };
 }
 
-function pytorchSnippet({ imageSize: size }: LoadedModel, fileName: string): string {
-  return `\`\`\`python
-from facenet_pytorch import InceptionResnetV1
+function pytorchSnippet({ imageSize: size }: LoadedModel, fileName: string): Snippet {
+  return {
+    language: 'python',
+    note: '',
+    code: `from facenet_pytorch import InceptionResnetV1
 from safetensors.torch import load_file
 
 model = InceptionResnetV1()
@@ -99,41 +131,38 @@ state = {name: tensor.float() for name, tensor in load_file("${fileName}").items
 model.last_linear = type(model.last_linear)(1792, state["last_linear.weight"].shape[0], bias=False)
 model.last_bn = type(model.last_bn)(state["last_bn.bias"].shape[0], eps=0.001)
 model.load_state_dict({n: t for n, t in state.items() if not n.startswith("logits.")}, strict=False)
-embeddings = model.eval()(images)  # [N, 3, ${size}, ${size}], standardised as above
-\`\`\`
-`;
+embeddings = model.eval()(images)  # [N, 3, ${size}, ${size}], standardised as above`,
+  };
 }
 
 function tfjsSnippet(
   { imageSize: size, useFixedImageStandardization: fixed }: LoadedModel,
   fileName: string,
-): string {
+): Snippet {
   const standardize = fixed
     ? '  const input = pixels.sub(127.5).div(128);'
     : `  const { mean, variance } = tf.moments(pixels);
   const input = pixels.sub(mean).div(tf.maximum(variance.sqrt(), 1 / Math.sqrt(pixels.size)));`;
-  return `\`\`\`js
-import * as tf from '@tensorflow/tfjs';
+  return {
+    language: 'js',
+    code: `import * as tf from '@tensorflow/tfjs';
 
 const model = await tf.loadGraphModel('${fileName}');
 const embedding = tf.tidy(() => {
   const pixels = tf.browser.fromPixels(image).resizeBilinear([${size}, ${size}]).toFloat();
 ${standardize}
   return model.predict(input.expandDims());
-});
-\`\`\`
-
-Batch norms are folded into the convolutions; the batch size is free.
-`;
+});`,
+    note: 'Batch norms are folded into the convolutions; the batch size is free.',
+  };
 }
 
-function safetensorsSnippet(fileName: string): string {
-  return `\`\`\`python
-from safetensors.numpy import load_file
+function safetensorsSnippet(fileName: string): Snippet {
+  return {
+    language: 'python',
+    code: `from safetensors.numpy import load_file
 
-variables = load_file("${fileName}")  # the original's TensorFlow variable names, moving statistics included
-\`\`\`
-
-Convolution weights are [height, width, in, out], dense weights [in, out]; batch norms have no gamma and ε = 0.001.
-`;
+variables = load_file("${fileName}")  # the original's TensorFlow variable names, moving statistics included`,
+    note: 'Convolution weights are [height, width, in, out], dense weights [in, out]; batch norms have no gamma and ε = 0.001.',
+  };
 }

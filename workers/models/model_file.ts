@@ -9,8 +9,9 @@ import { safetensorsBlob, SafetensorsFile } from '../formats/safetensors.ts';
 import type { Graph } from '../graph/ir.ts';
 import { buildModel, MODEL_NAMES } from '../graph/models/index.ts';
 import type { HostTensor, NamedTensors } from '../graph/tensor.ts';
+import type { ImportReport } from '../protocol.ts';
 import { MissingParametersError, NotAModelError, ParameterShapeError } from './errors.ts';
-import { importModel } from './import_model.ts';
+import { importModel, openImport } from './import_model.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { decodeMetadata, encodeMetadata, type ModelMetadata } from './metadata.ts';
 import type { TensorSource } from './tensor_source.ts';
@@ -97,9 +98,15 @@ async function openSafetensors(blob: Blob, name: string): Promise<SafetensorsFil
   return SafetensorsFile.open(blob, name);
 }
 
-/** The tensors of a safetensors file, to see what maps. @throws NotAModelError, SafetensorsError */
-export async function openModelFile(blob: Blob, name: string): Promise<TensorSource> {
-  return safetensorsSource(await openSafetensors(blob, name));
+/** What of a safetensors file's tensors maps. @throws NotAModelError, SafetensorsError, ModelMetadataError */
+export async function inspectModelFile(blob: Blob, name: string): Promise<ImportReport> {
+  const file = await openSafetensors(blob, name);
+  const stated = decodeMetadata(file.metadata, name);
+  const { report } = openImport(safetensorsSource(file));
+  if (!stated) return report;
+  const { image_size, use_fixed_image_standardization } = stated;
+  const notes = report.extra.length > 0 ? report.notes.slice(1) : [];
+  return { ...report, program: 'this program', image_size, use_fixed_image_standardization, notes };
 }
 
 function safetensorsSource(file: SafetensorsFile): TensorSource {

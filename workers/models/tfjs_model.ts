@@ -17,6 +17,7 @@ import { importModel, openImport } from './import_model.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { decodeMetadata, encodeMetadata } from './metadata.ts';
 import { checkParameters, metadataOf } from './model_file.ts';
+import { FOLDED_NOTE, ownExportReport } from './own_export.ts';
 import type { TensorSource } from './tensor_source.ts';
 
 export function tfjsModelFiles(model: LoadedModel, weightFormat: WeightFormat = 'float32'): ExportedFile[] {
@@ -49,7 +50,7 @@ export async function readTfjsModel(directory: ReadableDirectory, path: string):
     imageSize: metadata.image_size,
     useFixedImageStandardization: metadata.use_fixed_image_standardization,
     metadata,
-    notes: ['Its batch norms were folded into the layers before them when it was exported.'],
+    notes: [FOLDED_NOTE],
   };
 }
 
@@ -57,22 +58,7 @@ export async function readTfjsModel(directory: ReadableDirectory, path: string):
 export async function inspectTfjsModel(directory: ReadableDirectory, path: string): Promise<ImportReport> {
   const file = await TfjsGraphModelFile.open(directory, path);
   if (!decodeMetadata(file.metadata, path)) return openImport(sourceOf(file)).report;
-  const { graph, notes = [] } = await readTfjsModel(directory, path);
-  const { parameters } = foldedGraph(graph);
-  return {
-    file: path,
-    kind: `TensorFlow.js ${file.format}`,
-    program: 'this program',
-    model_def: graph.name,
-    embedding_size: graph.embeddingSize,
-    total: parameters.length,
-    mapped: parameters.map(({ name }) => ({ parameter: name, source: name })),
-    missing: [],
-    wrongShapes: [],
-    extra: [],
-    foldedGammas: 0,
-    notes,
-  };
+  return ownExportReport(await readTfjsModel(directory, path), path, `TensorFlow.js ${file.format}`);
 }
 
 function sourceOf(file: TfjsGraphModelFile): TensorSource {

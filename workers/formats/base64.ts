@@ -1,0 +1,29 @@
+/** Bytes in JSON files. */
+
+/** Too many arguments at once would fill the stack. */
+const BYTES_AT_ONCE = 8192;
+
+export function encodeBase64(bytes: Uint8Array): string {
+  let binary = '';
+  for (let at = 0; at < bytes.length; at += BYTES_AT_ONCE)
+    binary += String.fromCharCode(...bytes.subarray(at, at + BYTES_AT_ONCE));
+  return btoa(binary);
+}
+
+/** As they lie in memory: little-endian on every machine that runs this. */
+export function encodeFloats(values: Float32Array): string {
+  return encodeBase64(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+}
+
+/** @returns undefined for what is no base64 */
+export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  let binary: string;
+  try {
+    binary = atob(text);
+  } catch {
+    return undefined;
+  }
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}

@@ -1,0 +1,127 @@
+/**
+ * Enrolled people as JSON: their names, the embedding of each of their faces, and a small picture of it where the person
+ * who enrolled them wants that. No photo, and nothing else of one.
+ */
+import * as v from 'valibot';
+import { decodeBase64, encodeBase64, encodeFloats } from './base64.ts';
+
+const FORMAT = 'facenet-webgpu-trainer gallery';
+const MAXIMUM_BYTES = 1e9;
+const MAXIMUM_FACES = 1e6;
+const MAXIMUM_DIMENSION = 65_536;
+/** Embeddings are of length 1; what a float32 network makes is a little off. */
+const LENGTH_TOLERANCE = 1e-2;
+
+export class GalleryFileError extends Error {
+  override name = 'GalleryFileError';
+  constructor(problem: string) {
+    super(
+      `The file of people cannot be used: ${problem}. Choose one that “Save as a file” has written, or enrol the people anew.`,
+    );
+  }
+}
+
+export interface GalleryFace {
+  readonly person: string;
+  /** The photo's name, for the person. */
+  readonly photo: string;
+  /** l2-normalised. */
+  readonly embedding: Float32Array;
+  /** Empty: none is kept. */
+  readonly picture: Blob;
+}
+
+export interface GalleryContent {
+  /** Of the model that made the embeddings. */
+  readonly modelName: string;
+  readonly fingerprint: string;
+  readonly faces: readonly GalleryFace[];
+}
+
+const text = v.pipe(v.string(), v.maxLength(1000));
+const GallerySchema = v.object({
+  format: v.literal(FORMAT),
+  model: text,
+  fingerprint: text,
+  embedding_size: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(MAXIMUM_DIMENSION)),
+  people: v.pipe(v.array(v.pipe(text, v.minLength(1))), v.maxLength(MAXIMUM_FACES)),
+  /** The person of each face, by the place in `people`. */
+  labels: v.pipe(v.array(v.pipe(v.number(), v.safeInteger(), v.minValue(0))), v.maxLength(MAXIMUM_FACES)),
+  photos: v.array(text),
+  embeddings: v.string(),
+  picture_type: v.optional(v.picklist(['image/webp', 'image/png', 'image/jpeg'])),
+  pictures: v.optional(v.array(v.string())),
+});
+
+/** @param faces at least one, all with embeddings of one size */
+export async function encodeGallery(
+  { modelName, fingerprint, faces }: GalleryContent,
+  withPictures: boolean,
+): Promise<Blob> {
+  const dimension = faces[0]!.embedding.length;
+  const embeddings = new Float32Array(faces.length * dimension);
+  faces.forEach(({ embedding }, row) => embeddings.set(embedding, row * dimension));
+  const people = [...new Set(faces.map(({ person }) => person))];
+  const places = new Map(people.map((name, place) => [name, place]));
+  const pictures: string[] = [];
+  if (withPictures)
+    for (const { picture } of faces) pictures.push(encodeBase64(new Uint8Array(await picture.arrayBuffer())));
+  const json = JSON.stringify({
+    format: FORMAT,
+    model: modelName,
+    fingerprint,
+    embedding_size: dimension,
+    people,
+    labels: faces.map(({ person }) => places.get(person)!),
+    photos: faces.map(({ photo }) => photo),
+    embeddings: encodeFloats(embeddings),
+    ...(withPictures
+      ? { picture_type: faces.find(({ picture }) => picture.size > 0)?.picture.type || 'image/png', pictures }
+      : {}),
+  });
+  return new Blob([json], { type: 'application/json' });
+}
+
+/** @throws GalleryFileError */
+export async function decodeGallery(file: Blob): Promise<GalleryContent> {
+  if (file.size > MAXIMUM_BYTES)
+    throw new GalleryFileError(`it has ${Math.round(file.size / 1e6)} megabytes`);
+  let json: unknown;
+  try {
+    json = JSON.parse(await file.text());
+  } catch {
+    throw new GalleryFileError('it is no JSON');
+  }
+  const result = v.safeParse(GallerySchema, json);
+  if (!result.success)
+    throw new GalleryFileError(`${v.getDotPath(result.issues[0]) ?? 'its content'} is not as expected`);
+  const { model, fingerprint, embedding_size: dimension, people, labels, photos, pictures } = result.output;
+  const count = labels.length;
+  if (count === 0) throw new GalleryFileError('nobody is in it');
+  if (photos.length !== count || (pictures && pictures.length !== count))
+    throw new GalleryFileError('its lists are not of one length');
+  if (labels.some((label) => label >= people.length))
+    throw new GalleryFileError('a face belongs to nobody in it');
+  const bytes = decodeBase64(result.output.embeddings);
+  if (bytes?.length !== 4 * count * dimension) throw new GalleryFileError('its embeddings are not whole');
+  const embeddings = new Float32Array(bytes.buffer);
+  const type = result.output.picture_type ?? 'image/png';
+  return {
+    modelName: model,
+    fingerprint,
+    faces: labels.map((label, row): GalleryFace => {
+      const embedding = embeddings.slice(row * dimension, (row + 1) * dimension);
+      const length = Math.hypot(...embedding);
+      if (!(Math.abs(length - 1) < LENGTH_TOLERANCE))
+        throw new GalleryFileError('some of its embeddings are not of length 1');
+      const picture = decodeBase64(pictures?.[row] ?? '');
+      if (!picture) throw new GalleryFileError('a picture in it is no base64');
+      return {
+        person: people[label]!,
+        photo: photos[row]!,
+        embedding,
+        picture: new Blob([picture], { type }),
+      };
+    }),
+  };
+}

@@ -1,0 +1,35 @@
+/** A zip archive as a folder that can be read: entries are unpacked when they are asked for, and never to more than they say. */
+import type { FileListing, ReadableDirectory } from '../dataset/directory.ts';
+import { FileMissingError } from '../dataset/errors.ts';
+import type { ZipFile } from './zip_reader.ts';
+
+/** Of one file; the largest of these models' files has 100 MB. */
+const MAXIMUM_FILE_BYTES = 1024 * 1024 * 1024;
+
+export class ZipFolder implements ReadableDirectory {
+  readonly name: string;
+  readonly #zip: ZipFile;
+
+  constructor(zip: ZipFile) {
+    this.name = zip.name;
+    this.#zip = zip;
+  }
+
+  async *list(signal?: AbortSignal): AsyncIterable<FileListing> {
+    for (const path of this.#zip.entries.keys()) {
+      signal?.throwIfAborted();
+      // What macOS puts beside the files begins with a dot, too.
+      if (!path.endsWith('/') && !path.split('/').some((part) => part.startsWith('.'))) yield { path };
+    }
+  }
+
+  /** @throws FileMissingError, ZipError */
+  async read(path: string): Promise<Blob> {
+    if (!this.#zip.entries.has(path)) throw new FileMissingError(path, this.name);
+    return this.#zip.open(path, MAXIMUM_FILE_BYTES);
+  }
+
+  async exists(path: string): Promise<boolean> {
+    return this.#zip.entries.has(path);
+  }
+}

@@ -1,0 +1,36 @@
+/** This program's ONNX exports as models again. Other programs' files do not say which of their numbers is what. */
+import { OnnxError, readOnnxMetadata } from '../formats/onnx_reader.ts';
+import { buildModel } from '../graph/models/index.ts';
+import { NotAModelError } from './errors.ts';
+import type { LoadedModel } from './loaded_model.ts';
+import { decodeMetadata } from './metadata.ts';
+import { onnxParameters } from './onnx_parameters.ts';
+import { FOLDED_NOTE } from './own_export.ts';
+
+export const ONNX_EXTENSION = '.onnx';
+
+/** The file is read as a whole; the exports have 100 MB at most. */
+const MAXIMUM_FILE_BYTES = 1024 * 1024 * 1024;
+
+/** @throws NotAModelError, OnnxError, MissingParametersError, ParameterShapeError, ModelMetadataError */
+export async function readOnnxModel(blob: Blob, name: string): Promise<LoadedModel> {
+  if (blob.size > MAXIMUM_FILE_BYTES)
+    throw new OnnxError(name, `it has ${blob.size} bytes, more than the ${MAXIMUM_FILE_BYTES} allowed`);
+  const bytes = new Uint8Array(await blob.arrayBuffer());
+  const metadata = decodeMetadata(readOnnxMetadata(bytes, name), name);
+  if (!metadata)
+    throw new NotAModelError(
+      name,
+      'is an ONNX file of another program, and only this program’s can be read back: take the file that it was made from instead',
+    );
+  const graph = buildModel(metadata.model_def, { embeddingSize: metadata.embedding_size, classes: 0 });
+  return {
+    name: name.replace(/^.*\//, '').slice(0, -ONNX_EXTENSION.length),
+    graph,
+    parameters: onnxParameters(graph, bytes, name),
+    imageSize: metadata.image_size,
+    useFixedImageStandardization: metadata.use_fixed_image_standardization,
+    metadata,
+    notes: [FOLDED_NOTE],
+  };
+}

@@ -1,0 +1,28 @@
+/** Exports of this program are whole or refused: what there is to say of one before it is taken. */
+import { foldedGraph } from '../formats/fold_batch_norm.ts';
+import type { ImportReport } from '../protocol.ts';
+import type { LoadedModel } from './loaded_model.ts';
+
+/** For the person, of exports whose batch norms are folded. */
+export const FOLDED_NOTE = 'Its batch norms were folded into the layers before them when it was exported.';
+
+export function ownExportReport(model: LoadedModel, file: string, kind: string): ImportReport {
+  const { graph, notes = [] } = model;
+  const { parameters } = foldedGraph(graph);
+  return {
+    file,
+    kind,
+    program: 'this program',
+    model_def: graph.name,
+    embedding_size: graph.embeddingSize,
+    image_size: model.imageSize,
+    use_fixed_image_standardization: model.useFixedImageStandardization,
+    total: parameters.length,
+    mapped: parameters.map(({ name }) => ({ parameter: name, source: name })),
+    missing: [],
+    wrongShapes: [],
+    extra: [],
+    foldedGammas: 0,
+    notes,
+  };
+}
