@@ -1,7 +1,7 @@
 /** Entry point: the curves of runs, made short enough to draw away from the page's own thread. */
 import { expose } from 'comlink';
 import type { ChartsWorkerApi } from './protocol.ts';
-import { readSteps } from './storage/runs.ts';
+import { readSteps, readStepsAfter } from './storage/runs.ts';
 import { RunCourse } from './training/run_course.ts';
 
 /** Runs whose measurements are held in memory at once; the one that was not asked for the longest goes. */
@@ -41,6 +41,12 @@ const api: ChartsWorkerApi = {
   },
   async append(runId, batchSize, records) {
     (await courseOf(runId, batchSize)).course.append(records);
+  },
+  async follow(runId, batchSize) {
+    const { course } = await courseOf(runId, batchSize);
+    const records = await readStepsAfter(runId, course.lastStep);
+    course.append(records);
+    return records.slice(-NEWEST_STEPS);
   },
   async truncate(runId, batchSize, step) {
     (await courseOf(runId, batchSize)).course.truncate(step);

@@ -3,10 +3,12 @@ import { expose } from 'comlink';
 import { runConformance } from './conformance/run.ts';
 import { classify } from './jobs/classify_job.ts';
 import { COMPARE_DETECTION, comparePhotos, type DetectFaces } from './jobs/compare_job.ts';
+import { makeDistanceTable } from './jobs/distance_table_job.ts';
 import { embedFolder } from './jobs/embed_job.ts';
 import { evaluateModel } from './jobs/evaluate_job.ts';
 import { chooseExecutor } from './jobs/executors.ts';
 import { exportModel } from './jobs/export_job.ts';
+import { importIntoLibrary } from './jobs/import_job.ts';
 import { JobControl } from './jobs/job_control.ts';
 import { TrainControl } from './jobs/train_control.ts';
 import { train } from './jobs/train_job.ts';
@@ -18,6 +20,7 @@ import { describeDevice } from './tfjs/device.ts';
 
 let training = new TrainControl();
 let evaluation = new JobControl();
+let exporting = new JobControl();
 
 const api: TrainWorkerApi = {
   describeDevice,
@@ -41,18 +44,27 @@ const api: TrainWorkerApi = {
     return evaluateModel(loaded, pairs, complete, create, evaluation, onProgress);
   },
   cancelEvaluation: () => evaluation.cancel(),
-  async exportModel(request) {
+  async exportModel(request, onProgress) {
+    exporting = new JobControl();
     // An exported TF.js model is verified by stock TensorFlow.js, whatever runs the network itself.
     await selectBackend();
     const { create } = await chooseExecutor();
-    return exportModel(request, create);
+    return exportModel(request, create, exporting, onProgress);
   },
+  cancelExport: () => exporting.cancel(),
+  importModel: importIntoLibrary,
   inspectModel,
   async embedFolder(request, onProgress) {
     evaluation = new JobControl();
     const loaded = await loadModel(request.model);
     const { create } = await chooseExecutor({ backend: request.backend });
     return embedFolder(loaded, request, create, evaluation, onProgress);
+  },
+  async makeDistanceTable(request, onProgress) {
+    evaluation = new JobControl();
+    const loaded = await loadModel(request.model);
+    const { create } = await chooseExecutor({ backend: request.backend });
+    return makeDistanceTable(loaded, request, create, evaluation, onProgress);
   },
   async compare(request) {
     evaluation = new JobControl();
@@ -72,11 +84,12 @@ const api: TrainWorkerApi = {
     const { create } = await chooseExecutor({ backend: request.backend });
     return classify(loaded, request, create, evaluation, onProgress);
   },
-  async conformance({ fixture, backend, executor }, onMessage) {
+  async conformance({ fixture, backend, executor, precision }, onMessage) {
     return runConformance(
       fixture,
       async () => (await chooseExecutor({ backend, executor })).create,
       onMessage,
+      precision,
     );
   },
 };

@@ -1,5 +1,6 @@
 /**
- * Faults that only a whole browser can have: killed in the middle of a checkpoint, a GPU process that dies. The losses afterwards are those of a run that nothing happened to.
+ * Faults that only a whole browser can have: killed in the middle of a checkpoint, a GPU process that dies, a quota that
+ * is really reached, a page that is frozen. The losses afterwards are those of a run that nothing happened to.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -230,4 +231,71 @@ describe.skipIf(process.platform === 'win32')('a browser', () => {
     expect(losses).toEqual(undisturbed);
     expect(events.filter(({ kind }) => kind === 'started')).toHaveLength(2);
   });
+
+  it('whose quota is reached: old checkpoints make room, and the run goes on', async () => {
+    const devTools = await session.page.context().newCDPSession(session.page);
+    const origin = new URL(address).origin;
+    let limited: Promise<unknown> | undefined;
+    const { losses, events } = await session.train({ options: OPTIONS, data }, (event) => {
+      if (event.kind !== 'checkpoint' || limited) return;
+      // Room for half of a checkpoint more.
+      limited = devTools.send('Storage.getUsageAndQuota', { origin }).then(({ usage }) =>
+        devTools.send('Storage.overrideQuotaForOrigin', {
+          origin,
+          quotaSize: usage + Math.round(event.sizeBytes / 2),
+        }),
+      );
+    });
+    await limited;
+    await devTools.send('Storage.overrideQuotaForOrigin', { origin });
+    const warnings = events.flatMap((event) => (event.kind === 'warning' ? [event.message] : []));
+    const stored = events.flatMap((event) => (event.kind === 'checkpoint' ? [event.step] : []));
+    console.log(
+      `quota reached after the first checkpoint: stored those of steps ${stored.join(', ')}; ${warnings.join(' ')}`,
+    );
+    expect(losses).toEqual(undisturbed);
+    expect(events.at(-1)).toMatchObject({ kind: 'status', status: 'finished' });
+    // Each of the later ones found room in the place of an older one, or was told of.
+    expect(stored.length < 3 ? warnings.some((text) => /no room for a checkpoint/.test(text)) : true).toBe(
+      true,
+    );
+    const { runId } = startOf(events);
+    const kept = await session.call<{ step: number }[]>('library', 'listCheckpoints', runId);
+    expect(kept.length).toBeGreaterThan(0);
+    expect(kept.length).toBeLessThan(3);
+    // With room again everything is stored again.
+    const after = await session.train({ options: OPTIONS, data });
+    expect(after.events.filter(({ kind }) => kind === 'checkpoint')).toHaveLength(3);
+  });
+
+  it('that freezes the page: the run goes on when the page does', async () => {
+    const FROZEN_MS = 3000;
+    const devTools = await session.page.context().newCDPSession(session.page);
+    const stepsWhileFrozen: number[] = [];
+    let isFrozen = false;
+    let thawed: Promise<void> | undefined;
+    const freeze = async (): Promise<void> => {
+      await devTools.send('Page.setWebLifecycleState', { state: 'frozen' });
+      isFrozen = true;
+      await new Promise((resolve) => setTimeout(resolve, FROZEN_MS));
+      isFrozen = false;
+      await devTools.send('Page.setWebLifecycleState', { state: 'active' });
+    };
+    const { losses, events } = await session.train({ options: OPTIONS, data }, (event) => {
+      if (event.kind === 'step' && isFrozen) stepsWhileFrozen.push(event.record.step);
+      if (event.kind === 'step' && event.record.step === 4) thawed ??= freeze();
+    });
+    await thawed;
+    console.log(
+      `page frozen for ${FROZEN_MS} ms: told of ${stepsWhileFrozen.length} steps meanwhile; none lost`,
+    );
+    expect(losses).toEqual(undisturbed);
+    expect(events.at(-1)).toMatchObject({ kind: 'status', status: 'finished' });
+    expect(events.filter(({ kind }) => kind === 'started')).toHaveLength(1);
+  });
 });
+
+function startOf(events: readonly TrainEvent[]): { runId: string } {
+  const started = events.find((event) => event.kind === 'started');
+  return { runId: started!.run.id };
+}

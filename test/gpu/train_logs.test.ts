@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { openWritableDirectory } from '../../workers/dataset/open.ts';
 import { readHdf5 } from '../../workers/formats/hdf5.ts';
+import { checkpointFile } from '../../workers/jobs/checkpoint_file.ts';
 import { buildRunFiles } from '../../workers/jobs/run_log.ts';
 import { TrainControl } from '../../workers/jobs/train_control.ts';
 import { train } from '../../workers/jobs/train_job.ts';
@@ -10,10 +11,13 @@ import {
   deleteRun,
   getRun,
   readEvaluations,
+  readPrelogits,
   readSteps,
   readValidations,
 } from '../../workers/storage/runs.ts';
 import { defaultTrainingOptions, type TrainingOptions } from '../../workers/training/options.ts';
+import { readModelFile } from '../../workers/models/model_file.ts';
+import { listCheckpoints } from '../../workers/storage/checkpoints.ts';
 import { readEvents } from '../unit/tensorboard_reader.ts';
 
 const OPTIONS: TrainingOptions = {
@@ -98,8 +102,19 @@ it('are the original’s files, also after an interruption', async () => {
   const models = await openWritableDirectory(modelsBase);
   const modelPaths: string[] = [];
   for await (const { path } of models.list()) modelPaths.push(path);
-  // Checkpoints after 2, 4, 5, 6 and 8 steps, the newest three of them.
-  expect(modelPaths.sort()).toEqual([5, 6, 8].map((step) => `${id}/model-${id}-${step}.safetensors`));
+  // Checkpoints after 2, 4, 5, 6 and 8 steps: the newest three of them, and the best of the two that were validated.
+  const [early, late] = await readValidations(id);
+  expect([early!.step, late!.step]).toEqual([4, 8]);
+  const isLateBetter =
+    late!.accuracy > early!.accuracy ||
+    (late!.accuracy === early!.accuracy && late!.crossEntropy < early!.crossEntropy);
+  const bestStep = isLateBetter ? 8 : 4;
+  expect(run.best).toMatchObject({ step: bestStep, measuredBy: 'validation' });
+  const keptSteps = isLateBetter ? [5, 6, 8] : [4, 5, 6, 8];
+  expect(modelPaths.sort()).toEqual(keptSteps.map((step) => `${id}/model-${id}-${step}.safetensors`));
+  expect((await listCheckpoints(id)).map(({ step }) => step).reverse()).toEqual(keptSteps);
+  const { name, file } = await checkpointFile(id, bestStep);
+  expect(await readModelFile(file, name)).toMatchObject({ metadata: { run: id, step: bestStep } });
 
   const logs = await openWritableDirectory(logsBase);
   const logPaths: string[] = [];
@@ -127,11 +142,23 @@ it('are the original’s files, also after an interruption', async () => {
   );
   const validations = await readValidations(id);
   expect(stat['loss']).toEqual(steps.map(({ totalLoss }) => Math.fround(totalLoss)));
+  expect(stat['val_loss']).toEqual(validations.map(({ totalLoss }) => Math.fround(totalLoss!)));
+  // Each epoch two batches of three images with eight values, the third one interrupted after its first batch.
+  const counts = Array.from({ length: 4 }, (_, epoch) =>
+    stat['prelogits_hist']!.slice(epoch * 1000, (epoch + 1) * 1000).reduce((sum, count) => sum + count, 0),
+  );
+  expect(counts).toEqual([48, 48, 48, 48]);
   expect(stat['val_accuracy']).toEqual(validations.map(({ accuracy }) => Math.fround(accuracy)));
   expect(stat['time_validate']!.map((seconds) => seconds > 0)).toEqual([false, true, false, true]);
 
   // For a download: the same from what is stored.
-  const built = await buildRunFiles({ run, steps, validations, evaluations: await readEvaluations(id) });
+  const built = await buildRunFiles({
+    run,
+    steps,
+    validations,
+    evaluations: await readEvaluations(id),
+    prelogits: await readPrelogits(id),
+  });
   expect(await built.get(`${id}/arguments.txt`)!.text()).toBe(
     await (await logs.read(`${id}/arguments.txt`)).text(),
   );

@@ -1,8 +1,10 @@
 /** Folders of photos → folders of aligned faces, as the original's align_dataset_mtcnn. */
 import { transfer } from 'comlink';
+import { BusyClock } from '../busy_clock.ts';
 import { readClasses, type ImageFile } from '../dataset/classes.ts';
 import type { WritableDirectory } from '../dataset/directory.ts';
 import { PermissionLostError, StorageFullError } from '../dataset/errors.ts';
+import { isPhotoPath } from '../dataset/image.ts';
 import { openDirectories, openWritableDirectory } from '../dataset/open.ts';
 import { ZipDirectory } from '../formats/zip_directory.ts';
 import { chooseFace, cropBox, type CropBox } from '../mtcnn/align.ts';
@@ -18,10 +20,13 @@ import type {
 } from '../protocol.ts';
 import { hashKey, permutation } from '../random.ts';
 import { detectPhotos, type PhotoDetection, type Retry } from './detect_photos.ts';
+import { DuplicateFinder } from './duplicate_photos.ts';
 import { Throttle, type JobControl } from './job_control.ts';
+import { readLeftOut } from './left_out_photos.ts';
 import { nameOutputs, renamedOutputs } from './output_names.ts';
 import { PermissionGate } from './permission_gate.ts';
 import { PhotoPool, type PooledPhoto } from './photo_pool.ts';
+import type { PhotoTimes } from '../decode.worker.ts';
 
 const PROGRESS_INTERVAL_MS = 250;
 const THUMBNAIL_INTERVAL_MS = 120;
@@ -39,7 +44,12 @@ export async function align(
   control: JobControl,
 ): Promise<AlignSummary> {
   const startedAt = performance.now();
-  const dataset = await readClasses(await openDirectories(request.input), undefined, control.signal);
+  const dataset = await readClasses(
+    await openDirectories(request.input),
+    undefined,
+    control.signal,
+    isPhotoPath,
+  );
   const output =
     request.output.kind === 'zip'
       ? new ZipDirectory(request.output.stream)
@@ -49,8 +59,10 @@ export async function align(
   const stems = nameOutputs(allImages);
   const wanted = request.paths && new Set(request.paths);
   const images = wanted ? allImages.filter(({ path }) => wanted.has(path)) : allImages;
+  const leftOutPaths = await readLeftOut(output);
+  const leftOut = images.filter(({ path }) => leftOutPaths.has(path));
   const done = await doneImages(images, stems, output, request.options);
-  const todo = images.filter((image) => !done.has(image));
+  const todo = images.filter((image) => !done.has(image) && !leftOutPaths.has(image.path));
   const detector = await FaceDetector.create(request.backend);
   const { device } = detector;
   onEvent({
@@ -80,8 +92,15 @@ export async function align(
     skippedExisting: done.size,
     renamed: renamedOutputs(images, stems),
     failures: job.failures,
+    duplicates: job.duplicatePhotos.duplicates,
+    leftOut: leftOut.map(({ path }) => path),
     cancelled: control.cancelled,
     durationMs: performance.now() - startedAt,
+    times: {
+      ...job.photoTimes,
+      networksMs: job.photoTimes.networksMs + detector.networksMs,
+      writeMs: job.writing.busyMs,
+    },
   };
 }
 
@@ -140,7 +159,10 @@ type Prepared =
 
 class AlignJob {
   readonly failures: AlignFailure[] = [];
+  readonly duplicatePhotos = new DuplicateFinder();
   alignedCount = 0;
+  photoTimes: PhotoTimes = { decodeMs: 0, resizeMs: 0, encodeMs: 0, networksMs: 0 };
+  readonly writing = new BusyClock();
   readonly #detector: FaceDetector;
   readonly #output: WritableDirectory;
   readonly #stems: ReadonlyMap<ImageFile, string>;
@@ -207,6 +229,7 @@ class AlignJob {
         if (!(this.#output instanceof ZipDirectory) && boxesThrottle.ready())
           await this.#retry(() => this.writeBoundingBoxes());
       }
+      this.photoTimes = await pool.times();
     } catch (error) {
       // Cancelled while it waited for a permission.
       if (!(control.cancelled && error instanceof PermissionLostError)) throw error;
@@ -224,7 +247,8 @@ class AlignJob {
 
   async #prepare(found: PhotoDetection, photo: PooledPhoto): Promise<Prepared> {
     const { image_size, margin, detect_multiple_faces, minsize } = this.#options;
-    const { file, width, height, detection } = found;
+    const { file, width, height, digest, detection } = found;
+    this.duplicatePhotos.add(file.path, digest);
     const { faces } = detection;
     if (Math.min(width, height) < minsize)
       return {
@@ -265,7 +289,7 @@ class AlignJob {
     try {
       // The first face is written last: where it is there, all are.
       for (const { path, content } of files.toReversed())
-        await this.#retry(() => this.#output.write(path, content));
+        await this.writing.during(() => this.#retry(() => this.#output.write(path, content)));
     } catch (error) {
       // Nothing that follows could be written either: stop, with everything so far whole.
       if (error instanceof StorageFullError || error instanceof PermissionLostError) throw error;

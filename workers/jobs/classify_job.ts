@@ -2,10 +2,10 @@
 import { readClasses, type DatasetClass, type ImageFile } from '../dataset/classes.ts';
 import { openDirectories } from '../dataset/open.ts';
 import { classProbabilities, trainLinearSvm } from '../evaluation/linear_svm.ts';
+import { splitPeople } from '../evaluation/split_people.ts';
 import { ClassifierFileError, decodeClassifier, encodeClassifier } from '../formats/classifier_file.ts';
 import type { LoadedModel } from '../models/loaded_model.ts';
 import type { ClassifyRequest, ClassifySummary, ClassPrediction, EvaluationProgress } from '../protocol.ts';
-import { hashKey, permutation, RandomStream } from '../random.ts';
 import type { ExecutorFactory } from '../training/executor.ts';
 import { embedDataset, type LabelledImage } from './embed_job.ts';
 import type { ReadImage } from './evaluate_job.ts';
@@ -22,13 +22,14 @@ type ClassifySettings = Omit<ClassifyRequest, 'model' | 'backend'>;
  *   what the executor throws
  */
 export async function classify(
-  model: LoadedModel,
+  loaded: LoadedModel,
   request: ClassifySettings,
   createExecutor: ExecutorFactory,
   control: JobControl,
   onProgress?: (progress: EvaluationProgress) => void,
   read?: ReadImage,
 ): Promise<ClassifySummary> {
+  const model = { ...loaded, imageSize: request.image_size ?? loaded.imageSize };
   // What is wrong with the file shows before an image is read.
   const classifier = request.mode === 'CLASSIFY' ? decodeClassifier(request.classifier ?? '') : undefined;
   if (classifier && classifier.svm.dimension !== model.graph.embeddingSize)
@@ -90,16 +91,10 @@ function chooseImages(
   { mode, split, seed }: ClassifySettings,
 ): { name: string; images: readonly ImageFile[] }[] {
   if (!split) return classes.map(({ name, images }) => ({ name, images }));
-  return classes.flatMap(({ name, images }, index) => {
-    if (images.length < split.minNrofImagesPerClass) return [];
-    const order = permutation(hashKey(seed, RandomStream.split, index), images.length);
-    const shuffled = Array.from(order, (place) => images[place]!);
-    const part =
-      mode === 'TRAIN'
-        ? shuffled.slice(0, split.nrofTrainImagesPerClass)
-        : shuffled.slice(split.nrofTrainImagesPerClass);
-    return part.length > 0 ? [{ name, images: part }] : [];
-  });
+  const people = classes.map(({ name, images }) => ({ name, items: images }));
+  return splitPeople(people, { ...split, seed })
+    .split.map(({ name, train, test }) => ({ name, images: mode === 'TRAIN' ? train : test }))
+    .filter(({ images }) => images.length > 0);
 }
 
 function measure(

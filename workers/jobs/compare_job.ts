@@ -2,6 +2,7 @@
 import { decodeImage, encodePng } from '../dataset/decode.ts';
 import type { RgbImage } from '../dataset/image.ts';
 import { openDirectory } from '../dataset/open.ts';
+import { euclideanDistance } from '../evaluation/nearest.ts';
 import type { LoadedModel } from '../models/loaded_model.ts';
 import { chooseFace, cropBox, cropFace } from '../mtcnn/align.ts';
 import {
@@ -36,21 +37,22 @@ export class NoFaceFoundError extends Error {
  * @throws NoFaceFoundError, EvaluationCancelledError, and what the executor throws
  */
 export async function comparePhotos(
-  model: LoadedModel,
-  request: Pick<CompareRequest, 'images' | 'margin' | 'includeCrops'>,
+  loaded: LoadedModel,
+  request: Omit<CompareRequest, 'model' | 'backend'>,
   detect: DetectFaces,
   createExecutor: ExecutorFactory,
   control: JobControl,
   decode: (blob: Blob, path: string) => Promise<RgbImage> = decodeImage,
 ): Promise<CompareResult> {
-  const faces: { index: number; path: string; crop: RgbImage }[] = [];
+  const model = { ...loaded, imageSize: request.image_size ?? loaded.imageSize };
+  const faces: (AlignedFace & { index: number; path: string })[] = [];
   const failures: { path: string; message: string }[] = [];
   for (const [index, { directory, path }] of request.images.entries()) {
     if (!(await control.proceed())) throw new EvaluationCancelledError();
     try {
       const image = await decode(await (await openDirectory(directory)).read(path), path);
-      const crop = await alignFace(image, await detect(image), request.margin, model.imageSize);
-      if (crop) faces.push({ index, path, crop });
+      const found = alignFaces(image, await detect(image), request, model.imageSize);
+      if (found.length > 0) faces.push(...found.map((face) => ({ index, path, ...face })));
       else failures.push({ path, message: `No face was found in ${path}.` });
     } catch (error) {
       failures.push({ path, message: error instanceof Error ? error.message : String(error) });
@@ -64,25 +66,39 @@ export async function comparePhotos(
   );
   return {
     images: await Promise.all(
-      faces.map(async ({ index, path, crop }) => ({
+      faces.map(async ({ index, path, face, faceCount, crop }) => ({
         index,
         path,
+        face,
+        faceCount,
         ...(request.includeCrops ? { crop: await encodePng(crop) } : {}),
       })),
     ),
     failures,
-    distances: embeddings.map((a) => embeddings.map((b) => euclidean(a, b))),
+    distances: embeddings.map((a) => embeddings.map((b) => euclideanDistance(a, 0, b, 0, a.length))),
   };
 }
 
-async function alignFace(
+interface AlignedFace {
+  /** From 1. */
+  readonly face: number;
+  readonly faceCount: number;
+  readonly crop: RgbImage;
+}
+
+function alignFaces(
   image: RgbImage,
   faces: readonly DetectedFace[],
-  margin: number,
+  { margin, allFaces }: Pick<CompareRequest, 'margin' | 'allFaces'>,
   imageSize: number,
-): Promise<RgbImage | undefined> {
-  const face = faces[chooseFace(faces, image.width, image.height)];
-  return face && cropFace(image, cropBox(face.box, margin, image.width, image.height), imageSize);
+): AlignedFace[] {
+  const { width, height } = image;
+  const chosen = allFaces ? faces.keys() : [chooseFace(faces, width, height)];
+  return [...chosen].flatMap((index) => {
+    const face = faces[index];
+    const crop = face && cropFace(image, cropBox(face.box, margin, width, height), imageSize);
+    return crop ? [{ face: index + 1, faceCount: faces.length, crop }] : [];
+  });
 }
 
 async function embedCrops(
@@ -112,10 +128,6 @@ async function embedCrops(
       return rows;
     },
   );
-}
-
-function euclidean(a: Float32Array, b: Float32Array): number {
-  return Math.sqrt(a.reduce((sum, value, index) => sum + (value - b[index]!) ** 2, 0));
 }
 
 /** What compare looks for: as align does by default. */

@@ -1,7 +1,7 @@
 /** Every face of every photo of some folders, as records. */
 import { compareNames, type ImageFile } from '../dataset/classes.ts';
 import { NoImagesError } from '../dataset/errors.ts';
-import { isImagePath } from '../dataset/image.ts';
+import { isPhotoPath } from '../dataset/image.ts';
 import { openDirectories } from '../dataset/open.ts';
 import { chooseFace, cropBox } from '../mtcnn/align.ts';
 import { FaceDetector } from '../mtcnn/detector.ts';
@@ -29,7 +29,7 @@ export async function detect(
   let others = 0;
   for (const directory of directories)
     for await (const { path } of directory.list(control.signal))
-      if (isImagePath(path)) photos.push({ path, directory });
+      if (isPhotoPath(path)) photos.push({ path, directory });
       else others++;
   if (photos.length === 0) throw new NoImagesError(directories.map(({ name }) => name).join(' + '), others);
   photos.sort((a, b) => compareNames(a.path, b.path));

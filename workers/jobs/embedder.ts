@@ -10,13 +10,12 @@ export interface EmbedderInput {
   readonly useFixedImageStandardization?: boolean | undefined;
 }
 
-/** The executor is disposed of when `work` ends. */
-export async function withEmbedder<Result>(
+/** Dispose of it when it is no longer needed. */
+export async function createEmbedder(
   model: LoadedModel,
   input: EmbedderInput,
   createExecutor: ExecutorFactory,
-  work: (executor: Executor) => Promise<Result>,
-): Promise<Result> {
+): Promise<Executor> {
   const executor = await createExecutor({
     graph: model.graph,
     batchSize: input.batchSize,
@@ -34,6 +33,22 @@ export async function withEmbedder<Result>(
   });
   try {
     await executor.writeParameters(model.parameters);
+  } catch (error) {
+    executor.dispose();
+    throw error;
+  }
+  return executor;
+}
+
+/** The executor is disposed of when `work` ends. */
+export async function withEmbedder<Result>(
+  model: LoadedModel,
+  input: EmbedderInput,
+  createExecutor: ExecutorFactory,
+  work: (executor: Executor) => Promise<Result>,
+): Promise<Result> {
+  const executor = await createEmbedder(model, input, createExecutor);
+  try {
     return await work(executor);
   } finally {
     executor.dispose();

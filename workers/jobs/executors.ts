@@ -42,7 +42,17 @@ export async function chooseExecutor({ executor, backend }: ExecutorChoice = {})
 async function chooseTfjs(backend: BackendName): Promise<ChosenExecutor> {
   const device = await selectBackend(backend);
   const { TfjsExecutor } = await import('../tfjs/executor.ts');
+  const { failingWithDevice } = await import('../tfjs/device_loss.ts');
   const description =
     backend === 'webgpu' ? `TensorFlow.js on WebGPU (${device.adapter})` : 'TensorFlow.js on WebAssembly';
-  return { device, create: async (settings) => new TfjsExecutor(settings, description) };
+  return {
+    device,
+    create: async (settings) => {
+      if (settings.precision === 'float16')
+        throw new BackendUnavailableError(
+          `The precision float16 runs on the WebGPU engine only, and this is ${description}. Choose the precision float32, or a browser with a graphics processor.`,
+        );
+      return failingWithDevice(new TfjsExecutor(settings, description));
+    },
+  };
 }

@@ -1,13 +1,15 @@
 /** A few workers that decode photos and keep them while the cascade looks at them. */
 import { releaseProxy, wrap, type Remote } from 'comlink';
-import type { DecodeWorkerApi, OpenedPhoto } from '../decode.worker.ts';
+import type { DecodeWorkerApi, OpenedPhoto, PhotoTimes } from '../decode.worker.ts';
 import type { CropBox } from '../mtcnn/align.ts';
 import type { Box } from '../mtcnn/boxes.ts';
+import type { Detection, DetectionOptions } from '../mtcnn/cascade.ts';
 import type { Level } from '../mtcnn/crops.ts';
 import type { AlignedFaces, CascadePhoto, PyramidOptions } from '../mtcnn/photo.ts';
+import type { BackendMemory, PlainError } from '../protocol.ts';
 
-/** More would only wait for the networks. */
-const MAXIMUM_WORKERS = 6;
+/** Each holds a group of decoded photos. */
+const MAXIMUM_WORKERS = 8;
 
 interface PoolWorker {
   readonly worker: Worker;
@@ -16,14 +18,16 @@ interface PoolWorker {
 }
 
 export class PhotoPool {
+  static readonly #running = new Set<PhotoPool>();
   readonly #workers: PoolWorker[];
 
-  /** @param count of workers; default: one less than the machine has processors */
-  constructor(count = Math.min(Math.max((navigator.hardwareConcurrency || 2) - 1, 1), MAXIMUM_WORKERS)) {
+  /** @param count of workers; default: as many as the machine has processors */
+  constructor(count = Math.min(navigator.hardwareConcurrency || 2, MAXIMUM_WORKERS)) {
     this.#workers = Array.from({ length: count }, () => {
       const worker = new Worker(new URL('../decode.worker.ts', import.meta.url), { type: 'module' });
       return { worker, api: wrap<DecodeWorkerApi>(worker), openPhotos: 0 };
     });
+    PhotoPool.#running.add(this);
   }
 
   get size(): number {
@@ -31,22 +35,73 @@ export class PhotoPool {
   }
 
   /** Close the photo when it is done with. @throws UnreadableImageError (as a plain error of that name) */
-  async open(blob: Blob, path: string, options: PyramidOptions): Promise<PooledPhoto> {
-    const chosen = this.#workers.reduce((best, other) => (other.openPhotos < best.openPhotos ? other : best));
-    chosen.openPhotos++;
-    const release = (): void => {
-      chosen.openPhotos--;
-    };
+  async open(blob: Blob, path: string, options: PyramidOptions): Promise<PyramidPhoto> {
+    const worker = this.#leastBusy();
+    worker.openPhotos++;
     try {
-      return new PooledPhoto(chosen.api, await chosen.api.open(blob, path, options), release);
+      const { levels, ...opened } = await worker.api.open(blob, path, options);
+      return new PyramidPhoto(worker.api, opened, releaseOf(worker), levels);
     } catch (error) {
-      release();
+      worker.openPhotos--;
       throw error;
     }
   }
 
+  /**
+   * Finds the faces of some photos in one of the workers, on the processor. Close the photos when they are done with.
+   * @returns in the order of the files; detections are in the decoded photos' pixels
+   */
+  async search(
+    files: readonly { readonly blob: Blob; readonly path: string }[],
+    options: PyramidOptions & DetectionOptions,
+  ): Promise<PromiseSettledResult<{ photo: PooledPhoto; detection: Detection }>[]> {
+    const worker = this.#leastBusy();
+    worker.openPhotos += files.length;
+    try {
+      const searched = await worker.api.search(files, options);
+      return searched.map((one) => {
+        if ('error' in one) {
+          worker.openPhotos--;
+          return { status: 'rejected', reason: asError(one.error) };
+        }
+        const photo = new PooledPhoto(worker.api, one.opened, releaseOf(worker));
+        return { status: 'fulfilled', value: { photo, detection: one.detection } };
+      });
+    } catch (error) {
+      worker.openPhotos -= files.length;
+      throw error;
+    }
+  }
+
+  #leastBusy(): PoolWorker {
+    return this.#workers.reduce((best, other) => (other.openPhotos < best.openPhotos ? other : best));
+  }
+
+  /** What all photos took so far. */
+  async times(): Promise<PhotoTimes> {
+    const times = await Promise.all(this.#workers.map(({ api }) => api.times()));
+    const sum = (of: keyof PhotoTimes): number => times.reduce((total, one) => total + one[of], 0);
+    return {
+      decodeMs: sum('decodeMs'),
+      resizeMs: sum('resizeMs'),
+      encodeMs: sum('encodeMs'),
+      networksMs: sum('networksMs'),
+    };
+  }
+
+  /** What TensorFlow.js holds in the workers of all pools that run. */
+  static async memory(): Promise<BackendMemory> {
+    const workers = [...PhotoPool.#running].flatMap((pool) => pool.#workers);
+    const memory = await Promise.all(workers.map(({ api }) => api.memory()));
+    return {
+      usedBytes: memory.reduce((sum, { usedBytes }) => sum + usedBytes, 0),
+      allocatedBytes: memory.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0),
+    };
+  }
+
   /** Ends the workers, and with them whatever is in progress. */
   dispose(): void {
+    PhotoPool.#running.delete(this);
     for (const { worker, api } of this.#workers) {
       api[releaseProxy]();
       worker.terminate();
@@ -54,14 +109,24 @@ export class PhotoPool {
   }
 }
 
-export class PooledPhoto implements CascadePhoto {
+function releaseOf(worker: PoolWorker): () => void {
+  return () => {
+    worker.openPhotos--;
+  };
+}
+
+function asError({ name, message }: PlainError): Error {
+  return Object.assign(new Error(message), { name });
+}
+
+export class PooledPhoto {
   readonly width: number;
   readonly height: number;
   readonly originalWidth: number;
   readonly originalHeight: number;
-  readonly levels: readonly Level[];
-  readonly #api: Remote<DecodeWorkerApi>;
-  readonly #id: number;
+  readonly digest: string;
+  protected readonly api: Remote<DecodeWorkerApi>;
+  protected readonly id: number;
   readonly #release: () => void;
 
   constructor(api: Remote<DecodeWorkerApi>, opened: OpenedPhoto, release: () => void) {
@@ -69,22 +134,43 @@ export class PooledPhoto implements CascadePhoto {
     this.height = opened.height;
     this.originalWidth = opened.originalWidth;
     this.originalHeight = opened.originalHeight;
-    this.levels = opened.levels;
-    this.#api = api;
-    this.#id = opened.id;
+    this.digest = opened.digest;
+    this.api = api;
+    this.id = opened.id;
     this.#release = release;
   }
 
-  crops(boxes: readonly Box[], size: number): Promise<Float32Array> {
-    return this.#api.crops(this.#id, boxes, size);
-  }
-
   align(boxes: readonly CropBox[], imageSize: number, withThumbnail: boolean): Promise<AlignedFaces> {
-    return this.#api.align(this.#id, boxes, imageSize, withThumbnail);
+    return this.api.align(this.id, boxes, imageSize, withThumbnail);
   }
 
   close(): void {
     this.#release();
-    void this.#api.close(this.#id);
+    void this.api.close(this.id);
+  }
+}
+
+/** One that the cascade looks at from another worker. */
+export class PyramidPhoto extends PooledPhoto implements CascadePhoto {
+  readonly scales: readonly number[];
+  readonly #levels: readonly Level[];
+
+  constructor(
+    api: Remote<DecodeWorkerApi>,
+    opened: OpenedPhoto,
+    release: () => void,
+    levels: readonly Level[],
+  ) {
+    super(api, opened, release);
+    this.#levels = levels;
+    this.scales = levels.map(({ scale }) => scale);
+  }
+
+  level(index: number): Level {
+    return this.#levels[index]!;
+  }
+
+  crops(boxes: readonly Box[], size: number): Promise<Float32Array> {
+    return this.api.crops(this.id, boxes, size);
   }
 }

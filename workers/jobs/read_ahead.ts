@@ -34,14 +34,27 @@ export async function* readAhead<Item, Result>(
   }
 }
 
-/** Items in groups of `size`, the last one as large as what is left. */
-export async function* inGroups<Item>(items: AsyncIterable<Item>, size: number): AsyncGenerator<Item[]> {
+/**
+ * Items in groups: at most `count` of them, which together weigh at most `weight`, or one that weighs more.
+ * @param weightOf an item's
+ */
+export async function* inGroups<Item>(
+  items: AsyncIterable<Item>,
+  count: number,
+  weight: number,
+  weightOf: (item: Item) => number,
+): AsyncGenerator<Item[]> {
   let group: Item[] = [];
+  let groupWeight = 0;
   for await (const item of items) {
+    const itemWeight = weightOf(item);
+    if (group.length > 0 && (group.length === count || groupWeight + itemWeight > weight)) {
+      yield group;
+      group = [];
+      groupWeight = 0;
+    }
     group.push(item);
-    if (group.length < size) continue;
-    yield group;
-    group = [];
+    groupWeight += itemWeight;
   }
   if (group.length > 0) yield group;
 }

@@ -8,21 +8,24 @@ import type { TrainingOptions } from '../training/options.ts';
 import { evaluatePairs } from './evaluate_job.ts';
 import { JobControl } from './job_control.ts';
 
-/** Cross entropy and accuracy over all validation images, with moving statistics. */
+/** Losses and accuracy over all validation images, with moving statistics. */
 export async function validateRun(
   executor: Executor,
   options: TrainingOptions,
   images: readonly LabelledImage[],
   read: (file: ImageFile) => Promise<RgbImage>,
-): Promise<{ crossEntropy: number; accuracy: number }> {
+): Promise<{ totalLoss: number; crossEntropy: number; accuracy: number }> {
+  let totalLoss = 0;
   let crossEntropy = 0;
   let accuracy = 0;
   for await (const batch of orderedBatches(images, options.batch_size, options.image_size, read)) {
     const result = await executor.evaluateBatch(batch);
+    totalLoss += result.totalLoss * batch.count;
     crossEntropy += result.crossEntropy * batch.count;
     accuracy += result.accuracy * batch.count;
   }
-  return { crossEntropy: crossEntropy / images.length, accuracy: accuracy / images.length };
+  const count = images.length;
+  return { totalLoss: totalLoss / count, crossEntropy: crossEntropy / count, accuracy: accuracy / count };
 }
 
 export function evaluateRun(

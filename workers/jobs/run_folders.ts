@@ -11,12 +11,14 @@ import {
 import type {
   DirectoryReference,
   EvaluationSummary,
+  PrelogitsHistogram,
   RunRecord,
   StepRecord,
   ValidationRecord,
 } from '../protocol.ts';
 import type { RunHistory } from '../training/run_history.ts';
 import { RunLog } from './run_log.ts';
+import { runMetadata } from './run_metadata.ts';
 
 const MODELS_KEPT = 3;
 
@@ -87,6 +89,10 @@ export class RunFolders {
     this.#log?.addEvaluation(record);
   }
 
+  addPrelogits(record: PrelogitsHistogram): void {
+    this.#log?.addPrelogits(record);
+  }
+
   /** Into the event file, under the tensors' names. */
   addHistograms(step: number, tensors: NamedTensors): void {
     this.#log?.addHistograms(Date.now(), step, tensors);
@@ -99,30 +105,23 @@ export class RunFolders {
       await this.#logs.write(`${this.#runId}/${name}`, file);
   }
 
-  /** The newest ones are kept; an older one goes when the new one is whole. */
+  /** The newest ones and the best one are kept; an older one goes when the new one is whole. */
   async writeModel(run: RunRecord, parameters: NamedTensors): Promise<void> {
     if (!this.#models) return;
     const path = `${this.#runId}/${modelFileName(run.id, run.step)}`;
-    const { options } = run;
-    await this.#models.write(
-      path,
-      writeModelFile(parameters, {
-        model_def: options.model_def,
-        embedding_size: options.embedding_size,
-        image_size: options.image_size,
-        use_fixed_image_standardization: options.use_fixed_image_standardization,
-        class_names: run.classNames,
-        run: run.id,
-        step: run.step,
-        epoch: run.epoch,
-        dataset: run.datasetName,
-        image_count: run.imageCount,
-        options,
-      }),
-    );
+    await this.#models.write(path, writeModelFile(parameters, runMetadata(run, run)));
     this.#modelFiles = [...this.#modelFiles.filter((file) => file !== path), path];
-    for (const old of this.#modelFiles.splice(0, this.#modelFiles.length - MODELS_KEPT))
+    await this.pruneModels(run.best?.step);
+  }
+
+  /** Removes all but the newest ones and the best one. */
+  async pruneModels(bestStep: number | undefined): Promise<void> {
+    if (!this.#models) return;
+    for (const old of this.#modelFiles.slice(0, -MODELS_KEPT)) {
+      if (stepOfModelFileName(old) === bestStep) continue;
       await this.#models.remove(old);
+      this.#modelFiles = this.#modelFiles.filter((file) => file !== old);
+    }
   }
 }
 

@@ -2,17 +2,32 @@
  * What is kept of a run while it goes on: its record, its steps, its checkpoints. None of it is worth the run itself: a
  * full disk costs the oldest checkpoints first, then what does not fit, and is told once.
  */
-import type { EvaluationSummary, RunRecord, StepRecord, ValidationRecord } from '../protocol.ts';
+import type {
+  BestModel,
+  EvaluationSummary,
+  PrelogitsHistogram,
+  RunRecord,
+  StepRecord,
+  ValidationRecord,
+} from '../protocol.ts';
 import {
-  CHECKPOINTS_KEPT,
   dropOldestCheckpoint,
   isOutOfQuota,
+  listCheckpoints,
   loadNewestCheckpoint,
+  pruneCheckpoints,
   saveCheckpoint,
   storedCheckpointBytes,
   type Checkpoint,
 } from '../storage/checkpoints.ts';
-import { appendSteps, putEvaluation, putRun, putValidation, truncateSteps } from '../storage/runs.ts';
+import {
+  appendSteps,
+  putEvaluation,
+  putPrelogits,
+  putRun,
+  putValidation,
+  truncateSteps,
+} from '../storage/runs.ts';
 
 export class RunKeeper {
   #run: RunRecord;
@@ -44,15 +59,15 @@ export class RunKeeper {
     await this.#tolerate('The state of the run', () => putRun(this.#run));
   }
 
-  /** Warns when the disk has no room for the checkpoints of a run. @param sizeBytes of one checkpoint */
-  async warnOfFullDisk(sizeBytes: number): Promise<void> {
+  /** Warns when the disk has no room for the checkpoints of a run. @param sizeBytes of one of them */
+  async warnOfFullDisk(sizeBytes: number, checkpointCount: number): Promise<void> {
     const { usage = 0, quota } = await navigator.storage.estimate();
     if (quota === undefined) return;
-    const needed = CHECKPOINTS_KEPT * sizeBytes - (await storedCheckpointBytes(this.#run.id));
+    const needed = checkpointCount * sizeBytes - (await storedCheckpointBytes(this.#run.id));
     const free = Math.max(quota - usage, 0);
     if (needed <= free) return;
     this.#warn(
-      `The browser has ${megabytes(free)} of storage left for this page, and the ${CHECKPOINTS_KEPT} checkpoints of this run take ${megabytes(needed)}. Delete old runs on the Models page or free disk space; otherwise fewer checkpoints are kept, or none.`,
+      `The browser has ${megabytes(free)} of storage left for this page, and the ${checkpointCount} checkpoints of this run take ${megabytes(needed)}. Delete old runs on the Models page or free disk space; otherwise fewer checkpoints are kept, or none.`,
     );
   }
 
@@ -90,9 +105,38 @@ export class RunKeeper {
 
   /** @returns its size in bytes; undefined when there was no room for it */
   async saveCheckpoint(checkpoint: Checkpoint): Promise<number | undefined> {
-    const sizeBytes = await this.#tolerate('The checkpoint', () => saveCheckpoint(checkpoint));
+    const sizeBytes = await this.#tolerate('The checkpoint', () =>
+      saveCheckpoint(checkpoint, this.#run.best?.step),
+    );
     this.#shadow = sizeBytes === undefined ? checkpoint : undefined;
     return sizeBytes;
+  }
+
+  async addPrelogits(record: PrelogitsHistogram): Promise<void> {
+    await this.#tolerate('The histogram of the prelogits', () => putPrelogits(this.#run.id, record));
+  }
+
+  /**
+   * Keeps the checkpoint of a step for good where its model is the best so far.
+   * @returns whether it is; not where its checkpoint is not stored
+   */
+  async considerBest(candidate: BestModel): Promise<boolean> {
+    const { id, best } = this.#run;
+    if (!isBetter(candidate, best)) return false;
+    const stored = await listCheckpoints(id);
+    if (!stored.some(({ step }) => step === candidate.step)) return false;
+    await this.update({ best: candidate });
+    await pruneCheckpoints(id, candidate.step);
+    return true;
+  }
+
+  async #dropOldestCheckpoint(): Promise<boolean> {
+    const { id, best } = this.#run;
+    try {
+      return await dropOldestCheckpoint(id, best?.step);
+    } catch {
+      return false;
+    }
   }
 
   /** The newest whole checkpoint; one that could not be stored counts while the page lives. */
@@ -104,6 +148,8 @@ export class RunKeeper {
   /** Forgets what was measured after a step: it is done again. */
   async rewind(step: number): Promise<void> {
     await this.flushSteps();
+    const { best } = this.#run;
+    if (best && best.step > step) this.#run = { ...this.#run, best: undefined };
     this.#waiting = this.#waiting.filter((record) => record.step <= step);
     await this.#tolerate('The measurements', () => truncateSteps(this.#run.id, step));
   }
@@ -116,7 +162,7 @@ export class RunKeeper {
         this.#failing.delete(what);
         return value;
       } catch (error) {
-        if (isOutOfQuota(error) && (await dropOldestCheckpoint(this.#run.id).catch(() => false))) continue;
+        if (isOutOfQuota(error) && (await this.#dropOldestCheckpoint())) continue;
         console.warn(error);
         if (!this.#failing.has(what))
           this.#warn(
@@ -126,6 +172,12 @@ export class RunKeeper {
         return undefined;
       }
   }
+}
+
+function isBetter(candidate: BestModel, best: BestModel | undefined): boolean {
+  if (best?.measuredBy !== candidate.measuredBy) return true;
+  if (candidate.accuracy !== best.accuracy) return candidate.accuracy > best.accuracy;
+  return (candidate.crossEntropy ?? 0) < (best.crossEntropy ?? 0);
 }
 
 function megabytes(bytes: number): string {

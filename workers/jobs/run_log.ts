@@ -12,7 +12,13 @@ import {
   validationScalars,
 } from '../formats/tensorboard_run.ts';
 import type { NamedTensors } from '../graph/tensor.ts';
-import type { EvaluationSummary, RunRecord, StepRecord, ValidationRecord } from '../protocol.ts';
+import type {
+  EvaluationSummary,
+  PrelogitsHistogram,
+  RunRecord,
+  StepRecord,
+  ValidationRecord,
+} from '../protocol.ts';
 import { TRAINING_OPTIONS } from '../training/options.ts';
 import type { RunHistory } from '../training/run_history.ts';
 
@@ -40,7 +46,8 @@ export class RunLog {
   }
 
   /** Everything of the history, in the order in which it happened. */
-  addHistory({ steps, validations, evaluations }: RunHistory): void {
+  addHistory({ steps, validations, evaluations, prelogits }: RunHistory): void {
+    for (const record of prelogits) this.addPrelogits(record);
     const between = [
       ...validations.map((record) => ({ step: record.step, add: () => this.addValidation(record) })),
       ...evaluations.map((record) => ({ step: record.step, add: () => this.addEvaluation(record) })),
@@ -71,6 +78,10 @@ export class RunLog {
     this.#statistics.addEvaluation(record);
     this.#evaluations.set(record.step, record);
     this.#addEvent(record.step, evaluationScalars(record), record.at);
+  }
+
+  addPrelogits(record: PrelogitsHistogram): void {
+    this.#statistics.addPrelogits(record);
   }
 
   /** Histograms of tensors, such as the weights, by their names. */

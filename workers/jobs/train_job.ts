@@ -11,7 +11,9 @@ import type { Graph } from '../graph/ir.ts';
 import { buildModel } from '../graph/models/index.ts';
 import { elementCount, type NamedTensors } from '../graph/tensor.ts';
 import type {
+  BestModel,
   DeviceInfo,
+  EvaluationResult,
   EvaluationSummary,
   ModelReference,
   PairsSource,
@@ -23,11 +25,18 @@ import type {
   TrainSummary,
   ValidationRecord,
 } from '../protocol.ts';
-import { deleteUnfinishedCheckpoints, dropBadCheckpoint, type Checkpoint } from '../storage/checkpoints.ts';
+import {
+  CHECKPOINTS_KEPT,
+  deleteUnfinishedCheckpoints,
+  dropBadCheckpoint,
+  type Checkpoint,
+} from '../storage/checkpoints.ts';
 import {
   getRun,
   newRunId,
   readEvaluations,
+  readLastStep,
+  readPrelogits,
   readSteps,
   readValidations,
   runLockName,
@@ -44,10 +53,13 @@ import {
 } from '../training/loop.ts';
 import { optimizerSlots } from '../training/optimizers.ts';
 import type { TrainingOptions } from '../training/options.ts';
+import { PRELOGITS_BINS } from '../training/prelogits_histogram.ts';
 import type { RunHistory } from '../training/run_history.ts';
 import { requireValidOptions, validateOptions } from '../training/validate_options.ts';
 import { DeviceLosses, isDeviceLost } from './device_losses.ts';
+import { openPairs } from './evaluate_job.ts';
 import { chooseExecutor, type ChosenExecutor } from './executors.ts';
+import { ImagePool } from './image_pool.ts';
 import { Throttle } from './job_control.ts';
 import { startFromPretrained } from './pretrained.ts';
 import { RunFolders } from './run_folders.ts';
@@ -67,6 +79,8 @@ export class RunBusyError extends Error {
   }
 }
 
+/** In a checkpoint, beside the executor's state: the counts of the epoch so far. */
+const PRELOGITS_HISTOGRAM = 'prelogits_histogram';
 /** Between checkpoints within a long epoch. */
 const CHECKPOINT_INTERVAL_MS = 5 * 60 * 1000;
 /** Between writes of the step records. */
@@ -109,6 +123,8 @@ async function prepareNew(request: TrainRequest): Promise<PreparedRun> {
   requireValidOptions(options);
   const filter = await readImageFilter(request.filterTable, options);
   const data = await readTrainingData(request.data, options, filter);
+  // Pairs that cannot be made are told of now, and not after the first epoch.
+  if (request.lfw) await openPairs(request.lfw);
   const run: RunRecord = {
     id: await newRunId(),
     createdAt: Date.now(),
@@ -149,9 +165,11 @@ async function prepareResumed(request: TrainRequest, runId: string): Promise<Pre
   return { run: { ...run, data: references, status: 'running', error: undefined }, data, isResumed: true };
 }
 
-/** Held for as long as the run goes on: one writer, and others see that it lives. */
+/** Held for as long as the run goes on: one writer, and others see that it lives. A browser may lack Web Locks. */
 async function withRunLock<Result>(runId: string, work: () => Promise<Result>): Promise<Result> {
-  return navigator.locks.request(runLockName(runId), { ifAvailable: true }, async (lock) => {
+  const locks = navigator.locks as LockManager | undefined;
+  if (!locks) return work();
+  return locks.request(runLockName(runId), { ifAvailable: true }, async (lock) => {
     if (!lock) throw new RunBusyError(runId);
     return work();
   });
@@ -171,21 +189,18 @@ function executorSettings(options: TrainingOptions, graph: Graph): ExecutorSetti
     centerLossAlfa: options.center_loss_alfa,
     optimizer: options.optimizer,
     movingAverageDecay: options.moving_average_decay,
+    prelogitsHistMax: options.prelogits_hist_max,
+    precision: options.precision,
     seed: options.seed,
   };
 }
 
 /** Of one checkpoint, bytes: the parameters, and what the optimizer and the averages keep of each. */
-function checkpointBytes({
-  graph,
-  optimizer,
-  movingAverageDecay,
-  centerLossFactor,
-}: ExecutorSettings): number {
+function checkpointBytes({ graph, optimizer, movingAverageDecay }: ExecutorSettings): number {
   const copies = 1 + optimizerSlots(optimizer).length + (movingAverageDecay > 0 ? 1 : 0);
   const floats = graph.parameters.reduce(
     (sum, { shape, trainable }) => sum + elementCount(shape) * (trainable ? copies : 1),
-    centerLossFactor === 0 ? 0 : graph.classes * graph.embeddingSize,
+    graph.classes * graph.embeddingSize + PRELOGITS_BINS,
   );
   return floats * 4;
 }
@@ -236,13 +251,16 @@ class TrainJob {
   readonly #onEvent: (event: TrainEvent) => void;
   readonly #control: TrainControl;
   readonly #batches: BatchSource;
-  readonly #images = new ImageCache();
+  readonly #pool: ImagePool;
+  readonly #images: ImageCache;
   #folders: RunFolders | undefined;
   /** The newest model is not in its folder. */
   #isModelMissing = false;
-  readonly #pairs: PairsSource | undefined;
+  #pairs: PairsSource | undefined;
   readonly #metricsThrottle = new Throttle(METRICS_INTERVAL_MS);
   #lastStep: StepRecord | undefined;
+  /** Of the epoch so far, as far as it has been taken from the executor. */
+  #prelogitsCounts = new Float64Array(PRELOGITS_BINS);
   /** The step that the run can go on after. */
   #checkpointedStep = 0;
   #checkpointedAt = performance.now();
@@ -266,6 +284,8 @@ class TrainJob {
     this.#onEvent = onEvent;
     this.#control = control;
     this.#pairs = request.lfw ?? run.lfw;
+    this.#pool = new ImagePool(run.options.nrof_preprocess_threads);
+    this.#images = new ImageCache(this.#pool.decode);
     const { batch_size, image_size, seed, random_crop, random_flip, random_rotate } = run.options;
     this.#batches = new BatchSource(
       data.train,
@@ -288,6 +308,7 @@ class TrainJob {
 
   dispose(): void {
     this.#executor.dispose();
+    this.#pool.dispose();
   }
 
   /** Parameters from the checkpoint, from a pretrained model, or fresh ones. */
@@ -307,7 +328,12 @@ class TrainJob {
       }))
         this.#warn(`${option}: ${message}`);
     if (this.#data.filterNote) this.#warn(this.#data.filterNote);
-    await this.#keeper.warnOfFullDisk(checkpointBytes(this.#executor.settings));
+    // The best one is kept beside the newest ones.
+    const isMeasured = this.#pairs !== undefined || this.#data.validation.length > 0;
+    await this.#keeper.warnOfFullDisk(
+      checkpointBytes(this.#executor.settings),
+      CHECKPOINTS_KEPT + (isMeasured ? 1 : 0),
+    );
     await this.#beginAfter(checkpoint?.step ?? 0);
     if (!checkpoint && this.#request.pretrained) await this.#startFromPretrained(this.#request.pretrained);
   }
@@ -316,6 +342,10 @@ class TrainJob {
   async #writeStart(checkpoint: Checkpoint | undefined): Promise<void> {
     const { graph, seed } = this.#executor.settings;
     await this.#executor.writeParameters(initializeParameters(graph, seed));
+    await this.#executor.takePrelogitsHistogram();
+    this.#prelogitsCounts = Float64Array.from(
+      checkpoint?.state.get(PRELOGITS_HISTOGRAM)?.data ?? new Float64Array(PRELOGITS_BINS),
+    );
     if (!checkpoint) return;
     await this.#executor.writeParameters(checkpoint.parameters);
     await this.#executor.writeState(checkpoint.state);
@@ -333,7 +363,7 @@ class TrainJob {
     const { id } = this.#run;
     this.#checkpointedStep = step;
     await this.#keeper.rewind(step);
-    this.#lastStep = step === 0 ? undefined : (await readSteps(id)).at(-1);
+    this.#lastStep = step === 0 ? undefined : await readLastStep(id);
     await this.#keeper.update({
       step,
       epoch: this.#lastStep?.epoch ?? 0,
@@ -350,12 +380,14 @@ class TrainJob {
         .filter(({ trainable }) => trainable)
         .reduce((sum, { shape }) => sum + elementCount(shape), 0),
       stepsPerEpoch: this.#options.epoch_size,
+      gpuBytes: this.#executor.bytes,
     });
   }
 
   /** Folders that cannot be written end a run before it begins, and not afterwards. */
   async #openFolders(): Promise<void> {
     const { logsBase, modelsBase } = this.#request;
+    if (!logsBase && !modelsBase) return;
     try {
       this.#folders = await RunFolders.open(await this.#history(), logsBase, modelsBase);
     } catch (error) {
@@ -367,7 +399,7 @@ class TrainJob {
   /** Of the steps that this run goes on after; what was measured later is measured again. */
   async #history(): Promise<RunHistory> {
     const { id, step } = this.#run;
-    if (step === 0) return { run: this.#run, steps: [], validations: [], evaluations: [] };
+    if (step === 0) return { run: this.#run, steps: [], validations: [], evaluations: [], prelogits: [] };
     const until = <Entry extends { step: number }>(entries: readonly Entry[]): Entry[] =>
       entries.filter((entry) => entry.step <= step);
     return {
@@ -375,6 +407,7 @@ class TrainJob {
       steps: until(await readSteps(id)),
       validations: until(await readValidations(id)),
       evaluations: until(await readEvaluations(id)),
+      prelogits: until(await readPrelogits(id)),
     };
   }
 
@@ -522,9 +555,18 @@ class TrainJob {
 
   async #onEpochEnd(epoch: number, step: number): Promise<void> {
     await this.#checkpoint();
+    await this.#endPrelogitsHistogram(epoch, step);
     if (this.#options.log_histograms) await this.#addHistograms(step);
     await this.#measure(epoch, step);
     await this.#writeLogs();
+  }
+
+  /** The counts of an epoch are complete; the next one's begin. */
+  async #endPrelogitsHistogram(epoch: number, step: number): Promise<void> {
+    const record = { epoch, step, counts: Uint32Array.from(this.#prelogitsCounts) };
+    await this.#keeper.addPrelogits(record);
+    this.#folders?.addPrelogits(record);
+    this.#prelogitsCounts.fill(0);
   }
 
   /** Of the weights and of the last step's gradients, under the original's names. */
@@ -552,8 +594,10 @@ class TrainJob {
   /** A run that was interrupted between an epoch's checkpoint and what is measured after it measures that first. */
   async #catchUpEpochEnd(): Promise<void> {
     const { step } = this.#run;
-    if (step > 0 && step % this.#options.epoch_size === 0)
-      await this.#measure(epochOfStep(step - 1, this.#options.epoch_size), step);
+    if (step === 0 || step % this.#options.epoch_size !== 0) return;
+    const epoch = epochOfStep(step - 1, this.#options.epoch_size);
+    await this.#endPrelogitsHistogram(epoch, step);
+    await this.#measure(epoch, step);
   }
 
   /** What was measured already is not measured again. */
@@ -569,6 +613,24 @@ class TrainJob {
       await this.#whilePermitted(() => this.#validate(epoch, step));
     if (this.#pairs && !(await readEvaluations(id)).some(isAt))
       await this.#whilePermitted(() => this.#evaluate(epoch, step, this.#pairs!));
+    await this.#considerBest(epoch, step);
+  }
+
+  /** By the evaluation on pairs where there is one, since it asks what the model is for; else by the validation. */
+  async #considerBest(epoch: number, step: number): Promise<void> {
+    const { id } = this.#run;
+    const measured = this.#pairs ? await readEvaluations(id) : await readValidations(id);
+    const record: Pick<BestModel, 'accuracy' | 'crossEntropy'> | undefined = measured.findLast(
+      (one) => one.step === step,
+    );
+    if (!record) return;
+    const { accuracy, crossEntropy } = record;
+    const measuredBy = this.#pairs ? 'pairs' : 'validation';
+    const best: BestModel = { step, epoch, measuredBy, accuracy, crossEntropy };
+    if (!(await this.#keeper.considerBest(best))) return;
+    this.#onEvent({ kind: 'best', best });
+    // What could not be removed now is removed with the next model.
+    await this.#folders?.pruneModels(best.step).catch(() => undefined);
   }
 
   /** Pauses where a folder's permission is gone, then does the work again; left out when the run is to stop. */
@@ -596,8 +658,18 @@ class TrainJob {
     this.#onEvent({ kind: 'validation', record });
   }
 
+  /** One that fails ends itself, and not the run. */
   async #evaluate(epoch: number, step: number, pairs: PairsSource): Promise<void> {
-    const { accuracy, val, durationMs } = await evaluateRun(this.#executor, this.#options, pairs);
+    let result: EvaluationResult;
+    try {
+      result = await evaluateRun(this.#executor, this.#options, pairs);
+    } catch (error) {
+      if (error instanceof PermissionLostError || isDeviceLost(error)) throw error;
+      this.#pairs = undefined;
+      this.#warn(`The evaluation on pairs failed: ${messageOf(error)} The run goes on without it.`);
+      return;
+    }
+    const { accuracy, val, durationMs } = result;
     const record: EvaluationSummary = { step, epoch, accuracy, valRate: val, durationMs, at: Date.now() };
     await this.#keeper.addEvaluation(record);
     this.#folders?.addEvaluation(record);
@@ -636,7 +708,13 @@ class TrainJob {
   /** @returns undefined when there was no room for it: it is kept in memory then */
   async #saveCheckpoint(parameters: NamedTensors): Promise<number | undefined> {
     const { id, step, epoch } = this.#run;
-    const state = await this.#executor.readState();
+    const taken = await this.#executor.takePrelogitsHistogram();
+    this.#prelogitsCounts = this.#prelogitsCounts.map((count, bin) => count + taken[bin]!);
+    const state = new Map(await this.#executor.readState());
+    state.set(PRELOGITS_HISTOGRAM, {
+      shape: [PRELOGITS_BINS],
+      data: Float32Array.from(this.#prelogitsCounts),
+    });
     const sizeBytes = await this.#keeper.saveCheckpoint({ runId: id, step, epoch, parameters, state });
     this.#checkpointedStep = step;
     return sizeBytes;

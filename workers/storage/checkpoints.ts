@@ -1,9 +1,10 @@
 /**
  * Checkpoints, never half there: all chunks are written under a new id, with strict durability, and then one small
- * record that makes them a checkpoint. The newest ones are kept; a damaged one is passed over for the one before it.
+ * record that makes them a checkpoint. The newest ones and the best one are kept; a damaged one is passed over for the one before it.
  */
 import type { HostTensor, NamedTensors } from '../graph/tensor.ts';
 import { elementCount } from '../graph/tensor.ts';
+import type { CheckpointSummary } from '../protocol.ts';
 import { crc32 } from './crc32.ts';
 import {
   keysOf,
@@ -35,8 +36,11 @@ export class StorageQuotaError extends Error {
   }
 }
 
-/** @returns its size in bytes. @throws StorageQuotaError; earlier checkpoints are then still there */
-export async function saveCheckpoint(checkpoint: Checkpoint): Promise<number> {
+/**
+ * @param bestStep whose checkpoint is kept beside the newest ones
+ * @returns its size in bytes. @throws StorageQuotaError; earlier checkpoints are then still there
+ */
+export async function saveCheckpoint(checkpoint: Checkpoint, bestStep?: number): Promise<number> {
   const database = await openDatabase();
   const id = `${checkpoint.runId}/${checkpoint.step}/${crypto.randomUUID()}`;
   const tensors: StoredTensor[] = [];
@@ -73,7 +77,7 @@ export async function saveCheckpoint(checkpoint: Checkpoint): Promise<number> {
     if (isOutOfQuota(error)) throw new StorageQuotaError(sizeBytes);
     throw error;
   }
-  await prune(database, checkpoint.runId);
+  await pruneCheckpoints(checkpoint.runId, bestStep);
   return sizeBytes;
 }
 
@@ -108,14 +112,40 @@ export async function loadNewestCheckpoint(runId: string): Promise<Checkpoint | 
   return undefined;
 }
 
-/** Gives up the oldest checkpoint, never the last one, to make room. @returns whether there was one to give up */
-export async function dropOldestCheckpoint(runId: string): Promise<boolean> {
+/**
+ * Gives up the oldest checkpoint, never the newest one, to make room; the best one only when there is no other left.
+ * @returns whether there was one to give up
+ */
+export async function dropOldestCheckpoint(runId: string, bestStep?: number): Promise<boolean> {
   const database = await openDatabase();
-  const records = await newestFirst(database, runId);
-  const oldest = records.at(-1);
-  if (!oldest || records.length === 1) return false;
+  const older = (await newestFirst(database, runId)).slice(1);
+  const oldest = older.findLast(({ step }) => step !== bestStep) ?? older.at(-1);
+  if (!oldest) return false;
   await deleteCheckpoint(database, oldest.id);
   return true;
+}
+
+/** Gives up all but the newest ones and the best one. */
+export async function pruneCheckpoints(runId: string, bestStep: number | undefined): Promise<void> {
+  const database = await openDatabase();
+  for (const record of (await newestFirst(database, runId)).slice(CHECKPOINTS_KEPT))
+    if (record.step !== bestStep) await deleteCheckpoint(database, record.id);
+}
+
+/** Newest first. */
+export async function listCheckpoints(runId: string): Promise<CheckpointSummary[]> {
+  const records = await newestFirst(await openDatabase(), runId);
+  return records.map(({ step, epoch, createdAt, sizeBytes }) => ({ step, epoch, createdAt, sizeBytes }));
+}
+
+/** The checkpoint of a step, where it is there and undamaged. */
+export async function loadCheckpoint(runId: string, step: number): Promise<Checkpoint | undefined> {
+  const database = await openDatabase();
+  for (const record of await newestFirst(database, runId)) {
+    const checkpoint = record.step === step ? await readCheckpoint(database, record) : undefined;
+    if (checkpoint) return checkpoint;
+  }
+  return undefined;
 }
 
 /**
@@ -190,11 +220,6 @@ async function readCheckpoint(
     parameters: groups.parameter,
     state: groups.state,
   };
-}
-
-async function prune(database: FacenetDatabase, runId: string): Promise<void> {
-  for (const record of (await newestFirst(database, runId)).slice(CHECKPOINTS_KEPT))
-    await deleteCheckpoint(database, record.id);
 }
 
 /** The record first: chunks without one are nothing. */

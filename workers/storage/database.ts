@@ -1,16 +1,23 @@
-/** The IndexedDB schema: runs, their metrics, their checkpoints, remembered folders, and the engine's measurements. */
-import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
+/**
+ * The IndexedDB schema: runs, their metrics, their checkpoints, remembered folders, the engine's measurements, and the
+ * people that are kept to be recognised.
+ */
+import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from 'idb';
 import type { TunedChoices } from '../engine/tuning.ts';
 import type {
   EvaluationSummary,
+  KeptGallery,
+  PrelogitsHistogram,
   RememberedFolder,
   RunRecord,
+  SavedEvaluation,
   StepRecord,
+  StoredModel,
   ValidationRecord,
 } from '../protocol.ts';
 
 export const DATABASE_NAME = 'facenet';
-const VERSION = 1;
+const VERSION = 4;
 
 /** Where a tensor's values are in a checkpoint's concatenated bytes. */
 export interface StoredTensor {
@@ -38,6 +45,8 @@ export interface FacenetSchema extends DBSchema {
   steps: { key: [string, number]; value: { runId: string; firstStep: number; records: StepRecord[] } };
   validations: { key: [string, number]; value: ValidationRecord & { runId: string } };
   evaluations: { key: [string, number]; value: EvaluationSummary & { runId: string } };
+  /** From version 4. */
+  prelogits: { key: [string, number]; value: PrelogitsHistogram & { runId: string } };
   checkpoints: { key: string; value: CheckpointRecord; indexes: { byRun: string } };
   chunks: {
     key: [string, number];
@@ -45,6 +54,12 @@ export interface FacenetSchema extends DBSchema {
   };
   folders: { key: string; value: RememberedFolder };
   tuning: { key: string; value: { adapter: string; choices: TunedChoices } };
+  /** From version 2; `file` is a gallery file (formats/gallery_file.ts). */
+  galleries: { key: string; value: KeptGallery & { readonly file: Blob } };
+  /** From version 3. Whole evaluations; `evaluations` are those between a run's epochs. */
+  savedEvaluations: { key: string; value: SavedEvaluation; indexes: { byModel: string } };
+  /** From version 3; their values are files in the private file system. */
+  models: { key: string; value: StoredModel };
 }
 
 export type FacenetDatabase = IDBPDatabase<FacenetSchema>;
@@ -53,15 +68,14 @@ let opened: Promise<FacenetDatabase> | undefined;
 
 export function openDatabase(): Promise<FacenetDatabase> {
   opened ??= openDB<FacenetSchema>(DATABASE_NAME, VERSION, {
-    upgrade(database) {
-      database.createObjectStore('runs', { keyPath: 'id' });
-      database.createObjectStore('steps', { keyPath: ['runId', 'firstStep'] });
-      database.createObjectStore('validations', { keyPath: ['runId', 'step'] });
-      database.createObjectStore('evaluations', { keyPath: ['runId', 'step'] });
-      database.createObjectStore('checkpoints', { keyPath: 'id' }).createIndex('byRun', 'runId');
-      database.createObjectStore('chunks', { keyPath: ['checkpointId', 'index'] });
-      database.createObjectStore('folders', { keyPath: 'id' });
-      database.createObjectStore('tuning', { keyPath: 'adapter' });
+    upgrade(database, oldVersion) {
+      if (oldVersion < 1) createFirstStores(database);
+      if (oldVersion < 2) database.createObjectStore('galleries', { keyPath: 'id' });
+      if (oldVersion < 3) {
+        database.createObjectStore('savedEvaluations', { keyPath: 'id' }).createIndex('byModel', 'modelId');
+        database.createObjectStore('models', { keyPath: 'id' });
+      }
+      if (oldVersion < 4) database.createObjectStore('prelogits', { keyPath: ['runId', 'step'] });
     },
     blocking(_current, _blocked, event) {
       // Another tab wants to upgrade or delete the database: let it, and open anew when next needed.
@@ -73,6 +87,25 @@ export function openDatabase(): Promise<FacenetDatabase> {
     },
   });
   return opened;
+}
+
+function createFirstStores(database: FacenetDatabase): void {
+  database.createObjectStore('runs', { keyPath: 'id' });
+  database.createObjectStore('steps', { keyPath: ['runId', 'firstStep'] });
+  database.createObjectStore('validations', { keyPath: ['runId', 'step'] });
+  database.createObjectStore('evaluations', { keyPath: ['runId', 'step'] });
+  database.createObjectStore('checkpoints', { keyPath: 'id' }).createIndex('byRun', 'runId');
+  database.createObjectStore('chunks', { keyPath: ['checkpointId', 'index'] });
+  database.createObjectStore('folders', { keyPath: 'id' });
+  database.createObjectStore('tuning', { keyPath: 'adapter' });
+}
+
+/** With everything in it; what needs it next gets a new, empty one. */
+export async function deleteDatabase(): Promise<void> {
+  const closing = opened;
+  opened = undefined;
+  (await closing)?.close();
+  await deleteDB(DATABASE_NAME);
 }
 
 /** All keys that begin with `id`. */

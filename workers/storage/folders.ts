@@ -19,6 +19,26 @@ export async function rememberFolder(
   await database.put('folders', { id, reference, role, lastUsedAt: Date.now() });
 }
 
+/**
+ * The folders with what was left out of them when they were last used in the role, unless they say so themselves: a
+ * folder that is picked anew knows nothing of that.
+ */
+export async function recallLeftOut(
+  references: readonly DirectoryReference[],
+  role: RememberedFolder['role'],
+): Promise<DirectoryReference[]> {
+  const known = (await listFolders(role)).filter(({ reference }) => reference.leftOut);
+  return Promise.all(
+    references.map(async (reference) => {
+      if (reference.leftOut) return reference;
+      for (const folder of known)
+        if (await isSame(folder.reference, reference))
+          return { ...reference, leftOut: folder.reference.leftOut };
+      return reference;
+    }),
+  );
+}
+
 async function isSame(a: DirectoryReference, b: DirectoryReference): Promise<boolean> {
   if (a.kind === 'private' && b.kind === 'private') return a.path === b.path;
   return a.kind === 'handle' && b.kind === 'handle' && (await a.handle.isSameEntry(b.handle));

@@ -1,7 +1,14 @@
 /** Runs and what was measured in them. */
-import type { EvaluationSummary, RunRecord, StepRecord, ValidationRecord } from '../protocol.ts';
+import type {
+  EvaluationSummary,
+  PrelogitsHistogram,
+  RunRecord,
+  StepRecord,
+  ValidationRecord,
+} from '../protocol.ts';
 import { deleteCheckpoints } from './checkpoints.ts';
 import { keysOf, openDatabase } from './database.ts';
+import { deleteEvaluationsOf } from './saved_evaluations.ts';
 
 /** Held by a run's worker for as long as it lives. */
 export function runLockName(runId: string): string {
@@ -31,8 +38,9 @@ export async function getRun(runId: string): Promise<RunRecord | undefined> {
 /** Newest first. Runs that nobody works on any more are shown as interrupted. */
 export async function listRuns(): Promise<RunRecord[]> {
   const runs = await (await openDatabase()).getAll('runs');
-  const locks = await navigator.locks.query();
-  const held = new Set(locks.held?.map((lock) => lock.name));
+  // Without Web Locks nobody knows who works on what: a run that was not ended counts as interrupted.
+  const locks = await (navigator.locks as LockManager | undefined)?.query();
+  const held = new Set(locks?.held?.map((lock) => lock.name));
   return runs
     .map((run): RunRecord =>
       (run.status === 'running' || run.status === 'paused') && !held.has(runLockName(run.id))
@@ -68,16 +76,32 @@ export async function readSteps(runId: string): Promise<StepRecord[]> {
   return [...byStep.values()].sort((a, b) => a.step - b.step);
 }
 
+/** Those whose blocks begin after `step`. */
+export async function readStepsAfter(runId: string, step: number): Promise<StepRecord[]> {
+  const range = IDBKeyRange.bound([runId, step], [runId, []], true);
+  const blocks = await (await openDatabase()).getAll('steps', range);
+  return blocks.flatMap(({ records }) => records);
+}
+
+/** The newest one. */
+export async function readLastStep(runId: string): Promise<StepRecord | undefined> {
+  const database = await openDatabase();
+  const cursor = await database.transaction('steps').store.openCursor(keysOf(runId), 'prev');
+  return cursor?.value.records.at(-1);
+}
+
 /** Forgets the steps after `step`: a run that goes on from a checkpoint does them again. */
 export async function truncateSteps(runId: string, step: number): Promise<void> {
-  const database = await openDatabase();
-  const blocks = await database.getAll('steps', keysOf(runId));
-  for (const { firstStep, records } of blocks) {
+  const { store, done } = (await openDatabase()).transaction('steps', 'readwrite');
+  // From the end: of a long run, thousands of blocks before it stay as they are.
+  for (let cursor = await store.openCursor(keysOf(runId), 'prev'); cursor; cursor = await cursor.continue()) {
+    const { records } = cursor.value;
+    if (records.length === 0 || records.at(-1)!.step <= step) break;
     const kept = records.filter((record) => record.step <= step);
-    if (kept.length === records.length) continue;
-    if (kept.length === 0) await database.delete('steps', [runId, firstStep]);
-    else await database.put('steps', { runId, firstStep, records: kept });
+    if (kept.length === 0) await cursor.delete();
+    else await cursor.update({ ...cursor.value, records: kept });
   }
+  await done;
 }
 
 export async function putValidation(runId: string, record: ValidationRecord): Promise<void> {
@@ -96,10 +120,19 @@ export async function readEvaluations(runId: string): Promise<EvaluationSummary[
   return (await openDatabase()).getAll('evaluations', keysOf(runId));
 }
 
+export async function putPrelogits(runId: string, record: PrelogitsHistogram): Promise<void> {
+  await (await openDatabase()).put('prelogits', { ...record, runId });
+}
+
+export async function readPrelogits(runId: string): Promise<PrelogitsHistogram[]> {
+  return (await openDatabase()).getAll('prelogits', keysOf(runId));
+}
+
 export async function deleteRun(runId: string): Promise<void> {
   const database = await openDatabase();
   await database.delete('runs', runId);
   await deleteCheckpoints(runId);
-  for (const store of ['steps', 'validations', 'evaluations'] as const)
+  await deleteEvaluationsOf(runId);
+  for (const store of ['steps', 'validations', 'evaluations', 'prelogits'] as const)
     await database.delete(store, keysOf(runId));
 }

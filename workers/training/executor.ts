@@ -4,7 +4,7 @@
  */
 import type { Graph } from '../graph/ir.ts';
 import type { NamedTensors } from '../graph/tensor.ts';
-import type { OptimizerName } from './options.ts';
+import type { OptimizerName, Precision } from './options.ts';
 
 /** Where and how each image of a batch is cut out of the stored pixels. */
 export interface ImageTransforms {
@@ -46,6 +46,13 @@ export interface ExecutorSettings {
   readonly centerLossAlfa: number;
   readonly optimizer: OptimizerName;
   readonly movingAverageDecay: number;
+  /** The end of the prelogits histogram's last bin, default 10. */
+  readonly prelogitsHistMax?: number | undefined;
+  /**
+   * How activations and their gradients are stored, default float32; parameters and losses are float32 with either.
+   * float16 runs on the engine only, where the adapter has WebGPU's `shader-f16`.
+   */
+  readonly precision?: Precision | undefined;
   /** Of the dropout masks: mask element i of step t is a hash of (seed, t, i), see workers/random.ts. */
   readonly seed: number;
 }
@@ -71,6 +78,8 @@ export interface Executor {
    * the calls, and every other method waits for them.
    */
   readonly stepsInFlight: number;
+  /** GPU memory that it holds, bytes; undefined where nobody knows. */
+  readonly bytes?: number | undefined;
 
   /**
    * One optimizer step with batch statistics.
@@ -78,8 +87,11 @@ export interface Executor {
    */
   trainStep(batch: LabelledBatch, step: number, learningRate: number): Promise<StepMetrics>;
 
-  /** As trainStep, without changing anything: loss and accuracy with moving statistics and no dropout. */
-  evaluateBatch(batch: LabelledBatch): Promise<{ crossEntropy: number; accuracy: number }>;
+  /** As trainStep, without changing anything: losses and accuracy with moving statistics and no dropout. */
+  evaluateBatch(batch: LabelledBatch): Promise<StepMetrics>;
+
+  /** Of the |prelogits| of the steps since it was taken last; see prelogits_histogram.ts. [PRELOGITS_BINS] */
+  takePrelogitsHistogram(): Promise<Float64Array>;
 
   /** l2-normalised embeddings with moving statistics, [count, embeddingSize]; count ≤ batchSize. */
   embed(batch: ImageBatch): Promise<Float32Array>;

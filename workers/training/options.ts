@@ -6,6 +6,9 @@
 export const OPTIMIZERS = ['ADAGRAD', 'ADADELTA', 'ADAM', 'RMSPROP', 'MOM'] as const;
 export type OptimizerName = (typeof OPTIMIZERS)[number];
 
+export const PRECISIONS = ['float32', 'float16'] as const;
+export type Precision = (typeof PRECISIONS)[number];
+
 export interface TrainingOptions {
   model_def: string;
   max_nrof_epochs: number;
@@ -47,6 +50,8 @@ export interface TrainingOptions {
   lfw_subtract_mean: boolean;
   /** Not in the original, whose value is 0.995: short runs need moving statistics that follow faster. */
   batch_norm_decay: number;
+  /** Not in the original: how the activations are stored. */
+  precision: Precision;
   /** Not in the original: what runs the network. */
   executor: 'auto' | 'engine' | 'tfjs';
   backend: 'auto' | 'webgpu' | 'wasm';
@@ -113,6 +118,7 @@ export const TRAINING_OPTIONS: readonly OptionSpec[] = [
   { name: 'lfw_subtract_mean', type: 'flag', default: false, group: 'evaluation', description: 'Subtract the mean embedding before distances.' },
   { name: 'log_histograms', type: 'flag', default: false, group: 'machine', description: 'Log histograms of weights and gradients, at each epoch\'s end, into the log folder\'s TensorBoard file.' },
   { name: 'nrof_preprocess_threads', type: 'integer', minimum: 1, default: 4, group: 'machine', description: 'Number of workers that decode images.' },
+  { name: 'precision', type: 'choice', choices: PRECISIONS, default: 'float32', group: 'machine', description: 'How activations and their gradients are stored (an addition to the original): float16 takes half the memory, and needs the engine on a GPU with shader-f16.' },
   { name: 'executor', type: 'choice', choices: ['auto', 'engine', 'tfjs'], default: 'auto', group: 'machine', description: 'What runs the network: the WebGPU engine or TensorFlow.js.' },
   { name: 'backend', type: 'choice', choices: ['auto', 'webgpu', 'wasm'], default: 'auto', group: 'machine', description: 'The GPU, or WebAssembly where there is none.' },
 ];

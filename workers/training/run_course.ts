@@ -37,6 +37,11 @@ export class RunCourse {
     return this.#length;
   }
 
+  /** 0 before the first. */
+  get lastStep(): number {
+    return this.#length === 0 ? 0 : this.#columns.step[this.#length - 1]!;
+  }
+
   /** Steps that were measured before are done again: they count as done last, and what came after them goes. */
   append(records: readonly StepRecord[]): void {
     for (const record of records) {

@@ -1,5 +1,11 @@
 /** What is known of a run's course, from wherever it is kept. */
-import type { EvaluationSummary, RunRecord, StepRecord, ValidationRecord } from '../protocol.ts';
+import type {
+  EvaluationSummary,
+  PrelogitsHistogram,
+  RunRecord,
+  StepRecord,
+  ValidationRecord,
+} from '../protocol.ts';
 
 export interface RunHistory {
   readonly run: RunRecord;
@@ -7,4 +13,5 @@ export interface RunHistory {
   readonly steps: readonly StepRecord[];
   readonly validations: readonly ValidationRecord[];
   readonly evaluations: readonly EvaluationSummary[];
+  readonly prelogits: readonly PrelogitsHistogram[];
 }

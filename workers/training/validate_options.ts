@@ -155,6 +155,13 @@ const RULES: readonly Rule[] = [
         : undefined,
   },
   {
+    reads: ['precision', 'executor', 'backend'],
+    check: ({ precision, executor, backend }) =>
+      precision === 'float16' && (executor === 'tfjs' || backend === 'wasm')
+        ? 'float16 runs on the WebGPU engine only. Choose float32, or the executor engine and the backend webgpu.'
+        : undefined,
+  },
+  {
     reads: ['filter_percentile', 'filter_filename'],
     severity: 'warning',
     check: ({ filter_percentile, filter_filename }) =>

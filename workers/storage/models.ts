@@ -1,0 +1,47 @@
+/** Models that were brought in: a record in IndexedDB, the values as a model file in the private file system. */
+import type { StoredModel } from '../protocol.ts';
+import { openDatabase } from './database.ts';
+import { deleteEvaluationsOf } from './saved_evaluations.ts';
+
+const MODELS_FOLDER = 'models';
+
+/** In the private file system: a folder a model. */
+export function modelFolder(id: string): string {
+  return `${MODELS_FOLDER}/${id}`;
+}
+
+/** The model whose folder this is. */
+export function storedModelId(path: string): string | undefined {
+  return path.startsWith(`${MODELS_FOLDER}/`) ? path.split('/')[1] : undefined;
+}
+
+/** After its file: a model without this record does not exist. */
+export async function putModel(model: StoredModel): Promise<void> {
+  await (await openDatabase()).put('models', model);
+}
+
+export async function getModel(id: string): Promise<StoredModel | undefined> {
+  return (await openDatabase()).get('models', id);
+}
+
+/** Newest first. */
+export async function listModels(): Promise<StoredModel[]> {
+  const models = await (await openDatabase()).getAll('models');
+  return models.sort((a, b) => b.importedAt - a.importedAt);
+}
+
+export async function deleteModel(id: string): Promise<void> {
+  await (await openDatabase()).delete('models', id);
+  await deleteEvaluationsOf(id);
+  await removeFiles(id);
+}
+
+/** Nothing where there are none. */
+async function removeFiles(id: string): Promise<void> {
+  try {
+    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle(MODELS_FOLDER);
+    await folder.removeEntry(id, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof DOMException && error.name === 'NotFoundError')) throw error;
+  }
+}
