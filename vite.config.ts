@@ -1,25 +1,32 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { resolve } from 'node:path';
-import { defineConfig, type Plugin } from 'vite';
-import { contentSecurityPolicy } from './scripts/content_security_policy.mjs';
+import { defineConfig } from 'vite';
+import { hostFiles } from './scripts/host_files.ts';
 import { isolationHeaders } from './scripts/isolation_headers.mjs';
+import { offlineCopy } from './scripts/offline_copy.ts';
+import { pageHeaders } from './scripts/page_headers.mjs';
+import { pagePolicy } from './scripts/page_policy.ts';
 import { selfContainedWasmThreads } from './scripts/self_contained_wasm_threads.ts';
 import { serveWeights } from './scripts/serve_weights.ts';
 
 export { isolationHeaders };
 
-/** The development server puts style elements into the page, which its policy forbids in the built one. */
-const developmentPolicy: Plugin = {
-  name: 'development-policy',
-  apply: 'serve',
-  transformIndexHtml: (html) => html.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'"),
-};
+/** The development server connects to itself, and its policy is the looser one in the page (see pagePolicy). */
+const { 'Content-Security-Policy': _builtOnly, ...developmentHeaders } = pageHeaders;
+
+/** The detector's weights have no extension, and a name that ends in a dot is one that some hosts do not keep. */
+const assetFileNames = ({ names }: { names: readonly string[] }): string =>
+  /\.\w+$/.test(names[0] ?? '') ? 'assets/[name]-[hash][extname]' : 'assets/[name]-[hash].bin';
 
 export default defineConfig({
   // Relative addresses: the built page works from any folder of any static host.
   base: './',
-  plugins: [svelte(), serveWeights(), developmentPolicy],
-  worker: { format: 'es', plugins: () => [selfContainedWasmThreads()] },
+  plugins: [svelte(), serveWeights(), pagePolicy(), hostFiles(), offlineCopy()],
+  worker: {
+    format: 'es',
+    plugins: () => [selfContainedWasmThreads()],
+    rollupOptions: { output: { assetFileNames } },
+  },
   assetsInclude: ['**/*-shard1'],
   build: {
     target: 'es2023',
@@ -29,8 +36,9 @@ export default defineConfig({
         index: resolve(import.meta.dirname, 'index.html'),
         terminal: resolve(import.meta.dirname, 'terminal.html'),
       },
+      output: { assetFileNames },
     },
   },
-  server: { headers: isolationHeaders },
-  preview: { headers: { ...isolationHeaders, 'Content-Security-Policy': contentSecurityPolicy } },
+  server: { headers: developmentHeaders },
+  preview: { headers: pageHeaders },
 });

@@ -1,32 +1,39 @@
-// `node scripts/screenshots.mjs`: pictures of every page and state at three widths, in light and dark, into
-// docs/screenshots. Only drawn faces are seen on them. --query "?people=4&photos=4" makes the sample smaller,
-// --widths 400,1280 takes other widths.
-import { mkdirSync, writeFileSync } from 'node:fs';
+// `npm run screenshots`: pictures of every page and state, in light, and at the last width in dark too, into
+// docs/screenshots. --widths 400,1280 takes other widths, --all takes all of them in dark, --query "?people=4&photos=4"
+// makes the sample smaller, --empty takes only what is there without a job.
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 import { preview } from 'vite';
 import { chromiumArguments, findChromium } from './chromium.mjs';
 import { distFolder, ensureBuild } from './ensure_build.mjs';
+import { walkStates } from './page_states.mjs';
 import { projectRoot } from './run_command.mjs';
 
 const SCHEMES = ['light', 'dark'];
-const JOB_LIMIT_MS = 600_000;
+/** Of the browser's WebP encoder: text stays crisp, and a page is some 60 kB. */
+const QUALITY = 0.75;
+/** Beyond it a picture shows nothing new. */
+const HEIGHT_LIMIT = 3000;
 
 const { values } = parseArgs({
   options: {
     out: { type: 'string', default: 'docs/screenshots' },
     query: { type: 'string', default: '' },
     dist: { type: 'string' },
-    widths: { type: 'string', default: '400,1024,1600' },
+    widths: { type: 'string', default: '400,1280' },
+    empty: { type: 'boolean', default: false },
+    all: { type: 'boolean', default: false },
     // What image viewers without WebP need; four times as large.
     png: { type: 'boolean', default: false },
   },
 });
 const allWidths = values.widths.split(',').map(Number);
-const folder = join(projectRoot, values.out);
+const extension = values.png ? 'png' : 'webp';
+const folder = resolve(projectRoot, values.out);
 mkdirSync(folder, { recursive: true });
 
 if (!values.dist) await ensureBuild();
@@ -36,69 +43,29 @@ const server = await preview({
   build: { outDir: values.dist ?? distFolder },
   preview: { port: 4179, host: 'localhost' },
 });
-const address = server.resolvedUrls.local[0];
 const profile = await mkdtemp(join(tmpdir(), 'facenet-screenshots-'));
 const context = await chromium.launchPersistentContext(profile, {
   executablePath: findChromium()?.path,
   headless: true,
   args: chromiumArguments({ software: true }),
   reducedMotion: 'reduce',
-  viewport: { width: 1024, height: 900 },
+  viewport: { width: 1280, height: 900 },
   locale: 'en-GB',
 });
-
 const encoder = await context.newPage();
+const written = new Set();
 
 try {
   const page = await context.newPage();
   await page.bringToFront();
-  page.setDefaultTimeout(JOB_LIMIT_MS);
-  page.on('dialog', (dialog) => void dialog.accept());
-  await page.goto(address + values.query);
-  await page.getByRole('button', { name: 'Try it with sample faces' }).waitFor();
-  await shoot(page, 'photos-empty');
-  for (const name of ['train', 'evaluate', 'models']) {
-    await open(page, name);
-    await shoot(page, `${name}-empty`);
-  }
-  await open(page, 'privacy');
-  await shoot(page, 'privacy');
-
-  await open(page, 'photos');
-  await page.getByRole('button', { name: 'Try it with sample faces' }).click();
-  await page.getByRole('progressbar', { name: 'Drawing sample faces' }).waitFor();
-  await shoot(page, 'photos-drawing', [1024]);
-  await page.getByRole('heading', { name: 'The newest faces' }).waitFor();
-  await page.getByRole('button', { name: 'Pause' }).click();
-  await shoot(page, 'photos-paused');
-  await page.getByRole('button', { name: 'Resume' }).click();
-  await page.getByRole('log').getByText('Checkpoint saved').first().waitFor();
-  await page.getByRole('log').getByText('Epoch: [2]').first().waitFor();
-  await shoot(page, 'train-running');
-  await page.getByRole('region', { name: 'Sample run' }).getByText('Done').waitFor();
-  await shoot(page, 'models-exported');
-  await page.getByRole('button', { name: /^Close the sample run/ }).click();
-  for (const name of ['photos', 'train', 'evaluate']) {
-    await open(page, name);
-    await shoot(page, `${name}-done`);
-  }
-
-  await open(page, 'train');
-  await page.getByRole('button', { name: 'New run' }).click();
-  await shoot(page, 'train-settings');
-  await page.getByText('All settings').click();
-  await page.getByLabel('Learning rate schedule').fill('0: 0.05\nthen: less\n');
-  await shoot(page, 'train-bad-setting', [1024]);
-  await page.getByLabel('Learning rate schedule').fill('0: 0.05\n');
-  await page.getByLabel('Steps in an epoch').fill('2');
-  await page.getByRole('button', { name: 'Start training' }).click();
-  await page.getByRole('log').getByText('Checkpoint saved').first().waitFor();
-  await page.reload();
-  await page.getByRole('region', { name: 'Interrupted run' }).waitFor();
-  await shoot(page, 'train-interrupted');
-  await open(page, 'models');
-  await page.getByRole('button', { name: 'Delete everything' }).click();
-  await shoot(page, 'models-delete', [1024], false);
+  await walkStates(
+    page,
+    { address: server.resolvedUrls.local[0], query: values.query, withJobs: !values.empty },
+    async (name, { isBrief, isDialog }) => {
+      await shoot(page, name, isBrief ? [allWidths.at(-1)] : allWidths, !isDialog);
+    },
+  );
+  removeOldPictures();
 } finally {
   await context.close();
   await server.close();
@@ -106,42 +73,51 @@ try {
 }
 process.exit(0);
 
-async function open(page, name) {
-  await page.goto(`${address}${values.query}#${name}`);
-  await page.getByRole('heading', { level: 1 }).waitFor();
-}
-
-/** The browser's own encoder, in a page of its own. */
-async function toWebp(png) {
-  const base64 = await encoder.evaluate(async (source) => {
-    const bytes = Uint8Array.from(atob(source), (character) => character.charCodeAt(0));
-    const bitmap = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
-    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-    canvas.getContext('2d').drawImage(bitmap, 0, 0);
-    const webp = new Uint8Array(
-      await (await canvas.convertToBlob({ type: 'image/webp', quality: 0.85 })).arrayBuffer(),
-    );
-    let text = '';
-    for (const byte of webp) text += String.fromCharCode(byte);
-    return btoa(text);
-  }, png.toString('base64'));
-  return Buffer.from(base64, 'base64');
-}
-
-async function shoot(page, name, widths = allWidths, fullPage = true) {
+async function shoot(page, name, widths, fullPage) {
   await page.evaluate(() => document.activeElement?.blur());
   for (const width of widths)
-    for (const colorScheme of SCHEMES) {
+    for (const colorScheme of width === allWidths.at(-1) || values.all ? SCHEMES : ['light']) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       await page.setViewportSize({ width, height: 900 });
       // Charts are drawn anew for a new size or colour.
       await page.waitForTimeout(600);
       await page.evaluate(() => window.scrollTo(0, 0));
-      const png = await page.screenshot({ fullPage });
-      writeFileSync(
-        join(folder, `${name}-${width}-${colorScheme}.${values.png ? 'png' : 'webp'}`),
-        values.png ? png : await toWebp(png),
-      );
+      const height = fullPage ? await page.evaluate(() => document.documentElement.scrollHeight) : 900;
+      const png = await page.screenshot({
+        fullPage,
+        ...(fullPage && { clip: { x: 0, y: 0, width, height: Math.min(height, HEIGHT_LIMIT) } }),
+      });
+      const file = `${name}-${width}-${colorScheme}.${extension}`;
+      writeFileSync(join(folder, file), values.png ? png : await toWebp(png));
+      written.add(file);
     }
   console.log(name);
+}
+
+/** Pictures of states that are no more; the other file type's and others' files stay. */
+function removeOldPictures() {
+  if (values.empty) return;
+  const ours = new RegExp(`-\\d+-(?:${SCHEMES.join('|')})\\.${extension}$`);
+  for (const file of readdirSync(folder))
+    if (ours.test(file) && !written.has(file)) rmSync(join(folder, file));
+}
+
+/** The browser's own encoder, in a page of its own. */
+async function toWebp(png) {
+  const base64 = await encoder.evaluate(
+    async ([source, quality]) => {
+      const bytes = Uint8Array.from(atob(source), (character) => character.charCodeAt(0));
+      const bitmap = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+      const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+      canvas.getContext('2d').drawImage(bitmap, 0, 0);
+      const webp = new Uint8Array(
+        await (await canvas.convertToBlob({ type: 'image/webp', quality })).arrayBuffer(),
+      );
+      let text = '';
+      for (const byte of webp) text += String.fromCharCode(byte);
+      return btoa(text);
+    },
+    [png.toString('base64'), QUALITY],
+  );
+  return Buffer.from(base64, 'base64');
 }

@@ -1,0 +1,3 @@
+export const contentSecurityPolicy: string;
+export const contentSecurityPolicyInPage: string;
+export const pageHeaders: Readonly<Record<string, string>>;
