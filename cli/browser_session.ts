@@ -20,6 +20,7 @@ import type {
   DatasetWorkerApi,
   DeviceInfo,
   DirectoryReference,
+  LookWorkerApi,
   TrainWorkerApi,
 } from '../workers/protocol.ts';
 import { CommandError } from './errors.ts';
@@ -60,6 +61,7 @@ export class BrowserSession {
   readonly align: AlignWorkerApi;
   readonly dataset: DatasetWorkerApi;
   readonly train: TrainWorkerApi;
+  readonly look: LookWorkerApi;
   readonly #context: BrowserContext;
   readonly #page: Page;
   readonly #server: StaticServer;
@@ -87,6 +89,7 @@ export class BrowserSession {
     this.align = this.#workerApi<AlignWorkerApi>('align');
     this.dataset = this.#workerApi<DatasetWorkerApi>('dataset');
     this.train = this.#workerApi<TrainWorkerApi>('train');
+    this.look = this.#workerApi<LookWorkerApi>('look');
     this.#end = new Promise<never>((_, reject) => {
       this.#ended = reject;
     });

@@ -1,5 +1,5 @@
 /** Lines in the words and formats of the original's programs. */
-import type { DeviceInfo, EvaluationResult, ExportSummary, ValidationRecord } from '../workers/protocol.ts';
+import type { DeviceInfo, ExportSummary, ValidationRecord } from '../workers/protocol.ts';
 
 /** `1 h 02 min`, `3 min 20 s`, `12 s` */
 export function formatDuration(seconds: number): string {
@@ -43,19 +43,19 @@ export function formatDevice(device: DeviceInfo, forced?: 'webgpu' | 'wasm'): st
   return `Device: ${found}, WebAssembly on the processor`;
 }
 
+/** train_softmax's line a validation. */
 export function formatValidation(record: ValidationRecord): string {
-  return `Validation Epoch: ${record.epoch}\tXent ${record.crossEntropy.toFixed(3)}\tAccuracy ${record.accuracy.toFixed(3)}`;
+  const { epoch, durationMs = 0, totalLoss = NaN, crossEntropy, accuracy } = record;
+  return [
+    `Validation Epoch: ${epoch}`,
+    `Time ${(durationMs / 1000).toFixed(3)}`,
+    `Loss ${totalLoss.toFixed(3)}`,
+    `Xent ${crossEntropy.toFixed(3)}`,
+    `Accuracy ${accuracy.toFixed(3)}`,
+  ].join('\t');
 }
 
-/** validate_on_lfw's lines. */
-export function formatEvaluation(result: EvaluationResult): string[] {
-  return [
-    `Accuracy: ${result.accuracy.toFixed(5)}+-${result.accuracyStd.toFixed(5)}`,
-    `Validation rate: ${result.val.toFixed(5)}+-${result.valStd.toFixed(5)} @ FAR=${result.far.toFixed(5)}`,
-    `Area Under Curve (AUC): ${result.auc.toFixed(3)}`,
-    `Equal Error Rate (EER): ${result.eer.toFixed(3)}`,
-  ];
-}
+export { resultLines as formatEvaluation } from '../workers/evaluation/result_text.ts';
 
 export function formatBytes(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;

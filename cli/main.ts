@@ -9,6 +9,7 @@ import { demoCommand } from './commands/demo.ts';
 import { detectCommand } from './commands/detect.ts';
 import { embedCommand } from './commands/embed.ts';
 import { exportCommand } from './commands/export.ts';
+import { lookCommand } from './commands/look.ts';
 import { trainCommand } from './commands/train.ts';
 import { validateCommand } from './commands/validate.ts';
 import { EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, UsageError } from './errors.ts';
@@ -30,6 +31,7 @@ const COMMANDS: readonly Command[] = [
   embedCommand,
   compareCommand,
   classifyCommand,
+  lookCommand,
   conformanceCommand,
   demoCommand,
 ];

@@ -1,18 +1,19 @@
 /**
- * The built page, served from memory with the headers that isolate it: a build made while a job runs does not pull the
- * page from under it.
+ * The built page, served from memory with the headers that a strict host sends: a build made while a job runs does not
+ * pull the page from under it.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
-import { isolationHeaders } from '../scripts/isolation_headers.mjs';
+import { pageHeaders } from '../scripts/page_headers.mjs';
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.json': 'application/json',
+  '.webmanifest': 'application/manifest+json',
   '.wasm': 'application/wasm',
   '.svg': 'image/svg+xml',
   '.png': 'image/png',
@@ -29,11 +30,16 @@ export interface StaticServer {
 /**
  * @param folder its files are read once, now
  * @param first asked before the files are
+ * @param port default: any that is free
  */
-export async function startStaticServer(folder: string, first: RequestHandler): Promise<StaticServer> {
+export async function startStaticServer(
+  folder: string,
+  first: RequestHandler,
+  port = 0,
+): Promise<StaticServer> {
   const files = await readFiles(folder);
   const server = createServer((request, response) => {
-    for (const [name, value] of Object.entries(isolationHeaders)) response.setHeader(name, value);
+    for (const [name, value] of Object.entries(pageHeaders)) response.setHeader(name, value);
     first(request, response)
       .then((answered) => {
         if (!answered) answer(files, request, response);
@@ -44,7 +50,7 @@ export async function startStaticServer(folder: string, first: RequestHandler): 
   });
   // A single file of a checkpoint may take a slow disk longer than Node's default of five minutes.
   server.requestTimeout = 0;
-  await listen(server);
+  await listen(server, port);
   return {
     port: (server.address() as AddressInfo).port,
     close: () =>
@@ -66,10 +72,10 @@ async function readFiles(folder: string): Promise<Map<string, Buffer>> {
 }
 
 /** On this machine only: nothing of it is reachable from the network. */
-function listen(server: Server): Promise<void> {
+function listen(server: Server, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
+    server.listen(port, '127.0.0.1', resolve);
   });
 }
 

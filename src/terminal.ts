@@ -3,7 +3,14 @@
  * Functions among the arguments and errors in the results cannot cross to it as they are; see terminal_bridge.ts.
  */
 import { proxy, type Remote } from 'comlink';
-import { alignWorker, datasetWorker, libraryWorker, trainWorker, type LazyWorker } from './state/workers.ts';
+import {
+  alignWorker,
+  datasetWorker,
+  libraryWorker,
+  lookWorker,
+  trainWorker,
+  type LazyWorker,
+} from './state/workers.ts';
 import {
   CALLBACK_BINDING,
   type CallbackMark,
@@ -21,6 +28,7 @@ const workers = {
   dataset: datasetWorker,
   train: trainWorker,
   library: libraryWorker,
+  look: lookWorker,
 } as unknown as Record<WorkerName, LazyWorker<AnyApi>>;
 
 async function call(worker: WorkerName, method: string, args: readonly unknown[]): Promise<CallOutcome> {

@@ -1,6 +1,6 @@
 /** What terminal.html and the terminal front end say to each other. Values pass as Playwright passes them. */
 
-export type WorkerName = 'align' | 'dataset' | 'train' | 'library';
+export type WorkerName = 'align' | 'dataset' | 'train' | 'library' | 'look';
 
 /** Stands for a function among the arguments of a call: the page calls back with its number. */
 export interface CallbackMark {

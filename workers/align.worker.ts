@@ -2,7 +2,10 @@
 import { expose } from 'comlink';
 import { align } from './jobs/align_job.ts';
 import { detect } from './jobs/detect_job.ts';
+import { leaveOut, takeBack, takeFace } from './jobs/face_decisions.ts';
 import { JobControl } from './jobs/job_control.ts';
+import { PhotoPool } from './jobs/photo_pool.ts';
+import { backendMemory } from './mtcnn/trim_memory.ts';
 import type { AlignWorkerApi } from './protocol.ts';
 import { describeDevice } from './tfjs/device.ts';
 
@@ -21,6 +24,16 @@ const api: AlignWorkerApi = {
   pause: () => control.pause(),
   resume: () => control.resume(),
   cancel: () => control.cancel(),
+  takeFace,
+  leaveOut,
+  takeBack,
+  async memory() {
+    const [own, pool] = [backendMemory(), await PhotoPool.memory()];
+    return {
+      usedBytes: own.usedBytes + pool.usedBytes,
+      allocatedBytes: own.allocatedBytes + pool.allocatedBytes,
+    };
+  },
 };
 
 expose(api);

@@ -1,9 +1,16 @@
-/** Entry point of a pool's worker: keeps decoded photos and does what needs their pixels. */
+/**
+ * Entry point of a pool's worker: keeps decoded photos and does what needs their pixels. Where the networks run on the
+ * processor, it finds the faces, too.
+ */
 import { expose, transfer } from 'comlink';
 import type { CropBox } from './mtcnn/align.ts';
 import type { Box } from './mtcnn/boxes.ts';
+import type { Detection, DetectionOptions } from './mtcnn/cascade.ts';
 import type { Level } from './mtcnn/crops.ts';
-import { Photo, type AlignedFaces, type PyramidOptions } from './mtcnn/photo.ts';
+import { FaceDetector } from './mtcnn/detector.ts';
+import { Photo, photoClocks, type AlignedFaces, type PyramidOptions } from './mtcnn/photo.ts';
+import { backendMemory } from './mtcnn/trim_memory.ts';
+import type { AlignTimes, BackendMemory, PlainError } from './protocol.ts';
 
 export interface OpenedPhoto {
   readonly id: number;
@@ -11,11 +18,19 @@ export interface OpenedPhoto {
   readonly height: number;
   readonly originalWidth: number;
   readonly originalHeight: number;
-  readonly levels: readonly Level[];
+  /** Of the file's bytes, see mtcnn/photo.ts. */
+  readonly digest: string;
 }
+
+export type SearchedPhoto =
+  { readonly opened: OpenedPhoto; readonly detection: Detection } | { readonly error: PlainError };
+
+export type PhotoTimes = Omit<AlignTimes, 'writeMs'>;
 
 const photos = new Map<number, Photo>();
 let nextId = 1;
+let detector: Promise<FaceDetector> | undefined;
+let networksMs: () => number = () => 0;
 
 function photo(id: number): Photo {
   const found = photos.get(id);
@@ -23,16 +38,49 @@ function photo(id: number): Photo {
   return found;
 }
 
+function keep(opened: Photo): OpenedPhoto {
+  const id = nextId++;
+  photos.set(id, opened);
+  const { width, height, originalWidth, originalHeight, digest } = opened;
+  return { id, width, height, originalWidth, originalHeight, digest };
+}
+
+async function openDetector(): Promise<FaceDetector> {
+  const created = await FaceDetector.createSingleThreaded();
+  networksMs = () => created.networksMs;
+  return created;
+}
+
 const api = {
-  async open(blob: Blob, path: string, options: PyramidOptions): Promise<OpenedPhoto> {
+  /** With its pyramid, for networks that run elsewhere. */
+  async open(
+    blob: Blob,
+    path: string,
+    options: PyramidOptions,
+  ): Promise<OpenedPhoto & { readonly levels: readonly Level[] }> {
     const opened = await Photo.open(blob, path, options);
-    const id = nextId++;
-    photos.set(id, opened);
-    const { width, height, originalWidth, originalHeight, levels } = opened;
+    const levels = opened.scales.map((_, index) => opened.level(index));
     return transfer(
-      { id, width, height, originalWidth, originalHeight, levels },
+      { ...keep(opened), levels },
       levels.map(({ values }) => values.buffer as ArrayBuffer),
     );
+  },
+
+  /** The whole cascade, on this worker's thread. */
+  async search(
+    files: readonly { readonly blob: Blob; readonly path: string }[],
+    options: PyramidOptions & DetectionOptions,
+  ): Promise<SearchedPhoto[]> {
+    detector ??= openDetector();
+    const opened = await Promise.allSettled(files.map(({ blob, path }) => Photo.open(blob, path, options)));
+    const readable = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const detections = await (await detector).detectInPhotos(readable, options);
+    const byPhoto = new Map(readable.map((one, index) => [one, detections[index]!]));
+    return opened.map((one): SearchedPhoto => {
+      if (one.status === 'fulfilled') return { opened: keep(one.value), detection: byPhoto.get(one.value)! };
+      const { name, message } = one.reason as Error;
+      return { error: { name, message } };
+    });
   },
 
   async crops(id: number, boxes: readonly Box[], size: number): Promise<Float32Array> {
@@ -53,6 +101,18 @@ const api = {
   close(id: number): void {
     photos.delete(id);
   },
+
+  times(): PhotoTimes {
+    const { decode, resize, encode } = photoClocks;
+    return {
+      decodeMs: decode.busyMs,
+      resizeMs: resize.busyMs,
+      encodeMs: encode.busyMs,
+      networksMs: networksMs(),
+    };
+  },
+
+  memory: (): BackendMemory => (detector ? backendMemory() : { usedBytes: 0, allocatedBytes: 0 }),
 };
 
 export type DecodeWorkerApi = typeof api;

@@ -1,18 +1,35 @@
 /** Entry point: what is stored in this browser. */
 import { expose } from 'comlink';
-import { deleteDB } from 'idb';
+import { validationRate } from './evaluation/metrics.ts';
+import { evaluationFiles } from './jobs/evaluation_files.ts';
+import { checkpointFile } from './jobs/checkpoint_file.ts';
 import { buildRunFiles } from './jobs/run_log.ts';
 import { RunMissingError } from './models/errors.ts';
 import type { LibraryWorkerApi } from './protocol.ts';
-import { DATABASE_NAME, openDatabase } from './storage/database.ts';
+import { deleteDatabase } from './storage/database.ts';
+import * as checkpoints from './storage/checkpoints.ts';
+import * as evaluations from './storage/saved_evaluations.ts';
 import * as folders from './storage/folders.ts';
+import * as galleries from './storage/galleries.ts';
+import * as models from './storage/models.ts';
 import * as runs from './storage/runs.ts';
+
+/** Some browsers have none, and some refuse it in private windows: then nothing is stored in it. */
+async function privateFileSystem(): Promise<FileSystemDirectoryHandle | undefined> {
+  try {
+    return await navigator.storage.getDirectory();
+  } catch {
+    return undefined;
+  }
+}
 
 const api: LibraryWorkerApi = {
   listRuns: runs.listRuns,
   readSteps: runs.readSteps,
   readValidations: runs.readValidations,
   readEvaluations: runs.readEvaluations,
+  listCheckpoints: checkpoints.listCheckpoints,
+  checkpointFile,
   async buildRunFiles(runId) {
     const run = await runs.getRun(runId);
     if (!run) throw new RunMissingError(runId);
@@ -21,20 +38,40 @@ const api: LibraryWorkerApi = {
       steps: await runs.readSteps(runId),
       validations: await runs.readValidations(runId),
       evaluations: await runs.readEvaluations(runId),
+      prelogits: await runs.readPrelogits(runId),
     });
   },
   deleteRun: runs.deleteRun,
   async setNotes(runId, notes) {
     if (!(await runs.setNotes(runId, notes))) throw new RunMissingError(runId);
   },
+  listModels: models.listModels,
+  deleteModel: models.deleteModel,
+  saveEvaluation: evaluations.saveEvaluation,
+  listEvaluations: evaluations.listEvaluations,
+  readEvaluation: evaluations.readEvaluation,
+  deleteEvaluation: evaluations.deleteEvaluation,
+  async validationRate(id, farTarget) {
+    const saved = await evaluations.readEvaluation(id);
+    return saved && validationRate(saved.result.measured, farTarget);
+  },
+  async buildEvaluationFiles(id) {
+    const saved = await evaluations.readEvaluation(id);
+    return saved ? evaluationFiles(saved) : new Map();
+  },
   rememberFolder: folders.rememberFolder,
   listFolders: folders.listFolders,
+  recallLeftOut: folders.recallLeftOut,
   forgetFolder: folders.forgetFolder,
+  listGalleries: galleries.listGalleries,
+  deleteGallery: galleries.deleteGallery,
   async deleteEverything() {
-    (await openDatabase()).close();
-    await deleteDB(DATABASE_NAME);
-    const root = await navigator.storage.getDirectory();
-    for await (const name of root.keys()) await root.removeEntry(name, { recursive: true });
+    await deleteDatabase();
+    const root = await privateFileSystem();
+    if (!root) return;
+    const names: string[] = [];
+    for await (const name of root.keys()) names.push(name);
+    for (const name of names) await root.removeEntry(name, { recursive: true });
   },
   async estimate() {
     const { usage = 0, quota = 0 } = await navigator.storage.estimate();

@@ -3,9 +3,17 @@
  * else of what is below workers/.
  */
 import type { DirectoryReference } from './dataset/directory.ts';
-import type { TrainingOptions } from './training/options.ts';
+import type { DistanceHistogram } from './evaluation/histogram.ts';
+import type { MeasuredPairs, ValidationRate } from './evaluation/metrics.ts';
+import type { IdentityPairs, PhotoPairs } from './evaluation/near_duplicates.ts';
+import type { PhotoFits } from './evaluation/outliers.ts';
+import type { Precision, TrainingOptions } from './training/options.ts';
 
 export type { DirectoryReference } from './dataset/directory.ts';
+export type { DistanceHistogram } from './evaluation/histogram.ts';
+export type { ValidationRate } from './evaluation/metrics.ts';
+export type { IdentityPairs, NearPairs, PhotoPairs } from './evaluation/near_duplicates.ts';
+export type { PhotoFits } from './evaluation/outliers.ts';
 export type { TrainingOptions } from './training/options.ts';
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -170,6 +178,30 @@ export type AlignEvent =
       readonly secondsLeft: number;
     };
 
+/** Where the time of an alignment went: how long each stage was busy, added up over the workers that do it. */
+export interface AlignTimes {
+  /** Photos → pixels. */
+  readonly decodeMs: number;
+  /** The cascade: pyramids and crops on the processor, the three networks on the backend. */
+  readonly resizeMs: number;
+  readonly networksMs: number;
+  /** Cutting out, resizing and encoding the aligned faces. */
+  readonly encodeMs: number;
+  /** Into the output. */
+  readonly writeMs: number;
+}
+
+/** What a person decided about a photo that was aligned into a folder. */
+export interface FaceDecision {
+  readonly input: readonly DirectoryReference[];
+  readonly output: DirectoryReference;
+  /** The photo's. */
+  readonly path: string;
+  /** Of its aligned face. */
+  readonly outputPath: string;
+  readonly options: Pick<AlignOptions, 'image_size' | 'margin'>;
+}
+
 export interface AlignSummary {
   /** The original's two closing numbers. */
   readonly totalImages: number;
@@ -181,9 +213,17 @@ export interface AlignSummary {
    */
   readonly renamed: readonly { readonly path: string; readonly outputPath: string }[];
   readonly failures: readonly AlignFailure[];
+  /** Photos with the same bytes in several identities, of those that were read. */
+  readonly duplicates: readonly DuplicatePhotos[];
+  /** Photos that a person has left out by hand; they are no failures, and have no face in the output. */
+  readonly leftOut: readonly string[];
   readonly cancelled: boolean;
   readonly durationMs: number;
+  readonly times: AlignTimes;
 }
+
+/** The paths of one photo that is there more than once. */
+export type DuplicatePhotos = readonly string[];
 
 /** One line of `detect`'s output: the format of mtcnn-expected.jsonl. */
 export interface DetectionRecord {
@@ -217,6 +257,20 @@ export interface AlignWorkerApi {
   pause(): void;
   resume(): void;
   cancel(): void;
+  /** Cuts this face out of the photo in place of the one that is written. @throws FaceOutsideError */
+  takeFace(decision: FaceDecision, face: DetectedFace): Promise<void>;
+  /** Removes the photo's faces; later alignments into the folder leave the photo out. */
+  leaveOut(output: DirectoryReference, path: string, outputPaths: readonly string[]): Promise<void>;
+  /** The next alignment takes the photo again. */
+  takeBack(output: DirectoryReference, path: string): Promise<void>;
+  memory(): Promise<BackendMemory>;
+}
+
+/** What TensorFlow.js holds for the networks, bytes. */
+export interface BackendMemory {
+  readonly usedBytes: number;
+  /** With what it keeps for later: WebGPU's buffers, or WebAssembly's memory. */
+  readonly allocatedBytes: number;
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -257,6 +311,8 @@ export interface RunRecord {
   readonly epoch: number;
   readonly device: string;
   readonly lastEvaluation?: EvaluationSummary | undefined;
+  /** The best of its measured models; its checkpoint is kept beside the newest ones. */
+  readonly best?: BestModel | undefined;
   readonly error?: string | undefined;
   /** What the person wrote about it. */
   readonly notes?: string | undefined;
@@ -294,8 +350,29 @@ interface Timed {
 export interface ValidationRecord extends Timed {
   readonly step: number;
   readonly epoch: number;
+  /** Of all losses; not known of older runs. */
+  readonly totalLoss?: number | undefined;
   readonly crossEntropy: number;
   readonly accuracy: number;
+}
+
+/** How the best model of a run was found: by the evaluation on pairs where there is one, else by the validation. */
+export interface BestModel {
+  readonly step: number;
+  readonly epoch: number;
+  readonly measuredBy: 'pairs' | 'validation';
+  readonly accuracy: number;
+  /** Of a validation: decides between equal accuracies. */
+  readonly crossEntropy?: number | undefined;
+}
+
+/** How the |prelogits| of an epoch's steps were spread; see training/prelogits_histogram.ts. */
+export interface PrelogitsHistogram {
+  /** The epoch's last. */
+  readonly step: number;
+  readonly epoch: number;
+  /** 1000 bins from 0 to prelogits_hist_max. */
+  readonly counts: Uint32Array;
 }
 
 export interface EvaluationSummary extends Timed {
@@ -313,6 +390,8 @@ export type TrainEvent =
       readonly executor: string;
       readonly parameterCount: number;
       readonly stepsPerEpoch: number;
+      /** GPU memory that the network holds; undefined where nobody knows. */
+      readonly gpuBytes?: number | undefined;
     }
   | { readonly kind: 'step'; readonly record: StepRecord }
   | { readonly kind: 'validation'; readonly record: ValidationRecord }
@@ -323,6 +402,8 @@ export type TrainEvent =
       readonly durationMs: number;
       readonly sizeBytes: number;
     }
+  /** The newest measured model is the best so far. */
+  | { readonly kind: 'best'; readonly best: BestModel }
   | { readonly kind: 'status'; readonly status: RunStatus; readonly message: string }
   | { readonly kind: 'warning'; readonly message: string };
 
@@ -333,7 +414,14 @@ export interface TrainSummary {
 
 /** A model to evaluate, export or start from. */
 export type ModelReference =
-  | { readonly kind: 'run'; readonly runId: string }
+  | {
+      readonly kind: 'run';
+      readonly runId: string;
+      /** Of which step's checkpoint; default: the newest. */
+      readonly step?: number | undefined;
+      /** Take the exponential moving averages of the parameters, where the run has them. */
+      readonly useMovingAverages?: boolean | undefined;
+    }
   /** A folder or a file that holds one of the formats this program reads. */
   | { readonly kind: 'directory'; readonly directory: DirectoryReference; readonly path?: string | undefined }
   | { readonly kind: 'file'; readonly file: File };
@@ -343,6 +431,8 @@ export interface PairsSource {
   readonly images: readonly DirectoryReference[];
   /** The text of a pairs file; without it pairs are generated from the class folders. */
   readonly pairsText?: string | undefined;
+  /** The pairs file lies in one of the folders: pairs.txt, or the one whose name begins so. */
+  readonly isPairsFileInside?: boolean | undefined;
   readonly generate?: { readonly seed: number; readonly pairsPerFold: number } | undefined;
   readonly lfw_nrof_folds: number;
 }
@@ -355,6 +445,8 @@ export interface EvaluationOptions {
   readonly lfw_use_flipped_images: boolean;
   readonly lfw_subtract_mean: boolean;
   readonly use_fixed_image_standardization: boolean;
+  /** The false accept rate at which VAL is measured; default 0.001. */
+  readonly far_target?: number | undefined;
 }
 
 /** Default: what the model was trained with. */
@@ -378,16 +470,67 @@ export interface EvaluationResult {
   readonly valStd: number;
   readonly far: number;
   readonly farTarget: number;
+  readonly valThresholdPerFold: readonly number[];
   readonly auc: number;
   readonly eer: number;
   /** The mean ROC over the folds: false and true accept rates by threshold. */
   readonly roc: { readonly falseAcceptRate: Float64Array; readonly trueAcceptRate: Float64Array };
   readonly pairCount: number;
   readonly skippedPairs: number;
-  /** The first few causes, e.g. `Tony_Blair 7: image not found`. */
-  readonly skippedExamples: readonly string[];
+  /** Why, e.g. `Tony_Blair 7: image not found`; the first few hundred causes. */
+  readonly skippedCauses: readonly { readonly cause: string; readonly pairs: number }[];
   readonly imageCount: number;
   readonly durationMs: number;
+  /** How the distances are spread. */
+  readonly histogram: DistanceHistogram;
+  /** What the model is most wrong about. */
+  readonly wrong: {
+    readonly falseAccepts: readonly WrongImagePair[];
+    readonly falseRejects: readonly WrongImagePair[];
+    readonly falseAcceptCount: number;
+    readonly falseRejectCount: number;
+  };
+  /** Of the pairs that were measured: results with the same one are comparable. */
+  readonly pairsChecksum: string;
+  /** What else can be asked of the result is computed from this. */
+  readonly measured: MeasuredPairs;
+}
+
+/** A pair on the wrong side of its fold's threshold. */
+export interface WrongImagePair {
+  /** Paths in the folders of the pairs. */
+  readonly first: string;
+  readonly second: string;
+  readonly distance: number;
+  readonly threshold: number;
+  /** From 0. */
+  readonly fold: number;
+}
+
+/** An evaluation as it is kept in this browser. */
+export interface SavedEvaluation {
+  readonly id: string;
+  /** When it ended, milliseconds since 1970. */
+  readonly at: number;
+  /** The run or stored model it is kept and deleted with; none for models that are files. */
+  readonly modelId?: string | undefined;
+  /** The run's step. */
+  readonly step?: number | undefined;
+  /** For the person: the run, or the file's name. */
+  readonly modelName: string;
+  /** The folders' names. */
+  readonly imagesName: string;
+  /** The pairs file's name; undefined for pairs that were made from the folders. */
+  readonly pairsFileName?: string | undefined;
+  /** What a later visit can open again. */
+  readonly images: readonly DirectoryReference[];
+  readonly options: EvaluateRequest['options'];
+  readonly result: EvaluationResult;
+}
+
+/** All of it but what only its own page shows. */
+export interface EvaluationOverview extends Omit<SavedEvaluation, 'result'> {
+  readonly result: Omit<EvaluationResult, 'measured' | 'wrong' | 'histogram' | 'skippedCauses'>;
 }
 
 export interface EvaluationProgress {
@@ -409,7 +552,16 @@ export interface ExportRequest {
   readonly inputLayout?: 'nhwc' | 'nchw' | undefined;
   /** Of onnx: the model standardises by itself, its input are values 0 … 255. Default: false. */
   readonly includeStandardization?: boolean | undefined;
+  /** For the model card: under which licence the model may be used. */
+  readonly license?: string | undefined;
   readonly output: AlignOutput;
+}
+
+export interface ExportProgress {
+  readonly phase: 'loading' | 'writing' | 'verifying' | 'packing';
+  /** Bytes; both 0 where a phase cannot say. */
+  readonly done: number;
+  readonly total: number;
 }
 
 /** What of a foreign file maps to the network's parameters. */
@@ -421,6 +573,9 @@ export interface ImportReport {
   readonly program: string;
   readonly model_def: string;
   readonly embedding_size: number;
+  /** What the model expects; assumed, as the notes say, where the file does not tell. */
+  readonly image_size: number;
+  readonly use_fixed_image_standardization: boolean;
   /** The number of the network's parameters. */
   readonly total: number;
   /** The classifier's two are among them where they fit. */
@@ -437,10 +592,27 @@ export interface ImportReport {
   readonly notes: readonly string[];
 }
 
+/** A model that was brought in and is kept in this browser. */
+export interface StoredModel {
+  readonly id: string;
+  readonly name: string;
+  readonly importedAt: number;
+  readonly sizeBytes: number;
+  readonly model_def: string;
+  readonly embedding_size: number;
+  readonly image_size: number;
+  readonly use_fixed_image_standardization: boolean;
+  /** What it came from. */
+  readonly origin: Pick<ImportReport, 'file' | 'kind' | 'program' | 'foldedGammas' | 'notes'>;
+  readonly reference: ModelReference;
+}
+
 export interface ExportSummary {
   readonly files: readonly { readonly path: string; readonly sizeBytes: number }[];
   /** Largest absolute difference of the embeddings between the model and its reloaded export, over test images. */
   readonly verifiedMaxAbsError: number;
+  /** How the model is used: the card's example, in the language of the format's readers. */
+  readonly snippet: string;
 }
 
 /** The original's export_embeddings: a folder of aligned faces → embeddings.npy, labels.npy, label_strings.npy. */
@@ -461,23 +633,49 @@ export interface EmbedSummary {
   readonly files: readonly { readonly path: string; readonly sizeBytes: number }[];
 }
 
+/** The original's calculate_filtering_metrics: what option filter_filename filters a dataset by. */
+export interface DistanceTableRequest {
+  readonly model: ModelReference;
+  readonly images: readonly DirectoryReference[];
+  readonly batch_size: number;
+  readonly backend?: BackendName | undefined;
+}
+
+export interface DistanceTable {
+  /** Lines `path distance class_index`. */
+  readonly text: string;
+  readonly classCount: number;
+  readonly imageCount: number;
+  /** Why images are left out. */
+  readonly failures: readonly string[];
+  /** The images farthest from the centre of their class, the farthest first. */
+  readonly largest: readonly { readonly path: string; readonly distance: number }[];
+}
+
 /** The original's compare: photos as taken, aligned on the spot. */
 export interface CompareRequest {
   readonly model: ModelReference;
   readonly images: readonly { readonly directory: DirectoryReference; readonly path: string }[];
   /** Around the face, pixels of the photo. */
   readonly margin: number;
+  /** Of the aligned faces, pixels; default: the model's own. */
+  readonly image_size?: number | undefined;
+  /** Default: of several faces on a photo the main one. */
+  readonly allFaces?: boolean | undefined;
   /** PNG files of the aligned faces come back. */
   readonly includeCrops?: boolean | undefined;
   readonly backend?: BackendName | undefined;
 }
 
 export interface CompareResult {
-  /** Those with a face, in the order asked for. */
+  /** A face each, in the order asked for; photos without one are left out. */
   readonly images: readonly {
     /** In the request. */
     readonly index: number;
     readonly path: string;
+    /** From 1, of the photo's. */
+    readonly face: number;
+    readonly faceCount: number;
     readonly crop?: Blob | undefined;
   }[];
   readonly failures: readonly { readonly path: string; readonly message: string }[];
@@ -497,6 +695,8 @@ export interface ClassifyRequest {
     { readonly minNrofImagesPerClass: number; readonly nrofTrainImagesPerClass: number } | undefined;
   readonly seed: number;
   readonly batch_size: number;
+  /** Pixels; default: the model's own. */
+  readonly image_size?: number | undefined;
   readonly backend?: BackendName | undefined;
 }
 
@@ -527,6 +727,8 @@ export interface ConformanceRequest {
   readonly fixture: string;
   readonly backend?: BackendName | undefined;
   readonly executor?: 'engine' | 'tfjs' | undefined;
+  /** Of a model fixture's activations; default float32. float16 is held to bounds of its own. */
+  readonly precision?: Precision | undefined;
 }
 
 /** For a model fixture or a metrics fixture; keys as the terminal's --json prints them. */
@@ -551,10 +753,20 @@ export interface TrainWorkerApi {
     onProgress?: (progress: EvaluationProgress) => void,
   ): Promise<EvaluationResult>;
   cancelEvaluation(): void;
-  exportModel(request: ExportRequest): Promise<ExportSummary>;
+  exportModel(
+    request: ExportRequest,
+    onProgress?: (progress: ExportProgress) => void,
+  ): Promise<ExportSummary>;
+  cancelExport(): void;
+  /** Takes a model file into this browser's storage. @throws as loading it does */
+  importModel(model: Exclude<ModelReference, { kind: 'run' }>): Promise<StoredModel>;
   /** What of a model file maps to a network, before it is taken. */
   inspectModel(model: Exclude<ModelReference, { kind: 'run' }>): Promise<ImportReport>;
-  /** These three are cancelled with cancelEvaluation. */
+  /** These four are cancelled with cancelEvaluation. */
+  makeDistanceTable(
+    request: DistanceTableRequest,
+    onProgress?: (progress: EvaluationProgress) => void,
+  ): Promise<DistanceTable>;
   embedFolder(
     request: EmbedRequest,
     onProgress?: (progress: EvaluationProgress) => void,
@@ -578,12 +790,28 @@ export interface RememberedFolder {
   readonly lastUsedAt: number;
 }
 
+export interface CheckpointSummary {
+  readonly step: number;
+  readonly epoch: number;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly sizeBytes: number;
+}
+
 export interface LibraryWorkerApi {
   /** Newest first. A run whose worker is gone is shown as 'interrupted'. */
   listRuns(): Promise<RunRecord[]>;
   readSteps(runId: string): Promise<StepRecord[]>;
   readValidations(runId: string): Promise<ValidationRecord[]>;
   readEvaluations(runId: string): Promise<EvaluationSummary[]>;
+  /** Newest first. */
+  listCheckpoints(runId: string): Promise<CheckpointSummary[]>;
+  /** A checkpoint's model as a file of this program's kind. @throws RunMissingError, NoCheckpointError */
+  checkpointFile(
+    runId: string,
+    step: number,
+    useMovingAverages?: boolean,
+  ): Promise<{ readonly name: string; readonly file: Blob }>;
   /**
    * The files of a run's log folder, by path (`<run>/arguments.txt`, `<run>/stat.h5`, TensorBoard's events …), from
    * what is stored of it.
@@ -593,12 +821,333 @@ export interface LibraryWorkerApi {
   deleteRun(runId: string): Promise<void>;
   /** @throws RunMissingError */
   setNotes(runId: string, notes: string): Promise<void>;
+  /** Newest first. */
+  listModels(): Promise<StoredModel[]>;
+  deleteModel(id: string): Promise<void>;
+  saveEvaluation(evaluation: SavedEvaluation): Promise<void>;
+  /** Newest first. */
+  listEvaluations(): Promise<EvaluationOverview[]>;
+  /** undefined where it has been deleted */
+  readEvaluation(id: string): Promise<SavedEvaluation | undefined>;
+  deleteEvaluation(id: string): Promise<void>;
+  /** VAL at another false accept rate. */
+  validationRate(id: string, farTarget: number): Promise<ValidationRate | undefined>;
+  /** The result as files, by name: text as the original prints it, and JSON. */
+  buildEvaluationFiles(id: string): Promise<ReadonlyMap<string, Blob>>;
   rememberFolder(reference: DirectoryReference, role: RememberedFolder['role']): Promise<void>;
   listFolders(role?: RememberedFolder['role']): Promise<RememberedFolder[]>;
+  /** The folders with what was left out of them when they were last used so, unless they say so themselves. */
+  recallLeftOut(
+    references: readonly DirectoryReference[],
+    role: RememberedFolder['role'],
+  ): Promise<DirectoryReference[]>;
   forgetFolder(id: string): Promise<void>;
+  /** People kept to be recognised, the newest first. */
+  listGalleries(): Promise<KeptGallery[]>;
+  deleteGallery(id: string): Promise<void>;
   /** Runs, checkpoints, remembered folders, private datasets: all of it. */
   deleteEverything(): Promise<void>;
   estimate(): Promise<{ usedBytes: number; quotaBytes: number }>;
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// identify.worker: faces on photos as taken, compared and named. Embeddings stay in the worker: the page knows faces by
+// their ids.
+
+export interface OpenModelRequest {
+  readonly model: ModelReference;
+  /** The same key means the same model: it is not loaded again. */
+  readonly key: string;
+  readonly backend?: BackendName | undefined;
+}
+
+export interface OpenedModel {
+  readonly name: string;
+  /** Of the network's values: embeddings of models with other fingerprints cannot be compared. */
+  readonly fingerprint: string;
+  readonly embeddingSize: number;
+  /** Pixels. */
+  readonly imageSize: number;
+}
+
+export type FacePhotos =
+  | { readonly kind: 'files'; readonly files: readonly File[] }
+  /** One subfolder a person. */
+  | { readonly kind: 'folders'; readonly folders: readonly DirectoryReference[] };
+
+export interface FindFacesRequest {
+  readonly photos: FacePhotos;
+  /** The photos are aligned faces, as alignment writes them: nothing is searched, their centre is taken. */
+  readonly areAligned: boolean;
+  /** Of several faces on a photo: the one that alignment keeps, or all of them. */
+  readonly faces: 'main' | 'all';
+  /** Around the face, pixels of the photo, both sides together. */
+  readonly margin: number;
+}
+
+export interface FoundFace {
+  readonly id: number;
+  /** The photo's name, or its path below its folder. */
+  readonly photo: string;
+  /** Its place in `files`; in the order of people and names for folders. */
+  readonly photoIndex: number;
+  /** The photo's folder; empty for files. */
+  readonly person: string;
+  /** From 1, and how many the photo has. */
+  readonly number: number;
+  readonly faceCount: number;
+  /** What the network sees of it, small. */
+  readonly picture: Blob;
+}
+
+export interface FaceFailure {
+  readonly photo: string;
+  readonly photoIndex: number;
+  /** One sentence for the person. */
+  readonly message: string;
+}
+
+export type FindFacesEvent =
+  | { readonly kind: 'faces'; readonly faces: readonly FoundFace[] }
+  | { readonly kind: 'failures'; readonly failures: readonly FaceFailure[] }
+  | { readonly kind: 'progress'; readonly done: number; readonly total: number };
+
+/** Who is enrolled: a name, and the ids of the faces. */
+export interface EnrolledPerson {
+  readonly name: string;
+  readonly faces: readonly number[];
+}
+
+export interface RecognitionSettings {
+  /** The k nearest faces vote, or the linear support vector machine of the original's classifier. */
+  readonly method: 'nearest' | 'svm';
+  readonly k: number;
+  /** How often a stranger may be taken for one of the people; the threshold follows. */
+  readonly falseAcceptRate: number;
+  /** Euclidean; used in place of the one that follows from the rate. */
+  readonly threshold?: number | undefined;
+  readonly seed: number;
+}
+
+/** Shares of 0 … 1; NaN where there is nothing to measure them on. */
+export interface RecognitionRates {
+  /** Euclidean distance. */
+  readonly threshold: number;
+  readonly falseAcceptRate: number;
+  readonly falseRejectRate: number;
+}
+
+export interface Recognition {
+  /** What is used: Euclidean; a face is somebody's when it is closer than this. */
+  readonly threshold: number;
+  readonly atThreshold: RecognitionRates;
+  /** Along the thresholds, for a chart. */
+  readonly curve: readonly RecognitionRates[];
+  /** For some false accept rates, the strictest first. */
+  readonly table: readonly (RecognitionRates & { readonly target: number })[];
+  /** On how many faces the rates were measured. */
+  readonly acceptFaces: number;
+  readonly rejectFaces: number;
+}
+
+export interface IdentifiedFace {
+  readonly id: number;
+  /** Undefined: nobody that is known. */
+  readonly person: string | undefined;
+  /** Euclidean, to the nearest face of the person; of the nearest of all for nobody. */
+  readonly distance: number;
+  /** Of the support vector machine, for its choice. */
+  readonly probability?: number | undefined;
+  /** The nearest enrolled faces, the nearest first. */
+  readonly nearest: readonly { readonly id: number; readonly person: string; readonly distance: number }[];
+}
+
+/** A face on a picture of the camera, in its pixels. */
+export interface FrameFace {
+  readonly box: DetectedFace['box'];
+  readonly person: string | undefined;
+  readonly distance: number;
+}
+
+export interface RecognitionTestRequest {
+  readonly people: readonly EnrolledPerson[];
+  readonly settings: RecognitionSettings;
+  /** As the original's classifier: so many faces of each person are learned from, the others are named. */
+  readonly nrofTrainImagesPerClass: number;
+  /** People with fewer are left out of the learning: their faces are those of strangers. */
+  readonly minNrofImagesPerClass: number;
+}
+
+export interface RecognitionTest {
+  readonly threshold: number;
+  /** People and faces that were learned from, and faces that were named. */
+  readonly people: number;
+  readonly trainFaces: number;
+  readonly testFaces: number;
+  readonly right: number;
+  /** Taken for somebody else. */
+  readonly wrong: number;
+  /** Of somebody who is known, and taken for nobody. */
+  readonly unknown: number;
+  /** Faces of people who were left out, and how many of them were taken for somebody. */
+  readonly strangers: number;
+  readonly strangersAccepted: number;
+  /** right / testFaces; NaN without any */
+  readonly accuracy: number;
+  /** A row and a column a person, in this order; the last column is nobody, the last row strangers. */
+  readonly names: readonly string[];
+  readonly confusion: readonly (readonly number[])[];
+  /** The worst first: the closest to the wrong person. */
+  readonly mistakes: readonly {
+    readonly id: number;
+    readonly actual: string;
+    readonly predicted: string | undefined;
+    readonly distance: number;
+  }[];
+}
+
+/** People that are kept in this browser. */
+export interface KeptGallery {
+  readonly id: string;
+  readonly keptAt: number;
+  readonly people: number;
+  readonly faces: number;
+  readonly modelName: string;
+  readonly fingerprint: string;
+  readonly sizeBytes: number;
+}
+
+export interface OpenedGallery {
+  readonly modelName: string;
+  readonly fingerprint: string;
+  readonly faces: readonly FoundFace[];
+}
+
+export interface IdentifyWorkerApi {
+  /** @throws the errors of loading a model */
+  openModel(request: OpenModelRequest): Promise<OpenedModel>;
+  /** Frees what the model and the detector take; found faces are kept. */
+  closeModel(): Promise<void>;
+  /** With the model that is open. @throws NoImagesError, EvaluationCancelledError, PermissionLostError */
+  findFaces(request: FindFacesRequest, onEvent: (event: FindFacesEvent) => void): Promise<void>;
+  forgetFaces(ids: readonly number[]): void;
+  /** Euclidean, [faces, faces]. @throws OtherModelError */
+  distances(ids: readonly number[]): Float64Array;
+  /** Who may be recognised from now on, and how. @throws OtherModelError, TooFewClassesError */
+  learn(
+    people: readonly EnrolledPerson[],
+    settings: RecognitionSettings,
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<Recognition>;
+  /** By what was learned. */
+  identify(ids: readonly number[]): IdentifiedFace[];
+  /** The frame is used up; nothing of it is kept. */
+  identifyFrame(frame: ImageBitmap, margin: number): Promise<FrameFace[]>;
+  /** Learns from a part and names the rest; what was learned before stays. @throws TooFewClassesError */
+  test(
+    request: RecognitionTestRequest,
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<RecognitionTest>;
+  /** A file for `facenet classify CLASSIFY`. @throws TooFewClassesError */
+  buildClassifier(people: readonly EnrolledPerson[], seed: number): Promise<Blob>;
+  buildGallery(people: readonly EnrolledPerson[], withPictures: boolean): Promise<Blob>;
+  /** @throws GalleryFileError */
+  openGallery(file: Blob): Promise<OpenedGallery>;
+  keepGallery(people: readonly EnrolledPerson[], withPictures: boolean): Promise<KeptGallery>;
+  /** @throws GalleryFileError */
+  openKeptGallery(id: string): Promise<OpenedGallery>;
+  /** Ends what findFaces, learn or test is doing. */
+  cancel(): void;
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// look.worker: a dataset as a model sees it. One such worker embeds and ends, another holds the embeddings.
+
+export interface LookRequest {
+  readonly model: ModelReference;
+  readonly data: readonly DirectoryReference[];
+  readonly batch_size: number;
+  readonly backend?: BackendName | undefined;
+}
+
+/** A dataset's photos, those that could be read, with their embeddings. */
+export interface EmbeddedPhotos {
+  readonly classNames: readonly string[];
+  /** `<class>/<file>` of each, with NUL between them. */
+  readonly paths: string;
+  /** The place of each photo's folder in the request's data. */
+  readonly folders: Uint16Array<ArrayBuffer>;
+  /** The place of each photo's class in classNames. */
+  readonly labels: Uint32Array<ArrayBuffer>;
+  /** l2-normalised, [photos, dimension] */
+  readonly embeddings: Float32Array<ArrayBuffer>;
+  readonly dimension: number;
+  /** Why the others could not be read. */
+  readonly failures: readonly string[];
+}
+
+export interface PhotoMap {
+  /** x and y of each photo. [photos, 2] */
+  readonly positions: Float32Array<ArrayBuffer>;
+  /** Of all differences between the photos, what the two axes show: 0 … 1. */
+  readonly shares: readonly [number, number];
+}
+
+/** Photos are known by their places, classes by their labels. */
+export interface LookFindings {
+  readonly fits: PhotoFits;
+  /** Likely mislabelled, the most suspicious first; none that is left out. */
+  readonly suspects: Uint32Array;
+  readonly identities: IdentityPairs;
+  readonly copies: PhotoPairs;
+}
+
+/** What the terminal shows. */
+export interface LookReport {
+  readonly classCount: number;
+  readonly imageCount: number;
+  readonly failures: readonly string[];
+  /** Distances to the class centre, as filter_filename takes them. */
+  readonly table: string;
+  /** Undefined where there are too many photos to look at at once. */
+  readonly findings?:
+    | {
+        readonly suspects: readonly {
+          readonly path: string;
+          readonly distance: number;
+          /** Undefined in a dataset of one class. */
+          readonly looksLike?: string | undefined;
+          readonly otherDistance?: number | undefined;
+        }[];
+        readonly identities: readonly {
+          readonly first: string;
+          readonly second: string;
+          readonly distance: number;
+        }[];
+        readonly copies: readonly {
+          readonly first: string;
+          readonly second: string;
+          readonly distance: number;
+        }[];
+      }
+    | undefined;
+}
+
+export interface LookWorkerApi {
+  embed(request: LookRequest, onProgress?: (progress: EvaluationProgress) => void): Promise<EmbeddedPhotos>;
+  /** Takes the embeddings over; all that follows is about them. */
+  hold(photos: EmbeddedPhotos): Promise<void>;
+  /** By the two principal components. `isLeftOut` has a 1 for each photo that is not to count. */
+  map(isLeftOut: Uint8Array, onShare?: (share: number) => void): Promise<PhotoMap>;
+  /** By neighbourhood (UMAP): [photos, 2]. `onProgress` gets the share that is done, and now and then the positions. */
+  mapByNeighbours(
+    onProgress?: (share: number, positions?: Float32Array) => void,
+  ): Promise<Float32Array<ArrayBuffer>>;
+  inspect(isLeftOut: Uint8Array, onShare?: (share: number) => void): Promise<LookFindings>;
+  /** For filter_filename, of the newest inspection: photos that are left out are not in it. */
+  buildFilterTable(): Promise<Blob>;
+  report(request: LookRequest, onProgress?: (progress: EvaluationProgress) => void): Promise<LookReport>;
+  cancel(): void;
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -662,6 +1211,8 @@ export interface ChartsWorkerApi {
   /** Reads what is stored of the run; returns its newest steps, at most 300. */
   open(runId: string, batchSize: number): Promise<{ stepCount: number; newest: StepRecord[] }>;
   append(runId: string, batchSize: number, records: readonly StepRecord[]): Promise<void>;
+  /** Reads what was stored since, for a run that another tab trains. @returns the newest of those steps, at most 300 */
+  follow(runId: string, batchSize: number): Promise<StepRecord[]>;
   /** Forgets the steps after `step`. */
   truncate(runId: string, batchSize: number, step: number): Promise<void>;
   chart(runId: string, batchSize: number, request: ChartRequest): Promise<RunChart>;

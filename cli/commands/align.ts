@@ -134,6 +134,10 @@ export const alignCommand: Command = {
     );
     if (summary.skippedExisting > 0)
       output.line(`${summary.skippedExisting} of them were aligned before and are kept.`);
+    for (const paths of summary.duplicates)
+      output.line(`The same photo is in the folders of several people: ${paths.join(', ')}`);
+    if (summary.leftOut.length > 0)
+      output.line(`${summary.leftOut.length} photos are left out, as left_out.json in the output says.`);
     output.line(`Total number of images: ${summary.totalImages}`);
     output.line(`Number of successfully aligned images: ${summary.successfullyAligned}`);
     return {
@@ -142,6 +146,8 @@ export const alignCommand: Command = {
         successfully_aligned: summary.successfullyAligned,
         skipped_existing: summary.skippedExisting,
         failures: summary.failures,
+        duplicates: summary.duplicates,
+        left_out: summary.leftOut,
         cancelled: summary.cancelled,
         seconds: summary.durationMs / 1000,
       },

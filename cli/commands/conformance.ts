@@ -2,8 +2,10 @@
 import { readFileSync } from 'node:fs';
 import type { ConformanceReport } from '../../workers/protocol.ts';
 import { runConformance } from '../../workers/conformance/run.ts';
+import { PRECISIONS, type Precision } from '../../workers/training/options.ts';
 import { chosenBackend, type Command, type CommandContext } from '../command.ts';
 import { CommandError, EXIT_FAILURE, UsageError } from '../errors.ts';
+import type { Arguments } from '../flags.ts';
 import { installWebGpu } from '../node_webgpu.ts';
 import type { Output } from '../output.ts';
 import { requireFile, resolvePath } from '../paths.ts';
@@ -27,6 +29,14 @@ export const conformanceCommand: Command = {
       choices: ['webgpu', 'wasm'],
       default: 'webgpu',
       description: 'WebGPU, also a simulated one, or WebAssembly.',
+    },
+    {
+      name: 'precision',
+      type: 'choice',
+      choices: PRECISIONS,
+      default: 'float32',
+      description:
+        'How the engine stores activations; float16 is held to bounds of its own and needs a GPU with shader-f16.',
     },
     {
       name: 'runtime',
@@ -67,6 +77,7 @@ async function runInBrowser(
       fixture,
       backend: chosenBackend(args),
       executor: executor === 'engine' || executor === 'tfjs' ? executor : undefined,
+      precision: chosenPrecision(args),
     },
     (message) => output.progress(message),
   );
@@ -81,7 +92,12 @@ async function runInNode(fixture: string, { args, output }: CommandContext): Pro
     fixture,
     async () => (settings) => createEngineExecutor(settings),
     (message) => output.progress(message),
+    chosenPrecision(args),
   );
+}
+
+function chosenPrecision({ values }: Arguments): Precision {
+  return values['precision'] === 'float16' ? 'float16' : 'float32';
 }
 
 /** @throws CommandError */

@@ -1,7 +1,7 @@
 /** export: a model in a format that other programs read. */
-import type { ExportFormat } from '../../workers/protocol.ts';
-import { isSet, type Command } from '../command.ts';
-import { formatFiles } from '../format.ts';
+import type { ExportFormat, ExportProgress, ExportRequest } from '../../workers/protocol.ts';
+import { isSet, textOf, type Command } from '../command.ts';
+import { formatBytes, formatFiles } from '../format.ts';
 import { openModel, requireModel } from '../model_path.ts';
 import { prepareOutputFolder } from '../output_folder.ts';
 import { resolvePath } from '../paths.ts';
@@ -10,6 +10,12 @@ const FORMATS: readonly ExportFormat[] = ['tfjs', 'onnx', 'safetensors', 'safete
 
 const DTYPES = ['float32', 'float16'] as const;
 const LAYOUTS = ['nhwc', 'nchw'] as const;
+const PHASES: Readonly<Record<ExportProgress['phase'], string>> = {
+  loading: 'Loading the model',
+  writing: 'Writing',
+  verifying: 'Reading it again and comparing embeddings',
+  packing: 'Packing',
+};
 
 export const exportCommand: Command = {
   name: 'export',
@@ -50,6 +56,12 @@ export const exportCommand: Command = {
       type: 'flag',
       description: 'Of onnx: the model standardises by itself; its input are values from 0 to 255.',
     },
+    {
+      name: 'license',
+      type: 'text',
+      placeholder: 'name',
+      description: 'For the model card: under which licence the model may be used, such as CC-BY-4.0.',
+    },
   ],
   example: 'export ~/models/facenet/20260101-120000 ~/exported --format tfjs',
   async run(context) {
@@ -57,14 +69,23 @@ export const exportCommand: Command = {
     const model = requireModel(args.positionals[0]!);
     const out = prepareOutputFolder(resolvePath(args.positionals[1]!));
     const session = await context.openSession();
-    const summary = await session.train.exportModel({
+    const request: ExportRequest = {
       model: openModel(session, model),
       format: FORMATS.find((format) => format === args.values['format'])!,
       dtype: DTYPES.find((dtype) => dtype === args.values['dtype']),
       inputLayout: LAYOUTS.find((layout) => layout === args.values['layout']),
       includeStandardization: isSet(args, 'include_standardization'),
+      license: textOf(args, 'license'),
       output: { kind: 'directory', directory: session.openFolder(out, { writable: true }) },
-    });
+    };
+    context.onInterrupt(() => session.train.cancelExport());
+    const summary = await session.train.exportModel(request, ({ phase, done, total }) =>
+      output.progress(
+        total > 0 ? `${PHASES[phase]} ${formatBytes(done)} of ${formatBytes(total)}` : `${PHASES[phase]} …`,
+        false,
+      ),
+    );
+    output.clearProgress();
     output.line(formatFiles(out, summary.files));
     output.line(
       `Read again, it gives the same embeddings: largest difference ${summary.verifiedMaxAbsError.toExponential(1)}`,

@@ -220,7 +220,8 @@ function linesOf(event: TrainEvent, stepsPerEpoch: number): string[] {
         `Number of classes in training set: ${event.run.classNames.length}`,
         `Number of examples in training set: ${event.run.imageCount}`,
         `Number of trained parameters: ${event.parameterCount}`,
-        `Running training with ${event.executor}`,
+        `Running training with ${event.executor}` +
+          (event.gpuBytes ? `, ${formatBytes(event.gpuBytes)} of GPU memory` : ''),
       ];
     case 'step':
       return [formatStep(event.record, stepsPerEpoch)];
@@ -234,6 +235,10 @@ function linesOf(event: TrainEvent, stepsPerEpoch: number): string[] {
     case 'checkpoint':
       return [
         `Variables of step ${event.step} saved in ${(event.durationMs / 1000).toFixed(2)} seconds (${formatBytes(event.sizeBytes)})`,
+      ];
+    case 'best':
+      return [
+        `Best model so far, by the ${event.best.measuredBy === 'pairs' ? 'LFW accuracy' : 'validation accuracy'}: step ${event.best.step}, ${event.best.accuracy.toFixed(5)}; it is kept`,
       ];
     case 'status':
       return event.status === 'running' ? [] : [event.message];

@@ -1,10 +1,20 @@
 /** validate: the original's validate_on_lfw. */
+import { join } from 'node:path';
+import { foldLines, resultJson, wrongPairLines } from '../../workers/evaluation/result_text.ts';
 import type { EvaluateRequest } from '../../workers/protocol.ts';
 import { BACKEND_FLAG, chosenBackend, isSet, numberOf, type Command } from '../command.ts';
 import { formatEvaluation, formatProgress } from '../format.ts';
 import { openModel, requireModel } from '../model_path.ts';
-import { choosePairs, notePairs, PAIRS_FLAGS, pairsSource } from '../pairs.ts';
-import { requireFolder, resolvePath } from '../paths.ts';
+import { choosePairs, notePairs, PAIRS_FLAGS, pairsSource, type PairsChoice } from '../pairs.ts';
+import { kindOf, requireFolder, resolvePath } from '../paths.ts';
+
+const SKIPPED_SHOWN = 10;
+
+/** Where no pairs file is named or found, the folder's own is taken. */
+function withPairsInside(pairs: PairsChoice, folder: string): PairsChoice {
+  const inside = join(folder, 'pairs.txt');
+  return pairs.path === undefined && kindOf(inside) === 'file' ? { ...pairs, path: inside } : pairs;
+}
 
 export const validateCommand: Command = {
   name: 'validate',
@@ -53,6 +63,19 @@ export const validateCommand: Command = {
       description: 'Subtract the mean embedding before distances.',
     },
     {
+      name: 'far_target',
+      type: 'number',
+      minimum: 0,
+      maximum: 1,
+      default: 0.001,
+      description: 'The false accept rate at which the validation rate is measured.',
+    },
+    {
+      name: 'worst_pairs',
+      type: 'flag',
+      description: 'Also name the pairs that the model is most wrong about.',
+    },
+    {
       name: 'image_size',
       type: 'integer',
       minimum: 75,
@@ -71,7 +94,7 @@ export const validateCommand: Command = {
     const { args, output } = context;
     const model = requireModel(args.positionals[0]!);
     const images = requireFolder(resolvePath(args.positionals[1]!));
-    const pairs = choosePairs(args);
+    const pairs = withPairsInside(choosePairs(args), images);
     const { image_size, use_fixed_image_standardization } = args.values;
     const session = await context.openSession();
     notePairs(pairs, output);
@@ -83,6 +106,7 @@ export const validateCommand: Command = {
         lfw_distance_metric: args.values['lfw_distance_metric'] === 1 ? 1 : 0,
         lfw_use_flipped_images: isSet(args, 'lfw_use_flipped_images'),
         lfw_subtract_mean: isSet(args, 'lfw_subtract_mean'),
+        far_target: numberOf(args, 'far_target'),
         image_size: typeof image_size === 'number' ? image_size : undefined,
         use_fixed_image_standardization:
           typeof use_fixed_image_standardization === 'boolean' ? use_fixed_image_standardization : undefined,
@@ -97,9 +121,15 @@ export const validateCommand: Command = {
       ),
     );
     if (result.skippedPairs > 0)
-      output.line(`Skipped ${result.skippedPairs} pairs: ${result.skippedExamples.join(', ')}`);
+      output.line(
+        `Skipped ${result.skippedPairs} pairs: ${result.skippedCauses
+          .slice(0, SKIPPED_SHOWN)
+          .map(({ cause }) => cause)
+          .join(', ')}`,
+      );
     for (const line of formatEvaluation(result)) output.line(line);
-    const { roc: _, ...figures } = result;
-    return { json: figures };
+    for (const line of foldLines(result)) output.line(line);
+    if (isSet(args, 'worst_pairs')) for (const line of wrongPairLines(result.wrong)) output.line(line);
+    return { json: resultJson(result) };
   },
 };

@@ -40,6 +40,7 @@ export const OPTION_LABELS: Readonly<Record<OptionName, string>> = {
   lfw_use_flipped_images: 'Use mirrored images too',
   lfw_subtract_mean: 'Subtract the mean',
   batch_norm_decay: 'Batch norm decay',
+  precision: 'Precision',
   executor: 'Executor',
   backend: 'Backend',
 };
@@ -67,6 +68,7 @@ export const BASIC_OPTIONS: readonly OptionName[] = [
 export const CHOICE_LABELS: Readonly<Partial<Record<OptionName, Readonly<Record<string, string>>>>> = {
   lfw_distance_metric: { 0: 'Squared Euclidean', 1: 'Angle' },
   optimizer: { MOM: 'Momentum (MOM)' },
+  precision: { float32: 'float32', float16: 'float16 (half the memory)' },
   executor: { auto: 'Automatic', engine: 'WebGPU engine', tfjs: 'TensorFlow.js' },
   backend: { auto: 'Automatic', webgpu: 'WebGPU', wasm: 'WebAssembly' },
 };

@@ -3,6 +3,8 @@ import type { AlignEvent, DetectedFace } from '../../workers/protocol.ts';
 
 export interface Detection {
   readonly path: string;
+  /** Of the faces that were written. */
+  readonly outputPaths: readonly string[];
   /** Of the photo, pixels. */
   readonly width: number;
   readonly height: number;
@@ -28,21 +30,63 @@ export class Detections {
     return this.#byFace.get(facePath);
   }
 
+  /** Another of the found faces was taken. */
+  choose(facePath: string, face: number): void {
+    const detection = this.#byFace.get(facePath);
+    if (detection) this.#byFace.set(facePath, { ...detection, chosen: [face] });
+  }
+
+  delete(facePath: string): void {
+    this.#byFace.delete(facePath);
+  }
+
+  /** Of these faces, those whose photo shows more faces than were taken. */
+  ofSeveral(facePaths: readonly string[]): string[] {
+    return facePaths.filter((path) => {
+      const detection = this.#byFace.get(path);
+      return detection !== undefined && faceCount(detection) > detection.chosen.length;
+    });
+  }
+
   clear(): void {
     this.#byFace.clear();
   }
 }
 
+/** Which photo a face is of, as far as the names tell: `Name/photo` → `Name/photo.jpg`. */
+export class PhotosByName {
+  readonly #photos: ReadonlyMap<string, string>;
+
+  constructor(photoPaths: readonly string[]) {
+    this.#photos = new Map(photoPaths.map((path) => [withoutExtension(path), path]));
+  }
+
+  of(facePath: string): string | undefined {
+    const name = withoutExtension(facePath);
+    // One of several faces has its number at the end.
+    return this.#photos.get(name) ?? this.#photos.get(name.replace(/_\d+$/, ''));
+  }
+}
+
+function withoutExtension(path: string): string {
+  return path.slice(0, path.lastIndexOf('.'));
+}
+
 export function packFaces(event: AlignedEvent): Detection {
-  const { path, width, height, chosen, faces } = event;
+  const { path, outputPaths, width, height, chosen, faces } = event;
   const packed = Float32Array.from(
     faces.flatMap(({ score, box, landmarksX, landmarksY }) => [score, ...box, ...landmarksX, ...landmarksY]),
   );
-  return { path, width, height, chosen, packed };
+  return { path, outputPaths, width, height, chosen, packed };
 }
 
-export function unpackFaces({ packed }: Detection): DetectedFace[] {
-  return Array.from({ length: packed.length / NUMBERS_PER_FACE }, (_, index) => {
+export function faceCount({ packed }: Detection): number {
+  return packed.length / NUMBERS_PER_FACE;
+}
+
+export function unpackFaces(detection: Detection): DetectedFace[] {
+  const { packed } = detection;
+  return Array.from({ length: faceCount(detection) }, (_, index) => {
     const [score, x1, y1, x2, y2, ...landmarks] = packed.subarray(
       index * NUMBERS_PER_FACE,
       (index + 1) * NUMBERS_PER_FACE,

@@ -97,6 +97,29 @@ export async function saveRunFiles(runId: string): Promise<void> {
   saveBlob(await zip.blob(), `${runId}-logs.zip`);
 }
 
+/**
+ * Hands over a checkpoint's model: straight into a file that the person chooses, where the browser can; needs a click.
+ * @throws AbortError, RunMissingError, NoCheckpointError
+ */
+export async function saveCheckpointFile(
+  runId: string,
+  step: number,
+  useMovingAverages: boolean,
+): Promise<void> {
+  const suggestedName = `model-${runId}-${step}.safetensors`;
+  const handle = features.saveFile
+    ? await window.showSaveFilePicker({
+        suggestedName,
+        types: [{ description: 'Model', accept: { 'application/octet-stream': ['.safetensors'] } }],
+      })
+    : undefined;
+  const { name, file } = await libraryWorker.call((api) =>
+    api.checkpointFile(runId, step, useMovingAverages),
+  );
+  if (handle) await file.stream().pipeTo(await handle.createWritable());
+  else saveBlob(file, name);
+}
+
 /** Offers a finished file as an ordinary download. */
 export function saveBlob(blob: Blob, fileName: string): void {
   const url = URL.createObjectURL(blob);

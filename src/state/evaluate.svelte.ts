@@ -1,105 +1,147 @@
-/** The third step: how well a model tells people apart, as on LFW. */
+/** The third step: how well a model tells people apart, as on LFW. Results are kept with the model. */
 import { proxy } from 'comlink';
+import { SvelteSet } from 'svelte/reactivity';
 import type {
-  EvaluationOptions,
+  EvaluateRequest,
   EvaluationProgress,
   EvaluationResult,
-  ModelReference,
   RunRecord,
+  SavedEvaluation,
+  ValidationRate,
 } from '../../workers/protocol.ts';
+import { saveBlob } from './downloads.ts';
 import { problemOf, type Problem } from './errors.ts';
-import { requestAccess } from './folders.ts';
+import { canBeRemembered, requestAccess } from './folders.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
-import { PairsChoice } from './pairs_choice.svelte.ts';
 import type { Library } from './library.svelte.ts';
-import { modelWorker } from './workers.ts';
+import { ModelChoice } from './model_choice.svelte.ts';
+import { PairsChoice } from './pairs_choice.svelte.ts';
+import { libraryWorker, modelWorker } from './workers.ts';
 
 export type EvaluateStatus = 'idle' | 'running' | 'stopping' | 'done' | 'failed';
 
+/** Of curves over each other: more could not be told apart. */
+export const MOST_COMPARED = 5;
+
+/** What the person can change; the rest is the model's own, unless it is set. */
+export interface EvaluationSettings {
+  lfw_batch_size: number;
+  lfw_distance_metric: 0 | 1;
+  lfw_use_flipped_images: boolean;
+  lfw_subtract_mean: boolean;
+  far_target: number;
+  image_size: number | undefined;
+  use_fixed_image_standardization: boolean | undefined;
+}
+
+class EvaluationStoppedError extends Error {
+  override name = 'EvaluationStoppedError';
+}
+
 export class EvaluateState {
   readonly pairs: PairsChoice;
-  modelKind = $state<'run' | 'file' | 'folder'>('run');
-  runId = $state('');
-  modelFile = $state.raw<File | undefined>();
-  modelFolder = $state.raw<(ModelReference & { kind: 'directory' }) | undefined>();
-  options = $state<EvaluationOptions>({
+  readonly choice = new ModelChoice();
+  options = $state<EvaluationSettings>({
     lfw_batch_size: 100,
-    image_size: 160,
     lfw_distance_metric: 1,
     lfw_use_flipped_images: true,
     lfw_subtract_mean: true,
-    use_fixed_image_standardization: true,
+    far_target: 0.001,
+    image_size: undefined,
+    use_fixed_image_standardization: undefined,
   });
   status = $state<EvaluateStatus>('idle');
   progress = $state.raw<EvaluationProgress | undefined>();
-  result = $state.raw<EvaluationResult | undefined>();
-  /** What the result is about. */
-  resultTitle = $state('');
+  /** The newest, or one of those that are kept. */
+  shown = $state.raw<SavedEvaluation | undefined>();
+  /** VAL of the one shown at another false accept rate than it was measured with. */
+  otherRate = $state.raw<ValidationRate | undefined>();
   problem = $state.raw<Problem | undefined>();
+  /** Of kept evaluations whose curves lie over each other. */
+  readonly compared = new SvelteSet<string>();
   readonly isBusy = $derived(this.status === 'running' || this.status === 'stopping');
+  readonly #library: Library;
   readonly #guard: JobGuard;
 
   constructor(library: Library, guard: JobGuard) {
+    this.#library = library;
     this.#guard = guard;
     this.pairs = new PairsChoice(library);
+    this.choice.kind = 'run';
   }
 
-  /** Takes the run and the settings it was trained with. */
-  useRun(run: RunRecord): void {
-    const { options } = run;
-    this.modelKind = 'run';
-    this.runId = run.id;
+  get result(): EvaluationResult | undefined {
+    return this.shown?.result;
+  }
+
+  /** Takes the run, and the ways of measuring it was trained to be measured with. */
+  useRun({ id, options }: RunRecord): void {
+    this.choice.kind = 'run';
+    this.choice.runId = id;
     this.options = {
+      ...this.options,
       lfw_batch_size: options.lfw_batch_size,
-      image_size: options.image_size,
       lfw_distance_metric: options.lfw_distance_metric,
       lfw_use_flipped_images: options.lfw_use_flipped_images,
       lfw_subtract_mean: options.lfw_subtract_mean,
-      use_fixed_image_standardization: options.use_fixed_image_standardization,
+      image_size: undefined,
+      use_fixed_image_standardization: undefined,
     };
   }
 
-  get model(): ModelReference | undefined {
-    switch (this.modelKind) {
+  get modelName(): string {
+    const { choice } = this;
+    switch (choice.kind) {
+      case 'none':
+        return '';
       case 'run':
-        return this.runId ? { kind: 'run', runId: this.runId } : undefined;
+        return `run ${choice.runId}`;
+      case 'stored':
+        return this.#library.models.find(({ id }) => id === choice.storedId)?.name ?? '';
       case 'file':
-        return this.modelFile && { kind: 'file', file: this.modelFile };
+        return choice.file?.name ?? '';
       case 'folder':
-        return this.modelFolder;
+        return choice.folderName;
     }
   }
 
-  get modelName(): string {
-    if (this.modelKind === 'run') return `run ${this.runId}`;
-    if (this.modelKind === 'file') return this.modelFile?.name ?? '';
-    const directory = this.modelFolder?.directory;
-    if (!directory) return '';
-    return directory.kind === 'handle' ? directory.handle.name : 'name' in directory ? directory.name : '';
-  }
-
   async start(): Promise<void> {
-    const { model } = this;
-    if (this.isBusy || !model || !this.pairs.isComplete) return;
+    const { choice, pairs } = this;
+    const model = choice.reference;
+    if (this.isBusy || !model || !pairs.isComplete) return;
     this.problem = undefined;
     this.progress = undefined;
     try {
-      const folders = [
-        ...this.pairs.images.folders,
-        ...(model.kind === 'directory' ? [model.directory] : []),
-      ];
-      if (!(await requestAccess(folders))) return;
+      const images = [...pairs.images.folders];
+      if (!(await requestAccess([...images, ...choice.folders]))) return;
       this.status = 'running';
-      const request = { model, pairs: this.pairs.source, options: $state.snapshot(this.options) };
+      const request: EvaluateRequest = {
+        model,
+        pairs: pairs.source,
+        options: { ...$state.snapshot(this.options), image_size: this.options.image_size ?? undefined },
+      };
       const onProgress = proxy((progress: EvaluationProgress) => {
         this.progress = progress;
       });
-      const title = `${this.modelName} on ${this.pairs.images.name}`;
-      this.result = await this.#guard.during('evaluate', false, () =>
-        modelWorker.call((api) => api.evaluate(request, onProgress)),
-      );
-      this.resultTitle = title;
+      const run = this.#library.runs.find(({ id }) => id === choice.runId);
+      const about = {
+        id: crypto.randomUUID(),
+        modelId: choice.modelId,
+        step: choice.kind === 'run' ? run?.step : undefined,
+        modelName: this.modelName,
+        imagesName: pairs.images.name,
+        pairsFileName: pairs.fileName,
+        options: request.options,
+      };
+      const result = await this.#guard.during('evaluate', false, () => {
+        // Stopped before the worker knew of it.
+        if (this.status !== 'running') throw new EvaluationStoppedError();
+        return modelWorker.call((api) => api.evaluate(request, onProgress));
+      });
+      this.otherRate = undefined;
+      this.shown = { ...about, images, at: Date.now(), result };
       this.status = 'done';
+      await this.#library.keepEvaluation({ ...this.shown, images: images.filter(canBeRemembered) });
     } catch (error) {
       const wasStopping = (this.status as EvaluateStatus) === 'stopping';
       this.problem = wasStopping ? undefined : problemOf(error);
@@ -112,5 +154,54 @@ export class EvaluateState {
   async stop(): Promise<void> {
     this.status = 'stopping';
     await modelWorker.call((api) => api.cancelEvaluation());
+  }
+
+  /** One of those that are kept. */
+  async show(id: string): Promise<void> {
+    await this.#attempt(async () => {
+      const saved = await libraryWorker.call((api) => api.readEvaluation(id));
+      if (!saved || this.isBusy) return;
+      this.otherRate = undefined;
+      this.shown = saved;
+      this.status = 'done';
+    });
+  }
+
+  async delete(id: string): Promise<void> {
+    this.compared.delete(id);
+    if (this.shown?.id === id) {
+      this.shown = undefined;
+      if (!this.isBusy) this.status = 'idle';
+    }
+    await this.#library.deleteEvaluation(id);
+  }
+
+  /** VAL of the one shown at another false accept rate; what was embedded is not embedded again. */
+  async measureAt(farTarget: number): Promise<void> {
+    const { shown } = this;
+    if (!shown || !(farTarget >= 0 && farTarget <= 1)) return;
+    await this.#attempt(async () => {
+      const rate = await libraryWorker.call((api) => api.validationRate(shown.id, farTarget));
+      if (this.shown === shown) this.otherRate = rate;
+    });
+  }
+
+  /** Of the one shown: `evaluation.txt`, `lfw_result.txt` or `evaluation.json`. */
+  async download(name: string): Promise<void> {
+    const { shown } = this;
+    if (!shown) return;
+    await this.#attempt(async () => {
+      const files = await libraryWorker.call((api) => api.buildEvaluationFiles(shown.id));
+      const file = files.get(name);
+      if (file) saveBlob(file, name);
+    });
+  }
+
+  async #attempt(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.problem = problemOf(error);
+    }
   }
 }

@@ -1,23 +1,43 @@
 /** The fourth step: models for use elsewhere, as a zip to download or as files in a folder. */
+import { proxy } from 'comlink';
 import { SvelteMap } from 'svelte/reactivity';
-import type { ExportFormat, ExportSummary, ModelReference } from '../../workers/protocol.ts';
+import type { ExportProgress, ExportRequest, ExportSummary, ModelReference } from '../../workers/protocol.ts';
 import { saveBlob, withMovedStream, zipAsBlob } from './downloads.ts';
 import { problemOf, type Problem } from './errors.ts';
 import { pickFolder, requestAccess, folderName } from './folders.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
 import { modelWorker } from './workers.ts';
 
-export const FORMAT_TITLES: Readonly<Record<ExportFormat, string>> = {
+export type ExportSettings = Omit<ExportRequest, 'model' | 'output'>;
+
+export const FORMAT_TITLES: Readonly<Record<ExportSettings['format'], string>> = {
   tfjs: 'TensorFlow.js',
-  safetensors: 'safetensors',
   onnx: 'ONNX',
+  safetensors: 'safetensors',
   'safetensors-pytorch': 'safetensors (facenet-pytorch)',
 };
 
+/** What is exported: a run, or a model that was brought in. */
+export interface ExportedModel {
+  readonly id: string;
+  /** Of the files. */
+  readonly name: string;
+  readonly reference: ModelReference;
+}
+
+export function runModel(runId: string): ExportedModel {
+  return { id: runId, name: runId, reference: { kind: 'run', runId } };
+}
+
+class ExportStoppedError extends Error {
+  override name = 'ExportStoppedError';
+}
+
 export class ModelExport {
-  readonly runId: string;
-  readonly format: ExportFormat;
-  status = $state<'running' | 'done' | 'failed'>('running');
+  readonly model: ExportedModel;
+  readonly settings: ExportSettings;
+  status = $state<'running' | 'stopping' | 'done' | 'stopped' | 'failed'>('running');
+  progress = $state.raw<ExportProgress | undefined>();
   summary = $state.raw<ExportSummary | undefined>();
   problem = $state.raw<Problem | undefined>();
   /** The zip, for the download link; none when the files went into a folder. */
@@ -25,39 +45,57 @@ export class ModelExport {
   sizeBytes = $state(0);
   folder = $state('');
 
-  constructor(runId: string, format: ExportFormat) {
-    this.runId = runId;
-    this.format = format;
+  constructor(model: ExportedModel, settings: ExportSettings) {
+    this.model = model;
+    this.settings = settings;
+  }
+
+  /** `ONNX, float16` */
+  get title(): string {
+    const { format, dtype } = this.settings;
+    return FORMAT_TITLES[format] + (dtype === 'float16' ? ', float16' : '');
+  }
+
+  get key(): string {
+    return keyOf(this.model, this.settings);
   }
 
   get fileName(): string {
-    return `${this.runId}-${this.format}.zip`;
+    const { format, dtype } = this.settings;
+    return `${this.model.name}-${format}${dtype === 'float16' ? '-float16' : ''}.zip`;
+  }
+
+  get isRunning(): boolean {
+    return this.status === 'running' || this.status === 'stopping';
   }
 }
 
+function keyOf({ id }: ExportedModel, { format, dtype = 'float32' }: ExportSettings): string {
+  return `${id}/${format}/${dtype}`;
+}
+
 export class ExportsState {
-  /** The newest export of each run and format, by `runId/format`. */
+  /** The newest export of each model, format and precision. */
   readonly all = new SvelteMap<string, ModelExport>();
-  readonly isBusy = $derived([...this.all.values()].some(({ status }) => status === 'running'));
+  readonly isBusy = $derived([...this.all.values()].some(({ isRunning }) => isRunning));
   readonly #guard: JobGuard;
 
   constructor(guard: JobGuard) {
     this.#guard = guard;
   }
 
-  of(runId: string): ModelExport[] {
-    return [...this.all.values()].filter((item) => item.runId === runId);
+  of(modelId: string): ModelExport[] {
+    return [...this.all.values()].filter(({ model }) => model.id === modelId);
   }
 
   /** @param download also hands the finished zip to the browser's downloads at once */
-  async toZip(runId: string, format: ExportFormat, download: boolean): Promise<ModelExport> {
-    const item = this.#begin(runId, format);
-    try {
+  async toZip(model: ExportedModel, settings: ExportSettings, download: boolean): Promise<ModelExport> {
+    const item = this.#begin(model, settings);
+    await this.#attempt(item, async () => {
       const zip = zipAsBlob();
-      const model: ModelReference = { kind: 'run', runId };
-      const request = withMovedStream({ model, format, output: zip.output });
-      item.summary = await this.#guard.during('export', false, () =>
-        modelWorker.call((api) => api.exportModel(request)),
+      item.summary = await this.#run(
+        item,
+        withMovedStream({ ...settings, model: model.reference, output: zip.output }),
       );
       const blob = await zip.finish();
       if (blob) {
@@ -65,54 +103,72 @@ export class ExportsState {
         item.sizeBytes = blob.size;
         if (download) saveBlob(blob, item.fileName);
       }
-      item.status = 'done';
-    } catch (error) {
-      this.#fail(item, error);
-    } finally {
-      modelWorker.release();
-    }
+    });
     return item;
   }
 
   /** Must follow a click: the browser asks for the folder. */
-  async toFolder(runId: string, format: ExportFormat): Promise<void> {
-    let item: ModelExport | undefined;
+  async toFolder(model: ExportedModel, settings: ExportSettings): Promise<void> {
     try {
       const directory = await pickFolder('readwrite');
       if (!(await requestAccess([directory], 'readwrite'))) return;
-      item = this.#begin(runId, format);
+      const item = this.#begin(model, settings);
       item.folder = folderName(directory);
-      const model: ModelReference = { kind: 'run', runId };
-      item.summary = await this.#guard.during('export', false, () =>
-        modelWorker.call((api) =>
-          api.exportModel({ model, format, output: { kind: 'directory', directory } }),
-        ),
-      );
+      await this.#attempt(item, async () => {
+        const output = { kind: 'directory', directory } as const;
+        item.summary = await this.#run(item, { ...settings, model: model.reference, output });
+      });
+    } catch (error) {
+      problemOf(error);
+    }
+  }
+
+  async stop(item: ModelExport): Promise<void> {
+    if (item.status !== 'running') return;
+    item.status = 'stopping';
+    await modelWorker.call((api) => api.cancelExport());
+  }
+
+  async again(item: ModelExport): Promise<void> {
+    await this.toZip(item.model, item.settings, true);
+  }
+
+  forget(item: ModelExport): void {
+    URL.revokeObjectURL(item.url);
+    this.all.delete(item.key);
+  }
+
+  #run(item: ModelExport, request: ExportRequest): Promise<ExportSummary> {
+    const onProgress = proxy((progress: ExportProgress) => {
+      item.progress = progress;
+    });
+    return this.#guard.during('export', false, () => {
+      // Stopped before the worker knew of it.
+      if (item.status !== 'running') throw new ExportStoppedError();
+      return modelWorker.call((api) => api.exportModel(request, onProgress));
+    });
+  }
+
+  async #attempt(item: ModelExport, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
       item.status = 'done';
     } catch (error) {
-      if (item) this.#fail(item, error);
-      else problemOf(error);
+      const wasStopping = (item.status as ModelExport['status']) === 'stopping';
+      item.problem = wasStopping
+        ? undefined
+        : (problemOf(error) ?? { name: 'AbortError', message: 'The export was stopped.' });
+      item.status = wasStopping ? 'stopped' : 'failed';
     } finally {
       modelWorker.release();
     }
   }
 
-  forget(item: ModelExport): void {
-    URL.revokeObjectURL(item.url);
-    this.all.delete(`${item.runId}/${item.format}`);
-  }
-
-  #begin(runId: string, format: ExportFormat): ModelExport {
-    const key = `${runId}/${format}`;
-    const before = this.all.get(key);
+  #begin(model: ExportedModel, settings: ExportSettings): ModelExport {
+    const item = new ModelExport(model, settings);
+    const before = this.all.get(item.key);
     if (before) URL.revokeObjectURL(before.url);
-    const item = new ModelExport(runId, format);
-    this.all.set(key, item);
+    this.all.set(item.key, item);
     return item;
-  }
-
-  #fail(item: ModelExport, error: unknown): void {
-    item.problem = problemOf(error) ?? { name: 'AbortError', message: 'The export was stopped.' };
-    item.status = 'failed';
   }
 }

@@ -85,6 +85,12 @@ export class FolderPictures {
     }
   }
 
+  /** The picture has changed, or is gone: it is read again when it is wanted. */
+  forget(path: string): void {
+    this.#read.get(path)?.close();
+    this.#read.delete(path);
+  }
+
   close(): void {
     this.#wanted = [];
     for (const bitmap of this.#read.values()) bitmap?.close();

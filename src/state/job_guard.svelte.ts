@@ -1,4 +1,9 @@
-/** While a job runs: leaving the page asks first, and while one trains, the screen stays awake. */
+import { JOB_LOCK } from '../../workers/offline_protocol.ts';
+
+/**
+ * While a job runs: leaving the page asks first, no new version of the page takes over in any tab, and while one trains,
+ * the screen stays awake.
+ */
 export class JobGuard {
   readonly #runningJobs = $state<Record<string, boolean>>({});
   readonly isBusy = $derived(Object.values(this.#runningJobs).some(Boolean));
@@ -18,7 +23,7 @@ export class JobGuard {
     this.#runningJobs[job] = true;
     if (keepAwake) await this.#setWakeLock(true);
     try {
-      return await work();
+      return await holdingJobLock(work);
     } finally {
       this.#runningJobs[job] = false;
       if (keepAwake) await this.#setWakeLock(false);
@@ -43,4 +48,10 @@ export class JobGuard {
       // Refused, e.g. on low battery: training goes on for as long as the screen does.
     }
   }
+}
+
+/** Browsers without Web Locks change versions only when all tabs are closed. */
+async function holdingJobLock<Result>(work: () => Promise<Result>): Promise<Result> {
+  const locks = navigator.locks as LockManager | undefined;
+  return locks ? await locks.request(JOB_LOCK, { mode: 'shared' }, work) : await work();
 }

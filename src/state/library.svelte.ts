@@ -1,12 +1,24 @@
 /** What is stored in this browser: runs, remembered folders, and the room they take. */
-import type { DirectoryReference, RememberedFolder, RunRecord } from '../../workers/protocol.ts';
+import type {
+  DirectoryReference,
+  EvaluationOverview,
+  RememberedFolder,
+  RunRecord,
+  SavedEvaluation,
+  StoredModel,
+} from '../../workers/protocol.ts';
 import { problemOf, type Problem } from './errors.ts';
+import { deleteEverythingStored } from './stored_data.ts';
 import { libraryWorker } from './workers.ts';
 
 const WATCH_INTERVAL_MS = 2000;
 
 export class Library {
   runs = $state.raw<readonly RunRecord[]>([]);
+  /** Models that were brought in, the newest first. */
+  models = $state.raw<readonly StoredModel[]>([]);
+  /** The newest first. */
+  evaluations = $state.raw<readonly EvaluationOverview[]>([]);
   folders = $state.raw<readonly RememberedFolder[]>([]);
   storage = $state.raw<{ usedBytes: number; quotaBytes: number } | undefined>();
   problem = $state.raw<Problem | undefined>();
@@ -31,8 +43,10 @@ export class Library {
 
   async refresh(): Promise<void> {
     try {
-      [this.runs, this.folders, this.storage] = await Promise.all([
+      [this.runs, this.models, this.evaluations, this.folders, this.storage] = await Promise.all([
         libraryWorker.call((api) => api.listRuns()),
+        libraryWorker.call((api) => api.listModels()),
+        libraryWorker.call((api) => api.listEvaluations()),
         libraryWorker.call((api) => api.listFolders()),
         libraryWorker.call((api) => api.estimate()),
       ]);
@@ -72,8 +86,25 @@ export class Library {
     await this.#change(() => libraryWorker.call((api) => api.deleteRun(runId)));
   }
 
+  async deleteModel(id: string): Promise<void> {
+    await this.#change(() => libraryWorker.call((api) => api.deleteModel(id)));
+  }
+
+  evaluationsOf(modelId: string): EvaluationOverview[] {
+    return this.evaluations.filter((evaluation) => evaluation.modelId === modelId);
+  }
+
+  /** Without it being kept, the result can still be looked at. */
+  async keepEvaluation(evaluation: SavedEvaluation): Promise<void> {
+    await this.#change(() => libraryWorker.call((api) => api.saveEvaluation(evaluation)));
+  }
+
+  async deleteEvaluation(id: string): Promise<void> {
+    await this.#change(() => libraryWorker.call((api) => api.deleteEvaluation(id)));
+  }
+
   async deleteEverything(): Promise<void> {
-    await this.#change(() => libraryWorker.call((api) => api.deleteEverything()));
+    await this.#change(deleteEverythingStored);
   }
 
   async #change(work: () => Promise<void>): Promise<void> {

@@ -1,13 +1,17 @@
-/** A model to start from: one of the runs, a file, or a folder. */
+/** A model to use: one of the runs, one that was brought in, files, or a folder. */
 import type { DirectoryReference, ModelReference } from '../../workers/protocol.ts';
 import { folderName } from './folders.ts';
 
-export type ModelKind = 'none' | 'run' | 'file' | 'folder';
+export type ModelKind = 'none' | 'run' | 'stored' | 'file' | 'folder';
 
 export class ModelChoice {
   kind = $state<ModelKind>('none');
   runId = $state('');
+  /** Of a model that was brought in. */
+  storedId = $state('');
   file = $state.raw<File | undefined>();
+  /** Files that belong together, such as a checkpoint's, where a folder cannot be chosen. */
+  files = $state.raw<readonly File[]>([]);
   folder = $state.raw<DirectoryReference | undefined>();
 
   get reference(): ModelReference | undefined {
@@ -16,8 +20,10 @@ export class ModelChoice {
         return undefined;
       case 'run':
         return this.runId ? { kind: 'run', runId: this.runId } : undefined;
+      case 'stored':
+        return this.storedId ? storedReference(this.storedId) : undefined;
       case 'file':
-        return this.file && { kind: 'file', file: this.file };
+        return fileReference(this.files.length > 1 ? this.files : this.file ? [this.file] : []);
       case 'folder':
         return this.folder && { kind: 'directory', directory: this.folder };
     }
@@ -27,6 +33,13 @@ export class ModelChoice {
     return this.kind === 'none' || this.reference !== undefined;
   }
 
+  /** One file, or several that belong together. */
+  takeFiles(files: readonly File[]): void {
+    this.files = files;
+    this.file = files[0];
+    this.kind = 'file';
+  }
+
   get folders(): readonly DirectoryReference[] {
     return this.kind === 'folder' && this.folder ? [this.folder] : [];
   }
@@ -34,4 +47,26 @@ export class ModelChoice {
   get folderName(): string {
     return this.folder ? folderName(this.folder) : '';
   }
+
+  /** The run or the stored model; none for what lies outside of this browser's storage. */
+  get modelId(): string | undefined {
+    const id = this.kind === 'run' ? this.runId : this.kind === 'stored' ? this.storedId : '';
+    return id || undefined;
+  }
+}
+
+/** Where a model that was brought in is kept. */
+export function storedReference(id: string): ModelReference {
+  return { kind: 'directory', directory: { kind: 'private', path: `models/${id}` } };
+}
+
+/** One file as it is; several as a folder of them. */
+export function fileReference(
+  files: readonly File[],
+): Extract<ModelReference, { kind: 'file' | 'directory' }> | undefined {
+  const [first] = files;
+  if (!first) return undefined;
+  if (files.length === 1) return { kind: 'file', file: first };
+  const named = files.map((file) => ({ path: file.name, file }));
+  return { kind: 'directory', directory: { kind: 'files', name: first.name, files: named } };
 }

@@ -1,4 +1,4 @@
-/** Where an evaluation's pairs come from: generated from class folders, or a pairs file with its photos. */
+/** Where an evaluation's pairs come from: made from class folders, or a pairs file in them or beside them. */
 import type { PairsSource } from '../../workers/protocol.ts';
 import { DatasetChoice } from './dataset_choice.svelte.ts';
 import type { Library } from './library.svelte.ts';
@@ -9,7 +9,7 @@ const DEFAULT_PAIRS_PER_FOLD = 300;
 
 export class PairsChoice {
   readonly images: DatasetChoice;
-  kind = $state<'generated' | 'file'>('generated');
+  kind = $state<'generated' | 'inside' | 'file'>('generated');
   seed = $state(DEFAULT_SEED);
   pairsPerFold = $state(DEFAULT_PAIRS_PER_FOLD);
   folds = $state(10);
@@ -21,7 +21,7 @@ export class PairsChoice {
 
   get isComplete(): boolean {
     const { folders, problem } = this.images;
-    return folders.length > 0 && !problem && (this.kind === 'generated' || this.pairsText !== '');
+    return folders.length > 0 && !problem && (this.kind !== 'file' || this.pairsText !== '');
   }
 
   async readPairsFile(file: File): Promise<void> {
@@ -30,14 +30,21 @@ export class PairsChoice {
     this.kind = 'file';
   }
 
+  /** Undefined for pairs that are made from the folders. */
+  get fileName(): string | undefined {
+    if (this.kind === 'inside') return 'the folder’s pairs file';
+    return this.kind === 'file' ? this.pairsFileName : undefined;
+  }
+
   get source(): PairsSource {
-    const images = [...this.images.folders];
-    return this.kind === 'file'
-      ? { images, pairsText: this.pairsText, lfw_nrof_folds: this.folds }
-      : {
-          images,
-          generate: { seed: this.seed, pairsPerFold: this.pairsPerFold },
-          lfw_nrof_folds: this.folds,
-        };
+    const common = { images: [...this.images.folders], lfw_nrof_folds: this.folds };
+    switch (this.kind) {
+      case 'file':
+        return { ...common, pairsText: this.pairsText };
+      case 'inside':
+        return { ...common, isPairsFileInside: true };
+      case 'generated':
+        return { ...common, generate: { seed: this.seed, pairsPerFold: this.pairsPerFold } };
+    }
   }
 }

@@ -18,7 +18,7 @@ import { folderName, pickFolder, requestAccess, safeName } from './folders.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
 import type { Library } from './library.svelte.ts';
 import { FolderPictures } from './folder_pictures.svelte.ts';
-import { Detections, type Detection } from './detections.ts';
+import { Detections, PhotosByName, unpackFaces, type Detection } from './detections.ts';
 import { alignWorker, datasetWorker } from './workers.ts';
 
 export interface AlignPreset {
@@ -64,6 +64,13 @@ interface AlignProgress {
 /** What may be tried with photos that gave no face. */
 export type Retry = 'lower-thresholds' | 'smaller-faces' | 'both';
 
+export class PhotoMissingError extends Error {
+  override name = 'PhotoMissingError';
+  constructor(facePath: string) {
+    super(`The photo of ${facePath} is not in the chosen folders. Choose the folder it came from.`);
+  }
+}
+
 const LEAST_THRESHOLD = 0.3;
 /** The first network's window is 12 pixels: smaller faces are looked for in enlarged photos. */
 const LEAST_MINSIZE = 10;
@@ -82,7 +89,7 @@ export function retryOptions(options: AlignOptions, retry: Retry): AlignOptions 
   };
 }
 
-const THUMBNAILS_KEPT = 120;
+const THUMBNAILS_KEPT = 60;
 const FLUSH_INTERVAL_MS = 150;
 const THUMBNAIL_SIZE_PX = 112;
 
@@ -107,12 +114,19 @@ export class PhotosState {
   /** A first look at what was chosen. */
   preview = $state.raw<readonly FaceThumbnail[]>([]);
 
-  /** Every aligned face that can be read back, by its path; known when a run ends. */
+  /** Every aligned face that can be read back, by its path: while a run goes on, its own; then all in the folder. */
   facePaths = $state.raw<readonly string[]>([]);
   inputPictures = $state.raw<FolderPictures | undefined>();
   facePictures = $state.raw<FolderPictures | undefined>();
   /** What was found in the photos of this visit, by the path of the face that was written. */
   readonly #detections = new Detections();
+  /** Counts the changes of what was found, which is not watched itself. */
+  #detectionChanges = $state(0);
+  /** Photos left out by hand. */
+  leftOut = $state.raw<readonly string[]>([]);
+  /** A decision about a photo is being written. */
+  isDeciding = $state(false);
+  #photosByName: PhotosByName | undefined;
 
   readonly isBusy = $derived(['starting', 'running', 'paused', 'stopping'].includes(this.status));
   readonly presetId = $derived(
@@ -229,7 +243,12 @@ export class PhotosState {
     this.summary = undefined;
     this.aligned = undefined;
     this.facePaths = [];
+    this.leftOut = [];
     if (!again) this.#detections.clear();
+    this.facePictures?.close();
+    // Where a zip file is made by way of a folder, that folder is gone afterwards.
+    const folder = output.kind === 'directory' && !zip ? output.directory : undefined;
+    this.facePictures = folder && new FolderPictures([folder], THUMBNAIL_SIZE_PX);
     this.inputPictures ??= new FolderPictures(this.input.folders, THUMBNAIL_SIZE_PX);
     const request = withMovedStream({
       input: [...this.input.folders],
@@ -245,24 +264,125 @@ export class PhotosState {
     if (blob && blob.size > 0) saveBlob(blob, `${safeName(this.input.name)} aligned.zip`);
     this.summary = summary;
     this.failures = summary.failures;
+    this.leftOut = summary.leftOut;
     this.alignedCount = summary.successfullyAligned - summary.skippedExisting;
-    if (output.kind === 'directory' && summary.successfullyAligned > 0) {
-      this.aligned = output.directory;
-      await this.#library.remember(output.directory, 'aligned');
-      await this.#listFaces(output.directory);
+    if (folder && summary.successfullyAligned > 0) {
+      this.aligned = folder;
+      await this.#library.remember(folder, 'aligned');
+      await this.#listFaces();
     }
     this.status = 'done';
   }
 
-  async #listFaces(directory: DirectoryReference): Promise<void> {
-    this.facePictures?.close();
-    const pictures = new FolderPictures([directory], THUMBNAIL_SIZE_PX);
-    this.facePictures = pictures;
-    this.facePaths = await pictures.list();
+  async #listFaces(): Promise<void> {
+    this.facePaths = (await this.facePictures?.list()) ?? [];
   }
 
   detectionOf(facePath: string): Detection | undefined {
+    void this.#detectionChanges;
     return this.#detections.of(facePath);
+  }
+
+  /** The faces whose photos show more faces than were taken. */
+  readonly severalFacePaths = $derived.by(() => {
+    void this.#detectionChanges;
+    return this.#detections.ofSeveral(this.facePaths);
+  });
+
+  /** Whether faces can be exchanged and left out: they are in a folder, and nothing is under way. */
+  readonly canDecide = $derived(!this.isBusy && !this.isDeciding && this.aligned !== undefined);
+
+  /** Writes another of the found faces in the place of the one that was taken. */
+  async takeFace(facePath: string, face: number): Promise<void> {
+    const detection = this.#detections.of(facePath);
+    const output = this.aligned;
+    if (!detection || !output) return;
+    await this.#decide(async () => {
+      const { image_size, margin } = this.options;
+      const input = [...this.input.folders];
+      const decision = { input, output, path: detection.path, outputPath: facePath };
+      await alignWorker.call((api) =>
+        api.takeFace({ ...decision, options: { image_size, margin } }, unpackFaces(detection)[face]!),
+      );
+      this.#detections.choose(facePath, face);
+      this.facePictures?.forget(facePath);
+    });
+  }
+
+  /** Removes the photo's faces; it stays left out when its folder is aligned again. */
+  async leaveOut(facePath: string): Promise<void> {
+    const output = this.aligned;
+    if (!output) return;
+    await this.#decide(async () => {
+      const path = await this.#photoOf(facePath);
+      const outputPaths = this.#detections.of(facePath)?.outputPaths ?? [facePath];
+      await alignWorker.call((api) => api.leaveOut(output, path, outputPaths));
+      this.#forgetFaces(outputPaths);
+      this.leftOut = [...this.leftOut, path];
+      this.#changeAlignedCount(-1);
+    });
+  }
+
+  /** Aligns photos again that were left out. */
+  async takeBack(paths: readonly string[]): Promise<void> {
+    const output = this.aligned;
+    if (!output) return;
+    await this.#decide(async () => {
+      for (const path of paths) await alignWorker.call((api) => api.takeBack(output, path));
+      if (this.summary)
+        this.summary = {
+          ...this.summary,
+          leftOut: this.summary.leftOut.filter((path) => !paths.includes(path)),
+        };
+    });
+    if (!this.problem) await this.#run({ paths, options: $state.snapshot(this.options) });
+  }
+
+  /** Aligns the photo of a face from an earlier visit again, so that it is known what is found in it. */
+  async findAgain(facePath: string): Promise<void> {
+    const path = await this.#photoOf(facePath);
+    await this.leaveOut(facePath);
+    if (!this.problem) await this.takeBack([path]);
+  }
+
+  async #decide(work: () => Promise<void>): Promise<void> {
+    if (!this.canDecide) return;
+    this.problem = undefined;
+    this.isDeciding = true;
+    try {
+      const folders = [...this.input.folders, this.aligned!];
+      if (!(await requestAccess([this.aligned!], 'readwrite')) || !(await requestAccess(folders))) return;
+      await work();
+    } catch (error) {
+      this.problem = problemOf(error);
+    } finally {
+      this.#detectionChanges++;
+      this.isDeciding = false;
+    }
+  }
+
+  #forgetFaces(facePaths: readonly string[]): void {
+    for (const path of facePaths) {
+      this.#detections.delete(path);
+      this.facePictures?.forget(path);
+    }
+    this.facePaths = this.facePaths.filter((path) => !facePaths.includes(path));
+  }
+
+  #changeAlignedCount(by: number): void {
+    if (!this.summary) return;
+    const successfullyAligned = this.summary.successfullyAligned + by;
+    this.summary = { ...this.summary, successfullyAligned, leftOut: this.leftOut };
+  }
+
+  /** Of a face from an earlier visit: the photo of its name. */
+  async #photoOf(facePath: string): Promise<string> {
+    const detection = this.#detections.of(facePath);
+    if (detection) return detection.path;
+    this.#photosByName ??= new PhotosByName((await this.inputPictures?.list()) ?? []);
+    const path = this.#photosByName.of(facePath);
+    if (path === undefined) throw new PhotoMissingError(facePath);
+    return path;
   }
 
   #fail(error: unknown): void {
@@ -320,8 +440,10 @@ export class PhotosState {
     this.progress = undefined;
     this.thumbnails = [];
     this.failures = [];
+    this.leftOut = [];
     this.preview = [];
     this.facePaths = [];
+    this.#photosByName = undefined;
     this.#detections.clear();
     this.inputPictures?.close();
     this.facePictures?.close();
@@ -347,6 +469,7 @@ export class PhotosState {
     this.#pending = [];
     const thumbnails: FaceThumbnail[] = [];
     const failures: AlignFailure[] = [];
+    const facePaths: string[] = [];
     let aligned = 0;
     for (const event of events)
       switch (event.kind) {
@@ -358,6 +481,7 @@ export class PhotosState {
         case 'aligned':
           aligned++;
           this.#detections.add(event);
+          facePaths.push(...event.outputPaths);
           if (event.thumbnail)
             thumbnails.push({ path: event.outputPaths[0] ?? event.path, bitmap: event.thumbnail });
           break;
@@ -376,6 +500,7 @@ export class PhotosState {
           this.progress = event;
       }
     this.alignedCount += aligned;
+    if (facePaths.length > 0 && this.facePictures) this.facePaths = [...this.facePaths, ...facePaths];
     if (thumbnails.length > 0) this.#showThumbnails(thumbnails);
     if (failures.length > 0) this.failures = [...this.failures, ...failures];
   }

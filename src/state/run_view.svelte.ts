@@ -1,6 +1,7 @@
 /** One run as the Train page shows it: its record, what was measured step by step, and its log. */
 import type {
   ChartRequest,
+  CheckpointSummary,
   EvaluationSummary,
   RunChart,
   RunRecord,
@@ -68,6 +69,25 @@ export class RunView {
     const sent = chartsWorker.call((api) => api.append(this.run.id, this.#batchSize, records));
     this.#show(records);
     await sent;
+  }
+
+  /** Takes over what another tab has stored of the run since. @param run as it is stored now */
+  async follow(run: RunRecord): Promise<void> {
+    const { id } = run;
+    const [records, validations, evaluations] = await Promise.all([
+      chartsWorker.call((api) => api.follow(id, this.#batchSize)),
+      libraryWorker.call((api) => api.readValidations(id)),
+      libraryWorker.call((api) => api.readEvaluations(id)),
+    ]);
+    this.run = run;
+    this.validations = validations;
+    this.evaluations = evaluations;
+    if (records.length > 0) this.#show(records);
+  }
+
+  /** Newest first. */
+  readCheckpoints(): Promise<CheckpointSummary[]> {
+    return libraryWorker.call((api) => api.listCheckpoints(this.run.id));
   }
 
   /** The run's curves, made in the charts worker. */

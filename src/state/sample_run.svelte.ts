@@ -1,9 +1,14 @@
 /** "Try it with sample faces": the whole main job in one click, walking through the ordinary pages. */
 import type { ApplicationParts } from './application.svelte.ts';
-import { PAGE_TITLES, STEPS, type StepName } from './navigation.svelte.ts';
+import { runModel } from './exports.svelte.ts';
+import { PAGE_TITLES } from './navigation.svelte.ts';
 import { optionOverrides, sampleFacesOptions } from './query.ts';
 
 export type SampleStatus = 'idle' | 'running' | 'stopping' | 'stopped' | 'done' | 'failed';
+
+/** It ends with a model; using it needs faces to ask about. */
+export const SAMPLE_STEPS = ['photos', 'train', 'evaluate', 'models'] as const;
+type SampleStep = (typeof SAMPLE_STEPS)[number];
 
 /** How long a step's result stays on the screen before the walk goes on. */
 const LOOK_MS = 2000;
@@ -13,11 +18,11 @@ class StepFailed extends Error {}
 
 export class SampleRun {
   status = $state<SampleStatus>('idle');
-  step = $state<StepName>('photos');
+  step = $state<SampleStep>('photos');
   /** What is happening, in a few words. */
   message = $state('');
   readonly isRunning = $derived(this.status === 'running' || this.status === 'stopping');
-  readonly stepNumber = $derived(STEPS.indexOf(this.step) + 1);
+  readonly stepNumber = $derived(SAMPLE_STEPS.indexOf(this.step) + 1);
   readonly #app: ApplicationParts;
 
   constructor(app: ApplicationParts) {
@@ -72,7 +77,7 @@ export class SampleRun {
     this.status = 'idle';
   }
 
-  #enter(step: StepName, message: string): void {
+  #enter(step: SampleStep, message: string): void {
     this.#proceedIf(true);
     this.step = step;
     this.message = message;
@@ -129,7 +134,7 @@ export class SampleRun {
 
   async #export(runId: string): Promise<void> {
     this.#enter('models', 'Writing the model as TensorFlow.js files');
-    const item = await this.#app.exports.toZip(runId, 'tfjs', false);
+    const item = await this.#app.exports.toZip(runModel(runId), { format: 'tfjs' }, false);
     this.#proceedIf(item.status === 'done');
   }
 }

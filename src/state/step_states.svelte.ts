@@ -18,6 +18,7 @@ export function stepStates(app: ApplicationParts): Record<StepName, StepState> {
     train: trainState(app),
     evaluate: evaluateState(app),
     models: modelsState(app),
+    use: useState(app),
   };
 }
 
@@ -69,6 +70,17 @@ function modelsState({ library, exports }: ApplicationParts): StepState {
   const items = [...exports.all.values()];
   if (items.some(({ status }) => status === 'failed')) return plain('problem', 'needs you');
   if (items.length > 0) return plain('done', formatCountOf(items.length, 'export'));
-  const count = library.runs.length;
+  const count = library.runs.length + library.models.length;
   return count > 0 ? plain('ready', formatCountOf(count, 'model')) : plain('empty', 'none yet');
+}
+
+function useState({ use, look }: ApplicationParts): StepState {
+  const { job, identify, compare } = use;
+  if (look.isBusy) return { kind: 'busy', text: 'looking', share: look.share ?? 0 };
+  if (job.isBusy) return { kind: 'busy', text: 'looking', share: job.done / Math.max(job.total, 1) };
+  if (identify.problem ?? compare.problem) return plain('problem', 'needs you');
+  if (identify.people.length > 0)
+    return plain('done', formatCountOf(identify.people.length, 'person', 'people'));
+  if (compare.faces.length > 0) return plain('done', formatCountOf(compare.faces.length, 'face'));
+  return plain('empty', 'compare, identify');
 }

@@ -54,6 +54,8 @@ export class TrainState {
   device = $state.raw<DeviceInfo | undefined>();
   executor = $state('');
   parameterCount = $state(0);
+  /** GPU memory of the network that trains. */
+  gpuBytes = $state<number | undefined>();
   statusMessage = $state('');
   /** Of the run that this page trains. */
   live = $state.raw<RunView | undefined>();
@@ -67,6 +69,8 @@ export class TrainState {
   readonly #guard: JobGuard;
   #describing: Promise<DeviceInfo | undefined> | undefined;
   #isPresetTouched = false;
+  /** Of the run that goes on. */
+  #foldersInUse: readonly DirectoryReference[] = [];
   #pendingSteps: StepRecord[] = [];
   #flushTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -192,6 +196,7 @@ export class TrainState {
         ...(request.lfw?.images ?? []),
         ...(pretrained?.kind === 'directory' ? [pretrained.directory] : []),
       ];
+      this.#foldersInUse = folders;
       if (!(await requestAccess(folders))) {
         this.status = 'idle';
         return;
@@ -221,7 +226,9 @@ export class TrainState {
     await this.#command('pausing', () => trainWorker.call((api) => api.pause()));
   }
 
+  /** Also after a folder's permission was withdrawn: it is asked for again, which needs a click. */
   async resume(): Promise<void> {
+    if (!(await requestAccess(this.#foldersInUse))) return;
     await this.#command('running', () => trainWorker.call((api) => api.resume()));
   }
 
@@ -319,6 +326,12 @@ export class TrainState {
           `Checkpoint saved at step ${event.step} (${formatBytes(event.sizeBytes)} in ${(event.durationMs / 1000).toFixed(1)} s)`,
         );
         return;
+      case 'best':
+        if (this.live) this.live.run = { ...this.live.run, best: event.best };
+        this.live?.note(
+          `The best model so far, after epoch ${event.best.epoch}: its checkpoint is kept beside the newest ones`,
+        );
+        return;
       case 'status':
         this.statusMessage = event.message;
         if (this.live) this.live.run = { ...this.live.run, status: event.status };
@@ -336,6 +349,7 @@ export class TrainState {
     this.device = event.device;
     this.executor = event.executor;
     this.parameterCount = event.parameterCount;
+    this.gpuBytes = event.gpuBytes;
     const isSame = this.live?.run.id === event.run.id;
     const view = isSame ? this.live! : new RunView(event.run);
     view.run = { ...event.run, notes: view.run.notes ?? event.run.notes };

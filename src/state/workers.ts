@@ -7,7 +7,9 @@ import type {
   AlignWorkerApi,
   ChartsWorkerApi,
   DatasetWorkerApi,
+  IdentifyWorkerApi,
   LibraryWorkerApi,
+  LookWorkerApi,
   TrainWorkerApi,
 } from '../../workers/protocol.ts';
 
@@ -105,3 +107,16 @@ export const chartsWorker = new LazyWorker<ChartsWorkerApi>(
   'part that draws charts',
   () => new Worker(new URL('../../workers/charts.worker.ts', import.meta.url), { type: 'module' }),
 );
+
+export const identifyWorker = new LazyWorker<IdentifyWorkerApi>(
+  'part that recognises faces',
+  () => new Worker(new URL('../../workers/identify.worker.ts', import.meta.url), { type: 'module' }),
+);
+
+const createLookWorker = (): Worker =>
+  new Worker(new URL('../../workers/look.worker.ts', import.meta.url), { type: 'module' });
+
+export const lookWorker = new LazyWorker<LookWorkerApi>('part that looks at datasets', createLookWorker);
+
+/** The same code in a worker that embeds and ends, and frees what the network took. */
+export const embeddingWorker = new LazyWorker<LookWorkerApi>('part that embeds photos', createLookWorker);

@@ -179,6 +179,28 @@ describe.sequential('the main job', () => {
   it('asked no other origin for anything, and nothing went wrong', () => {
     expect(browser.requests.length).toBeGreaterThan(10);
     expect(browser.foreignRequests).toEqual([]);
+    expect(browser.violations).toEqual([]);
     expect(browser.complaints).toEqual([]);
+  });
+
+  it('would have noticed a request of a worker, and one that the policy refuses', async () => {
+    const inWorker = (code: string): Promise<unknown> =>
+      page.evaluate(async (source) => {
+        const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
+        const worker = new Worker(url);
+        await new Promise((resolve) => {
+          worker.onmessage = resolve;
+        });
+        worker.terminate();
+      }, code);
+    await inWorker("fetch('https://elsewhere.example/').catch(() => 0).finally(() => postMessage(0))");
+    await expect.poll(() => browser.violations.join()).toContain('elsewhere.example');
+    expect(browser.complaints.join()).toContain('elsewhere.example');
+    // Nothing forbids it to a page without the policy, and then it is seen at the way out.
+    const free = await browser.context.newPage();
+    await free.goto('data:text/html,<title>free</title>');
+    await free.evaluate(() => fetch('http://elsewhere.example/', { mode: 'no-cors' }).catch(() => 0));
+    await free.close();
+    expect(browser.foreignRequests.join()).toContain('elsewhere.example');
   });
 });

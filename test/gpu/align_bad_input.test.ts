@@ -17,7 +17,14 @@ import { drawSampleFace } from '../../workers/sample_faces/draw_face.ts';
 import { samplePerson } from '../../workers/sample_faces/person.ts';
 import { samplePhoto } from '../../workers/sample_faces/photo.ts';
 import astronautUrl from '../fixtures/astronaut.png?url';
-import { makeAnimatedGif, makeFlatJpeg, makePng, withOrientation } from './align_image_files.ts';
+import {
+  makeAnimatedGif,
+  makeAnimatedWebp,
+  makeFlatJpeg,
+  makeHeicBeginning,
+  makePng,
+  withOrientation,
+} from './align_image_files.ts';
 
 const OUTPUT: DirectoryReference = { kind: 'private', path: 'test-align' };
 
@@ -86,18 +93,22 @@ describe('a folder with all kinds of files', () => {
         'Ann/pixel.png': await makePng(1, 1, 8, 2, () => 100),
         'Ann/strip.png': await makePng(30_000, 10, 8, 0, (x) => x & 255),
         'Ann/wall.png': await makePng(120, 120, 8, 2, (x, y, channel) => (x * 2 + y + channel * 30) & 255),
+        'Ann/phone.heic': makeHeicBeginning(),
+        'Ann/renamed phone.jpg': makeHeicBeginning(),
         'Ann/notes.txt': 'ignored',
         'Ann/inner/good.jpg': good,
         'loose.jpg': good,
       }),
     ]);
-    expect(totalImages).toBe(8);
+    expect(totalImages).toBe(10);
     expect(successfullyAligned).toBe(1);
     expect(Object.fromEntries(failures.map(({ path, reason }) => [path, reason]))).toEqual({
       'Ann/empty.jpg': 'unreadable',
       'Ann/cut.jpg': 'unreadable',
       'Ann/letter.jpg': 'unreadable',
       'Ann/damaged.png': 'unreadable',
+      'Ann/phone.heic': 'unreadable',
+      'Ann/renamed phone.jpg': 'unreadable',
       'Ann/pixel.png': 'too-small',
       'Ann/strip.png': 'too-small',
       'Ann/wall.png': 'no-face',
@@ -107,12 +118,14 @@ describe('a folder with all kinds of files', () => {
     expect(message('Ann/empty.jpg')).toContain('empty');
     expect(message('Ann/cut.jpg')).toContain('cut off');
     expect(message('Ann/letter.jpg')).toContain('no image');
+    for (const path of ['Ann/phone.heic', 'Ann/renamed phone.jpg'])
+      expect(message(path)).toMatch(/HEIC photo, which this browser does not support; convert it to JPEG/);
     expect(message('Ann/strip.png')).toContain('30000 × 10');
     expect(await written()).toEqual(['Ann/good.png']);
     const lines = await boundingBoxes();
     expect(lines.filter((line) => /^Ann\/good\.png( \d+){4}$/.test(line))).toHaveLength(1);
     expect(lines).toContain('Ann/cut.png');
-    expect(lines).toHaveLength(8);
+    expect(lines).toHaveLength(10);
   });
 
   it('keeps names with spaces, quotes and any script', async () => {
@@ -162,6 +175,40 @@ describe('a folder with all kinds of files', () => {
     const aligned = events.find((event) => event.kind === 'aligned');
     expect(aligned).toMatchObject({ chosen: [0, 1], width: 500, height: 250 });
     expect(await run(input, { detect_multiple_faces: true })).toMatchObject({ skippedExisting: 1 });
+  });
+
+  it('opens a folder of 100,000 photos, and ends at once when it is stopped', async () => {
+    const photo = new File([await face(1)], 'photo');
+    const files = Array.from({ length: 100_000 }, (_, index) => ({
+      path: `Person ${index % 500}/${index}.jpg`,
+      file: photo,
+    }));
+    const control = new JobControl();
+    const startedAt = performance.now();
+    let openMs = 0;
+    let stoppedAt = NaN;
+    const summary = await align(
+      {
+        input: [{ kind: 'files', name: 'many', files }],
+        output: { kind: 'directory', directory: OUTPUT },
+        options: DEFAULT_ALIGN_OPTIONS,
+        backend: 'wasm',
+      },
+      (event) => {
+        if (event.kind === 'started') openMs = performance.now() - startedAt;
+        if (event.kind !== 'aligned') return;
+        stoppedAt = performance.now();
+        control.cancel();
+      },
+      control,
+    );
+    const stopMs = performance.now() - stoppedAt;
+    console.log(
+      `100,000 photos: opened in ${(openMs / 1000).toFixed(1)} s, ended after ${stopMs.toFixed(0)} ms`,
+    );
+    expect(summary).toMatchObject({ totalImages: 100_000, successfullyAligned: 1, cancelled: true });
+    expect(openMs).toBeLessThan(30_000);
+    expect(stopMs).toBeLessThan(10_000);
   });
 
   it('stops between two photos', async () => {
@@ -222,6 +269,19 @@ describe('decoding', () => {
 
   it('takes the first frame of an animation', async () => {
     expect(pixel(await decode(makeAnimatedGif()), 1, 1)).toEqual([255, 0, 0]);
+    const frames = await Promise.all(
+      ['red', 'blue'].map(async (colour) => {
+        const canvas = new OffscreenCanvas(16, 16);
+        const context = canvas.getContext('2d')!;
+        context.fillStyle = colour;
+        context.fillRect(0, 0, 16, 16);
+        const blob = await canvas.convertToBlob({ type: 'image/webp', quality: 0.9 });
+        return new Uint8Array(await blob.arrayBuffer());
+      }),
+    );
+    const image = await decode(makeAnimatedWebp(frames, 16, 16));
+    expect(image).toMatchObject({ width: 16, height: 16 });
+    near(pixel(image, 8, 8), [255, 0, 0], 12);
   });
 
   it('turns photos as EXIF says, in all eight ways', async () => {

@@ -104,7 +104,9 @@ it.each(['getFile', 'createWritable'] as const)(
     withdrawWhile(() => isWithdrawn, method);
     let hasBeen = false;
     const { events, end } = run((event, control) => {
-      if (event.kind === 'aligned' && !hasBeen) isWithdrawn = hasBeen = true;
+      // All of these few photos may be read before the first face is there.
+      const moment = method === 'getFile' ? 'started' : 'aligned';
+      if (event.kind === moment && !hasBeen) isWithdrawn = hasBeen = true;
       if (event.kind !== 'paused') return;
       setTimeout(() => {
         isWithdrawn = false;
@@ -147,8 +149,8 @@ it('a full disk stops the job; every face there is whole, and the rest follows l
     this: FileSystemFileHandle,
   ) {
     const stream = await createWritable.call(this);
-    // In the middle of the fifth file.
-    if (isFull && ++writes >= 5)
+    // In the middle of the fifth face.
+    if (isFull && this.name.endsWith('.png') && ++writes >= 5)
       vi.spyOn(stream, 'close').mockRejectedValue(new DOMException('Full.', 'QuotaExceededError'));
     return stream;
   });

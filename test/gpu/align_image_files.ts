@@ -119,6 +119,45 @@ export function makeAnimatedGif(): Bytes {
   ]); // prettier-ignore
 }
 
+/** @param frames still WebP files of one size, as a canvas encodes them (RFC 9649, section 2.7) */
+export function makeAnimatedWebp(frames: readonly Uint8Array[], width: number, height: number): Bytes {
+  const littleEndian = (value: number, bytes: number): number[] =>
+    Array.from({ length: bytes }, (_, index) => (value >>> (8 * index)) & 255);
+  const chunk = (kind: string, content: readonly number[]): number[] => [
+    ...text(kind),
+    ...littleEndian(content.length, 4),
+    ...content,
+    ...(content.length % 2 === 1 ? [0] : []),
+  ];
+  const size = [...littleEndian(width - 1, 3), ...littleEndian(height - 1, 3)];
+  const body = [
+    ...text('WEBP'),
+    ...chunk('VP8X', [0x02, 0, 0, 0, ...size]),
+    ...chunk('ANIM', [0, 0, 0, 255, 0, 0]),
+    ...frames.flatMap((frame) =>
+      chunk('ANMF', [0, 0, 0, 0, 0, 0, ...size, ...littleEndian(100, 3), 0, ...pictureChunk(frame)]),
+    ),
+  ];
+  return Uint8Array.from([...text('RIFF'), ...littleEndian(body.length, 4), ...body]);
+}
+
+/** Of a still WebP file the chunk with the picture, without the headers that a browser adds. */
+function pictureChunk(webp: Uint8Array): Uint8Array {
+  const view = new DataView(webp.buffer, webp.byteOffset, webp.byteLength);
+  for (let at = 12; at + 8 <= webp.length;) {
+    const length = view.getUint32(at + 4, true);
+    const end = at + 8 + length + (length % 2);
+    if (/^VP8[ L]$/.test(String.fromCharCode(...webp.subarray(at, at + 4)))) return webp.subarray(at, end);
+    at = end;
+  }
+  throw new Error('This WebP file has no picture.');
+}
+
+/** The beginning of a HEIC file: enough to know the kind. */
+export function makeHeicBeginning(): Bytes {
+  return Uint8Array.from([...uint32(24), ...text('ftypheic'), 0, 0, 0, 0, ...text('mif1heic')]);
+}
+
 /** The JPEG with an EXIF segment that says how it is to be turned (1 … 8). */
 export function withOrientation(jpeg: Uint8Array, orientation: number): Bytes {
   const tiff = [

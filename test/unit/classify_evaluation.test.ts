@@ -1,32 +1,13 @@
-/** The support vector machine, nearest neighbours, and the classifier's file. */
+/** The support vector machine and the classifier's file. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { classProbabilities, trainLinearSvm } from '../../workers/evaluation/linear_svm.ts';
-import { identify, nearestNeighbours, thresholdAtFalseAcceptRate } from '../../workers/evaluation/nearest.ts';
 import {
   ClassifierFileError,
   decodeClassifier,
   encodeClassifier,
 } from '../../workers/formats/classifier_file.ts';
-import { hashKey, uniform } from '../../workers/random.ts';
-
-/** Points around a direction a class, of length 1. */
-function people(classes: number, each: number, dimension: number, spread: number, seed: number) {
-  const key = hashKey(seed, 99);
-  let drawn = 0;
-  const draw = (): number => 2 * uniform(key, drawn++) - 1;
-  const centres = Array.from({ length: classes }, () => Array.from({ length: dimension }, draw));
-  const labels: number[] = [];
-  const rows: number[] = [];
-  for (let i = 0; i < classes * each; i++) {
-    const label = i % classes;
-    const row = centres[label]!.map((value) => value + spread * draw());
-    const length = Math.hypot(...row);
-    rows.push(...row.map((value) => value / length));
-    labels.push(label);
-  }
-  return { embeddings: Float32Array.from(rows), dimension, labels };
-}
+import { people } from './clustered_embeddings.ts';
 
 describe('the linear support vector machine', () => {
   it('names people that it has not seen these photos of', () => {
@@ -93,52 +74,5 @@ describe('the linear support vector machine', () => {
       }),
       { numRuns: 500 },
     );
-  });
-});
-
-describe('nearest neighbours', () => {
-  it('are those of a sorted list', () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 1, max: 12 }),
-        fc.integer({ min: 1, max: 14 }),
-        fc.nat(1000),
-        (count, k, seed) => {
-          const gallery = people(count, 1, 3, 0.5, seed);
-          const query = people(1, 1, 3, 0.5, seed + 1).embeddings;
-          const distances = Array.from({ length: count }, (_, row) =>
-            [0, 1, 2].reduce((sum, i) => sum + (gallery.embeddings[row * 3 + i]! - query[i]!) ** 2, 0),
-          );
-          const expected = distances.map((distance, index) => ({ index, distance }));
-          expected.sort((a, b) => a.distance - b.distance || a.index - b.index);
-          expect(nearestNeighbours(gallery, query, k)).toEqual(expected.slice(0, k));
-        },
-      ),
-      { numRuns: 100 },
-    );
-  });
-
-  it('say nobody beyond the threshold, and let the most frequent win', () => {
-    const gallery = {
-      embeddings: Float32Array.of(1, 0, 0.8, 0.6, 0.6, 0.8, 0, 1),
-      dimension: 2,
-      labels: [0, 1, 1, 2],
-    };
-    const query = Float32Array.of(1, 0);
-    expect(identify(gallery, query, 1, 4).label).toBe(0);
-    expect(identify(gallery, query, 3, 4)).toEqual({ label: 1, distance: expect.closeTo(0.4, 6) });
-    expect(identify(gallery, Float32Array.of(-1, 0), 3, 1)).toEqual({
-      label: undefined,
-      distance: expect.closeTo(2, 6),
-    });
-  });
-
-  it('take the threshold from a false accept rate', () => {
-    const gallery = { embeddings: Float32Array.of(0, 1, 3, 7), dimension: 1, labels: [0, 1, 2, 3] };
-    // Squared distances of the six pairs: 1, 4, 9, 16, 36, 49.
-    expect(thresholdAtFalseAcceptRate(gallery, 0.5)).toBe(9);
-    expect(thresholdAtFalseAcceptRate(gallery, 1)).toBe(49);
-    expect(thresholdAtFalseAcceptRate(gallery, 0.1)).toBe(-Infinity);
-    expect(thresholdAtFalseAcceptRate({ ...gallery, labels: [1, 1, 1, 1] }, 0.5)).toBeUndefined();
   });
 });

@@ -6,6 +6,7 @@ import {
   formatDuration,
   formatEvaluation,
   formatProgress,
+  formatValidation,
 } from '../../cli/format.ts';
 import { Interruption } from '../../cli/interruption.ts';
 import { Output } from '../../cli/output.ts';
@@ -92,7 +93,21 @@ describe('formats', () => {
       dataWaitMs: 1,
     };
     expect(formatStep(record, 1000)).toBe(
-      'Epoch: [2][3/1000]\tTime 0.321\tLoss 9.877\tXent 8.500\tRegLoss 1.375\tAccuracy 0.123\tLr 0.00500\tCl 0.000',
+      'Epoch: [2][3/1000]\tTime 0.321\tLoss 9.877\tXent 8.500\tRegLoss 1.377\tAccuracy 0.123\tLr 0.00500\tCl 0.000',
+    );
+  });
+
+  it("write a validation as the original's train_softmax", () => {
+    const record = {
+      step: 5000,
+      epoch: 5,
+      totalLoss: 3.25,
+      crossEntropy: 2.5,
+      accuracy: 0.625,
+      durationMs: 1500,
+    };
+    expect(formatValidation(record)).toBe(
+      'Validation Epoch: 5\tTime 1.500\tLoss 3.250\tXent 2.500\tAccuracy 0.625',
     );
   });
 

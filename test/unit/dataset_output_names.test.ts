@@ -36,6 +36,16 @@ describe('nameOutputs', () => {
   });
 });
 
+it('groups are bounded by number and by weight; one that is too heavy is alone', async () => {
+  const weights = [1, 1, 1, 5, 2, 2, 9, 1];
+  const groups: number[][] = [];
+  const source = (async function* () {
+    yield* weights;
+  })();
+  for await (const group of inGroups(source, 3, 6, (weight) => weight)) groups.push(group);
+  expect(groups).toEqual([[1, 1, 1], [5], [2, 2], [9], [1]]);
+});
+
 describe('readAhead', () => {
   it('gives results in order, failures included, with a bounded number under way', async () => {
     let running = 0;
@@ -46,6 +56,8 @@ describe('readAhead', () => {
         yield* Array.from({ length: 11 }, (_, index) => index);
       })(),
       2,
+      1000,
+      (number) => number,
     );
     for await (const { item, result } of readAhead(source, 3, async (group) => {
       most = Math.max(most, ++running);

@@ -1,5 +1,6 @@
 /** embed, compare and classify with an executor that stands in for the network; NumPy files read by their format. */
 import { describe, expect, it } from 'vitest';
+import { confusionTable } from '../../cli/commands/classify.ts';
 import { formatDistances } from '../../cli/commands/compare.ts';
 import type { RgbImage } from '../../workers/dataset/image.ts';
 import { npyFloats, npyIntegers, npyTexts } from '../../workers/formats/npy.ts';
@@ -169,9 +170,9 @@ describe('compare', () => {
       decode,
     );
     expect(result.images).toEqual([
-      { index: 0, path: 'a.jpg' },
-      { index: 1, path: 'b.jpg' },
-      { index: 4, path: 'a.jpg' },
+      { index: 0, path: 'a.jpg', face: 1, faceCount: 1 },
+      { index: 1, path: 'b.jpg', face: 1, faceCount: 1 },
+      { index: 4, path: 'a.jpg', face: 1, faceCount: 1 },
     ]);
     expect(result.failures.map(({ message }) => message)).toEqual([
       'No face was found in c.jpg.',
@@ -203,6 +204,28 @@ describe('compare', () => {
     ]);
   });
 
+  it('takes the main face of several, or all of them', async () => {
+    const several = async () => [{ ...face, box: [0, 0, 2, 2] as const }, face];
+    const compare = (allFaces: boolean) =>
+      comparePhotos(
+        model,
+        { images: images.slice(0, 2), margin: 0, allFaces, image_size: 4 },
+        several,
+        createExecutor,
+        new JobControl(),
+        decode,
+      );
+    expect((await compare(false)).images.map((one) => one.face)).toEqual([2, 2]);
+    const all = await compare(true);
+    expect(all.images.map(({ index, face: number, faceCount }) => [index, number, faceCount])).toEqual([
+      [0, 1, 2],
+      [0, 2, 2],
+      [1, 1, 2],
+      [1, 2, 2],
+    ]);
+    expect(all.distances[0]![1]).toBe(0);
+  });
+
   it('says so when there is no face at all', async () => {
     const none = comparePhotos(
       model,
@@ -232,6 +255,22 @@ describe('classify', () => {
     // Dan is nobody that the classifier could name.
     expect(result.accuracy).toBeCloseTo(2 / 3, 9);
     expect(result.mistakes).toEqual([{ actual: 'Cy', predicted: 'Ann', count: 1 }]);
+  });
+
+  it('counts who was taken for whom, for a spreadsheet', () => {
+    const prediction = (actual: string, predicted: string) => ({
+      path: '',
+      actual,
+      predicted,
+      probability: 1,
+    });
+    const table = confusionTable([
+      prediction('Cy', 'Ann'),
+      prediction('Ann', 'Ann'),
+      prediction('Cy', 'Ann'),
+      prediction('B, "b"', 'Cy'),
+    ]);
+    expect(table).toBe(',Ann,Cy\r\nAnn,1,0\r\n"B, ""b""",0,1\r\nCy,2,0\r\n');
   });
 
   it('splits a folder so that no image trains and tests', async () => {

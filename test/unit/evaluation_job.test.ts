@@ -177,9 +177,9 @@ describe('evaluatePairs', () => {
       },
     );
     expect(result).toMatchObject({ pairCount: 5, skippedPairs: 2 });
-    expect(result.skippedExamples).toEqual([
-      'P0 9: image not found',
-      'P1/P1_0002.jpg cannot be read as an image: the file is empty.',
+    expect(result.skippedCauses).toEqual([
+      { cause: 'P0 9: image not found', pairs: 1 },
+      { cause: 'P1/P1_0002.jpg cannot be read as an image: the file is empty.', pairs: 1 },
     ]);
   });
 

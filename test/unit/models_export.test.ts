@@ -6,7 +6,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { hashedParameters, hashedPixels } from '../../workers/graph/hashed_tensors.ts';
 import { buildModel } from '../../workers/graph/models/index.ts';
 import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
-import { ExportMismatchError, exportModel } from '../../workers/jobs/export_job.ts';
+import { ExportCancelledError, ExportMismatchError, exportModel } from '../../workers/jobs/export_job.ts';
+import { JobControl } from '../../workers/jobs/job_control.ts';
 import { modelCard } from '../../workers/models/model_card.ts';
 import { readModelFile, writeModelFile } from '../../workers/models/model_file.ts';
 import { embedWithGraphModel } from '../../workers/models/run_graph_model.ts';
@@ -132,6 +133,26 @@ describe('exportModel', () => {
     expect(zip.text).toBe('');
   });
 
+  it('says how far it is, and leaves nothing behind when it is cancelled', async () => {
+    const phases: string[] = [];
+    const control = new JobControl();
+    const zip = new ZipCollector();
+    const request: ExportRequest = {
+      model: { kind: 'file', file: modelFile() },
+      format: 'safetensors',
+      output: { kind: 'zip', stream: zip.stream },
+    };
+    const cancelled = exportModel(request, createExecutor, control, ({ phase, done, total }) => {
+      phases.push(phase);
+      expect(done).toBeLessThanOrEqual(total);
+      if (phase === 'verifying') control.cancel();
+    });
+    await expect(cancelled).rejects.toThrow(ExportCancelledError);
+    expect([...new Set(phases)]).toEqual(['loading', 'writing', 'verifying']);
+    expect(zip.text).toBe('');
+    expect(zip.aborted).toBeInstanceOf(ExportCancelledError);
+  });
+
   it('ends the zip when there is no model', async () => {
     const zip = new ZipCollector();
     await expect(run('tfjs', new File(['text'], 'a.txt'), zip)).rejects.toThrow('a.txt is a text file');
@@ -146,9 +167,35 @@ describe('the model card', () => {
     expect(card).toContain('run 20260102-030405; 60 steps.');
     expect(card).toContain('80 × 80 pixels, RGB, standardised as (p − mean)');
     expect(card).toContain("tf.loadGraphModel('model.json')");
+    expect(card).toContain('Not evaluated.');
+    expect(card).toContain('## Licence\n(to be filled in');
     expect(
       modelCard({ ...model, metadata: undefined }, { format: 'safetensors' }, 'a.safetensors'),
     ).toContain('Not known');
+  });
+});
+
+describe('a model card of a model that was evaluated', () => {
+  it('has its results, also when the model went through a file', async () => {
+    const figures = {
+      accuracy: 0.9905,
+      accuracyStd: 0.0042,
+      val: 0.97,
+      valStd: 0.01,
+      far: 0.001,
+      auc: 0.999,
+      eer: 0.01,
+    };
+    const evaluation = { images: 'lfw|160', pairs: 6000, step: 60, farTarget: 0.001, ...figures };
+    const withResults = { ...metadata, evaluations: [evaluation] };
+    const file = new File([writeModelFile(hashedParameters(graph, 2), withResults)], 'mine.safetensors');
+    const model = await readModelFile(file, 'mine.safetensors');
+    expect(model.metadata?.evaluations).toEqual([evaluation]);
+    const card = modelCard(model, { format: 'onnx', license: 'CC0-1.0' }, 'm.onnx');
+    expect(card).toContain(
+      '| lfw/160 | 6000 | 60 | 0.9905 ± 0.0042 | 0.9700 ± 0.0100 | 0.00100 | 0.9990 | 0.0100 |',
+    );
+    expect(card).toContain('## Licence\nCC0-1.0');
   });
 });
 

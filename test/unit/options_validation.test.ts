@@ -58,6 +58,10 @@ describe('validation', () => {
     ],
     [{ max_nrof_epochs: 3_000_000 }, ['error max_nrof_epochs']],
     [{ executor: 'engine', backend: 'wasm' }, ['error executor']],
+    [{ precision: 'bfloat16' }, ['error precision']],
+    [{ precision: 'float16' }, []],
+    [{ precision: 'float16', executor: 'tfjs' }, ['error precision']],
+    [{ precision: 'float16', backend: 'wasm' }, ['error precision']],
     [{ filter_percentile: 80 }, ['warning filter_percentile']],
     [{ filter_percentile: 80, filter_filename: 'distances.h5' }, []],
     [{ filter_min_nrof_images_per_class: 3 }, ['warning filter_min_nrof_images_per_class']],
@@ -119,6 +123,7 @@ const anyOptions: fc.Arbitrary<TrainingOptions> = fc
       model_def: 'models.squeezenet',
       learning_rate_schedule: '0: 0.1 # ü\n',
       backend: options.executor === 'engine' ? 'webgpu' : options.backend,
+      precision: options.executor === 'engine' ? options.precision : 'float32',
     };
   });
 

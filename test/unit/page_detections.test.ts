@@ -1,7 +1,7 @@
 /** What the page keeps of an alignment: the faces found, and the summary after some photos were tried again. */
 import { describe, expect, it } from 'vitest';
 import { together } from '../../src/state/align_summaries.ts';
-import { Detections, unpackFaces } from '../../src/state/detections.ts';
+import { Detections, unpackFaces, PhotosByName } from '../../src/state/detections.ts';
 import type { AlignFailure, AlignSummary } from '../../workers/protocol.ts';
 
 describe('Detections', () => {
@@ -29,6 +29,14 @@ describe('Detections', () => {
   });
 });
 
+it('PhotosByName finds the photo of a face from an earlier visit', () => {
+  const photos = new PhotosByName(['Ann/a.b.jpg', 'Ann/group.png', 'Bo/x_1.jpg']);
+  expect(photos.of('Ann/a.b.png')).toBe('Ann/a.b.jpg');
+  expect(photos.of('Ann/group_2.png')).toBe('Ann/group.png');
+  expect(photos.of('Bo/x_1.png')).toBe('Bo/x_1.jpg');
+  expect(photos.of('Bo/y.png')).toBeUndefined();
+});
+
 describe('together', () => {
   it('replaces the failures of the photos that were tried again', () => {
     const failure = (path: string, message: string): AlignFailure => ({ path, reason: 'no-face', message });
@@ -38,8 +46,11 @@ describe('together', () => {
       skippedExisting: 0,
       renamed: [],
       failures: [failure('a', 'first'), failure('b', 'first'), failure('c', 'first')],
+      duplicates: [['A/1.jpg', 'B/1.jpg']],
+      leftOut: ['A/2.jpg'],
       cancelled: false,
       durationMs: 100,
+      times: { decodeMs: 1, resizeMs: 2, networksMs: 3, encodeMs: 4, writeMs: 5 },
     };
     const again = { ...before, totalImages: 2, successfullyAligned: 1, failures: [failure('b', 'second')] };
     const both = together(before, again, ['a', 'b']);
@@ -47,5 +58,6 @@ describe('together', () => {
     expect(both.successfullyAligned).toBe(8);
     expect(both.failures).toEqual([failure('c', 'first'), failure('b', 'second')]);
     expect(both.durationMs).toBe(200);
+    expect(both.times).toEqual({ decodeMs: 2, resizeMs: 4, networksMs: 6, encodeMs: 8, writeMs: 10 });
   });
 });

@@ -103,5 +103,6 @@ it('the options are the original’s flags with its defaults', () => {
     'batch_norm_decay',
     'executor',
     'learning_rate_schedule',
+    'precision',
   ]);
 });

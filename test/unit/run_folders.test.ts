@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
 import { readHdf5 } from '../../workers/formats/hdf5.ts';
-import type { EvaluationSummary, RunRecord, StepRecord, ValidationRecord } from '../../workers/protocol.ts';
+import type {
+  BestModel,
+  EvaluationSummary,
+  PrelogitsHistogram,
+  RunRecord,
+  StepRecord,
+  ValidationRecord,
+} from '../../workers/protocol.ts';
 import { buildRunFiles } from '../../workers/jobs/run_log.ts';
 import { RunFolders } from '../../workers/jobs/run_folders.ts';
 import { defaultTrainingOptions } from '../../workers/training/options.ts';
@@ -53,8 +60,24 @@ function stepRecord(step: number): StepRecord {
 
 const steps = Array.from({ length: 3 * EPOCH_SIZE }, (_, index) => stepRecord(index + 1));
 const validations: ValidationRecord[] = [
-  { step: 8, epoch: 2, crossEntropy: 2.5, accuracy: 0.5, durationMs: 1500, at: STARTED_AT + 8500 },
-  { step: 12, epoch: 3, crossEntropy: 2, accuracy: 0.625, durationMs: 1250, at: STARTED_AT + 12500 },
+  {
+    step: 8,
+    epoch: 2,
+    totalLoss: 3.5,
+    crossEntropy: 2.5,
+    accuracy: 0.5,
+    durationMs: 1500,
+    at: STARTED_AT + 8500,
+  },
+  {
+    step: 12,
+    epoch: 3,
+    totalLoss: 3,
+    crossEntropy: 2,
+    accuracy: 0.625,
+    durationMs: 1250,
+    at: STARTED_AT + 12500,
+  },
 ];
 const evaluations: EvaluationSummary[] = [1, 2, 3].map((epoch) => ({
   step: epoch * EPOCH_SIZE,
@@ -64,7 +87,12 @@ const evaluations: EvaluationSummary[] = [1, 2, 3].map((epoch) => ({
   durationMs: 2000,
   at: STARTED_AT + epoch * EPOCH_SIZE * 1000 + 750,
 }));
-const history: RunHistory = { run, steps, validations, evaluations };
+const prelogits: PrelogitsHistogram[] = [1, 2, 3].map((epoch) => ({
+  step: epoch * EPOCH_SIZE,
+  epoch,
+  counts: new Uint32Array(1000).fill(epoch, 10, 20),
+}));
+const history: RunHistory = { run, steps, validations, evaluations, prelogits };
 
 function until(step: number): RunHistory {
   const before = (record: { step: number }): boolean => record.step <= step;
@@ -73,6 +101,7 @@ function until(step: number): RunHistory {
     steps: steps.filter(before),
     validations: validations.filter(before),
     evaluations: evaluations.filter(before),
+    prelogits: prelogits.filter(before),
   };
 }
 
@@ -125,6 +154,7 @@ describe('the files of a stored run', async () => {
       center_loss: steps.map(() => 0.25),
       prelogits_norm: steps.map(() => 7),
       accuracy: steps.map(({ accuracy }) => accuracy),
+      val_loss: [3.5, 3],
       val_xent_loss: [2.5, 2],
       val_accuracy: [0.5, 0.625],
       lfw_accuracy: [0.625, 0.75, 0.875],
@@ -133,6 +163,7 @@ describe('the files of a stored run', async () => {
       time_train: [2, 2, 2],
       time_validate: [0, 1.5, 1.25],
       time_evaluate: [2, 2, 2],
+      prelogits_hist: prelogits.flatMap(({ counts }) => [...counts]),
     });
   });
 
@@ -149,6 +180,7 @@ describe('the files of a stored run', async () => {
     );
     expect(series('lfw/accuracy')).toEqual(evaluations.map(({ step, accuracy }) => [step, accuracy]));
     expect(series('lfw/val_rate')).toEqual(evaluations.map(({ step, valRate }) => [step, valRate]));
+    expect(series('validation/total')).toEqual(validations.map(({ step, totalLoss }) => [step, totalLoss]));
     expect(series('validation/accuracy')).toEqual(validations.map(({ step, accuracy }) => [step, accuracy]));
     expect(series('time/total')).toEqual([4, 8, 12].map((step) => [step, 2]));
     expect(series('time/lfw')).toEqual([4, 8, 12].map((step) => [step, 2]));
@@ -176,6 +208,7 @@ describe('the files of a stored run', async () => {
         accuracy,
       })),
       evaluations: [],
+      prelogits: [],
     });
     const events = await readEvents([...timeless].find(([path]) => path.includes('tfevents'))![1]);
     expect(events.at(-1)).toMatchObject({ step: 12, wallTime: STARTED_AT / 1000 + 6 });
@@ -192,6 +225,7 @@ describe('a run with folders', () => {
         if (validation.step === record.step) folders.addValidation(validation);
       for (const evaluation of evaluations)
         if (evaluation.step === record.step) folders.addEvaluation(evaluation);
+      for (const histogram of prelogits) if (histogram.step === record.step) folders.addPrelogits(histogram);
       if (record.batch === EPOCH_SIZE) await folders.writeLogs();
     }
     await folders.writeLogs();
@@ -263,5 +297,18 @@ describe('a run with folders', () => {
         .concat('other/model-other-1.safetensors')
         .sort(),
     );
+  });
+
+  it('keeps the best model beside them, until another one is better', async () => {
+    const models = new MemoryDirectory('models');
+    const parameters = new Map([['a/weights', { shape: [1], data: Float32Array.of(1) }]]);
+    const folders = await RunFolders.begin(until(0), undefined, models, STARTED_AT);
+    const best = (step: number): BestModel => ({ step, epoch: 1, measuredBy: 'pairs', accuracy: 1 });
+    const kept = (): number[] =>
+      [...models.files.keys()].map((path) => Number(/-(\d+)\.safetensors$/.exec(path)![1])).sort();
+    for (const step of [1, 2, 3, 4, 5]) await folders.writeModel({ ...run, step, best: best(1) }, parameters);
+    expect(kept()).toEqual([1, 3, 4, 5]);
+    await folders.writeModel({ ...run, step: 6, best: best(5) }, parameters);
+    expect(kept()).toEqual([4, 5, 6]);
   });
 });

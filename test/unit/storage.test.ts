@@ -8,6 +8,8 @@ import {
   deleteUnfinishedCheckpoints,
   dropBadCheckpoint,
   dropOldestCheckpoint,
+  listCheckpoints,
+  loadCheckpoint,
   loadNewestCheckpoint,
   saveCheckpoint,
   type Checkpoint,
@@ -82,6 +84,24 @@ describe('checkpoints', () => {
     expect(await database.count('chunks')).toBe(1);
     expect(await dropOldestCheckpoint('run')).toBe(false);
     expect((await loadNewestCheckpoint('run'))!.step).toBe(5);
+  });
+
+  it('the best one is kept beside them, and is the last to be given up', async () => {
+    const steps = async (): Promise<number[]> => (await listCheckpoints('run')).map(({ step }) => step);
+    for (let step = 1; step <= 6; step++) await saveCheckpoint(checkpointAt(step), step < 2 ? undefined : 2);
+    expect(await steps()).toEqual([6, 5, 4, 2]);
+    expect(await loadCheckpoint('run', 2)).toEqual(checkpointAt(2));
+    expect(await loadCheckpoint('run', 3)).toBeUndefined();
+    // Another one becomes the best: this one is old like others.
+    await saveCheckpoint(checkpointAt(7), 5);
+    expect(await steps()).toEqual([7, 6, 5]);
+    await saveCheckpoint(checkpointAt(8), 5);
+    expect(await steps()).toEqual([8, 7, 6, 5]);
+    for (const left of [[8, 7, 5], [8, 5], [8]]) {
+      expect(await dropOldestCheckpoint('run', 5)).toBe(true);
+      expect(await steps()).toEqual(left);
+    }
+    expect(await dropOldestCheckpoint('run', 5)).toBe(false);
   });
 
   it('one whose values are worthless is given up for the one before it, the only one never', async () => {
@@ -166,6 +186,19 @@ describe('runs', () => {
     expect(await runs.readSteps('ru')).toEqual([]);
   });
 
+  it('are followed by those who have the steps up to some step', async () => {
+    await runs.appendSteps('run', [step(1), step(2)]);
+    await runs.appendSteps('run', [step(3), step(4)]);
+    await runs.appendSteps('run2', [step(9)]);
+    const after = async (last: number): Promise<number[]> =>
+      (await runs.readStepsAfter('run', last)).map((record) => record.step);
+    expect(await after(0)).toEqual([1, 2, 3, 4]);
+    expect(await after(2)).toEqual([3, 4]);
+    expect(await after(4)).toEqual([]);
+    expect((await runs.readLastStep('run'))!.step).toBe(4);
+    expect(await runs.readLastStep('ru')).toBeUndefined();
+  });
+
   it('are named by the clock, and never twice', async () => {
     const now = new Date(2026, 0, 2, 3, 4, 5);
     expect(await runs.newRunId(now)).toBe('20260102-030405');
@@ -178,6 +211,7 @@ describe('runs', () => {
     await runs.appendSteps('run', [step(1)]);
     await runs.putValidation('run', { step: 1, epoch: 1, accuracy: 1, crossEntropy: 0 });
     await runs.putEvaluation('run', { step: 1, epoch: 1, accuracy: 1, valRate: 0 });
+    await runs.putPrelogits('run', { step: 1, epoch: 1, counts: new Uint32Array(1000) });
     await saveCheckpoint(checkpointAt(1));
     await runs.deleteRun('run');
     const database = await openDatabase();

@@ -26,7 +26,7 @@ export interface Dataset {
 const IGNORED_EXAMPLES = 20;
 const PROGRESS_INTERVAL = 500;
 /** What alignment leaves beside the faces: no image, and no surprise either. */
-const BOUNDING_BOXES_PATH = /^bounding_boxes_\d+\.txt$/;
+const ALIGNMENT_NOTES_PATH = /^(bounding_boxes_\d+\.txt|left_out\.json)$/;
 
 /** By code point, as Python sorts: labels do not depend on a locale. */
 export function compareNames(a: string, b: string): number {
@@ -35,12 +35,14 @@ export function compareNames(a: string, b: string): number {
 
 /**
  * @param onProgress called now and then with the number of files seen
+ * @param isWanted whether a file is an image, by its path
  * @throws NoImagesError
  */
 export async function readClasses(
   directories: readonly ReadableDirectory[],
   onProgress?: (fileCount: number) => void,
   signal?: AbortSignal,
+  isWanted: (path: string) => boolean = isImagePath,
 ): Promise<Dataset> {
   const images = new Map<string, ImageFile[]>();
   const ignoredExamples: string[] = [];
@@ -49,9 +51,9 @@ export async function readClasses(
   for (const directory of directories)
     for await (const { path } of directory.list(signal)) {
       if (++seen % PROGRESS_INTERVAL === 0) onProgress?.(seen);
-      if (BOUNDING_BOXES_PATH.test(path)) continue;
+      if (ALIGNMENT_NOTES_PATH.test(path)) continue;
       const slash = path.indexOf('/');
-      if (slash <= 0 || path.includes('/', slash + 1) || !isImagePath(path)) {
+      if (slash <= 0 || path.includes('/', slash + 1) || !isWanted(path)) {
         ignoredCount++;
         if (ignoredExamples.length < IGNORED_EXAMPLES) ignoredExamples.push(path);
         continue;

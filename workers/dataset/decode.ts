@@ -4,7 +4,7 @@
  */
 import { UnreadableImageError } from './errors.ts';
 import type { RgbImage } from './image.ts';
-import { isCutOff, readImageHeader, type ImageHeader } from './image_size.ts';
+import { isCutOff, isHeic, readImageHeader, type ImageHeader } from './image_size.ts';
 
 /**
  * Photos with more pixels are reduced to at most so many while they are decoded. With it a decoded photo takes 7 bytes
@@ -81,8 +81,11 @@ async function decodeWhole(blob: Blob, path: string, header: ImageHeader | undef
     // Only kinds whose header is not read here come so far.
     const share = Math.min(1, Math.sqrt(WORKING_PIXELS / (width * height)));
     const mayHaveAlpha = header ? header.mayHaveAlpha : true;
+    const rgba = readCanvas(bitmap, share);
+    // Most files with an alpha channel use none of it, and a WebGL context takes longer than the rest together.
     const image =
-      (mayHaveAlpha && share === 1 ? readStraightAlpha(bitmap) : undefined) ?? readOpaque(bitmap, share);
+      (mayHaveAlpha && share === 1 && hasTransparency(rgba.data) ? readStraightAlpha(bitmap) : undefined) ??
+      dropAlpha(rgba.data, rgba.width, rgba.height);
     return { image, width, height };
   } finally {
     bitmap.close();
@@ -128,25 +131,34 @@ async function createBitmap(
       ...resize,
     });
   } catch {
-    throw new UnreadableImageError(
-      path,
-      header ? 'its content is damaged' : `it is no image that this browser can decode${kindHint(path)}`,
-    );
+    throw new UnreadableImageError(path, header ? 'its content is damaged' : await undecodableCause(blob));
   }
 }
 
-function kindHint(path: string): string {
-  return /\.hei[cf]$/i.test(path) ? ' (HEIC: convert it to JPEG first)' : '';
+async function undecodableCause(blob: Blob): Promise<string> {
+  return isHeic(new Uint8Array(await blob.slice(0, 12).arrayBuffer()))
+    ? 'it is a HEIC photo, which this browser does not support; convert it to JPEG, or use Safari'
+    : 'it is no image that this browser can decode';
 }
 
 function readOpaque(bitmap: ImageBitmap, share: number): RgbImage {
+  const { data, width, height } = readCanvas(bitmap, share);
+  return dropAlpha(data, width, height);
+}
+
+function readCanvas(bitmap: ImageBitmap, share: number): ImageData {
   const width = Math.max(1, Math.floor(bitmap.width * share));
   const height = Math.max(1, Math.floor(bitmap.height * share));
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext('2d', { willReadFrequently: true })!;
   context.imageSmoothingQuality = 'medium';
   context.drawImage(bitmap, 0, 0, width, height);
-  return dropAlpha(context.getImageData(0, 0, width, height).data, width, height);
+  return context.getImageData(0, 0, width, height);
+}
+
+function hasTransparency(rgba: Uint8ClampedArray): boolean {
+  for (let at = 3; at < rgba.length; at += 4) if (rgba[at] !== 255) return true;
+  return false;
 }
 
 /**

@@ -31,7 +31,12 @@ export interface WritableDirectory extends ReadableDirectory {
 }
 
 /** How a folder crosses a worker boundary; `openDirectory` turns it into a directory. */
-export type DirectoryReference =
+export type DirectoryReference = FolderReference & {
+  /** Paths of photos that do not belong to the dataset: whoever reads the folder's listing does not see them. */
+  readonly leftOut?: readonly string[] | undefined;
+};
+
+type FolderReference =
   | { readonly kind: 'handle'; readonly handle: FileSystemDirectoryHandle }
   /** In the origin's private file system; the path's parts are folder names, made when missing. */
   | { readonly kind: 'private'; readonly path: string }

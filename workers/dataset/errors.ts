@@ -41,6 +41,13 @@ export class UnreadableImageError extends Error {
   constructor(path: string, cause: string) {
     super(`${path} cannot be read as an image: ${cause}.`);
   }
+
+  /** One whose message came from another worker. */
+  static saying(message: string): UnreadableImageError {
+    const error = new UnreadableImageError('', '');
+    error.message = message;
+    return error;
+  }
 }
 
 export class NotWritableError extends Error {

@@ -45,11 +45,15 @@ export class HandleDirectory implements WritableDirectory {
 
   /**
    * A FileSystemWritableFileStream writes to a swap file and replaces the file when it is closed. Asking for one
-   * makes an empty file first, though, which is removed again when writing fails.
+   * makes an empty file first, though, which is removed again when writing fails. Safari before 26 has no such streams.
    */
   async write(path: string, content: Blob | Uint8Array<ArrayBuffer> | string): Promise<void> {
     try {
       const { folder, name } = await this.#parent(path, true);
+      if (!('createWritable' in FileSystemFileHandle.prototype)) {
+        await writeAtOnce(folder, name, content);
+        return;
+      }
       const file = await folder.getFileHandle(name, { create: true });
       try {
         const stream = await file.createWritable();
@@ -97,6 +101,42 @@ export class HandleDirectory implements WritableDirectory {
       return new PermissionLostError(this.name);
     if (isNamed(error, 'QuotaExceededError')) return new StorageFullError(path);
     return error;
+  }
+}
+
+/** What a file of the private file system has in a worker; not in every library of types (https://fs.spec.whatwg.org/). */
+interface WorkerFileHandle {
+  createSyncAccessHandle(): Promise<{
+    truncate(size: number): void;
+    write(bytes: Uint8Array<ArrayBuffer>): number;
+    flush(): void;
+    close(): void;
+  }>;
+  move(newName: string): Promise<void>;
+}
+
+/** In a worker, in the private file system: to a hidden file first, which then takes the name. */
+async function writeAtOnce(
+  folder: FileSystemDirectoryHandle,
+  name: string,
+  content: Blob | Uint8Array<ArrayBuffer> | string,
+): Promise<void> {
+  const bytes = new Uint8Array(await new Blob([content]).arrayBuffer());
+  const hiddenName = `.${name}.part`;
+  const file = await folder.getFileHandle(hiddenName, { create: true });
+  try {
+    const access = await (file as unknown as WorkerFileHandle).createSyncAccessHandle();
+    try {
+      access.truncate(0);
+      access.write(bytes);
+      access.flush();
+    } finally {
+      access.close();
+    }
+    await (file as unknown as WorkerFileHandle).move(name);
+  } catch (error) {
+    await folder.removeEntry(hiddenName).catch(() => undefined);
+    throw error;
   }
 }
 

@@ -13,11 +13,14 @@ interface Entry {
 
 export class ImageCache {
   readonly #capacityBytes: number;
+  readonly #decode: (blob: Blob, path: string) => Promise<RgbImage>;
   /** In order of use, the oldest first. */
   readonly #entries = new Map<ImageFile, Entry>();
   #sizeBytes = 0;
 
-  constructor(capacityBytes = DEFAULT_CAPACITY_BYTES) {
+  /** @param decode default: in this worker */
+  constructor(decode = decodeImage, capacityBytes = DEFAULT_CAPACITY_BYTES) {
+    this.#decode = decode;
     this.#capacityBytes = capacityBytes;
   }
 
@@ -29,7 +32,7 @@ export class ImageCache {
       this.#entries.set(file, cached);
       return cached.image;
     }
-    const image = file.directory.read(file.path).then((blob) => decodeImage(blob, file.path));
+    const image = file.directory.read(file.path).then((blob) => this.#decode(blob, file.path));
     const entry: Entry = { image, sizeBytes: 0 };
     this.#entries.set(file, entry);
     image.then(

@@ -4,11 +4,15 @@ import { NotWritableError } from './errors.ts';
 import { FileListDirectory } from './file_list_directory.ts';
 import { HandleDirectory } from './handle_directory.ts';
 import { HttpDirectory } from './http_directory.ts';
+import { LeavingOutDirectory } from './leaving_out_directory.ts';
 
 export async function openDirectory(reference: DirectoryReference): Promise<ReadableDirectory> {
-  return reference.kind === 'files'
-    ? new FileListDirectory(reference.name, reference.files)
-    : openWritableDirectory(reference);
+  const { leftOut = [] } = reference;
+  const directory =
+    reference.kind === 'files'
+      ? new FileListDirectory(reference.name, reference.files)
+      : await openWritableDirectory(reference);
+  return leftOut.length === 0 ? directory : new LeavingOutDirectory(directory, leftOut);
 }
 
 /** @throws NotWritableError */

@@ -29,14 +29,14 @@ const P_NET_BATCH = 8;
 const P_NET_BATCH_PIXELS = 400_000;
 
 /**
- * Batches have one of a few sizes: every new tensor shape costs a shader and buffers that tfjs never gives back. The
- * places left over are zero.
+ * On a GPU batches have one of a few sizes: every new tensor shape costs a shader and buffers that tfjs never gives
+ * back. The places left over are zero. WebAssembly has neither, and would compute them.
  */
 const BATCH_SIZES = [8, 16, 24, 32, 48, 64, 96, 128, 192, 256] as const;
 const LARGEST_BATCH = 256;
 
-function paddedCount(count: number): number {
-  return BATCH_SIZES.find((size) => size >= count) ?? LARGEST_BATCH;
+function paddedCount(count: number, networks: MtcnnNetworks): number {
+  return networks.keepsBuffers ? (BATCH_SIZES.find((size) => size >= count) ?? LARGEST_BATCH) : count;
 }
 
 /** @returns a detection a photo, in order; boxes are in the photos' (decoded) pixels */
@@ -63,14 +63,12 @@ export async function propose(
 ): Promise<Box[][]> {
   const proposed: Box[][] = photos.map(() => []);
   for (const group of groupsOfOneSize(photos)) {
-    const levels = photos[group[0]!]!.levels;
     const perLevel = await Promise.all(
-      levels.map(async ({ scale, width, height }, level): Promise<Candidate[][]> => {
-        const outputs = await networks.proposals(
-          group.map((index) => photos[index]!.levels[level]!.values),
-          width,
-          height,
-        );
+      photos[group[0]!]!.scales.map(async (scale, index): Promise<Candidate[][]> => {
+        const levels = group.map((photo) => photos[photo]!.level(index));
+        const { width, height } = levels[0]!;
+        const images = levels.map(({ values }) => values);
+        const outputs = await networks.clock.during(() => networks.proposals(images, width, height));
         return outputs.map((output) => candidatesOfLevel(output, scale, threshold));
       }),
     );
@@ -93,8 +91,8 @@ function candidatesOfLevel(output: PNetOutput, scale: number, threshold: number)
 /** Whole batches of small photos of one size; every other photo on its own. */
 function groupsOfOneSize(photos: readonly CascadePhoto[]): number[][] {
   const bySize = new Map<string, number[]>();
-  photos.forEach(({ width, height, levels }, index) => {
-    const key = `${width}x${height}x${levels.length}`;
+  photos.forEach(({ width, height, scales }, index) => {
+    const key = `${width}x${height}x${scales.length}`;
     const list = bySize.get(key);
     if (list) list.push(index);
     else bySize.set(key, [index]);
@@ -119,8 +117,8 @@ export async function refine(
   const all = await cropAll(photos, boxes, R_NET_SIZE);
   const scores = new Float32Array(all.count);
   const regressions = new Float32Array(all.count * 4);
-  for (const { from, count, values } of all.batches()) {
-    const output = await networks.refine(values, values.length / all.length);
+  for (const { from, count, values } of all.batches(networks)) {
+    const output = await networks.clock.during(() => networks.refine(values, values.length / all.length));
     scores.set(output.scores.subarray(0, count), from);
     regressions.set(output.regressions.subarray(0, count * 4), from * 4);
   }
@@ -145,8 +143,8 @@ export async function decide(
   const scores = new Float32Array(all.count);
   const regressions = new Float32Array(all.count * 4);
   const landmarks = new Float32Array(all.count * 10);
-  for (const { from, count, values } of all.batches()) {
-    const output = await networks.output(values, values.length / all.length);
+  for (const { from, count, values } of all.batches(networks)) {
+    const output = await networks.clock.during(() => networks.output(values, values.length / all.length));
     scores.set(output.scores.subarray(0, count), from);
     regressions.set(output.regressions.subarray(0, count * 4), from * 4);
     landmarks.set(output.landmarks.subarray(0, count * 10), from * 10);
@@ -199,11 +197,11 @@ class Crops {
     this.count = count;
   }
 
-  /** `values` holds `count` crops from number `from` on, and zeros up to one of the batch sizes. */
-  *batches(): Generator<{ from: number; count: number; values: Float32Array }> {
+  /** `values` holds `count` crops from number `from` on, and perhaps zeros up to one of the batch sizes. */
+  *batches(networks: MtcnnNetworks): Generator<{ from: number; count: number; values: Float32Array }> {
     for (let from = 0; from < this.count; from += LARGEST_BATCH) {
       const count = Math.min(LARGEST_BATCH, this.count - from);
-      const values = new Float32Array(paddedCount(count) * this.length);
+      const values = new Float32Array(paddedCount(count, networks) * this.length);
       this.#values.forEach((source, photo) => {
         const begin = Math.max(from, this.offsets[photo]!);
         const end = Math.min(from + count, this.offsets[photo]! + source.length / this.length);

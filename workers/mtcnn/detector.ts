@@ -1,4 +1,5 @@
-/** The face detector, ready to use: backend chosen, weights loaded. */
+/** The face detector, ready to use: backend chosen, weights loaded when they are first needed. */
+import * as tf from '@tensorflow/tfjs-core';
 import type { RgbImage } from '../dataset/image.ts';
 import type { BackendName, DeviceInfo } from '../protocol.ts';
 import { selectBackend } from '../tfjs/backends.ts';
@@ -10,16 +11,28 @@ import { fetchMtcnnWeights, parseMtcnnWeights } from './weights.ts';
 
 export class FaceDetector {
   readonly device: DeviceInfo;
-  readonly #networks: MtcnnNetworks;
+  #networks: Promise<MtcnnNetworks> | undefined;
+  #networksMs: () => number = () => 0;
 
-  private constructor(device: DeviceInfo, networks: MtcnnNetworks) {
+  private constructor(device: DeviceInfo) {
     this.device = device;
-    this.#networks = networks;
   }
 
   static async create(backend?: BackendName): Promise<FaceDetector> {
-    const [device, shard] = await Promise.all([selectBackend(backend), fetchMtcnnWeights()]);
-    return new FaceDetector(device, new MtcnnNetworks(parseMtcnnWeights(shard)));
+    return new FaceDetector(await selectBackend(backend));
+  }
+
+  /** One of several beside each other on the processor: a thread each is all the machine has. */
+  static async createSingleThreaded(): Promise<FaceDetector> {
+    // Registers the flag.
+    await import('@tensorflow/tfjs-backend-wasm');
+    tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
+    return FaceDetector.create('wasm');
+  }
+
+  /** How long the networks were busy so far. */
+  get networksMs(): number {
+    return this.#networksMs();
   }
 
   async detect(image: RgbImage, options: DetectionOptions): Promise<Detection> {
@@ -29,12 +42,23 @@ export class FaceDetector {
 
   /** @returns a detection a photo, in order; boxes are in the photos' decoded pixels */
   async detectInPhotos(photos: readonly CascadePhoto[], options: DetectionOptions): Promise<Detection[]> {
-    const detections = await detectInPhotos(this.#networks, photos, options.thresholds);
+    this.#networks ??= this.#load();
+    const detections = await detectInPhotos(await this.#networks, photos, options.thresholds);
     trimGpuMemory();
     return detections;
   }
 
+  async #load(): Promise<MtcnnNetworks> {
+    const networks = new MtcnnNetworks(parseMtcnnWeights(await fetchMtcnnWeights()));
+    this.#networksMs = () => networks.clock.busyMs;
+    return networks;
+  }
+
   dispose(): void {
-    this.#networks.dispose();
+    void this.#networks?.then(
+      (networks) => networks.dispose(),
+      () => undefined,
+    );
+    this.#networks = undefined;
   }
 }

@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
+import { BusyClock } from '../busy_clock.ts';
 import type { MtcnnWeights } from './weights.ts';
 
 export interface PNetOutput {
@@ -31,6 +32,9 @@ export const R_NET_SIZE = 24;
 export const O_NET_SIZE = 48;
 
 export class MtcnnNetworks {
+  readonly clock = new BusyClock();
+  /** The backend keeps the buffers of each shape, and compiles shaders for it. */
+  readonly keepsBuffers = tf.getBackend() === 'webgpu';
   readonly #weights: MtcnnWeights;
 
   constructor(weights: MtcnnWeights) {

@@ -3,6 +3,7 @@
  * aligned faces. All of it is plain work for a processor, so that photos live in a pool of workers (see
  * jobs/photo_pool.ts) while another one runs the networks.
  */
+import { BusyClock } from '../busy_clock.ts';
 import { decodePhoto, encodePng, toImageData, type DecodedPhoto } from '../dataset/decode.ts';
 import type { RgbImage } from '../dataset/image.ts';
 import { cropFace, type CropBox } from './align.ts';
@@ -19,7 +20,9 @@ export interface PyramidOptions {
 export interface CascadePhoto {
   readonly width: number;
   readonly height: number;
-  readonly levels: readonly Level[];
+  /** Of its pyramid. */
+  readonly scales: readonly number[];
+  level(index: number): Level;
   /** @returns [boxes, size, size, 3], transposed and normalised; zero for boxes without area */
   crops(boxes: readonly Box[], size: number): Promise<Float32Array>;
 }
@@ -31,6 +34,9 @@ export interface AlignedFaces {
   readonly thumbnail?: ImageBitmap | undefined;
 }
 
+/** What the photos of this worker took so far. */
+export const photoClocks = { decode: new BusyClock(), resize: new BusyClock(), encode: new BusyClock() };
+
 /** The smallest face that the cascade can look for without enlarging the photo. */
 const CELL_PX = 12;
 
@@ -40,11 +46,14 @@ export class Photo implements CascadePhoto {
   /** The photo's own size, where it was reduced to be decoded. */
   readonly originalWidth: number;
   readonly originalHeight: number;
-  readonly levels: readonly Level[];
+  /** Equal for files with the same bytes; empty where it did not come from a file. */
+  readonly digest: string;
+  readonly scales: readonly number[];
   readonly #image: RgbImage;
 
-  constructor(decoded: DecodedPhoto, options: PyramidOptions) {
+  constructor(decoded: DecodedPhoto, options: PyramidOptions, digest = '') {
     const { image } = decoded;
+    this.digest = digest;
     this.#image = image;
     this.width = image.width;
     this.height = image.height;
@@ -52,14 +61,20 @@ export class Photo implements CascadePhoto {
     this.originalHeight = decoded.height;
     const reduction = image.width / decoded.width;
     const minsize = reduction < 1 ? Math.max(options.minsize * reduction, CELL_PX) : options.minsize;
-    this.levels = pyramidScales(image.width, image.height, minsize, options.factor).map((scale) =>
-      pyramidLevel(image, scale),
-    );
+    this.scales = pyramidScales(image.width, image.height, minsize, options.factor);
+  }
+
+  /** Made when asked for: a large photo's whole pyramid takes three times the photo's own memory. */
+  level(index: number): Level {
+    return photoClocks.resize.duringSync(() => pyramidLevel(this.#image, this.scales[index]!));
   }
 
   /** @throws UnreadableImageError */
   static async open(blob: Blob, path: string, options: PyramidOptions): Promise<Photo> {
-    return new Photo(await decodePhoto(blob, path), options);
+    return photoClocks.decode.during(async () => {
+      const decoded = await decodePhoto(blob, path);
+      return new Photo(decoded, options, await digestOf(blob));
+    });
   }
 
   static of(image: RgbImage, options: PyramidOptions): Photo {
@@ -67,16 +82,22 @@ export class Photo implements CascadePhoto {
   }
 
   async crops(boxes: readonly Box[], size: number): Promise<Float32Array<ArrayBuffer>> {
-    const length = size * size * 3;
-    const values = new Float32Array(boxes.length * length);
-    boxes.forEach((box, index) =>
-      cropForNetwork(this.#image, box, size, values.subarray(index * length, (index + 1) * length)),
-    );
-    return values;
+    return photoClocks.resize.duringSync(() => {
+      const length = size * size * 3;
+      const values = new Float32Array(boxes.length * length);
+      boxes.forEach((box, index) =>
+        cropForNetwork(this.#image, box, size, values.subarray(index * length, (index + 1) * length)),
+      );
+      return values;
+    });
   }
 
   /** @param boxes in the photo's own pixels */
-  async align(boxes: readonly CropBox[], imageSize: number, withThumbnail: boolean): Promise<AlignedFaces> {
+  align(boxes: readonly CropBox[], imageSize: number, withThumbnail: boolean): Promise<AlignedFaces> {
+    return photoClocks.encode.during(() => this.#align(boxes, imageSize, withThumbnail));
+  }
+
+  async #align(boxes: readonly CropBox[], imageSize: number, withThumbnail: boolean): Promise<AlignedFaces> {
     const faces = boxes.map((box) => cropFace(this.#image, this.#reduced(box), imageSize));
     const files = await Promise.all(faces.map((face) => (face ? encodePng(face) : undefined)));
     const first = faces[0];
@@ -96,4 +117,11 @@ export class Photo implements CascadePhoto {
       Math.trunc(y2 * shareY),
     ];
   }
+}
+
+/** SHA-256, hexadecimal. Empty on pages without a secure context, where browsers offer none. */
+async function digestOf(blob: Blob): Promise<string> {
+  if ((crypto.subtle as SubtleCrypto | undefined) === undefined) return '';
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', await blob.arrayBuffer()));
+  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

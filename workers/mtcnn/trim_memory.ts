@@ -3,6 +3,7 @@
  * back: photos of many sizes would fill the GPU's memory. This gives the unused ones back.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import type { BackendMemory } from '../protocol.ts';
 
 /** Unused buffers are kept up to this: what photos of a few sizes need. */
 const KEPT_BYTES = 256 * 1024 * 1024;
@@ -43,4 +44,15 @@ export function trimGpuMemory(keptBytes = KEPT_BYTES): void {
     // The list itself stays: a buffer of this size that is in use will come back to it.
     buffers.length = 0;
   }
+}
+
+/** Of the backend that runs. */
+export function backendMemory(): BackendMemory {
+  const usedBytes = tf.memory().numBytes;
+  if (tf.getBackend() === 'webgpu') {
+    const manager = (tf.backend() as unknown as WebGpuBackend).bufferManager;
+    return { usedBytes, allocatedBytes: manager?.numBytesAllocated ?? usedBytes };
+  }
+  const { wasm } = tf.backend() as unknown as { wasm?: { HEAPU8: Uint8Array } };
+  return { usedBytes, allocatedBytes: wasm?.HEAPU8.byteLength ?? usedBytes };
 }

@@ -1,0 +1,49 @@
+/** The filter table of the chosen dataset, made from a model in this browser. */
+import { proxy } from 'comlink';
+import type { DirectoryReference, DistanceTable, EvaluationProgress } from '../../workers/protocol.ts';
+import { problemOf, type Problem } from './errors.ts';
+import { requestAccess } from './folders.ts';
+import { ModelChoice } from './model_choice.svelte.ts';
+import { modelWorker } from './workers.ts';
+
+const BATCH_SIZE = 32;
+
+export class FilterTableMaker {
+  readonly model = new ModelChoice();
+  isBusy = $state(false);
+  progress = $state.raw<EvaluationProgress | undefined>();
+  problem = $state.raw<Problem | undefined>();
+  /** The last table that was made. */
+  table = $state.raw<DistanceTable | undefined>();
+
+  /** @returns the table as a file; undefined when it was not made */
+  async make(images: readonly DirectoryReference[]): Promise<File | undefined> {
+    const { reference } = this.model;
+    if (!reference || this.isBusy) return undefined;
+    this.problem = undefined;
+    this.table = undefined;
+    this.progress = undefined;
+    this.isBusy = true;
+    try {
+      if (!(await requestAccess([...images, ...this.model.folders]))) return undefined;
+      const onProgress = proxy((progress: EvaluationProgress) => {
+        this.progress = progress;
+      });
+      const table = await modelWorker.call((api) =>
+        api.makeDistanceTable({ model: reference, images, batch_size: BATCH_SIZE }, onProgress),
+      );
+      this.table = table;
+      return new File([table.text], 'distances.tsv', { type: 'text/tab-separated-values' });
+    } catch (error) {
+      this.problem = problemOf(error);
+      return undefined;
+    } finally {
+      this.isBusy = false;
+      modelWorker.release();
+    }
+  }
+
+  async cancel(): Promise<void> {
+    await modelWorker.call((api) => api.cancelEvaluation());
+  }
+}

@@ -1,0 +1,36 @@
+/** Everything that this page stores in this browser, and how it goes. */
+import { libraryWorker } from './workers.ts';
+import { program } from './program.svelte.ts';
+
+/** Of the keys in the local and the session storage. */
+const KEY_PREFIX = 'facenet';
+
+/** In the address after everything was deleted: until the next visit, not even the program's own copy is stored. */
+const LEFT_EMPTY = 'deleted';
+
+export const isLeftEmpty = new URLSearchParams(location.search).has(LEFT_EMPTY);
+
+/**
+ * Runs, checkpoints, remembered folders and measurements of the device (IndexedDB), faces (private file system), the
+ * program's own copy (caches and service worker), and what else is kept under this page's name.
+ * @throws when some of it could not be deleted, after the rest was
+ */
+export async function deleteEverythingStored(): Promise<void> {
+  const results = await Promise.allSettled([
+    libraryWorker.call((api) => api.deleteEverything()),
+    program.forget(),
+    Promise.resolve().then(deleteKeys),
+  ]);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+}
+
+/** Loads the page anew, as at the very first visit. */
+export function beginAnew(): void {
+  location.replace(new URL(`./?${LEFT_EMPTY}`, location.href));
+}
+
+function deleteKeys(): void {
+  for (const storage of [localStorage, sessionStorage])
+    for (const key of Object.keys(storage)) if (key.startsWith(KEY_PREFIX)) storage.removeItem(key);
+}

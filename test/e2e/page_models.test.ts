@@ -1,0 +1,241 @@
+/**
+ * Models from elsewhere and to elsewhere, and how good they are: brought in after a look at what maps, measured on drawn
+ * faces, compared, and taken out again.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { initializeParameters } from '../../workers/graph/initialize.ts';
+import { buildModel } from '../../workers/graph/models/index.ts';
+import { safetensorsBlob } from '../../workers/formats/safetensors.ts';
+import { writeModelFile } from '../../workers/models/model_file.ts';
+import { axeViolations, openAllDetails, showColourScheme } from './helpers/page_axe.ts';
+import { writeDrawnFaces } from './helpers/drawn_faces.ts';
+import { PageBrowser } from './helpers/page_browser.ts';
+
+const JOB_LIMIT_MS = 120_000;
+const SIZE = 64;
+const graph = buildModel('squeezenet', { embeddingSize: 32, classes: 0 });
+
+let browser: PageBrowser;
+let page: Page;
+let root: string;
+
+async function writeModel(name: string, seed: number): Promise<string> {
+  const blob = writeModelFile(initializeParameters(graph, seed), {
+    model_def: 'models.squeezenet',
+    embedding_size: 32,
+    image_size: SIZE,
+    use_fixed_image_standardization: true,
+  });
+  const path = join(root, name);
+  writeFileSync(path, Buffer.from(await blob.arrayBuffer()));
+  return path;
+}
+
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), 'facenet-models-'));
+  browser = await PageBrowser.open();
+  await browser.context.addInitScript(() => {
+    // Playwright can give files to an input, not to the browser's own picker.
+    delete (window as { showDirectoryPicker?: unknown }).showDirectoryPicker;
+    delete (window as { showSaveFilePicker?: unknown }).showSaveFilePicker;
+  });
+  page = await browser.newPage('#models');
+  page.setDefaultTimeout(30_000);
+  page.on('dialog', (dialog) => void dialog.accept());
+  await writeDrawnFaces(page, join(root, 'faces'), { people: 6, photos: 4, sizePx: SIZE });
+});
+
+afterAll(async () => {
+  await browser?.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+const bringInFiles = (...paths: string[]): Promise<void> =>
+  page.getByLabel('Model files to bring in').setInputFiles(paths);
+const goTo = (name: RegExp): Promise<void> =>
+  page.getByRole('navigation', { name: 'Steps' }).getByRole('link', { name }).click();
+
+/** The value of a number that stands under `label`. */
+async function tile(group: string, label: string): Promise<string> {
+  const list = page.locator(`dl[aria-label="${group}"]`);
+  return list
+    .locator('div', { has: page.locator('dt', { hasText: label }) })
+    .locator('dd')
+    .innerText();
+}
+
+async function expectClean(): Promise<void> {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await showColourScheme(page, colorScheme);
+    await openAllDetails(page);
+    expect(await axeViolations(page)).toEqual([]);
+  }
+}
+
+describe.sequential('models', () => {
+  it('are shown before they are taken', async () => {
+    await bringInFiles(await writeModel('first model.safetensors', 1));
+    await page.getByRole('button', { name: 'Take it' }).waitFor();
+    expect(await tile('What maps', 'Mapped')).toBe(
+      `${graph.parameters.length} of ${graph.parameters.length}`,
+    );
+    expect(await tile('What maps', 'Missing')).toBe('0');
+    await page.getByText(`${SIZE} × ${SIZE} pixels, fixed standardisation`).waitFor();
+    await expectClean();
+    // Nothing is kept before the person says so.
+    await page.getByRole('button', { name: 'Leave it' }).click();
+    await page.getByRole('heading', { name: 'No model yet' }).waitFor();
+    await bringInFiles(join(root, 'first model.safetensors'));
+    await page.getByRole('button', { name: 'Take it' }).click();
+    await page.getByRole('heading', { name: 'first model' }).waitFor();
+    await bringInFiles(await writeModel('second model.safetensors', 2));
+    await page.getByRole('button', { name: 'Take it' }).click();
+    await page.getByRole('heading', { name: 'second model' }).waitFor();
+  });
+
+  it('that are not whole, or no models, are refused with the reason', async () => {
+    const some = new Map([...initializeParameters(graph, 1)].slice(0, -3));
+    some.set('squeezenet/Bottleneck/weights', { shape: [1000, 32], data: new Float32Array(32_000) });
+    const path = join(root, 'part.safetensors');
+    writeFileSync(path, Buffer.from(await safetensorsBlob(some).arrayBuffer()));
+    await bringInFiles(path);
+    await page.getByText('This model is not whole').waitFor();
+    expect(Number(await tile('What maps', 'Missing'))).toBeGreaterThan(0);
+    expect(await page.getByRole('button', { name: 'Take it' }).isDisabled()).toBe(true);
+    await page.getByText(/^What is missing/).click();
+    await page.getByRole('region', { name: 'What is missing' }).getByText('BatchNorm').first().waitFor();
+    writeFileSync(join(root, 'letter.pt'), 'Dear all,');
+    await bringInFiles(join(root, 'letter.pt'));
+    await page.getByRole('alert').getByText('letter.pt is a text file, no model').waitFor();
+    // A damaged file of Keras is refused in a worker of its own, each time anew.
+    const damaged = Buffer.concat([Buffer.from('\x89HDF\r\n\x1a\n', 'latin1'), Buffer.alloc(4000, 7)]);
+    writeFileSync(join(root, 'damaged.h5'), damaged);
+    for (let time = 0; time < 2; time++) {
+      await bringInFiles(join(root, 'damaged.h5'));
+      await page.getByRole('alert').getByText('The HDF5 file cannot be read').waitFor();
+    }
+  });
+
+  it('are measured, with the worst pairs as pictures', { timeout: JOB_LIMIT_MS }, async () => {
+    await goTo(/Evaluate/);
+    await page.getByLabel('A model that was brought in').check();
+    await page
+      .getByRole('combobox', { name: 'Model', exact: true })
+      .selectOption({ label: 'first model · this program' });
+    const choosing = page.waitForEvent('filechooser');
+    await page.getByRole('button', { name: 'Choose a folder' }).click();
+    await (await choosing).setFiles(join(root, 'faces'));
+    await page.getByLabel('Pairs per fold').fill('8');
+    await page.getByLabel('Folds').fill('4');
+    await page.getByRole('button', { name: 'Evaluate' }).click();
+    await page.getByRole('heading', { name: 'Result' }).waitFor({ timeout: JOB_LIMIT_MS });
+    const accuracy = Number.parseFloat(await tile('Result', 'Pair accuracy'));
+    expect(accuracy).toBeGreaterThan(30);
+    expect(await page.getByRole('figure', { name: 'Distances' }).locator('path').count()).toBe(2);
+    const wrong = page.getByRole('list', { name: /taken for/ });
+    await expect.poll(() => wrong.locator('canvas').count(), { timeout: 20_000 }).toBeGreaterThan(1);
+    const names = await wrong.first().locator('li').first().innerText();
+    expect(names).toMatch(/Person \d/);
+    expect(names).toMatch(/distance 0\.\d+, threshold 0\.\d+, fold [1-4]/);
+    const rows = page.getByRole('region', { name: 'Table of the folds' }).locator('tbody tr');
+    expect(await rows.count()).toBe(4);
+    // Another false accept rate needs no new embedding.
+    await page.getByLabel('Another false accept rate').fill('0.5');
+    await page.getByRole('button', { name: 'Measure there' }).click();
+    await page.getByText('Threshold at FAR 0.5').waitFor();
+  });
+
+  it(
+    'are compared, also after a reload, and results are handed over',
+    { timeout: JOB_LIMIT_MS },
+    async () => {
+      await page
+        .getByRole('combobox', { name: 'Model', exact: true })
+        .selectOption({ label: 'second model · this program' });
+      await page.getByRole('button', { name: 'Evaluate', exact: true }).click();
+      await page.getByText('The last model that was measured on the same pairs, first model').waitFor({
+        timeout: JOB_LIMIT_MS,
+      });
+      const saving = page.waitForEvent('download');
+      await page.getByRole('button', { name: 'evaluation.json' }).click();
+      const saved = JSON.parse(readFileSync(await (await saving).path(), 'utf8'));
+      expect(saved.modelName).toBe('second model');
+      expect(saved.result.pairCount).toBe(64);
+
+      await page.reload();
+      const table = page.getByRole('region', { name: 'Table of kept measurements' });
+      await expect.poll(() => table.locator('tbody tr').count()).toBe(2);
+      for (const box of await table.getByRole('checkbox').all()) await box.check();
+      const overlay = page.getByRole('figure', { name: 'ROC curves' });
+      await expect.poll(() => overlay.locator('canvas').count(), { timeout: 20_000 }).toBe(1);
+      await overlay.getByText('Table').click();
+      const header = overlay.locator('thead');
+      await header.getByText('first model').waitFor();
+      await header.getByText('second model').waitFor();
+      await page.getByRole('button', { name: 'Show the result of second model' }).click();
+      await page.getByRole('heading', { name: 'Result' }).waitFor();
+      expect(await tile('Result', 'Pair accuracy')).toContain((100 * saved.result.accuracy).toFixed(2));
+      await expectClean();
+    },
+  );
+
+  it('are taken out, with their results on the card, and can be stopped on the way', async () => {
+    await goTo(/Models/);
+    const card = page.getByRole('region', { name: 'second model' });
+    await card.getByText('Take it out').click();
+    await card.getByLabel('Format').selectOption('onnx');
+    await card.getByLabel('Precision of the weights').selectOption('float16');
+    await card.getByLabel('Licence, for the card').fill('CC0-1.0');
+    const downloading = page.waitForEvent('download', { timeout: JOB_LIMIT_MS });
+    await card.getByRole('button', { name: 'Zip file: second model as ONNX' }).click();
+    await card.getByRole('progressbar', { name: 'Exporting ONNX, float16' }).waitFor();
+    const download = await downloading;
+    expect(download.suggestedFilename()).toBe('second model-onnx-float16.zip');
+    const zip = readFileSync(await download.path());
+    expect(zip.includes('CC0-1.0')).toBe(true);
+    expect(zip.includes('| faces | 64 |')).toBe(true);
+    await card
+      .getByRole('region', { name: 'How the ONNX, float16 export is used' })
+      .getByText('onnxruntime')
+      .waitFor();
+
+    // It comes back as what it was.
+    const path = join(root, 'again.zip');
+    writeFileSync(path, zip);
+    await bringInFiles(path);
+    await page.getByText('second model.onnx: ONNX model').waitFor();
+    await page.getByRole('button', { name: 'Leave it' }).click();
+
+    await card.getByLabel('Format').selectOption('tfjs');
+    // Pressed as soon as it is there: a small model is quickly exported.
+    await page.evaluate(() => {
+      const observer = new MutationObserver(() => {
+        const stop = document.querySelector<HTMLElement>(
+          '[aria-label="Stop the TensorFlow.js, float16 export"]',
+        );
+        if (!stop) return;
+        observer.disconnect();
+        stop.click();
+      });
+      observer.observe(document.body, { childList: true, subtree: true });
+    });
+    await card.getByRole('button', { name: 'Zip file: second model as TensorFlow.js' }).click();
+    await card.getByText('The TensorFlow.js, float16 export was stopped').waitFor({ timeout: JOB_LIMIT_MS });
+    await expectClean();
+
+    await card.getByRole('button', { name: 'Delete second model' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete the model' }).click();
+    await card.waitFor({ state: 'detached' });
+    await goTo(/Evaluate/);
+    const rows = page.getByRole('region', { name: 'Table of kept measurements' }).locator('tbody tr');
+    await expect.poll(() => rows.count()).toBe(1);
+  });
+
+  it('had nothing go wrong but what was tried', () => {
+    expect(browser.complaints.filter((text) => !/no model|HDF5|cancelled/.test(text))).toEqual([]);
+  });
+});
