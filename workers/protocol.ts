@@ -332,6 +332,8 @@ export interface StepRecord {
   readonly prelogitsNorm: number;
   readonly centerLoss: number;
   readonly accuracy: number;
+  /** √Σg², weight decay included; runs of older versions have none. */
+  readonly gradientNorm?: number | undefined;
   readonly learningRate: number;
   readonly stepMs: number;
   /** Of stepMs, the time spent waiting for images. */

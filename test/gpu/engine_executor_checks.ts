@@ -46,7 +46,10 @@ export async function compareExecutors(
     const found = await executor.trainStep(batch, step, learningRate);
     const expected = await oracle.trainStep(batch, step, learningRate);
     for (const name of Object.keys(expected) as (keyof StepMetrics)[])
-      note('metrics', Math.abs(found[name] - expected[name]) / Math.max(Math.abs(expected[name]), 1e-3));
+      note(
+        'metrics',
+        Math.abs((found[name] ?? NaN) - expected[name]!) / Math.max(Math.abs(expected[name]!), 1e-3),
+      );
     note('gradients', largestError(await executor.readGradients(), await oracle.readGradients()));
   }
   note('parameters', largestError(await executor.readParameters(), await oracle.readParameters()));

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineDevice } from '../../workers/engine/device.ts';
+import { METRICS, METRIC_FLOATS, gradientNorm } from '../../workers/engine/kernels/losses.ts';
 import { optimizerStep, squareParts } from '../../workers/engine/kernels/optimizer.ts';
 import { encodeStepValues } from '../../workers/engine/step_values.ts';
 import { storage, type BufferName, type Memory } from '../../workers/engine/tensor_view.ts';
@@ -203,7 +204,7 @@ describe('sum of squared weights', () => {
       const values = randomValues(offset + floats, 67);
       const first = 8;
       const output = storage('squares', first + parts);
-      const kernel = squareParts(offset, floats, output, first, parts);
+      const kernel = squareParts('parameters', offset, floats, output, first, parts);
       const parameters = region('parameters', offset + floats);
       const [found] = await runKernels(device, [kernel], new Map([[parameters, values]]), [output]);
       const expected = values.subarray(offset).reduce((sum, value) => sum + value * value, 0);
@@ -211,5 +212,26 @@ describe('sum of squared weights', () => {
       const total = sums.reduce((sum, value) => sum + value, 0);
       expect(Math.abs(total - expected)).toBeLessThan(BOUND * expected);
       expect(found!.subarray(0, first).every(Number.isNaN)).toBe(true);
+    });
+});
+
+describe('gradient norm', () => {
+  for (const cooperation of ['alone', 'workgroup'] as const)
+    it(`with threads ${cooperation === 'alone' ? 'alone' : 'in workgroups'}`, async () => {
+      const parts = 300;
+      const floats = 4 * 5003;
+      const values = randomValues(floats, 68);
+      const squares = storage('squares', parts);
+      const metrics = region('metrics', METRIC_FLOATS);
+      const kernels = [
+        squareParts('gradients', 0, floats, squares, 0, parts),
+        gradientNorm(metrics, { memory: squares, parts }, cooperation),
+      ];
+      const gradients = region('gradients', floats);
+      const [found] = await runKernels(device, kernels, new Map([[gradients, values]]), [metrics]);
+      const expected = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+      const place = METRICS.indexOf('gradientNorm');
+      expect(Math.abs(found![place]! - expected)).toBeLessThan(BOUND * expected);
+      expect(found!.filter((_, index) => index !== place).every(Number.isNaN)).toBe(true);
     });
 });

@@ -220,7 +220,7 @@ describe('float16', () => {
     );
     for (const name of single)
       expect(
-        /(parts|statistics|results|squared weights)$/.test(name) ||
+        /(parts|statistics|results|squared parameters|squared gradients)$/.test(name) ||
           ['logits gradient', 'prelogits gradient', graph.outputs.prelogits].includes(name) ||
           vectors.some((node) => name === node.name || name === `${node.name} gradient`),
         name,

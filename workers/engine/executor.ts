@@ -138,7 +138,8 @@ export class EngineExecutor implements Executor {
         );
       });
     });
-    return this.#stepMetrics(await result);
+    const values = await result;
+    return { ...this.#stepMetrics(values), gradientNorm: metricsOf(values).gradientNorm };
   }
 
   #stepMetrics(result: Float32Array): StepMetrics {

@@ -42,6 +42,7 @@ import { TRANSFORM_WORDS, cropImages, standardizeImages } from './kernels/images
 import type { Kernel } from './kernels/kernel.ts';
 import {
   METRIC_FLOATS,
+  gradientNorm,
   crossEntropy,
   l2Normalize,
   metrics,
@@ -451,7 +452,8 @@ export class Lowering {
         cooperation,
       ),
     );
-    const squares = weightDecay === 0 ? undefined : this.#squaredWeights(kernels);
+    const squares =
+      weightDecay === 0 ? undefined : this.#squareParts(kernels, 'parameters', this.layout.regularizedFloats);
     kernels.push(metrics({ metrics: this.#region('metrics'), step }, results, 4, squares, cooperation));
 
     for (const layer of [...layers].reverse()) {
@@ -467,6 +469,9 @@ export class Lowering {
       ),
     );
     kernels.push(...this.#optimizerKernels(lossScale));
+    // After the optimizer, which adds the weight decay to the gradients and takes the loss scale out of them.
+    const squaredGradients = this.#squareParts(kernels, 'gradients', this.layout.trainableFloats);
+    kernels.push(gradientNorm(this.#region('metrics'), squaredGradients, cooperation));
     return kernels;
   }
 
@@ -482,12 +487,16 @@ export class Lowering {
     return { normFactor: prelogitsNormLossFactor, normP: prelogitsNormP, centerFactor: centerLossFactor };
   }
 
-  #squaredWeights(kernels: Kernel[]): { memory: ReturnType<typeof storage>; parts: number } {
-    const ranges = this.#ranges(this.layout.regularizedFloats);
+  #squareParts(
+    kernels: Kernel[],
+    buffer: 'parameters' | 'gradients',
+    count: number,
+  ): { memory: ReturnType<typeof storage>; parts: number } {
+    const ranges = this.#ranges(count);
     const partsOfRange = PARTS_OF_SQUARES[this.#variants.cooperation];
-    const memory = storage('squared weights', ranges.length * partsOfRange);
+    const memory = storage(`squared ${buffer}`, ranges.length * partsOfRange);
     ranges.forEach(({ offset, floats }, index) =>
-      kernels.push(squareParts(offset, floats, memory, index * partsOfRange, partsOfRange)),
+      kernels.push(squareParts(buffer, offset, floats, memory, index * partsOfRange, partsOfRange)),
     );
     return { memory, parts: ranges.length * partsOfRange };
   }
@@ -765,7 +774,10 @@ export class Lowering {
         cooperation,
       ),
     );
-    const squares = this.#settings.weightDecay === 0 ? undefined : this.#squaredWeights(kernels);
+    const squares =
+      this.#settings.weightDecay === 0
+        ? undefined
+        : this.#squareParts(kernels, 'parameters', this.layout.regularizedFloats);
     kernels.push(metrics({ metrics: this.#region('metrics'), step }, results, 4, squares, cooperation));
     return kernels;
   }

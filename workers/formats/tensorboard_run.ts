@@ -14,6 +14,7 @@ export function stepScalars(record: StepRecord): Scalars {
     'loss/prelogits_norm': record.prelogitsNorm,
     'loss/center_loss': record.centerLoss,
     accuracy: record.accuracy,
+    ...(record.gradientNorm !== undefined && { gradient_norm: record.gradientNorm }),
     learning_rate: record.learningRate,
     'time/step': record.stepMs / 1000,
     'time/data_wait': record.dataWaitMs / 1000,

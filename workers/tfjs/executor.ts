@@ -23,6 +23,7 @@ import {
   PRELOGITS_BINS,
 } from '../training/prelogits_histogram.ts';
 import { centerLoss, prelogitsNorm, softmaxCrossEntropy, updateCenters } from '../training/losses.ts';
+import { gradientNorm } from '../training/optimizers.ts';
 import { ComposedOperations } from './composed_operations.ts';
 import type { Operations } from './operations.ts';
 import { GraphPasses, type ForwardResult } from './passes.ts';
@@ -124,7 +125,10 @@ export class TfjsExecutor implements Executor {
     updateCenters(this.#centers, prelogits, batch.labels, settings.centerLossAlfa);
     countPrelogits(this.#prelogitsCounts, prelogits, settings.prelogitsHistMax ?? DEFAULT_PRELOGITS_MAXIMUM);
     this.#disposeDevice();
-    return this.#stepMetrics(crossEntropy, accuracy, regularization, norm, center);
+    return {
+      ...this.#stepMetrics(crossEntropy, accuracy, regularization, norm, center),
+      gradientNorm: gradientNorm(this.#gradients.values()),
+    };
   }
 
   async evaluateBatch(batch: LabelledBatch): Promise<StepMetrics> {

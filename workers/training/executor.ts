@@ -67,6 +67,8 @@ export interface StepMetrics {
   readonly centerLoss: number;
   /** share of the batch whose largest logit is the label's */
   readonly accuracy: number;
+  /** √Σg² over all trained parameters, weight decay included; of training steps only */
+  readonly gradientNorm?: number | undefined;
 }
 
 export interface Executor {

@@ -152,3 +152,10 @@ function nesterovMomentum(
     parameter[i] = parameter[i]! - rate * (g + momentum * accumulator[i]!);
   }
 }
+
+/** √Σg² over all gradients. */
+export function gradientNorm(gradients: Iterable<Float32Array>): number {
+  let squares = 0;
+  for (const gradient of gradients) for (const value of gradient) squares += value * value;
+  return Math.sqrt(squares);
+}

@@ -17,7 +17,14 @@ export function rowResultsFloats(rows: number): number {
 }
 
 /** Order of the metrics in their buffer. */
-export const METRICS = ['crossEntropy', 'accuracy', 'prelogitsNorm', 'centerLoss', 'squaredWeights'] as const;
+export const METRICS = [
+  'crossEntropy',
+  'accuracy',
+  'prelogitsNorm',
+  'centerLoss',
+  'squaredWeights',
+  'gradientNorm',
+] as const;
 export const METRIC_FLOATS = 8;
 
 /**
@@ -268,6 +275,30 @@ ${[0, 1, 2, 3]
   metrics[2] = sums.z;
   metrics[3] = sums.w;
   metrics[4] = sum;`,
+  });
+}
+
+/** The square root of the sum of the parts of the squared gradients, for the metrics. */
+export function gradientNorm(
+  metrics: BufferRegion,
+  squares: { readonly memory: Memory; readonly parts: number },
+  cooperation: Cooperation,
+): Kernel {
+  const builder = new KernelBuilder();
+  builder.memory('metrics', metrics, 'f32', 'write');
+  builder.memory('squares', squares.memory, 'f32');
+  const threads = rowThreads(builder, 1, cooperation, 256);
+  const total = combineLanes(builder, threads, 'shared_sum', 'f32', (a, b) => `${a} + ${b}`);
+  return builder.build({
+    name: 'gradient norm',
+    workgroupSize: threads.workgroupSize,
+    groups: 1,
+    body: `
+  ${threads.begin}
+  var sum = 0.0;
+  for (var part = lane_of_row; part < ${squares.parts}u; part += ${threads.lanes}u) { sum += squares[part]; }
+  ${total('sum')}
+  if (lane_of_row == 0u) { metrics[${METRICS.indexOf('gradientNorm')}] = sqrt(sum); }`,
   });
 }
 

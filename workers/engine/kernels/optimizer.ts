@@ -1,7 +1,7 @@
 /**
  * One optimizer step over a range of the flat parameter buffer, with weight decay and the exponential moving average
- * in the same pass: the formulas of workers/training/optimizers.ts and host_parameters.ts. And the sum of squares that
- * the regularisation loss is made of.
+ * in the same pass: the formulas of workers/training/optimizers.ts and host_parameters.ts. And the sums of squares that
+ * the regularisation loss and the gradient's norm are made of.
  */
 import { OPTIMIZER_CONSTANTS } from '../../training/optimizers.ts';
 import type { OptimizerName } from '../../training/options.ts';
@@ -111,11 +111,12 @@ export function optimizerStep(
 }
 
 /**
- * Sums of squares of a range of the parameters, one a thread, in blocks so that small squares are not lost in a large
- * sum.
+ * Sums of squares of a range of the parameters or the gradients, one a thread, in blocks so that small squares are not
+ * lost in a large sum.
  * @param output the parts' sums, from `firstPart`
  */
 export function squareParts(
+  buffer: 'parameters' | 'gradients',
   offset: number,
   floats: number,
   output: Memory,
@@ -123,12 +124,12 @@ export function squareParts(
   parts: number,
 ): Kernel {
   const builder = new KernelBuilder();
-  builder.memory('parameters', { kind: 'region', buffer: 'parameters', offset, floats }, 'vec4f');
+  builder.memory('values', { kind: 'region', buffer, offset, floats }, 'vec4f');
   builder.memory('squares', output, 'f32', 'write');
   const vectors = floats / 4;
   const share = Math.ceil(vectors / parts);
   return builder.build({
-    name: 'sum of squared weights',
+    name: `sum of squared ${buffer}`,
     workgroupSize: WORKGROUP_SIZE,
     groups: Math.ceil(parts / WORKGROUP_SIZE),
     operations: floats * 2,
@@ -140,7 +141,7 @@ export function squareParts(
     var block_sum = vec4f(0);
     for (var i = block; i < min(block + 64u, ${share}u); i++) {
       let index = i * ${parts}u + part;
-      if (index < ${vectors}u) { let value = parameters[index]; block_sum += value * value; }
+      if (index < ${vectors}u) { let value = values[index]; block_sum += value * value; }
     }
     sum += block_sum;
   }
