@@ -194,7 +194,7 @@ describe.sequential('the main job', () => {
         worker.terminate();
       }, code);
     await inWorker("fetch('https://elsewhere.example/').catch(() => 0).finally(() => postMessage(0))");
-    await expect.poll(() => browser.violations.join()).toContain('elsewhere.example');
+    await expect.poll(() => browser.violations.join(), { timeout: 20_000 }).toContain('elsewhere.example');
     // Nothing forbids it to a page without the policy, and then it is seen at the way out.
     const free = await browser.context.newPage();
     await free.goto('data:text/html,<title>free</title>');
