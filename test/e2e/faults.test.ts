@@ -156,6 +156,7 @@ describe.skipIf(process.platform === 'win32')('a browser', () => {
   let session: Session;
   let data: DirectoryReference[];
   let undisturbed: [number, number][];
+  let checkpointBytes: number;
 
   beforeAll(async () => {
     await ensureBuild({ quiet: true });
@@ -169,7 +170,11 @@ describe.skipIf(process.platform === 'win32')('a browser', () => {
         photosPerPerson: 4,
       }),
     ];
-    undisturbed = (await session.train({ options: OPTIONS, data })).losses;
+    const { losses, events } = await session.train({ options: OPTIONS, data });
+    undisturbed = losses;
+    checkpointBytes = Math.max(
+      ...events.flatMap((event) => (event.kind === 'checkpoint' ? [event.sizeBytes] : [])),
+    );
     expect(undisturbed.map(([step]) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
@@ -232,39 +237,35 @@ describe.skipIf(process.platform === 'win32')('a browser', () => {
     expect(events.filter(({ kind }) => kind === 'started')).toHaveLength(2);
   });
 
-  it('whose quota is reached: old checkpoints make room, and the run goes on', async () => {
+  it('whose quota is reached: the run goes on, and says what found no room', async () => {
+    // For half a minute the browser goes by what it last knew of the room; a new one asks.
+    await session.close();
+    session = await Session.open(address, profile);
     const devTools = await session.page.context().newCDPSession(session.page);
     const origin = new URL(address).origin;
-    let limited: Promise<unknown> | undefined;
-    const { losses, events } = await session.train({ options: OPTIONS, data }, (event) => {
-      if (event.kind !== 'checkpoint' || limited) return;
-      // The browser knows what is used only roughly, and late: with half of it as the quota there is no room for sure.
-      limited = devTools
-        .send('Storage.getUsageAndQuota', { origin })
-        .then(({ usage }) =>
-          devTools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: Math.round(usage / 2) }),
-        );
-    });
-    await limited;
+    const { usage } = await devTools.send('Storage.getUsageAndQuota', { origin });
+    // Room for one checkpoint and a half.
+    const quotaSize = usage + Math.round(1.5 * checkpointBytes);
+    await devTools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize });
+    const { losses, events } = await session.train({ options: OPTIONS, data });
     await devTools.send('Storage.overrideQuotaForOrigin', { origin });
     const warnings = events.flatMap((event) => (event.kind === 'warning' ? [event.message] : []));
     const stored = events.flatMap((event) => (event.kind === 'checkpoint' ? [event.step] : []));
     console.log(
-      `quota reached after the first checkpoint: stored those of steps ${stored.join(', ')}; ${warnings.join(' ')}`,
+      `quota for one checkpoint and a half: stored those of steps ${stored.join(', ')}; ${warnings.join(' ')}`,
     );
     expect(losses).toEqual(undisturbed);
     expect(events.at(-1)).toMatchObject({ kind: 'status', status: 'finished' });
-    // Each of the later ones found room in the place of an older one, or was told of.
-    expect(stored.length < 3 ? warnings.some((text) => /no room for a checkpoint/.test(text)) : true).toBe(
-      true,
-    );
+    // How many fit depends on when the browser tidies up its files.
+    expect(stored.length).toBeLessThan(3);
+    expect(warnings.join(' ')).toMatch(/no room for a checkpoint/);
+    expect(warnings.join(' ')).not.toMatch(/: {2}/);
     const { runId } = startOf(events);
     const kept = await session.call<{ step: number }[]>('library', 'listCheckpoints', runId);
-    expect(kept.length).toBeGreaterThan(0);
     expect(kept.length).toBeLessThan(3);
     // With room again everything is stored again.
-    const after = await session.train({ options: OPTIONS, data });
-    expect(after.events.filter(({ kind }) => kind === 'checkpoint')).toHaveLength(3);
+    const next = await session.train({ options: OPTIONS, data });
+    expect(next.events.filter(({ kind }) => kind === 'checkpoint')).toHaveLength(3);
   });
 
   it('that freezes the page: the run goes on when the page does', async () => {

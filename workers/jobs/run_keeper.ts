@@ -165,13 +165,20 @@ export class RunKeeper {
         if (isOutOfQuota(error) && (await this.#dropOldestCheckpoint())) continue;
         console.warn(error);
         if (!this.#failing.has(what))
-          this.#warn(
-            `${what} could not be stored: ${error instanceof Error ? error.message : String(error)} The run goes on.`,
-          );
+          this.#warn(`${what} could not be stored: ${reasonOf(error)} The run goes on.`);
         this.#failing.add(what);
         return undefined;
       }
   }
+}
+
+/** The browser's own error of a full storage says nothing. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.message !== '') return error.message;
+  return isOutOfQuota(error)
+    ? "The browser's storage is full. Delete old runs on the Models page, or free disk space."
+    : `${error.name}.`;
 }
 
 function isBetter(candidate: BestModel, best: BestModel | undefined): boolean {
