@@ -6,6 +6,7 @@ import type { Page } from 'playwright-core';
 export async function axeViolations(page: Page): Promise<string[]> {
   // Not as a script element: the page's own policy would refuse it.
   await page.evaluate(axe.source);
+  await whenColoursRest(page);
   const results = await page.evaluate(() =>
     (globalThis as unknown as { axe: typeof axe }).axe.run(document, {
       runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
@@ -25,6 +26,18 @@ export async function showColourScheme(page: Page, colorScheme: 'light' | 'dark'
         requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve, 50)));
       }),
   );
+  await whenColoursRest(page);
+}
+
+/** In the middle of a transition a text has no contrast. What moves for ever is not waited for. */
+async function whenColoursRest(page: Page): Promise<void> {
+  await page.evaluate(async () => {
+    const ending = document
+      .getAnimations()
+      .filter(({ effect }) => Number.isFinite(effect?.getComputedTiming().endTime));
+    await Promise.all(ending.map(({ finished }) => finished.catch(() => undefined)));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  });
 }
 
 /** What is folded away is looked at too. */
