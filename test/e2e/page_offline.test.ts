@@ -194,6 +194,8 @@ describe.sequential('a new version', () => {
   it('is used on request, and other tabs keep what they need', async () => {
     // A tab that has not loaded the training page yet.
     const late = await browser.newPage();
+    // It knows of the new version before that is used.
+    await notice(late).getByRole('button', { name: 'Reload' }).waitFor();
     await notice(page).getByRole('button', { name: 'Reload' }).click();
     await expect.poll(() => version(page).catch(() => undefined), POLL).toBe('new');
     expect(await notice(page).count()).toBe(0);
