@@ -12,9 +12,8 @@ import type {
 } from '../protocol.ts';
 import type { ExecutorFactory } from '../training/executor.ts';
 import { formatDistanceTable } from '../training/filter.ts';
-import { computeClassDistances } from './class_distances.ts';
-import { withEmbedder } from './embedder.ts';
-import { EvaluationCancelledError, readFile, type ReadImage } from './evaluate_job.ts';
+import { makeDistanceTable } from './distance_table_job.ts';
+import type { ReadImage } from './evaluate_job.ts';
 import type { JobControl } from './job_control.ts';
 import { embedPhotos, MOST_PHOTOS } from './look_embed.ts';
 import { LookedAtPhotos } from './look_photos.ts';
@@ -35,7 +34,18 @@ export async function reportOnPhotos(
   most = MOST_PHOTOS,
 ): Promise<LookReport> {
   const { imageCount } = await readClasses(await openDirectories(request.data), undefined, control.signal);
-  if (imageCount > most) return reportTable(model, request, createExecutor, control, onProgress, read);
+  if (imageCount > most) {
+    const { data: images, batch_size } = request;
+    const { text, classCount, ...counts } = await makeDistanceTable(
+      model,
+      { images, batch_size },
+      createExecutor,
+      control,
+      onProgress,
+      read,
+    );
+    return { classCount, imageCount: counts.imageCount, failures: counts.failures, table: text };
+  }
   const photos = await embedPhotos(model, request, createExecutor, control, onProgress, read);
   const isLeftOut = new Uint8Array(photos.labels.length);
   const findings = await new LookedAtPhotos(photos).inspect(isLeftOut, control);
@@ -45,39 +55,6 @@ export async function reportOnPhotos(
     failures: photos.failures,
     table: filterTable(photos, findings),
     findings: describeFindings(photos, findings),
-  };
-}
-
-async function reportTable(
-  model: LoadedModel,
-  { data, batch_size }: Pick<LookRequest, 'data' | 'batch_size'>,
-  createExecutor: ExecutorFactory,
-  control: JobControl,
-  onProgress?: (progress: EvaluationProgress) => void,
-  read: ReadImage = readFile,
-): Promise<LookReport> {
-  const { classes } = await readClasses(await openDirectories(data), undefined, control.signal);
-  const failures: string[] = [];
-  const startedAt = performance.now();
-  const rows = await withEmbedder(model, { batchSize: batch_size }, createExecutor, (executor) =>
-    computeClassDistances(
-      classes,
-      async (batch) => {
-        if (!(await control.proceed())) throw new EvaluationCancelledError();
-        return executor.embed(batch);
-      },
-      read,
-      { batchSize: batch_size, imageSize: model.imageSize },
-      ({ message }) => failures.push(message),
-      (done, total) =>
-        onProgress?.({ done, total, imagesPerSecond: (1000 * done) / (performance.now() - startedAt) }),
-    ),
-  );
-  return {
-    classCount: classes.length,
-    imageCount: rows.length,
-    failures,
-    table: formatDistanceTable(rows),
   };
 }
 
