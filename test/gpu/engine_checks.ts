@@ -16,17 +16,15 @@ import {
   filterGradientTiled,
   sumOfParts,
 } from '../../workers/engine/kernels/filter_gradient.ts';
-import { cropImages, encodeTransforms, standardizeImages } from '../../workers/engine/kernels/images.ts';
+import { cropImages, standardizeImages } from '../../workers/engine/kernels/images.ts';
 import type { NumberMode } from '../../workers/engine/kernels/kernel.ts';
 import { columnPartsLayout, type Cooperation } from '../../workers/engine/kernels/reductions.ts';
-import { encodeStepValues } from '../../workers/engine/step_values.ts';
 import {
   freshView,
   matrixView,
   rowsOf,
   storage,
   type ElementType,
-  type Memory,
   type TensorView,
 } from '../../workers/engine/tensor_view.ts';
 import type { ConvolutionVariant, GradientVariant } from '../../workers/engine/variants.ts';
@@ -34,6 +32,7 @@ import { prepareImages } from '../../workers/training/augmentation.ts';
 import type { ImageBatch } from '../../workers/training/executor.ts';
 import {
   convolutionReference,
+  imageInputs,
   memoryOfView,
   momentsReference,
   randomValues,
@@ -43,7 +42,6 @@ import {
   runKernels,
   slicedView,
   valuesOfView,
-  type Values,
 } from './engine_support.ts';
 
 export interface SliceWidths {
@@ -307,34 +305,10 @@ export async function checkImages(
     { batch: batch.count, height: imageSize, width: imageSize, channels: 3 },
     4,
   );
-  const words = new Uint32Array(Math.ceil(batch.pixels.length / 4));
-  new Uint8Array(words.buffer).set(batch.pixels);
-  const transforms = encodeTransforms(batch);
-  const step = encodeStepValues({
-    rate: 0,
-    averageRate: 0,
-    dropoutKey: 0,
-    count: batch.count,
-    storedHeight: batch.height,
-    storedWidth: batch.width,
-  });
-  const regions = {
-    pixels: region('pixels', words.length),
-    transforms: region('transforms', transforms.length),
-    step: region('step', step.length),
-  };
+  const { regions, contents } = imageInputs(batch);
   const kernels = [cropImages('crop', regions, view, standardizeFixed)];
   if (!standardizeFixed) kernels.push(standardizeImages('standardize', view, cooperation));
-  const [memory] = await runKernels(
-    device,
-    kernels,
-    new Map<Memory, Values>([
-      [regions.pixels, words],
-      [regions.transforms, transforms],
-      [regions.step, step],
-    ]),
-    [view.memory],
-  );
+  const [memory] = await runKernels(device, kernels, contents, [view.memory]);
   const found = valuesOfView(memory!, view);
   const expected = prepareImages(batch, imageSize, standardizeFixed);
   if (!standardizeFixed) return { error: relativeError(found, expected), otherLevels: 0 };

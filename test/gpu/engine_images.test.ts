@@ -4,20 +4,18 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineDevice } from '../../workers/engine/device.ts';
-import { cropImages, encodeTransforms, standardizeImages } from '../../workers/engine/kernels/images.ts';
-import { encodeStepValues } from '../../workers/engine/step_values.ts';
-import { freshView, type Memory } from '../../workers/engine/tensor_view.ts';
+import { cropImages, standardizeImages } from '../../workers/engine/kernels/images.ts';
+import { freshView } from '../../workers/engine/tensor_view.ts';
 import type { ImageBatch } from '../../workers/training/executor.ts';
 import {
   Draws,
+  imageInputs,
   memoryOfView,
   openTestDevice,
-  region,
   relativeError,
   runKernels,
   strayWrites,
   valuesOfView,
-  type Values,
 } from './engine_support.ts';
 
 const BOUND = 1e-5;
@@ -104,31 +102,12 @@ const view = (batch: ImageBatch, imageSize: number): ReturnType<typeof freshView
   freshView('images', { batch: batch.count, height: imageSize, width: imageSize, channels: 3 }, 4);
 
 async function crop(batch: ImageBatch, imageSize: number, standardizeFixed: boolean): Promise<Float32Array> {
-  const words = new Uint32Array(Math.ceil(batch.pixels.length / 4));
-  new Uint8Array(words.buffer).set(batch.pixels);
-  const transforms = encodeTransforms(batch);
-  const step = encodeStepValues({
-    rate: 0,
-    averageRate: 0,
-    dropoutKey: 0,
-    count: batch.count,
-    storedHeight: batch.height,
-    storedWidth: batch.width,
-  });
-  const regions = {
-    pixels: region('pixels', words.length),
-    transforms: region('transforms', transforms.length),
-    step: region('step', step.length),
-  };
+  const { regions, contents } = imageInputs(batch);
   const output = view(batch, imageSize);
   const [memory] = await runKernels(
     device,
     [cropImages('crop', regions, output, standardizeFixed)],
-    new Map<Memory, Values>([
-      [regions.pixels, words],
-      [regions.transforms, transforms],
-      [regions.step, step],
-    ]),
+    contents,
     [output.memory],
   );
   expect(strayWrites(memory!, output)).toBe(0);

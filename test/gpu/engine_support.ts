@@ -6,11 +6,14 @@ import { EngineDevice, openDevice } from '../../workers/engine/device.ts';
 import { Dispatcher, submitDispatches } from '../../workers/engine/dispatcher.ts';
 import { alignFloats } from '../../workers/engine/flat_layout.ts';
 import type { ConvolutionGeometry } from '../../workers/engine/kernels/convolution_geometry.ts';
+import { encodeTransforms } from '../../workers/engine/kernels/images.ts';
 import type { Kernel, NumberMode } from '../../workers/engine/kernels/kernel.ts';
+import { encodeStepValues } from '../../workers/engine/step_values.ts';
 import type { BufferRegion, Memory, TensorView } from '../../workers/engine/tensor_view.ts';
 import { elementTypeOf, freshView, rowsOf, type ElementType } from '../../workers/engine/tensor_view.ts';
 import { float16ToNumber, toFloat16 } from '../../workers/formats/float_formats.ts';
 import { hashKey, uniform } from '../../workers/random.ts';
+import type { ImageBatch } from '../../workers/training/executor.ts';
 
 /** Read as float32 and as two float16. */
 const NOT_A_NUMBER = 0xffffffff;
@@ -264,4 +267,35 @@ export function momentsReference(
   for (let index = 0; index < values.length; index++)
     variance[index % channels]! += (values[index]! - mean[index % channels]!) ** 2 / rows;
   return { mean, variance };
+}
+
+/** What the kernels read that cut images out: their regions, and a batch as they hold it. */
+export function imageInputs(batch: ImageBatch): {
+  readonly regions: Readonly<Record<'pixels' | 'transforms' | 'step', BufferRegion>>;
+  readonly contents: Map<Memory, Values>;
+} {
+  const words = new Uint32Array(Math.ceil(batch.pixels.length / 4));
+  new Uint8Array(words.buffer).set(batch.pixels);
+  const transforms = encodeTransforms(batch);
+  const step = encodeStepValues({
+    rate: 0,
+    averageRate: 0,
+    dropoutKey: 0,
+    count: batch.count,
+    storedHeight: batch.height,
+    storedWidth: batch.width,
+  });
+  const regions = {
+    pixels: region('pixels', words.length),
+    transforms: region('transforms', transforms.length),
+    step: region('step', step.length),
+  };
+  return {
+    regions,
+    contents: new Map<Memory, Values>([
+      [regions.pixels, words],
+      [regions.transforms, transforms],
+      [regions.step, step],
+    ]),
+  };
 }
