@@ -23,6 +23,8 @@ export class Library {
   storage = $state.raw<{ usedBytes: number; quotaBytes: number } | undefined>();
   problem = $state.raw<Problem | undefined>();
   isLoaded = $state(false);
+  /** Runs that have a model. */
+  readonly trainedRuns = $derived(this.runs.filter(({ step }) => step > 0));
   /** Runs whose worker is gone: the page was closed or reloaded, or the browser crashed. */
   readonly interrupted = $derived(this.runs.filter(({ status }) => status === 'interrupted'));
 
