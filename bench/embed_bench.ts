@@ -7,6 +7,7 @@ import { createEngineExecutor } from '../workers/engine/executor.ts';
 import { hashedPixels } from '../workers/graph/hashed_tensors.ts';
 import { initializeParameters } from '../workers/graph/initialize.ts';
 import { buildModel } from '../workers/graph/models/index.ts';
+import { createEmbedder } from '../workers/jobs/embedder.ts';
 import { modelFiles } from '../workers/models/export_files.ts';
 import type { LoadedModel } from '../workers/models/loaded_model.ts';
 import { TfjsExecutor } from '../workers/tfjs/executor.ts';
@@ -157,22 +158,11 @@ async function startOwn(
   { model, batch }: Work,
   create: (settings: ExecutorSettings) => Promise<Executor>,
 ): Promise<Runner> {
-  const executor = await create({
-    graph: model.graph,
-    batchSize: batch.count,
-    imageSize: model.imageSize,
-    useFixedImageStandardization: true,
-    keepProbability: 1,
-    weightDecay: 0,
-    prelogitsNormLossFactor: 0,
-    prelogitsNormP: 1,
-    centerLossFactor: 0,
-    centerLossAlfa: 0,
-    optimizer: 'ADAM',
-    movingAverageDecay: 0,
-    seed: 0,
-  });
-  await executor.writeParameters(model.parameters);
+  const executor = await createEmbedder(
+    model,
+    { batchSize: batch.count, useFixedImageStandardization: true },
+    create,
+  );
   return { embed: () => executor.embed(batch), dispose: () => executor.dispose() };
 }
 

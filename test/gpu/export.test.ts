@@ -8,6 +8,7 @@ import { openDirectory, openWritableDirectory } from '../../workers/dataset/open
 import { tfjsGraphModelFiles } from '../../workers/formats/tfjs_graph_model.ts';
 import { hashedParameters, hashedPixels } from '../../workers/graph/hashed_tensors.ts';
 import { buildModel } from '../../workers/graph/models/index.ts';
+import { withEmbedder } from '../../workers/jobs/embedder.ts';
 import { exportModel } from '../../workers/jobs/export_job.ts';
 import { loadModel } from '../../workers/models/load_model.ts';
 import { writeModelFile } from '../../workers/models/model_file.ts';
@@ -48,25 +49,12 @@ const exportTo = (name: string, format: ExportFormat): Promise<ExportSummary> =>
   );
 
 async function embed(model: Awaited<ReturnType<typeof loadModel>>, batch: ImageBatch): Promise<Float32Array> {
-  const executor = await createExecutor({
-    graph: model.graph,
-    batchSize: batch.count,
-    imageSize: SIZE,
-    useFixedImageStandardization: true,
-    keepProbability: 1,
-    weightDecay: 0,
-    prelogitsNormLossFactor: 0,
-    prelogitsNormP: 1,
-    centerLossFactor: 0,
-    centerLossAlfa: 0.95,
-    optimizer: 'ADAM',
-    movingAverageDecay: 0,
-    seed: 0,
-  });
-  await executor.writeParameters(model.parameters);
-  const embeddings = await executor.embed(batch);
-  executor.dispose();
-  return embeddings;
+  return withEmbedder(
+    model,
+    { batchSize: batch.count, imageSize: SIZE, useFixedImageStandardization: true },
+    createExecutor,
+    (executor) => executor.embed(batch),
+  );
 }
 
 function images(count: number): ImageBatch {

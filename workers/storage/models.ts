@@ -20,10 +20,6 @@ export async function putModel(model: StoredModel): Promise<void> {
   await (await openDatabase()).put('models', model);
 }
 
-export async function getModel(id: string): Promise<StoredModel | undefined> {
-  return (await openDatabase()).get('models', id);
-}
-
 /** Newest first. */
 export async function listModels(): Promise<StoredModel[]> {
   const models = await (await openDatabase()).getAll('models');
