@@ -184,17 +184,18 @@ describe.sequential('the main job', () => {
   });
 
   it('would have noticed a request of a worker, and one that the policy refuses', async () => {
-    const inWorker = (code: string): Promise<unknown> =>
-      page.evaluate(async (source) => {
-        const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
-        const worker = new Worker(url);
-        await new Promise((resolve) => {
-          worker.onmessage = resolve;
-        });
-        worker.terminate();
-      }, code);
-    await inWorker("fetch('https://elsewhere.example/').catch(() => 0).finally(() => postMessage(0))");
+    // The worker lives until its report is here: with it would go what it has not sent yet.
+    const worker = await page.evaluateHandle(async () => {
+      const source = "fetch('https://elsewhere.example/').catch(() => 0).finally(() => postMessage(0))";
+      const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
+      const asking = new Worker(url);
+      await new Promise((resolve) => {
+        asking.onmessage = resolve;
+      });
+      return asking;
+    });
     await expect.poll(() => browser.violations.join(), { timeout: 20_000 }).toContain('elsewhere.example');
+    await worker.evaluate((asking) => asking.terminate());
     // Nothing forbids it to a page without the policy, and then it is seen at the way out.
     const free = await browser.context.newPage();
     await free.goto('data:text/html,<title>free</title>');

@@ -24,20 +24,29 @@ export async function showColourScheme(page: Page, colorScheme: 'light' | 'dark'
     () =>
       new Promise((resolve) => {
         requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve, 50)));
+        // A page that has nothing new to paint may be given no frame.
+        setTimeout(resolve, 2_000);
       }),
   );
   await whenColoursRest(page);
 }
 
-/** In the middle of a transition a text has no contrast. What moves for ever is not waited for. */
+/**
+ * In the middle of a transition a text has no contrast. Not by the animations' promises: that of a transition which is
+ * cut short between the list and the wait never ends. What moves for ever is not waited for.
+ */
 async function whenColoursRest(page: Page): Promise<void> {
-  await page.evaluate(async () => {
-    const ending = document
-      .getAnimations()
-      .filter(({ effect }) => Number.isFinite(effect?.getComputedTiming().endTime));
-    await Promise.all(ending.map(({ finished }) => finished.catch(() => undefined)));
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  });
+  await page.waitForFunction(
+    () =>
+      !document
+        .getAnimations()
+        .some(
+          ({ effect, playState }) =>
+            playState === 'running' && Number.isFinite(effect?.getComputedTiming().endTime),
+        ),
+    undefined,
+    { polling: 100 },
+  );
 }
 
 /** What is folded away is looked at too. */
