@@ -66,7 +66,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          // A browser with two processor cores to itself can be late; a test that needed it is named as such.
+          // On a busy machine a browser can be late. Vitest's report names the tests that needed it.
           retry: process.env.CI ? 1 : 0,
           fileParallelism: false,
         },

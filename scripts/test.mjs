@@ -1,4 +1,4 @@
-// `npm test`: installs what is missing, then every check, one after the other, up to the first that fails.
+// `npm test`: installs what is missing, then every check, up to the first stage in which one fails.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureBuild } from './ensure_build.mjs';
@@ -8,38 +8,57 @@ import { projectRoot, runCommand, runNpm } from './run_command.mjs';
 
 const totals = { passed: 0, failed: 0 };
 
-const steps = [
-  ['install', () => ensureModules()],
-  ['chromium', useChromium],
-  ['format', () => runScript('check:format')],
-  ['lint', () => runScript('check:lint')],
-  ['types', () => runScript('check:types')],
-  ['unit tests', () => runTests('unit')],
-  ['GPU tests', () => runTests('gpu')],
-  ['build', () => ensureBuild()],
-  ['end-to-end tests', () => runTests('e2e')],
+/** One after the other; the steps of a stage side by side, where each alone would leave a processor core idle. */
+const stages = [
+  { install: () => ensureModules() },
+  { chromium: useChromium },
+  {
+    format: () => runScript('check:format'),
+    lint: () => runScript('check:lint'),
+    types: () => runScript('check:types'),
+  },
+  { build: () => ensureBuild() },
+  { 'unit tests': () => runTests('unit') },
+  { 'GPU tests': () => runTests('gpu'), 'end-to-end tests': () => runTests('e2e') },
 ];
 
 const startedAt = performance.now();
-for (const [name, run] of steps) {
-  const stepStartedAt = performance.now();
-  console.log(`\n── ${name}`);
-  let problem;
-  try {
-    await run();
-  } catch (error) {
-    problem = error;
-  }
-  const seconds = ((performance.now() - stepStartedAt) / 1000).toFixed(1);
-  console.log(`── ${name}: ${problem ? 'FAILED' : 'passed'} after ${seconds} s`);
-  if (!problem) continue;
-  console.error(`\n${problem.message}`);
+for (const stage of stages) {
+  const failed = (await Promise.all(Object.entries(stage).map(runStep))).includes(false);
+  if (!failed) continue;
   // A step that failed without a failed test counts as one.
   console.log(`\n${totals.passed} passed, ${Math.max(totals.failed, 1)} failed`);
   process.exit(1);
 }
-console.log(`\nEverything passed after ${((performance.now() - startedAt) / 1000).toFixed(0)} s.`);
+console.log(`\nEverything passed after ${secondsSince(startedAt)} s.`);
 console.log(`${totals.passed} passed, ${totals.failed} failed`);
+
+/**
+ * What a step prints appears when it ends: that of steps side by side would mix.
+ * @returns {Promise<boolean>} whether it passed
+ */
+async function runStep([name, run]) {
+  console.log(`\n── ${name} …`);
+  const stepStartedAt = performance.now();
+  // Minutes of silence look like a program that hangs.
+  const sign = setInterval(() => console.log(`── ${name}: ${secondsSince(stepStartedAt)} s`), 60_000);
+  try {
+    const output = await run();
+    console.log(
+      `${output ? `\n${output.trim()}\n` : ''}── ${name}: passed after ${secondsSince(stepStartedAt)} s`,
+    );
+    return true;
+  } catch (error) {
+    console.error(`\n${error.message}\n── ${name}: FAILED after ${secondsSince(stepStartedAt)} s`);
+    return false;
+  } finally {
+    clearInterval(sign);
+  }
+}
+
+function secondsSince(time) {
+  return ((performance.now() - time) / 1000).toFixed(0);
+}
 
 async function useChromium() {
   const path = await ensureChromium({ log: console.log });
@@ -49,8 +68,8 @@ async function useChromium() {
 }
 
 async function runScript(name) {
-  const { code } = await runNpm(['run', '--silent', name]);
-  if (code !== 0) throw new Error(`npm run ${name} ended with exit code ${code}.`);
+  const { code, output } = await runNpm(['run', '--silent', name], { quiet: true });
+  if (code !== 0) throw new Error(`${output}\nnpm run ${name} ended with exit code ${code}.`);
 }
 
 /** @param {'unit' | 'gpu' | 'e2e'} project of vitest.config.ts */
@@ -58,19 +77,15 @@ async function runTests(project) {
   mkdirSync(join(projectRoot, '.cache'), { recursive: true });
   const report = join(projectRoot, `.cache/test-${project}.json`);
   rmSync(report, { force: true });
-  const { code } = await runCommand(process.execPath, [
-    'node_modules/vitest/vitest.mjs',
-    'run',
-    '--project',
-    project,
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${report}`,
-  ]);
+  const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', project];
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const { code, output } = await runCommand(process.execPath, [...vitest, ...reporters], { quiet: true });
   const { numPassedTests, numFailedTests } = readReport(report);
   totals.passed += numPassedTests;
   totals.failed += numFailedTests;
-  if (code !== 0 || numFailedTests > 0) throw new Error(`The tests of the project "${project}" failed.`);
+  if (code !== 0 || numFailedTests > 0)
+    throw new Error(`${output}\nThe tests of the project "${project}" failed.`);
+  return output;
 }
 
 function readReport(path) {
