@@ -70,6 +70,7 @@ describe('the two backends', () => {
     const executor = new TfjsExecutor(settings, backend);
     await executor.writeParameters(hashedParameters(graph, 3));
     const losses: number[] = [];
+    let embeddings = new Float32Array();
     for (let step = 0; step < 2; step++) {
       const stored = { width: 37, height: 35 };
       const pixels = hashedPixels(5, 37, step).subarray(0, 5 * 37 * 35 * 3);
@@ -82,13 +83,18 @@ describe('the two backends', () => {
         transforms: drawTransforms(5, stored, 33, options, 666, step),
       };
       losses.push((await executor.trainStep(batch, step, 0.1)).totalLoss);
+      embeddings = new Float32Array(await executor.embed(batch));
     }
-    const values = new Map([...(await executor.readParameters()), ...(await executor.readState())]);
+    const values = new Map([
+      ...(await executor.readParameters()),
+      ...(await executor.readState()),
+      ['embeddings', { shape: [5, 6], data: embeddings }] as const,
+    ]);
     executor.dispose();
     return { losses, values };
   }
 
-  it('agree on losses, parameters and state after two steps', async () => {
+  it('agree on losses, parameters, state and embeddings after two steps', async () => {
     const wasm = await twoSteps('wasm');
     const webgpu = await twoSteps('webgpu');
     wasm.losses.forEach((loss, index) => expect(webgpu.losses[index]).toBeCloseTo(loss, 4));

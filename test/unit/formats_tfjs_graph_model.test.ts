@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
-import { foldBatchNorms, foldedGraph, unfoldBatchNorms } from '../../workers/formats/fold_batch_norm.ts';
+import { foldBatchNorms, foldedGraph, unfoldBatchNorms } from '../../workers/graph/fold_batch_norm.ts';
 import {
   SHARD_BYTES,
   tfjsGraphModelFiles,

@@ -3,7 +3,7 @@ import { makeZip } from 'client-zip';
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
-import { foldBatchNorms } from '../../workers/formats/fold_batch_norm.ts';
+import { foldBatchNorms } from '../../workers/graph/fold_batch_norm.ts';
 import { PytorchFile, PytorchFileError } from '../../workers/formats/pytorch_file.ts';
 import { safetensorsBlob } from '../../workers/formats/safetensors.ts';
 import { CheckpointFileError } from '../../workers/formats/tensorflow_checkpoint.ts';

@@ -17,6 +17,7 @@ import type {
   ReluNode,
   ResidualAddNode,
 } from '../graph/ir.ts';
+import { onlyReaders } from '../graph/readers.ts';
 import { inputsOf } from '../graph/shapes.ts';
 
 /** output = relu?(skip + scale · norm?(input ∗ weights + biases)) */
@@ -55,15 +56,7 @@ export type Layer = (ProductLayer | NormLayer | ResidualLayer | PlainLayer) & {
 
 /** In an order in which every layer comes after those it reads. */
 export function fuseLayers(graph: Graph): Layer[] {
-  const readers = new Map<string, GraphNode[]>();
-  for (const node of graph.nodes)
-    for (const input of inputsOf(node)) readers.set(input, [...(readers.get(input) ?? []), node]);
-  const outputs = new Set(Object.values(graph.outputs) as string[]);
-  /** The only node that reads a value that nobody else needs. */
-  const onlyReader = (name: string): GraphNode | undefined => {
-    const all = readers.get(name) ?? [];
-    return all.length === 1 && !outputs.has(name) ? all[0] : undefined;
-  };
+  const onlyReader = onlyReaders(graph);
   const fused = new Set<string>();
   /** Layers by the node at whose place they are computed: their last. */
   const byLast = new Map<string, Layer>();

@@ -9,7 +9,7 @@
 import type { Graph, GraphNode, Padding } from '../graph/ir.ts';
 import { inferShapes, windowGeometry } from '../graph/shapes.ts';
 import type { NamedTensors } from '../graph/tensor.ts';
-import { foldBatchNorms } from './fold_batch_norm.ts';
+import { foldBatchNorms } from '../graph/fold_batch_norm.ts';
 import { toFloat16 } from './float_formats.ts';
 import { ProtobufWriter } from './protobuf_writer.ts';
 import { bytesOf, isStoredAsFloat16, type WeightFormat } from './safetensors.ts';

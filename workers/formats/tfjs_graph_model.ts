@@ -10,10 +10,10 @@
  * convolutions has 132 kernels for them. The input is standardised pixels, [-1, S, S, 3]; the output the l2-normalised
  * embeddings. Everything else of the model description can be stored in `userDefinedMetadata`.
  */
+import { foldBatchNorms } from '../graph/fold_batch_norm.ts';
 import type { Graph, GraphNode, Padding } from '../graph/ir.ts';
-import { inputsOf } from '../graph/shapes.ts';
+import { onlyReaders } from '../graph/readers.ts';
 import type { NamedTensors } from '../graph/tensor.ts';
-import { foldBatchNorms } from './fold_batch_norm.ts';
 import { toFloat16 } from './float_formats.ts';
 import { bytesOf, isStoredAsFloat16, type WeightFormat } from './safetensors.ts';
 
@@ -252,18 +252,14 @@ class TopologyWriter {
   }
 }
 
-/** Layers with a bias that nothing but one ReLU reads. */
+/** From layers with a bias to the ReLU that alone reads them. */
 function findFusedRelus(graph: Graph): Map<string, string> {
-  const readers = new Map<string, GraphNode[]>();
-  for (const node of graph.nodes)
-    for (const input of inputsOf(node)) readers.set(input, [...(readers.get(input) ?? []), node]);
-  const outputs = new Set(Object.values(graph.outputs));
+  const onlyReader = onlyReaders(graph);
   const fused = new Map<string, string>();
   for (const node of graph.nodes) {
     if ((node.kind !== 'conv2d' && node.kind !== 'dense') || node.biases === undefined) continue;
-    const list = readers.get(node.name) ?? [];
-    if (list.length === 1 && list[0]!.kind === 'relu' && !outputs.has(node.name))
-      fused.set(node.name, list[0]!.name);
+    const reader = onlyReader(node.name);
+    if (reader?.kind === 'relu') fused.set(node.name, reader.name);
   }
   return fused;
 }

@@ -8,6 +8,8 @@ export interface EmbedderInput {
   readonly imageSize?: number | undefined;
   /** Default: the model's own. */
   readonly useFixedImageStandardization?: boolean | undefined;
+  /** See ExecutorSettings; default true. */
+  readonly foldsBatchNorms?: boolean | undefined;
 }
 
 /** Dispose of it when it is no longer needed. */
@@ -29,6 +31,7 @@ export async function createEmbedder(
     centerLossAlfa: 0,
     optimizer: 'ADAM',
     movingAverageDecay: 0,
+    foldsBatchNorms: input.foldsBatchNorms,
     seed: 0,
   });
   try {

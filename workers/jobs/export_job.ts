@@ -197,12 +197,14 @@ async function embedWithTfjs(
   return embedWithGraphModel(directory, path, images, model.imageSize);
 }
 
+/** Without what exporting shares with a fast inference. */
 function embed(
   model: LoadedModel,
   batch: ImageBatch,
   createExecutor: ExecutorFactory,
 ): Promise<Float32Array> {
-  return withEmbedder(model, { batchSize: batch.count }, createExecutor, (executor) => executor.embed(batch));
+  const input = { batchSize: batch.count, foldsBatchNorms: false };
+  return withEmbedder(model, input, createExecutor, (executor) => executor.embed(batch));
 }
 
 function largestDifference(a: Float32Array, b: Float32Array): number {

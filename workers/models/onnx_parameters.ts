@@ -1,5 +1,5 @@
 /** The way back from an ONNX export of this program to the network's parameters. */
-import { foldedGraph, unfoldBatchNorms } from '../formats/fold_batch_norm.ts';
+import { foldedGraph, unfoldBatchNorms } from '../graph/fold_batch_norm.ts';
 import { readOnnxWeights } from '../formats/onnx_reader.ts';
 import { OIHW_TO_HWIO, permuteTensor } from '../formats/tensor_layout.ts';
 import type { Graph } from '../graph/ir.ts';

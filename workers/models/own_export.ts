@@ -1,5 +1,5 @@
 /** Exports of this program are whole or refused: what there is to say of one before it is taken. */
-import { foldedGraph } from '../formats/fold_batch_norm.ts';
+import { foldedGraph } from '../graph/fold_batch_norm.ts';
 import type { ImportReport } from '../protocol.ts';
 import type { LoadedModel } from './loaded_model.ts';
 

@@ -6,7 +6,7 @@
  * its embeddings are the same to rounding, and it can be evaluated, exported and trained on like any other.
  */
 import type { ReadableDirectory } from '../dataset/directory.ts';
-import { foldedGraph, unfoldBatchNorms } from '../formats/fold_batch_norm.ts';
+import { foldedGraph, unfoldBatchNorms } from '../graph/fold_batch_norm.ts';
 import type { WeightFormat } from '../formats/safetensors.ts';
 import { tfjsGraphModelFiles, type ExportedFile } from '../formats/tfjs_graph_model.ts';
 import { TfjsGraphModelFile } from '../formats/tfjs_graph_reader.ts';

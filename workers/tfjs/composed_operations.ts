@@ -43,9 +43,45 @@ export function paddedWindow({ input, filter, stride, padding }: ConvolutionGeom
   };
 }
 
+/**
+ * The input gradient of a convolution of stride 1, whatever the padding around its input.
+ * @param gradient [N, outHeight, outWidth, F]
+ */
+export function convolveMirrored(
+  gradient: Tensor4D,
+  filter: Tensor4D,
+  { top, bottom, left, right }: Pick<ReturnType<typeof paddedWindow>, 'top' | 'bottom' | 'left' | 'right'>,
+): Tensor4D {
+  return tf.tidy(() => {
+    const [kernelHeight, kernelWidth] = filter.shape;
+    const mirrored = tf.transpose(tf.reverse(filter, [0, 1]), [0, 1, 3, 2]);
+    if (kernelHeight === 1 && kernelWidth === 1) return tf.conv2d(gradient, mirrored, 1, 'valid');
+    const padded = tf.pad(gradient, [
+      [0, 0],
+      [kernelHeight - 1 - top, kernelHeight - 1 - bottom],
+      [kernelWidth - 1 - left, kernelWidth - 1 - right],
+      [0, 0],
+    ]);
+    return tf.conv2d(padded, mirrored, 1, 'valid');
+  });
+}
+
 export class ComposedOperations implements Operations {
   conv2d(input: Tensor4D, filter: Tensor4D, geometry: ConvolutionGeometry): Tensor4D {
     return tf.conv2d(input, filter, geometry.stride, tfPadding(geometry.padding));
+  }
+
+  fusedConv2d(
+    x: Tensor4D,
+    filter: Tensor4D,
+    { stride, padding }: ConvolutionGeometry,
+    bias: Tensor1D | undefined,
+    relu: boolean,
+  ): Tensor4D {
+    return tf.fused.conv2d({
+      ...{ x, filter, strides: stride, pad: tfPadding(padding), activation: relu ? 'relu' : 'linear' },
+      ...(bias ? { bias } : {}),
+    });
   }
 
   /**
@@ -62,17 +98,7 @@ export class ComposedOperations implements Operations {
           geometry.stride,
           tfPadding(geometry.padding),
         );
-      const [kernelHeight, kernelWidth] = geometry.filter;
-      const mirrored = tf.transpose(tf.reverse(filter, [0, 1]), [0, 1, 3, 2]);
-      if (kernelHeight === 1 && kernelWidth === 1) return tf.conv2d(gradient, mirrored, 1, 'valid');
-      const { top, bottom, left, right } = paddedWindow(geometry);
-      const padded = tf.pad(gradient, [
-        [0, 0],
-        [kernelHeight - 1 - top, kernelHeight - 1 - bottom],
-        [kernelWidth - 1 - left, kernelWidth - 1 - right],
-        [0, 0],
-      ]);
-      return tf.conv2d(padded, mirrored, 1, 'valid');
+      return convolveMirrored(gradient, filter, paddedWindow(geometry));
     });
   }
 
@@ -252,5 +278,12 @@ export class ComposedOperations implements Operations {
 
   matMul(a: Tensor2D, b: Tensor2D, transposeA = false, transposeB = false): Tensor2D {
     return tf.matMul(a, b, transposeA, transposeB);
+  }
+
+  fusedMatMul(a: Tensor2D, b: Tensor2D, bias: Tensor1D | undefined, relu: boolean): Tensor2D {
+    return tf.fused.matMul({
+      ...{ a, b, activation: relu ? 'relu' : 'linear' },
+      ...(bias ? { bias } : {}),
+    }) as Tensor2D;
   }
 }

@@ -5,6 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
+import { foldBatchNorms } from '../graph/fold_batch_norm.ts';
 import type { Graph, ParameterSpec } from '../graph/ir.ts';
 import { elementCount, type HostTensor, type NamedTensors } from '../graph/tensor.ts';
 import { prepareImages } from '../training/augmentation.ts';
@@ -25,8 +26,9 @@ import {
 import { centerLoss, prelogitsNorm, softmaxCrossEntropy, updateCenters } from '../training/losses.ts';
 import { gradientNorm } from '../training/optimizers.ts';
 import { ComposedOperations } from './composed_operations.ts';
+import { InferencePass } from './inference_pass.ts';
 import type { Operations } from './operations.ts';
-import { GraphPasses, type ForwardResult } from './passes.ts';
+import { TrainingPasses, type ForwardResult } from './training_passes.ts';
 import { WasmOperations } from './wasm_operations.ts';
 
 const CENTERS = 'centers';
@@ -40,7 +42,10 @@ export class TfjsExecutor implements Executor {
   readonly #centers: Float32Array;
   readonly #prelogitsCounts = new Float64Array(PRELOGITS_BINS);
   readonly #device = new Map<string, Tensor>();
-  readonly #passes: GraphPasses;
+  readonly #operations: Operations;
+  readonly #training: TrainingPasses;
+  /** With the parameters as they are, from the first inference on; its graph's nodes may be named otherwise. */
+  #inference: { readonly pass: InferencePass; readonly outputs: Graph['outputs'] } | undefined;
   readonly #gradients = new Map<string, Float32Array>();
 
   /** On tfjs's current backend. @param parameters by the graph's names; those missing are an error */
@@ -50,7 +55,8 @@ export class TfjsExecutor implements Executor {
     this.#graph = settings.graph;
     this.#host = new HostParameters(settings);
     this.#centers = new Float32Array(settings.graph.classes * settings.graph.embeddingSize);
-    this.#passes = new GraphPasses(settings.graph, operations, (name) => this.#deviceParameter(name));
+    this.#operations = operations;
+    this.#training = new TrainingPasses(settings.graph, operations, (name) => this.#deviceParameter(name));
   }
 
   async trainStep(batch: LabelledBatch, step: number, learningRate: number): Promise<StepMetrics> {
@@ -58,15 +64,10 @@ export class TfjsExecutor implements Executor {
     const { prelogits: prelogitsNode, logits: logitsNode } = this.#graph.outputs;
     if (logitsNode === undefined) throw new Error('A graph without classes cannot be trained.');
     const image = this.#imageTensor(batch);
-    const forward = this.#passes.forward(
-      image,
-      {
-        dropoutMask: (_node, shape) =>
-          settings.keepProbability < 1
-            ? dropoutMask(settings.seed, step, elementCount(shape), settings.keepProbability)
-            : undefined,
-      },
-      new Set(),
+    const forward = this.#training.forward(image, (_node, shape) =>
+      settings.keepProbability < 1
+        ? dropoutMask(settings.seed, step, elementCount(shape), settings.keepProbability)
+        : undefined,
     );
     image.dispose();
 
@@ -102,7 +103,7 @@ export class TfjsExecutor implements Executor {
     // Gradients are read when the whole pass is queued, so that a GPU is never waited for in between.
     const pending: Promise<void>[] = [];
     this.#gradients.clear();
-    this.#passes.backward(
+    this.#training.backward(
       forward,
       new Map([
         [logitsNode, tf.tensor(logitsGradient, logitsTensor.shape)],
@@ -132,9 +133,8 @@ export class TfjsExecutor implements Executor {
   }
 
   async evaluateBatch(batch: LabelledBatch): Promise<StepMetrics> {
-    const { logits: logitsNode, prelogits: prelogitsNode } = this.#graph.outputs;
-    if (logitsNode === undefined) throw new Error('A graph without classes has no accuracy.');
-    const [logits, prelogits] = await this.#infer(batch, [logitsNode, prelogitsNode]);
+    if (this.#graph.outputs.logits === undefined) throw new Error('A graph without classes has no accuracy.');
+    const [logits, prelogits] = await this.#infer(batch, ['logits', 'prelogits']);
     const { settings } = this;
     const { crossEntropy, accuracy } = softmaxCrossEntropy(logits!, batch.labels, this.#graph.classes);
     const norm = prelogitsNorm(
@@ -172,7 +172,7 @@ export class TfjsExecutor implements Executor {
   }
 
   async embed(batch: ImageBatch): Promise<Float32Array> {
-    return (await this.#infer(batch, [this.#graph.outputs.embeddings]))[0]!;
+    return (await this.#infer(batch, ['embeddings']))[0]!;
   }
 
   async readGradients(): Promise<NamedTensors> {
@@ -220,15 +220,27 @@ export class TfjsExecutor implements Executor {
     return tf.tensor4d(values, [batch.count, imageSize, imageSize, 3]);
   }
 
-  async #infer(batch: ImageBatch, nodes: readonly string[]): Promise<Float32Array[]> {
+  async #infer(batch: ImageBatch, wanted: readonly (keyof Graph['outputs'])[]): Promise<Float32Array[]> {
+    const { pass, outputs } = (this.#inference ??= this.#makeInference());
     const image = this.#imageTensor(batch);
-    const { outputs } = this.#passes.forward(image, undefined, new Set(nodes));
-    image.dispose();
-    const values = await Promise.all(
-      nodes.map(async (node) => (await outputs.get(node)!.data()) as Float32Array),
+    const tensors = pass.run(
+      image,
+      wanted.map((name) => outputs[name]!),
     );
-    for (const tensor of outputs.values()) tensor.dispose();
-    return values;
+    image.dispose();
+    const values = await Promise.all(tensors.map((tensor) => tensor.data<'float32'>()));
+    tf.dispose(tensors);
+    return values as Float32Array[];
+  }
+
+  #makeInference(): { pass: InferencePass; outputs: Graph['outputs'] } {
+    const parameters = this.#host.readParameters();
+    const model =
+      this.settings.foldsBatchNorms === false
+        ? { graph: this.#graph, parameters }
+        : foldBatchNorms(this.#graph, parameters);
+    const pass = new InferencePass(model.graph, model.parameters, this.#operations);
+    return { pass, outputs: model.graph.outputs };
   }
 
   async #updateMovingStatistics(forward: ForwardResult): Promise<void> {
@@ -262,6 +274,8 @@ export class TfjsExecutor implements Executor {
   #disposeDevice(): void {
     for (const tensor of this.#device.values()) tensor.dispose();
     this.#device.clear();
+    this.#inference?.pass.dispose();
+    this.#inference = undefined;
   }
 }
 

@@ -29,6 +29,14 @@ export interface BatchStatistics {
 
 export interface Operations {
   conv2d(input: Tensor4D, filter: Tensor4D, geometry: ConvolutionGeometry): Tensor4D;
+  /** relu?(input ∗ filter + biases) */
+  fusedConv2d(
+    input: Tensor4D,
+    filter: Tensor4D,
+    geometry: ConvolutionGeometry,
+    biases: Tensor1D | undefined,
+    relu: boolean,
+  ): Tensor4D;
   conv2dInputGradient(gradient: Tensor4D, filter: Tensor4D, geometry: ConvolutionGeometry): Tensor4D;
   conv2dFilterGradient(input: Tensor4D, gradient: Tensor4D, geometry: ConvolutionGeometry): Tensor4D;
   /** [..., C] + [C] */
@@ -74,4 +82,6 @@ export interface Operations {
     inputShape: readonly [number, number, number, number],
   ): Tensor4D;
   matMul(a: Tensor2D, b: Tensor2D, transposeA?: boolean, transposeB?: boolean): Tensor2D;
+  /** relu?(a·b + biases) */
+  fusedMatMul(a: Tensor2D, b: Tensor2D, biases: Tensor1D | undefined, relu: boolean): Tensor2D;
 }

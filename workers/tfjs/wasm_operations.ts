@@ -6,7 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import { windowGeometry } from '../graph/shapes.ts';
-import { ComposedOperations, paddedWindow } from './composed_operations.ts';
+import { ComposedOperations, convolveMirrored, paddedWindow } from './composed_operations.ts';
 import * as host from './host_kernels.ts';
 import type { BatchStatistics, ConvolutionGeometry, PoolGeometry } from './operations.ts';
 
@@ -42,7 +42,8 @@ export class WasmOperations extends ComposedOperations {
   ): Tensor4D {
     if (geometry.stride === 1) return super.conv2dInputGradient(gradient, filter, geometry);
     const { input, stride } = geometry;
-    const { top, bottom, left, right } = paddedWindow(geometry);
+    const window = paddedWindow(geometry);
+    const { top, bottom, left, right } = window;
     const [kernelHeight, kernelWidth] = geometry.filter;
     // Rows of the padded input that no window reaches get zeros.
     const [, outHeight, outWidth] = gradient.shape;
@@ -57,9 +58,10 @@ export class WasmOperations extends ComposedOperations {
       spread.width,
       gradient.shape[3],
     ];
-    return tf.tidy(() =>
-      super.conv2dInputGradient(tf.tensor4d(spread.values, shape), filter, { ...geometry, stride: 1 }),
-    );
+    const dilated = tf.tensor4d(spread.values, shape);
+    const result = convolveMirrored(dilated, filter, window);
+    dilated.dispose();
+    return result;
   }
 
   /**
@@ -181,6 +183,7 @@ export class WasmOperations extends ComposedOperations {
   }
 
   override addScaled<T extends Tensor>(input: T, residual: T, scale: number): T {
+    if (scale === 1) return tf.add(input, residual) as T;
     return like(host.addScaled(read(input), read(residual), scale), input);
   }
 

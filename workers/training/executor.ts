@@ -53,6 +53,11 @@ export interface ExecutorSettings {
    * float16 runs on the engine only, where the adapter has WebGPU's `shader-f16`.
    */
   readonly precision?: Precision | undefined;
+  /**
+   * Whether inference may fold the batch norms into the layers before them, default true. Without it exports, which
+   * are folded the same way, are held against something that is not.
+   */
+  readonly foldsBatchNorms?: boolean | undefined;
   /** Of the dropout masks: mask element i of step t is a hash of (seed, t, i), see workers/random.ts. */
   readonly seed: number;
 }

@@ -1,69 +1,45 @@
-/** The forward and the reverse pass over a graph, node by node, with the operations of one backend. */
+/** Training's forward and reverse pass over a graph, node by node, with the operations of one backend. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
-import type { BatchNormNode, Conv2dNode, Graph, GraphNode } from '../graph/ir.ts';
-import { inputsOf } from '../graph/shapes.ts';
-import type { BatchStatistics, ConvolutionGeometry, Operations } from './operations.ts';
+import type { BatchNormNode, Graph, GraphNode } from '../graph/ir.ts';
+import type { BatchStatistics, Operations } from './operations.ts';
+import { computePlainNode, convolutionGeometry } from './plain_nodes.ts';
 
-/** How a training pass differs from inference. */
-export interface TrainingContext {
-  /** Of a dropout node's output. */
-  dropoutMask(node: string, shape: readonly number[]): Float32Array | undefined;
-}
+/** @returns the dropout mask of a node's output of that shape; undefined where nothing is dropped */
+export type DropoutMask = (node: string, shape: readonly number[]) => Float32Array | undefined;
 
-/** What a forward pass leaves: every node's output that is still needed, and the batch norms' statistics. */
+/** What a forward pass leaves: every node's output, and the batch norms' statistics. */
 export interface ForwardResult {
   readonly outputs: Map<string, Tensor>;
-  /** By batch norm node; training only. */
+  /** By batch norm node. */
   readonly statistics: Map<string, BatchStatistics>;
   readonly masks: Map<string, Tensor>;
 }
 
-type Shape4 = [number, number, number, number];
-
-export class GraphPasses {
+export class TrainingPasses {
   readonly #graph: Graph;
   readonly #operations: Operations;
   /** Current device copies of the parameters. */
   readonly #parameter: (name: string) => Tensor;
-  /** Index of the last node that reads a node, for freeing in inference. */
-  readonly #lastReader: ReadonlyMap<string, number>;
 
   constructor(graph: Graph, operations: Operations, parameter: (name: string) => Tensor) {
     this.#graph = graph;
     this.#operations = operations;
     this.#parameter = parameter;
-    this.#lastReader = new Map(
-      graph.nodes.flatMap((node, index) => inputsOf(node).map((input) => [input, index] as const)),
-    );
   }
 
-  /**
-   * @param training batch statistics, dropout, and everything kept for the reverse pass; without it moving statistics,
-   *   and only the nodes of `wanted` are kept
-   */
-  forward(
-    image: Tensor4D,
-    training: TrainingContext | undefined,
-    wanted: ReadonlySet<string>,
-  ): ForwardResult {
+  /** With batch statistics and dropout. */
+  forward(image: Tensor4D, dropoutMask: DropoutMask): ForwardResult {
     const result: ForwardResult = { outputs: new Map(), statistics: new Map(), masks: new Map() };
-    for (const [index, node] of this.#graph.nodes.entries()) {
+    for (const node of this.#graph.nodes)
       result.outputs.set(
         node.name,
-        node.kind === 'input' ? tf.clone(image) : this.#forwardNode(node, training, result),
+        node.kind === 'input' ? tf.clone(image) : this.#forwardNode(node, dropoutMask, result),
       );
-      if (training) continue;
-      for (const input of inputsOf(node))
-        if (this.#lastReader.get(input) === index && !wanted.has(input)) {
-          result.outputs.get(input)?.dispose();
-          result.outputs.delete(input);
-        }
-    }
     return result;
   }
 
-  #forwardNode(node: GraphNode, training: TrainingContext | undefined, result: ForwardResult): Tensor {
+  #forwardNode(node: GraphNode, dropoutMask: DropoutMask, result: ForwardResult): Tensor {
     const operations = this.#operations;
     const output = <T extends Tensor>(name: string): T => result.outputs.get(name) as T;
     switch (node.kind) {
@@ -72,7 +48,7 @@ export class GraphPasses {
       case 'conv2d': {
         const input = output<Tensor4D>(node.input);
         const filter = this.#parameter(node.weights) as Tensor4D;
-        const convolved = operations.conv2d(input, filter, geometry(node, input, filter));
+        const convolved = operations.conv2d(input, filter, convolutionGeometry(node, input, filter));
         if (node.biases === undefined) return convolved;
         const biased = operations.addBias(convolved, this.#parameter(node.biases) as Tensor1D);
         convolved.dispose();
@@ -90,37 +66,21 @@ export class GraphPasses {
       }
       case 'batch_norm': {
         const input = output(node.input);
-        const statistics = training ? operations.batchStatistics(input) : this.#movingStatistics(node);
-        if (training) result.statistics.set(node.name, statistics);
-        return operations.normalize(input, statistics, node.epsilon, this.#beta(node), this.#gamma(node));
+        const statistics = operations.batchStatistics(input);
+        result.statistics.set(node.name, statistics);
+        const beta = this.#parameter(node.beta) as Tensor1D;
+        return operations.normalize(input, statistics, node.epsilon, beta, this.#gamma(node));
       }
-      case 'relu':
-        return operations.relu(output(node.input));
-      case 'max_pool':
-        return operations.maxPool(output(node.input), node);
-      case 'average_pool':
-        return operations.averagePool(output(node.input), node);
-      case 'concat':
-        return operations.concat(node.inputs.map((name) => output(name)));
-      case 'residual_add':
-        return operations.addScaled(output(node.input), output(node.residual), node.scale);
-      case 'global_average_pool':
-        return operations.globalAveragePool(output(node.input));
       case 'dropout': {
         const input = output(node.input);
-        const mask = training?.dropoutMask(node.name, input.shape);
+        const mask = dropoutMask(node.name, input.shape);
         if (!mask) return tf.clone(input);
         const maskTensor = tf.tensor(mask, input.shape, 'float32');
         result.masks.set(node.name, maskTensor);
         return operations.multiply(input, maskTensor);
       }
-      case 'l2_normalize': {
-        const input = output<Tensor2D>(node.input);
-        return tf.tidy(() => {
-          const squares = tf.sum(tf.square(input), -1, true);
-          return tf.mul(input, tf.rsqrt(tf.maximum(squares, node.epsilon)));
-        });
-      }
+      default:
+        return computePlainNode(node, operations, output);
     }
   }
 
@@ -178,7 +138,7 @@ export class GraphPasses {
       case 'conv2d': {
         const input = output<Tensor4D>(node.input);
         const filter = this.#parameter(node.weights) as Tensor4D;
-        const shape = geometry(node, input, filter);
+        const shape = convolutionGeometry(node, input, filter);
         emit(node.weights, operations.conv2dFilterGradient(input, gradient as Tensor4D, shape));
         if (node.biases !== undefined) emit(node.biases, operations.biasGradient(gradient));
         if (!isImage(node.input))
@@ -245,27 +205,7 @@ export class GraphPasses {
     }
   }
 
-  #movingStatistics(node: BatchNormNode): BatchStatistics {
-    return {
-      mean: this.#parameter(node.movingMean) as Tensor1D,
-      variance: this.#parameter(node.movingVariance) as Tensor1D,
-    };
-  }
-
-  #beta(node: BatchNormNode): Tensor1D {
-    return this.#parameter(node.beta) as Tensor1D;
-  }
-
   #gamma(node: BatchNormNode): Tensor1D | undefined {
     return node.gamma === undefined ? undefined : (this.#parameter(node.gamma) as Tensor1D);
   }
-}
-
-function geometry(node: Conv2dNode, input: Tensor4D, filter: Tensor4D): ConvolutionGeometry {
-  return {
-    input: input.shape as Shape4,
-    filter: filter.shape as Shape4,
-    stride: node.stride,
-    padding: node.padding,
-  };
 }

@@ -15,9 +15,9 @@ import type {
   GraphNode,
   ParameterSpec,
   ResidualAddNode,
-} from '../graph/ir.ts';
-import { inputsOf } from '../graph/shapes.ts';
-import type { HostTensor, NamedTensors } from '../graph/tensor.ts';
+} from './ir.ts';
+import { onlyReaders } from './readers.ts';
+import type { HostTensor, NamedTensors } from './tensor.ts';
 
 type Layer = Conv2dNode | DenseNode;
 
@@ -80,20 +80,13 @@ export function unfoldBatchNorms(graph: Graph, folded: NamedTensors): Map<string
 
 /** By the layer's name. A layer whose output has a second reader, or is an output of the graph, is left alone. */
 function planFoldings(graph: Graph): Map<string, Folding> {
-  const readers = new Map<string, GraphNode[]>();
-  for (const node of graph.nodes)
-    for (const input of inputsOf(node)) readers.set(input, [...(readers.get(input) ?? []), node]);
-  const outputs = new Set(Object.values(graph.outputs));
-  const onlyReader = (node: GraphNode): GraphNode | undefined => {
-    const list = readers.get(node.name);
-    return list?.length === 1 && !outputs.has(node.name) ? list[0] : undefined;
-  };
+  const onlyReader = onlyReaders(graph);
   const foldings = new Map<string, Folding>();
   for (const layer of graph.nodes) {
     if (layer.kind !== 'conv2d' && layer.kind !== 'dense') continue;
-    const after = onlyReader(layer);
+    const after = onlyReader(layer.name);
     const batchNorm = after?.kind === 'batch_norm' ? after : undefined;
-    const next = onlyReader(batchNorm ?? layer);
+    const next = onlyReader((batchNorm ?? layer).name);
     const residualAdd =
       next?.kind === 'residual_add' &&
       next.residual === (batchNorm ?? layer).name &&
