@@ -8,7 +8,7 @@ import type { EngineDevice } from '../workers/engine/device.ts';
 import { submitDispatches } from '../workers/engine/dispatcher.ts';
 import { operationsOf, type ConvolutionGeometry } from '../workers/engine/kernels/convolution_geometry.ts';
 import { KernelBuilder, type Kernel } from '../workers/engine/kernels/kernel.ts';
-import type { ConvolutionUse } from '../workers/engine/lowering.ts';
+import type { ConvolutionUse } from '../workers/engine/lowering/program_builder.ts';
 import { matrixView, storage } from '../workers/engine/tensor_view.ts';
 import { convolutionKernels, measureKernels, type TuningCache } from '../workers/engine/tuning.ts';
 import { defaultVariants, variantKey } from '../workers/engine/variants.ts';

@@ -10,7 +10,7 @@ import type { ConvolutionGeometry } from './kernels/convolution_geometry.ts';
 import { convolutionTiled } from './kernels/convolution_tiled.ts';
 import { filterGradientDirect, filterGradientTiled, sumOfParts } from './kernels/filter_gradient.ts';
 import type { Kernel } from './kernels/kernel.ts';
-import type { ConvolutionUse } from './lowering.ts';
+import type { ConvolutionUse } from './lowering/program_builder.ts';
 import { planMemory } from './memory_plan.ts';
 import { freshView, matrixView, storage, type ElementType, type TensorView } from './tensor_view.ts';
 import {
