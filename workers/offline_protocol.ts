@@ -12,8 +12,13 @@ export const TAB_LOCK_PREFIX = 'facenet tab ';
 export type ServiceWorkerMessage =
   /** The person wants the new version now. */
   | { readonly kind: 'take-over' }
-  /** A tab has been opened: copies that no tab needs can go. */
-  | { readonly kind: 'tab-opened' };
+  /** A tab has been opened, with this first script: copies that no tab needs can go. */
+  | { readonly kind: 'tab-opened'; readonly firstScript: string };
+
+/** What the service worker answers to a tab that is of another version than it is. */
+export interface OtherVersionAnswer {
+  readonly kind: 'other-version';
+}
 
 /** The built program, as its service worker is told at build time. */
 export interface Program {

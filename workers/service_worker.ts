@@ -6,7 +6,13 @@
  *
  * Written for the lifecycle of https://www.w3.org/TR/service-workers/; the build puts PROGRAM into it.
  */
-import { copiesOf, TAB_LOCK_PREFIX, type Program, type ServiceWorkerMessage } from './offline_protocol.ts';
+import {
+  copiesOf,
+  TAB_LOCK_PREFIX,
+  type OtherVersionAnswer,
+  type Program,
+  type ServiceWorkerMessage,
+} from './offline_protocol.ts';
 
 declare const self: ServiceWorkerGlobalScope;
 declare const PROGRAM: Program;
@@ -29,7 +35,13 @@ self.addEventListener('activate', (event) =>
 
 self.addEventListener('message', (event) => {
   const message = event.data as ServiceWorkerMessage;
-  event.waitUntil(message.kind === 'take-over' ? self.skipWaiting() : deleteUnusedCopies());
+  if (message.kind === 'take-over') {
+    event.waitUntil(self.skipWaiting());
+    return;
+  }
+  if (!addresses.has(message.firstScript))
+    event.source?.postMessage({ kind: 'other-version' } satisfies OtherVersionAnswer);
+  event.waitUntil(deleteUnusedCopies());
 });
 
 self.addEventListener('fetch', (event) => {

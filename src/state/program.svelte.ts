@@ -7,6 +7,7 @@ import {
   copiesOf,
   JOB_LOCK,
   TAB_LOCK_PREFIX,
+  type OtherVersionAnswer,
   type ServiceWorkerMessage,
 } from '../../workers/offline_protocol.ts';
 
@@ -35,19 +36,16 @@ export class ProgramCopy {
   async keep(firstScript: string): Promise<void> {
     const { serviceWorker } = navigator as { serviceWorker?: ServiceWorkerContainer };
     if (!serviceWorker) return;
+    const ask = (): void => tell(serviceWorker.controller, { kind: 'tab-opened', firstScript });
     // Held for as long as this tab is there: the parts that it has not loaded yet must stay.
     void navigator.locks?.request(
       TAB_LOCK_PREFIX + firstScript,
       { mode: 'shared' },
       () => new Promise(() => undefined),
     );
+    this.#followController(serviceWorker, ask);
     if (document.readyState !== 'complete')
       await new Promise((resolve) => window.addEventListener('load', resolve, { once: true }));
-    const wasControlled = serviceWorker.controller !== null;
-    serviceWorker.addEventListener('controllerchange', () => {
-      if (this.#isTakingOver) location.reload();
-      else if (wasControlled) this.status = 'changed-elsewhere';
-    });
     try {
       this.#registration = await serviceWorker.register('./service_worker.js', {
         updateViaCache: 'none',
@@ -64,7 +62,29 @@ export class ProgramCopy {
       registration.installing?.addEventListener('statechange', () => this.#look(registration));
     });
     registration.installing?.addEventListener('statechange', () => this.#look(registration));
-    tell(registration.active, { kind: 'tab-opened' });
+    ask();
+  }
+
+  /**
+   * Notices that another tab took a new version into use.
+   * @param ask the service worker whether this tab is of its version: where no event told it, as the change came before
+   *   this tab had a script that runs, its answer does
+   */
+  #followController(serviceWorker: ServiceWorkerContainer, ask: () => void): void {
+    let isControlled = serviceWorker.controller !== null;
+    serviceWorker.addEventListener('controllerchange', () => {
+      if (this.#isTakingOver) location.reload();
+      else if (isControlled) this.status = 'changed-elsewhere';
+      else {
+        // This tab was loaded from the host, as on a first visit: perhaps it is of the same version.
+        if (this.#registration) this.#look(this.#registration);
+        ask();
+      }
+      isControlled = true;
+    });
+    serviceWorker.addEventListener('message', ({ data }: MessageEvent<OtherVersionAnswer>) => {
+      if (data.kind === 'other-version') this.status = 'changed-elsewhere';
+    });
   }
 
   #look({ installing, waiting, active }: ServiceWorkerRegistration): void {
@@ -84,7 +104,10 @@ export class ProgramCopy {
       this.isHeldByJob = lock === null;
       if (!lock) return;
       this.#isTakingOver = true;
-      tell(this.#registration?.waiting, { kind: 'take-over' });
+      const waiting = this.#registration?.waiting;
+      if (waiting) tell(waiting, { kind: 'take-over' });
+      // Another tab was quicker.
+      else location.reload();
       // No job starts before the page has been loaded anew.
       await new Promise(() => undefined);
     });

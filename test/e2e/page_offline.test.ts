@@ -39,6 +39,11 @@ async function serve(folder: string, sendsHeaders = true, serviceWorker?: string
         response.setHeader('Content-Type', 'text/javascript').end(readFileSync(serviceWorker));
         return true;
       }
+      if (request.url?.startsWith(HELD)) {
+        await new Promise<void>((resolve) => held.set(request.url!, resolve));
+        response.writeHead(204).end();
+        return true;
+      }
       request.url = request.url?.startsWith(PATH) ? request.url.slice(PATH.length - 1) : '/nothing-here';
       return false;
     },
@@ -46,6 +51,10 @@ async function serve(folder: string, sendsHeaders = true, serviceWorker?: string
   );
   ({ port } = server);
 }
+
+/** Requests that the host leaves unanswered until the test lets them go on. */
+const held = new Map<string, () => void>();
+const HELD = `${PATH}held/`;
 
 async function goOffline(): Promise<void> {
   await server?.close();
@@ -155,6 +164,15 @@ describe.sequential('the program’s own copy', () => {
   });
 });
 
+/** A tab of which a part waits for the host: `hold` makes it wait for an address. */
+async function openHeld(part: string, hold: (address: string) => void): Promise<Page> {
+  const tab = await browser.context.newPage();
+  await tab.addInitScript(`(${hold})(${JSON.stringify(HELD + part)})`);
+  await tab.goto(browser.address, { waitUntil: 'commit' });
+  await expect.poll(() => held.has(HELD + part), POLL).toBe(true);
+  return tab;
+}
+
 describe.sequential('a new version', () => {
   let other: Page | undefined;
   const notice = (page: Page) => page.getByRole('region', { name: 'New version' });
@@ -192,15 +210,31 @@ describe.sequential('a new version', () => {
   });
 
   it('is used on request, and other tabs keep what they need', async () => {
-    // A tab that has not loaded the training page yet.
+    // A tab that has not loaded the training page yet, and two that are still loading.
     const late = await browser.newPage();
-    // It knows of the new version before that is used.
     await notice(late).getByRole('button', { name: 'Reload' }).waitFor();
+    const beforeScript = await openHeld('script', (address) => {
+      const request = new XMLHttpRequest();
+      // Synchronous: nothing else of the page runs before the answer.
+      request.open('GET', address, false);
+      request.send();
+    });
+    const beforeLoad = await openHeld('load', (address) => {
+      document.addEventListener('DOMContentLoaded', () => {
+        new Image().src = address;
+      });
+    });
+    await beforeLoad.getByRole('navigation', { name: 'Steps' }).waitFor();
+
     await notice(page).getByRole('button', { name: 'Reload' }).click();
     await expect.poll(() => version(page).catch(() => undefined), POLL).toBe('new');
     expect(await notice(page).count()).toBe(0);
 
-    await notice(late).getByText('Another tab uses a new version').waitFor();
+    for (const letGoOn of held.values()) letGoOn();
+    for (const old of [late, beforeScript, beforeLoad])
+      await notice(old).getByText('Another tab uses a new version').waitFor();
+    await beforeScript.close();
+    await beforeLoad.close();
     await late.getByRole('link', { name: /Train/ }).click();
     await late.getByRole('heading', { level: 1, name: /Train/ }).waitFor();
     expect(await late.evaluate(() => document.documentElement.dataset.train)).toBeUndefined();
