@@ -5,8 +5,7 @@ import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
 import { Draw } from '../../workers/evaluation/draw.ts';
 import { TooFewPairsError } from '../../workers/evaluation/errors.ts';
 import { generatePairs, mostPairsPerFold } from '../../workers/evaluation/generate_pairs.ts';
-import { namePairs, resolvePairs, type ImagePairs } from '../../workers/evaluation/pairs.ts';
-import { formatPairsFile, parsePairsFile } from '../../workers/evaluation/pairs_file.ts';
+import type { ImagePairs } from '../../workers/evaluation/pairs.ts';
 
 const directory = new MemoryDirectory();
 
@@ -114,14 +113,6 @@ describe('generatePairs', () => {
     const { pairs } = generatePairs(classes, { seed: 1, folds: 10, pairsPerFold: 300 });
     expect(pairs).toHaveLength(6000);
     expect(performance.now() - startedAt).toBeLessThan(2000);
-  });
-
-  it('survives being written as a pairs file', () => {
-    const classes = makeClasses([4, 5, 6]);
-    const generated = generatePairs(classes, { seed: 9, folds: 3, pairsPerFold: 5 });
-    const file = parsePairsFile(formatPairsFile(namePairs(generated, 3)));
-    expect(file).toMatchObject({ folds: 3, pairsPerFold: 5 });
-    expect(described(resolvePairs(file.pairs, classes))).toEqual(described(generated));
   });
 
   it.each([

@@ -7,7 +7,7 @@ import {
   type NearPairs,
 } from '../../workers/evaluation/near_duplicates.ts';
 import { findPrincipalComponents, projectRows } from '../../workers/evaluation/principal_components.ts';
-import { runToEnd } from '../../workers/evaluation/sliced.ts';
+import { runToEnd } from './run_to_end.ts';
 import { distance, drawClasses, normals, rowOf, unit, type DrawnClasses } from './look_embeddings.ts';
 
 const coordinatesOf = (photos: DrawnClasses, count = 8) =>

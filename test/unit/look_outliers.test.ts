@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findSuspects, measureFits, median, OUTLIER_DEVIATION } from '../../workers/evaluation/outliers.ts';
-import { runToEnd } from '../../workers/evaluation/sliced.ts';
+import { runToEnd } from './run_to_end.ts';
 import { distance, drawClasses, rowOf, unit, type DrawnClasses } from './look_embeddings.ts';
 
 /** The mean of rows, term by term. */

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findPrincipalComponents, projectRows } from '../../workers/evaluation/principal_components.ts';
-import { runToEnd } from '../../workers/evaluation/sliced.ts';
+import { runToEnd } from './run_to_end.ts';
 import { normals } from './look_embeddings.ts';
 
 /** Eigenvalues, the largest first, and vectors of a symmetric matrix: cyclic rotations until nothing is off the diagonal. */

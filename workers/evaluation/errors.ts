@@ -15,15 +15,6 @@ export class MalformedPairsFileError extends Error {
   }
 }
 
-export class PairsNotWritableError extends Error {
-  override name = 'PairsNotWritableError';
-  constructor(path: string) {
-    super(
-      `A pairs file cannot name ${path}: it takes names without spaces and photos called <name>/<name>_0001.jpg or .png. Rename it, or evaluate with generated pairs.`,
-    );
-  }
-}
-
 export class NoPairsFileError extends Error {
   override name = 'NoPairsFileError';
   /** @param found files that could be meant: none, or several */

@@ -1,8 +1,7 @@
-/** Pairs of photos: what a pairs file's names and numbers mean in a dataset, and back. */
+/** Pairs of photos: what a pairs file's names and numbers mean in a dataset. */
 import type { DatasetClass, ImageFile } from '../dataset/classes.ts';
 import { baseName } from '../dataset/image.ts';
-import { PairsNotWritableError } from './errors.ts';
-import type { NamedPair, PairsFile, PersonPhoto } from './pairs_file.ts';
+import type { NamedPair, PersonPhoto } from './pairs_file.ts';
 
 export interface ImagePair {
   /** Indices into the images. */
@@ -73,30 +72,4 @@ function indexByStem(classes: readonly DatasetClass[]): Map<string, ImageFile> {
 function preference(path: string): number {
   const place = PREFERRED_EXTENSIONS.indexOf(path.slice(path.lastIndexOf('.') + 1).toLowerCase());
   return place < 0 ? PREFERRED_EXTENSIONS.length : place;
-}
-
-/**
- * The pairs file that names these pairs.
- * @throws PairsNotWritableError where a photo is not called `<name>/<name>_%04d.(jpg|png)` or a name has spaces
- */
-export function namePairs({ images, pairs }: ImagePairs, folds: number): PairsFile {
-  const photos = images.map(({ path }) => photoOf(path));
-  return {
-    folds,
-    pairsPerFold: Math.max(Math.floor(pairs.length / (2 * folds)), 1),
-    pairs: pairs.map(({ first, second, same }) => ({
-      first: photos[first]!,
-      second: photos[second]!,
-      same,
-    })),
-  };
-}
-
-function photoOf(path: string): PersonPhoto {
-  const person = path.slice(0, path.indexOf('/'));
-  const digits = /_(\d{4,9})\.(jpg|png)$/i.exec(path)?.[1];
-  const photo = { person, number: Number(digits) };
-  if (digits === undefined || /\s/.test(person) || stemOf(photo) !== `${person}/${baseName(path)}`)
-    throw new PairsNotWritableError(path);
-  return photo;
 }

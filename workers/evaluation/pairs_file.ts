@@ -84,13 +84,3 @@ function pairOfFields(fields: readonly string[]): NamedPair | undefined {
     return { first, second: { person: third, number: Number(fourth) }, same: false };
   return undefined;
 }
-
-/** The text that parsePairsFile reads; names hold no white space, as the original's reader demands. */
-export function formatPairsFile({ folds, pairsPerFold, pairs }: PairsFile): string {
-  const lines = pairs.map(({ first, second, same }) =>
-    same
-      ? [first.person, first.number, second.number]
-      : [first.person, first.number, second.person, second.number],
-  );
-  return [[folds, pairsPerFold], ...lines].map((fields) => `${fields.join('\t')}\n`).join('');
-}
