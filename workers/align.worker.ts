@@ -2,7 +2,7 @@
 import { expose } from 'comlink';
 import { align } from './jobs/align_job.ts';
 import { detect } from './jobs/detect_job.ts';
-import { leaveOut, takeBack, takeFace } from './jobs/face_decisions.ts';
+import { setAside, takeBack, takeFace } from './jobs/face_decisions.ts';
 import { JobControl } from './jobs/job_control.ts';
 import { PhotoPool } from './jobs/photo_pool.ts';
 import { backendMemory } from './mtcnn/trim_memory.ts';
@@ -25,7 +25,7 @@ const api: AlignWorkerApi = {
   resume: () => control.resume(),
   cancel: () => control.cancel(),
   takeFace,
-  leaveOut,
+  setAside,
   takeBack,
   async memory() {
     const [own, pool] = [backendMemory(), await PhotoPool.memory()];

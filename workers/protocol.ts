@@ -215,8 +215,8 @@ export interface AlignSummary {
   readonly failures: readonly AlignFailure[];
   /** Photos with the same bytes in several identities, of those that were read. */
   readonly duplicates: readonly DuplicatePhotos[];
-  /** Photos that a person has left out by hand; they are no failures, and have no face in the output. */
-  readonly leftOut: readonly string[];
+  /** Photos that a person has set aside; they are no failures, and have no face in the output. */
+  readonly setAside: readonly string[];
   readonly cancelled: boolean;
   readonly durationMs: number;
   readonly times: AlignTimes;
@@ -259,8 +259,8 @@ export interface AlignWorkerApi {
   cancel(): void;
   /** Cuts this face out of the photo in place of the one that is written. @throws FaceOutsideError */
   takeFace(decision: FaceDecision, face: DetectedFace): Promise<void>;
-  /** Removes the photo's faces; later alignments into the folder leave the photo out. */
-  leaveOut(output: DirectoryReference, path: string, outputPaths: readonly string[]): Promise<void>;
+  /** Removes the photo's faces; later alignments into the folder do not align it. */
+  setAside(output: DirectoryReference, path: string, outputPaths: readonly string[]): Promise<void>;
   /** The next alignment takes the photo again. */
   takeBack(output: DirectoryReference, path: string): Promise<void>;
   memory(): Promise<BackendMemory>;

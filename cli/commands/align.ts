@@ -136,8 +136,8 @@ export const alignCommand: Command = {
       output.line(`${summary.skippedExisting} of them were aligned before and are kept.`);
     for (const paths of summary.duplicates)
       output.line(`The same photo is in the folders of several people: ${paths.join(', ')}`);
-    if (summary.leftOut.length > 0)
-      output.line(`${summary.leftOut.length} photos are left out, as left_out.json in the output says.`);
+    if (summary.setAside.length > 0)
+      output.line(`${summary.setAside.length} photos are set aside, as set_aside.json in the output says.`);
     output.line(`Total number of images: ${summary.totalImages}`);
     output.line(`Number of successfully aligned images: ${summary.successfullyAligned}`);
     return {
@@ -147,7 +147,7 @@ export const alignCommand: Command = {
         skipped_existing: summary.skippedExisting,
         failures: summary.failures,
         duplicates: summary.duplicates,
-        left_out: summary.leftOut,
+        set_aside: summary.setAside,
         cancelled: summary.cancelled,
         seconds: summary.durationMs / 1000,
       },

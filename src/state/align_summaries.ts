@@ -9,7 +9,7 @@ export function together(before: AlignSummary, again: AlignSummary, paths: reado
     successfullyAligned: before.successfullyAligned + again.successfullyAligned - again.skippedExisting,
     failures: [...before.failures.filter(({ path }) => !tried.has(path)), ...again.failures],
     duplicates: mergedDuplicates(before.duplicates, again.duplicates),
-    leftOut: [...new Set([...before.leftOut, ...again.leftOut])],
+    setAside: [...new Set([...before.setAside, ...again.setAside])],
     cancelled: before.cancelled || again.cancelled,
     durationMs: before.durationMs + again.durationMs,
     times: addTimes(before.times, again.times),

@@ -122,8 +122,8 @@ export class PhotosState {
   readonly #detections = new Detections();
   /** Counts the changes of what was found, which is not watched itself. */
   #detectionChanges = $state(0);
-  /** Photos left out by hand. */
-  leftOut = $state.raw<readonly string[]>([]);
+  /** Photos set aside by hand. */
+  setAside = $state.raw<readonly string[]>([]);
   /** A decision about a photo is being written. */
   isDeciding = $state(false);
   #photosByName: PhotosByName | undefined;
@@ -243,7 +243,7 @@ export class PhotosState {
     this.summary = undefined;
     this.aligned = undefined;
     this.facePaths = [];
-    this.leftOut = [];
+    this.setAside = [];
     if (!again) this.#detections.clear();
     this.facePictures?.close();
     // Where a zip file is made by way of a folder, that folder is gone afterwards.
@@ -264,7 +264,7 @@ export class PhotosState {
     if (blob && blob.size > 0) saveBlob(blob, `${safeName(this.input.name)} aligned.zip`);
     this.summary = summary;
     this.failures = summary.failures;
-    this.leftOut = summary.leftOut;
+    this.setAside = summary.setAside;
     this.alignedCount = summary.successfullyAligned - summary.skippedExisting;
     if (folder && summary.successfullyAligned > 0) {
       this.aligned = folder;
@@ -289,7 +289,7 @@ export class PhotosState {
     return this.#detections.ofSeveral(this.facePaths);
   });
 
-  /** Whether faces can be exchanged and left out: they are in a folder, and nothing is under way. */
+  /** Whether faces can be exchanged and photos set aside: they are in a folder, and nothing is under way. */
   readonly canDecide = $derived(!this.isBusy && !this.isDeciding && this.aligned !== undefined);
 
   /** Writes another of the found faces in the place of the one that was taken. */
@@ -309,21 +309,21 @@ export class PhotosState {
     });
   }
 
-  /** Removes the photo's faces; it stays left out when its folder is aligned again. */
-  async leaveOut(facePath: string): Promise<void> {
+  /** Removes the photo's faces; it stays aside when its folder is aligned again. */
+  async setAsidePhoto(facePath: string): Promise<void> {
     const output = this.aligned;
     if (!output) return;
     await this.#decide(async () => {
       const path = await this.#photoOf(facePath);
       const outputPaths = this.#detections.of(facePath)?.outputPaths ?? [facePath];
-      await alignWorker.call((api) => api.leaveOut(output, path, outputPaths));
+      await alignWorker.call((api) => api.setAside(output, path, outputPaths));
       this.#forgetFaces(outputPaths);
-      this.leftOut = [...this.leftOut, path];
+      this.setAside = [...this.setAside, path];
       this.#changeAlignedCount(-1);
     });
   }
 
-  /** Aligns photos again that were left out. */
+  /** Aligns photos again that were set aside. */
   async takeBack(paths: readonly string[]): Promise<void> {
     const output = this.aligned;
     if (!output) return;
@@ -332,7 +332,7 @@ export class PhotosState {
       if (this.summary)
         this.summary = {
           ...this.summary,
-          leftOut: this.summary.leftOut.filter((path) => !paths.includes(path)),
+          setAside: this.summary.setAside.filter((path) => !paths.includes(path)),
         };
     });
     if (!this.problem) await this.#run({ paths, options: $state.snapshot(this.options) });
@@ -341,7 +341,7 @@ export class PhotosState {
   /** Aligns the photo of a face from an earlier visit again, so that it is known what is found in it. */
   async findAgain(facePath: string): Promise<void> {
     const path = await this.#photoOf(facePath);
-    await this.leaveOut(facePath);
+    await this.setAsidePhoto(facePath);
     if (!this.problem) await this.takeBack([path]);
   }
 
@@ -372,7 +372,7 @@ export class PhotosState {
   #changeAlignedCount(by: number): void {
     if (!this.summary) return;
     const successfullyAligned = this.summary.successfullyAligned + by;
-    this.summary = { ...this.summary, successfullyAligned, leftOut: this.leftOut };
+    this.summary = { ...this.summary, successfullyAligned, setAside: this.setAside };
   }
 
   /** Of a face from an earlier visit: the photo of its name. */
@@ -440,7 +440,7 @@ export class PhotosState {
     this.progress = undefined;
     this.thumbnails = [];
     this.failures = [];
-    this.leftOut = [];
+    this.setAside = [];
     this.preview = [];
     this.facePaths = [];
     this.#photosByName = undefined;

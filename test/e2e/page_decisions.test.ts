@@ -1,4 +1,4 @@
-/** After an alignment: a photo in two identities, another of the found faces, a photo left out and taken back. */
+/** After an alignment: a photo in two identities, another of the found faces, a photo set aside and taken back. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -112,12 +112,12 @@ describe.sequential('after an alignment', () => {
     await page.getByRole('button', { name: 'Close' }).click();
   });
 
-  it('leaves a photo out, remembers it, and takes it back', async () => {
+  it('sets a photo aside, remembers it, and takes it back', async () => {
     await page.getByRole('button', { name: /^All 3/ }).click();
     await page.getByRole('button', { name: 'Bo/copied.png: show the photo' }).click();
-    await dialog().getByRole('button', { name: 'Leave this photo out' }).click();
+    await dialog().getByRole('button', { name: 'Set this photo aside' }).click();
     await page.getByRole('button', { name: 'Close' }).click();
-    await page.getByRole('heading', { name: '1 photo left out by hand' }).waitFor();
+    await page.getByRole('heading', { name: '1 photo set aside by hand' }).waitFor();
     await page.getByRole('heading', { name: '2 faces', exact: true }).waitFor();
     await shoot('photos-left-out');
     await page.getByRole('button', { name: 'Align again' }).click();

@@ -4,9 +4,9 @@ import { decodeImage } from '../../workers/dataset/decode.ts';
 import { openWritableDirectory } from '../../workers/dataset/open.ts';
 import { ZipFile } from '../../workers/formats/zip_reader.ts';
 import { align } from '../../workers/jobs/align_job.ts';
-import { leaveOut, takeBack, takeFace } from '../../workers/jobs/face_decisions.ts';
+import { setAside, takeBack, takeFace } from '../../workers/jobs/face_decisions.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
-import { LeftOutListDamagedError } from '../../workers/jobs/left_out_photos.ts';
+import { SetAsideListDamagedError } from '../../workers/jobs/set_aside_photos.ts';
 import {
   DEFAULT_ALIGN_OPTIONS,
   type AlignEvent,
@@ -118,29 +118,29 @@ describe('another of the found faces', () => {
   });
 });
 
-describe('a photo left out', () => {
-  it('has no face, stays left out when the folder is aligned again, and can be taken back', async () => {
+describe('a photo set aside', () => {
+  it('has no face, stays aside when the folder is aligned again, and can be taken back', async () => {
     const input = await folder();
     await run(input);
-    await leaveOut(OUTPUT, 'Ann/both.jpg', ['Ann/both.png']);
+    await setAside(OUTPUT, 'Ann/both.jpg', ['Ann/both.png']);
     expect(await readOutput('Ann/both.png')).toBeUndefined();
     expect(await boundingBoxes()).toContain('Ann/both.png');
     const again = await run(input);
-    expect(again).toMatchObject({ leftOut: ['Ann/both.jpg'], skippedExisting: 2, successfullyAligned: 2 });
+    expect(again).toMatchObject({ setAside: ['Ann/both.jpg'], skippedExisting: 2, successfullyAligned: 2 });
     expect(again.aligned).toEqual([]);
     expect(again.failures).toEqual([]);
     await takeBack(OUTPUT, 'Ann/both.jpg');
-    expect(await readOutput('left_out.json')).toBeUndefined();
+    expect(await readOutput('set_aside.json')).toBeUndefined();
     const back = await run(input);
-    expect(back).toMatchObject({ leftOut: [], skippedExisting: 2, successfullyAligned: 3 });
+    expect(back).toMatchObject({ setAside: [], skippedExisting: 2, successfullyAligned: 3 });
     expect(await readOutput('Ann/both.png')).toBeDefined();
   });
 
   it('is named in a list that says so when it is damaged, instead of forgetting the photos', async () => {
     const input = await folder();
     const output = await openWritableDirectory(OUTPUT);
-    await output.write('left_out.json', '{"photos": 3}');
-    await expect(run(input)).rejects.toBeInstanceOf(LeftOutListDamagedError);
+    await output.write('set_aside.json', '{"photos": 3}');
+    await expect(run(input)).rejects.toBeInstanceOf(SetAsideListDamagedError);
   });
 });
 

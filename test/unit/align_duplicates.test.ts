@@ -31,7 +31,7 @@ describe('DuplicateFinder', () => {
   });
 });
 
-it('duplicates and photos left out of a second run are added to the first run’s', () => {
+it('duplicates and photos set aside in a second run are added to the first run’s', () => {
   const times = { decodeMs: 0, resizeMs: 0, networksMs: 0, encodeMs: 0, writeMs: 0 };
   const summary: AlignSummary = {
     totalImages: 3,
@@ -40,7 +40,7 @@ it('duplicates and photos left out of a second run are added to the first run’
     renamed: [],
     failures: [],
     duplicates: [['A/1', 'B/1']],
-    leftOut: ['A/3'],
+    setAside: ['A/3'],
     cancelled: false,
     durationMs: 1,
     times,
@@ -51,12 +51,12 @@ it('duplicates and photos left out of a second run are added to the first run’
       ['B/1', 'C/1'],
       ['D/1', 'E/1'],
     ],
-    leftOut: ['A/3', 'A/4'],
+    setAside: ['A/3', 'A/4'],
   };
   const both = together(summary, again, []);
   expect(both.duplicates).toEqual([
     ['A/1', 'B/1', 'C/1'],
     ['D/1', 'E/1'],
   ]);
-  expect(both.leftOut).toEqual(['A/3', 'A/4']);
+  expect(both.setAside).toEqual(['A/3', 'A/4']);
 });

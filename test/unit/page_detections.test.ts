@@ -47,7 +47,7 @@ describe('together', () => {
       renamed: [],
       failures: [failure('a', 'first'), failure('b', 'first'), failure('c', 'first')],
       duplicates: [['A/1.jpg', 'B/1.jpg']],
-      leftOut: ['A/2.jpg'],
+      setAside: ['A/2.jpg'],
       cancelled: false,
       durationMs: 100,
       times: { decodeMs: 1, resizeMs: 2, networksMs: 3, encodeMs: 4, writeMs: 5 },

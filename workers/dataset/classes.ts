@@ -26,7 +26,7 @@ export interface Dataset {
 const IGNORED_EXAMPLES = 20;
 const PROGRESS_INTERVAL = 500;
 /** What alignment leaves beside the faces: no image, and no surprise either. */
-const ALIGNMENT_NOTES_PATH = /^(bounding_boxes_\d+\.txt|left_out\.json)$/;
+const ALIGNMENT_NOTES_PATH = /^(bounding_boxes_\d+\.txt|set_aside\.json)$/;
 
 /** By code point, as Python sorts: labels do not depend on a locale. */
 export function compareNames(a: string, b: string): number {

@@ -22,7 +22,7 @@ import { hashKey, permutation } from '../random.ts';
 import { detectPhotos, type PhotoDetection, type Retry } from './detect_photos.ts';
 import { DuplicateFinder } from './duplicate_photos.ts';
 import { Throttle, type JobControl } from './job_control.ts';
-import { readLeftOut } from './left_out_photos.ts';
+import { readSetAside } from './set_aside_photos.ts';
 import { nameOutputs, renamedOutputs } from './output_names.ts';
 import { PermissionGate } from './permission_gate.ts';
 import { PhotoPool, type PooledPhoto } from './photo_pool.ts';
@@ -59,10 +59,10 @@ export async function align(
   const stems = nameOutputs(allImages);
   const wanted = request.paths && new Set(request.paths);
   const images = wanted ? allImages.filter(({ path }) => wanted.has(path)) : allImages;
-  const leftOutPaths = await readLeftOut(output);
-  const leftOut = images.filter(({ path }) => leftOutPaths.has(path));
+  const setAsidePaths = await readSetAside(output);
+  const setAside = images.filter(({ path }) => setAsidePaths.has(path));
   const done = await doneImages(images, stems, output, request.options);
-  const todo = images.filter((image) => !done.has(image) && !leftOutPaths.has(image.path));
+  const todo = images.filter((image) => !done.has(image) && !setAsidePaths.has(image.path));
   const detector = await FaceDetector.create(request.backend);
   const { device } = detector;
   onEvent({
@@ -93,7 +93,7 @@ export async function align(
     renamed: renamedOutputs(images, stems),
     failures: job.failures,
     duplicates: job.duplicatePhotos.duplicates,
-    leftOut: leftOut.map(({ path }) => path),
+    setAside: setAside.map(({ path }) => path),
     cancelled: control.cancelled,
     durationMs: performance.now() - startedAt,
     times: {

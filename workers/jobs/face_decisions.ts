@@ -13,7 +13,7 @@ import {
   type DirectoryReference,
   type FaceDecision,
 } from '../protocol.ts';
-import { readLeftOut, writeLeftOut } from './left_out_photos.ts';
+import { readSetAside, writeSetAside } from './set_aside_photos.ts';
 import { nameOutputs } from './output_names.ts';
 
 const BOUNDING_BOXES = /^bounding_boxes_\d{5}\.txt$/;
@@ -39,23 +39,23 @@ export async function takeFace(decision: FaceDecision, face: DetectedFace): Prom
   await changeBoundingBoxes(output, [outputPath], `${outputPath} ${box.join(' ')}`);
 }
 
-export async function leaveOut(
+export async function setAside(
   reference: DirectoryReference,
   path: string,
   outputPaths: readonly string[],
 ): Promise<void> {
   const output = await openWritableDirectory(reference);
   // First the note: if the rest fails, the next alignment does not bring the face back.
-  await writeLeftOut(output, (await readLeftOut(output)).add(path));
+  await writeSetAside(output, (await readSetAside(output)).add(path));
   for (const outputPath of outputPaths) if (await output.exists(outputPath)) await output.remove(outputPath);
   await changeBoundingBoxes(output, outputPaths, outputPaths[0]);
 }
 
 export async function takeBack(reference: DirectoryReference, path: string): Promise<void> {
   const output = await openWritableDirectory(reference);
-  const leftOutPaths = await readLeftOut(output);
-  leftOutPaths.delete(path);
-  await writeLeftOut(output, leftOutPaths);
+  const setAsidePaths = await readSetAside(output);
+  setAsidePaths.delete(path);
+  await writeSetAside(output, setAsidePaths);
 }
 
 /** The same path may be in several of the united folders: the face's name tells which one it is. */
