@@ -1,5 +1,5 @@
 /** Lines in the words and formats of the original's programs. */
-import type { DeviceInfo, ExportSummary, ValidationRecord } from '../workers/protocol.ts';
+import type { DatasetTotals, DeviceInfo, ExportSummary, ValidationRecord } from '../workers/protocol.ts';
 
 /** `1 h 02 min`, `3 min 20 s`, `12 s` */
 export function formatDuration(seconds: number): string {
@@ -25,6 +25,11 @@ export function formatProgress(verb: string, unit: string, figures: ProgressFigu
   const share = total > 0 ? Math.floor((100 * done) / total) : 100;
   const left = done < total ? `, ${formatDuration(secondsLeft)} left` : '';
   return `${verb} ${done} of ${total} ${unit} (${share} %), ${formatRate(rate)} ${unit}/s${left}`;
+}
+
+/** `Reading the folders: 12000 files so far, 11800 images of 480 identities` */
+export function formatReading({ fileCount, imageCount, classCount }: DatasetTotals): string {
+  return `Reading the folders: ${fileCount} files so far, ${imageCount} images of ${classCount} identities`;
 }
 
 function formatRate(rate: number): string {

@@ -1,6 +1,7 @@
 /** Entry point: folders, classes, thumbnails and the sample faces. */
 import { expose, transfer } from 'comlink';
 import { readClasses } from './dataset/classes.ts';
+import { datasetName, walkDataset } from './dataset/dataset_count.ts';
 import { FileMissingError } from './dataset/errors.ts';
 import { openDirectories, openWritableDirectory } from './dataset/open.ts';
 import type { ReadableDirectory } from './dataset/directory.ts';
@@ -8,6 +9,8 @@ import { smallPicture, spreadOverClasses, thumbnail } from './dataset/thumbnails
 import type { DatasetWorkerApi, DirectoryReference, Thumbnail } from './protocol.ts';
 import { sampleFolder, writeSampleFaces } from './sample_faces/sample_dataset.ts';
 
+/** Those going on, by their ids. */
+const scans = new Map<string, AbortController>();
 const folders: (readonly ReadableDirectory[])[] = [];
 
 async function readFrom(directories: readonly ReadableDirectory[], path: string): Promise<Blob | undefined> {
@@ -21,15 +24,23 @@ async function readFrom(directories: readonly ReadableDirectory[], path: string)
 }
 
 const api: DatasetWorkerApi = {
-  async scan(references, onProgress) {
-    const dataset = await readClasses(await openDirectories(references), onProgress);
-    return {
-      name: dataset.name,
-      classes: dataset.classes.map(({ name, images }) => ({ name, imageCount: images.length })),
-      imageCount: dataset.imageCount,
-      ignoredCount: dataset.ignoredCount,
-      ignoredExamples: dataset.ignoredExamples,
-    };
+  async scan(references, onProgress, id = '') {
+    const abort = new AbortController();
+    scans.set(id, abort);
+    try {
+      const directories = await openDirectories(references);
+      const { classes, imageCount, ignoredCount, ignoredExamples } = await walkDataset(directories, {
+        onProgress: onProgress && ((count) => onProgress(count.takeProgress())),
+        signal: abort.signal,
+      });
+      return { name: datasetName(directories), classes, imageCount, ignoredCount, ignoredExamples };
+    } finally {
+      if (scans.get(id) === abort) scans.delete(id);
+    }
+  },
+
+  cancelScan(id) {
+    scans.get(id)?.abort();
   },
 
   async makeSampleFaces(options, onProgress) {

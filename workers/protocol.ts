@@ -2,6 +2,7 @@
  * Every type that crosses a worker boundary. The page holds these types and the workers' comlink proxies, and nothing
  * else of what is below workers/.
  */
+import type { ClassCount, DatasetTotals, ScanProgress } from './dataset/dataset_count.ts';
 import type { DirectoryReference } from './dataset/directory.ts';
 import type { DistanceHistogram } from './evaluation/histogram.ts';
 import type { MeasuredPairs, ValidationRate } from './evaluation/metrics.ts';
@@ -9,6 +10,7 @@ import type { IdentityPairs, PhotoPairs } from './evaluation/near_duplicates.ts'
 import type { PhotoFits } from './evaluation/outliers.ts';
 import type { Precision, TrainingOptions } from './training/options.ts';
 
+export type { ClassCount, DatasetTotals, ScanProgress } from './dataset/dataset_count.ts';
 export type { DirectoryReference } from './dataset/directory.ts';
 export type { DistanceHistogram } from './evaluation/histogram.ts';
 export type { ValidationRate } from './evaluation/metrics.ts';
@@ -49,7 +51,7 @@ export interface DeviceInfo {
 export interface DatasetSummary {
   readonly name: string;
   /** Sorted by name. */
-  readonly classes: readonly { readonly name: string; readonly imageCount: number }[];
+  readonly classes: readonly ClassCount[];
   readonly imageCount: number;
   /** Files that are no images, and images that lie in no class folder. */
   readonly ignoredCount: number;
@@ -64,8 +66,17 @@ export interface SampleFacesOptions {
 }
 
 export interface DatasetWorkerApi {
-  /** Reads names only; `onProgress` gets the number of files seen so far. @throws NoImagesError */
-  scan(references: DirectoryReference[], onProgress?: (fileCount: number) => void): Promise<DatasetSummary>;
+  /**
+   * Reads names only, and keeps none but those of the classes.
+   * @param id for cancelScan, which makes it reject
+   * @throws NoImagesError
+   */
+  scan(
+    references: DirectoryReference[],
+    onProgress?: (progress: ScanProgress) => void,
+    id?: string,
+  ): Promise<DatasetSummary>;
+  cancelScan(id: string): void;
   /** Draws the sample faces into the private file system, unless they are there; returns their folder. */
   makeSampleFaces(
     options: SampleFacesOptions,
@@ -149,6 +160,8 @@ export interface AlignFailure {
 }
 
 export type AlignEvent =
+  /** The folders are read; nothing is aligned yet. */
+  | ({ readonly kind: 'reading' } & DatasetTotals)
   | { readonly kind: 'started'; readonly total: number; readonly skipped: number; readonly device: string }
   | {
       readonly kind: 'aligned';
@@ -385,6 +398,8 @@ export interface EvaluationSummary extends Timed {
 }
 
 export type TrainEvent =
+  /** The dataset's folders are read; there is no run yet. */
+  | ({ readonly kind: 'reading' } & DatasetTotals)
   | {
       readonly kind: 'started';
       readonly run: RunRecord;

@@ -18,7 +18,7 @@ import {
 } from '../command.ts';
 import { UsageError } from '../errors.ts';
 import type { Arguments, FlagSpec } from '../flags.ts';
-import { formatDuration, formatProgress } from '../format.ts';
+import { formatDuration, formatProgress, formatReading } from '../format.ts';
 import type { Output } from '../output.ts';
 import { prepareOutputFolder } from '../output_folder.ts';
 import { requireFolder, resolvePath } from '../paths.ts';
@@ -181,6 +181,7 @@ export async function runAlign(
 function show(event: AlignEvent, output: Output): void {
   if (event.kind === 'failed')
     output.line(`Unable to align "${event.failure.path}": ${event.failure.message}`);
+  if (event.kind === 'reading') output.progress(formatReading(event));
   if (event.kind !== 'progress') return;
   const { done, total, photosPerSecond: rate, secondsLeft } = event;
   output.progress(formatProgress('Aligned', 'photos', { done, total, rate, secondsLeft }), done === total);

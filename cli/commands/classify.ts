@@ -1,7 +1,7 @@
 /** classify: the original's classifier. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { compareNames } from '../../workers/dataset/classes.ts';
+import { compareNames } from '../../workers/dataset/names.ts';
 import type { ClassPrediction } from '../../workers/protocol.ts';
 import { BACKEND_FLAG, chosenBackend, isSet, numberOf, textOf, type Command } from '../command.ts';
 import { CommandError, UsageError } from '../errors.ts';

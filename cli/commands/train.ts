@@ -7,7 +7,7 @@ import { textOf, type Command, type CommandContext, type CommandResult } from '.
 import { UsageError } from '../errors.ts';
 import type { Arguments } from '../flags.ts';
 import { formatStep } from '../../workers/training/step_line.ts';
-import { formatBytes, formatValidation } from '../format.ts';
+import { formatBytes, formatReading, formatValidation } from '../format.ts';
 import { openModel, requireModel } from '../model_path.ts';
 import { prepareOutputFolder } from '../output_folder.ts';
 import { choosePairs, notePairs, PAIRS_FLAGS, pairsSource } from '../pairs.ts';
@@ -206,6 +206,7 @@ export async function runTraining(
       stepsPerEpoch = event.stepsPerEpoch;
       onStarted(event.run.id);
     }
+    if (event.kind === 'reading') return output.progress(formatReading(event));
     for (const line of linesOf(event, stepsPerEpoch)) output.line(line);
     // A run pauses by itself when a folder is no longer readable. Nobody is here to allow it.
     if (event.kind === 'status' && event.status === 'paused' && !isStopping)
@@ -213,7 +214,7 @@ export async function runTraining(
   });
 }
 
-function linesOf(event: TrainEvent, stepsPerEpoch: number): string[] {
+function linesOf(event: Exclude<TrainEvent, { kind: 'reading' }>, stepsPerEpoch: number): string[] {
   switch (event.kind) {
     case 'started':
       return [

@@ -3,9 +3,16 @@
  * do not belong to it; the folders are remembered together with them.
  */
 import { proxy } from 'comlink';
-import type { DatasetSummary, DirectoryReference, RememberedFolder } from '../../workers/protocol.ts';
+import { DatasetCount } from '../../workers/dataset/dataset_count.ts';
+import type {
+  DatasetSummary,
+  DirectoryReference,
+  RememberedFolder,
+  ScanProgress,
+} from '../../workers/protocol.ts';
 import { problemOf, type Problem } from './errors.ts';
-import { canBeRemembered, folderName, requestAccess } from './folders.ts';
+import { FolderScan } from './folder_scan.svelte.ts';
+import { canBeRemembered, folderName, requestAccess, type FoundFiles } from './folders.ts';
 import type { Library } from './library.svelte.ts';
 import { countLeftOut, foldersOf, withLeftOut, type DatasetPhoto } from './left_out.ts';
 import { datasetWorker, libraryWorker } from './workers.ts';
@@ -15,12 +22,17 @@ export class DatasetChoice {
   folders = $state.raw<readonly DirectoryReference[]>([]);
   summary = $state.raw<DatasetSummary | undefined>();
   problem = $state.raw<Problem | undefined>();
-  isScanning = $state(false);
-  filesSeen = $state(0);
+  readonly #scan = new FolderScan();
+  /** What there is to show, also while it is being counted. */
+  readonly counted = $derived(this.#scan.found ?? this.summary);
   readonly name = $derived(this.folders.map(folderName).join(' + '));
   readonly leftOutCount = $derived(countLeftOut(this.folders));
   readonly #library: Library;
-  #scanNumber = 0;
+  /** What a cancelled scan goes back to: the last folders that were read to their end. */
+  #settled: { folders: readonly DirectoryReference[]; summary: DatasetSummary | undefined } = {
+    folders: [],
+    summary: undefined,
+  };
 
   constructor(role: RememberedFolder['role'], library: Library) {
     this.role = role;
@@ -36,35 +48,80 @@ export class DatasetChoice {
     return this.choose(this.folders.filter((_, at) => at !== index));
   }
 
+  get isScanning(): boolean {
+    return this.#scan.isRunning;
+  }
+
+  /** While the folders are read. */
+  get filesSeen(): number {
+    return this.#scan.filesSeen;
+  }
+
   /** Makes these the folders; resolves when they are counted, or the problem is known. */
   async choose(references: readonly DirectoryReference[]): Promise<void> {
+    this.#settle();
     this.folders = references;
     this.summary = undefined;
     this.problem = undefined;
-    this.filesSeen = 0;
-    const scanNumber = ++this.#scanNumber;
-    if (references.length === 0) {
-      this.isScanning = false;
-      return;
-    }
-    this.isScanning = true;
-    const isCurrent = (): boolean => this.#scanNumber === scanNumber;
+    if (references.length === 0) return this.#scan.cancel();
+    const signal = this.#scan.begin();
     try {
-      const onProgress = proxy((fileCount: number) => {
-        if (isCurrent()) this.filesSeen = fileCount;
-      });
       const recalled = await this.#recallLeftOut(references);
-      if (!isCurrent()) return;
+      if (signal.aborted) return;
       this.folders = recalled;
-      const summary = await datasetWorker.call((api) => api.scan(recalled, onProgress));
-      if (!isCurrent()) return;
+      const summary = await this.#count(recalled, signal);
+      if (signal.aborted) return;
       this.summary = summary;
       for (const reference of recalled) await this.#remember(reference);
     } catch (error) {
-      if (isCurrent()) this.problem = problemOf(error);
+      if (!signal.aborted) this.problem = problemOf(error);
     } finally {
-      if (isCurrent()) this.isScanning = false;
+      this.#scan.end(signal);
     }
+  }
+
+  #count(references: DirectoryReference[], signal: AbortSignal): Promise<DatasetSummary> {
+    const id = crypto.randomUUID();
+    const onProgress = proxy((progress: ScanProgress) => this.#scan.proceed(signal, progress));
+    // A worker that fails makes the scan itself fail.
+    const cancel = (): void => void datasetWorker.call((api) => api.cancelScan(id)).catch(() => undefined);
+    signal.addEventListener('abort', cancel, { once: true });
+    return datasetWorker.call((api) => api.scan(references, onProgress, id));
+  }
+
+  /** Adds folders whose files the page itself may have to find first, as those that are dropped in some browsers. */
+  async addFound(find: (found: FoundFiles) => Promise<DirectoryReference[]>): Promise<void> {
+    this.#settle();
+    this.problem = undefined;
+    const signal = this.#scan.begin();
+    const count = new DatasetCount({
+      onProgress: () => this.#scan.proceed(signal, count.takeProgress()),
+    });
+    try {
+      const added = await find({
+        signal,
+        onFolder: (name) => count.addFolder(name),
+        onFile: (path) => count.addFile(path),
+      });
+      if (!signal.aborted) await this.add(added);
+    } catch (error) {
+      if (!signal.aborted) this.problem = problemOf(error);
+    } finally {
+      this.#scan.end(signal);
+    }
+  }
+
+  /** Ends the reading of folders: those that were read before it are the dataset again. */
+  cancelScan(): void {
+    if (!this.isScanning) return;
+    this.#scan.cancel();
+    this.folders = this.#settled.folders;
+    this.summary = this.#settled.summary;
+  }
+
+  #settle(): void {
+    if (!this.isScanning && (this.summary || this.folders.length === 0))
+      this.#settled = { folders: this.folders, summary: this.summary };
   }
 
   /** Folders that cannot be remembered may hold a hundred thousand files, which take long to hand to a worker. */

@@ -45,13 +45,28 @@ export function folderFromInput(files: FileList | null): DirectoryReference | un
   };
 }
 
-/** Must be called in the drop event itself: its items are gone afterwards. @throws NotAFolderError */
-export async function droppedFolders(transfer: DataTransfer): Promise<DirectoryReference[]> {
+/** Is told what is found in dropped folders where the page has to look into them itself. */
+export interface FoundFiles {
+  readonly signal: AbortSignal;
+  /** @param name of a folder directly below the dropped one, before what is in it */
+  onFolder(name: string): void;
+  onFile(path: string): void;
+}
+
+/**
+ * Must be called in the drop event itself: its items are gone afterwards. Where the browser has no handles of folders,
+ * all their files are found first.
+ * @throws NotAFolderError, and the signal's reason
+ */
+export async function droppedFolders(
+  transfer: DataTransfer,
+  found?: FoundFiles,
+): Promise<DirectoryReference[]> {
   const items = [...transfer.items].filter((item) => item.kind === 'file');
   const pending = items.map((item) =>
     'getAsFileSystemHandle' in item
       ? item.getAsFileSystemHandle().then(handleReference)
-      : entryReference((item as DataTransferItem).webkitGetAsEntry()),
+      : entryReference((item as DataTransferItem).webkitGetAsEntry(), found),
   );
   const references = (await Promise.all(pending)).filter((reference) => reference !== undefined);
   if (references.length === 0) throw new NotAFolderError();
@@ -64,10 +79,13 @@ function handleReference(handle: FileSystemHandle | null): DirectoryReference | 
     : undefined;
 }
 
-async function entryReference(entry: FileSystemEntry | null): Promise<DirectoryReference | undefined> {
+async function entryReference(
+  entry: FileSystemEntry | null,
+  found: FoundFiles | undefined,
+): Promise<DirectoryReference | undefined> {
   if (!entry?.isDirectory) return undefined;
   const files: { path: string; file: File }[] = [];
-  await collectFiles(entry as FileSystemDirectoryEntry, '', files);
+  await collectFiles(entry as FileSystemDirectoryEntry, '', files, found);
   return { kind: 'files', name: entry.name, files };
 }
 
@@ -75,26 +93,33 @@ async function collectFiles(
   folder: FileSystemDirectoryEntry,
   prefix: string,
   files: { path: string; file: File }[],
+  found: FoundFiles | undefined,
 ): Promise<void> {
   const reader = folder.createReader();
+  const subfolders: FileSystemDirectoryEntry[] = [];
   for (;;) {
     // A reader gives its entries in pieces, and an empty piece at the end.
     const entries = await new Promise<FileSystemEntry[]>((resolve, reject) =>
       reader.readEntries(resolve, reject),
     );
-    if (entries.length === 0) return;
+    found?.signal.throwIfAborted();
+    if (entries.length === 0) break;
     for (const entry of entries) {
       const path = prefix + entry.name;
-      if (entry.isDirectory) await collectFiles(entry as FileSystemDirectoryEntry, `${path}/`, files);
-      else
-        files.push({
-          path,
-          file: await new Promise<File>((resolve, reject) =>
-            (entry as FileSystemFileEntry).file(resolve, reject),
-          ),
-        });
+      if (entry.isDirectory) {
+        subfolders.push(entry as FileSystemDirectoryEntry);
+        if (prefix === '') found?.onFolder(entry.name);
+      } else {
+        const file = await new Promise<File>((resolve, reject) =>
+          (entry as FileSystemFileEntry).file(resolve, reject),
+        );
+        files.push({ path, file });
+        found?.onFile(path);
+      }
     }
   }
+  for (const subfolder of subfolders)
+    await collectFiles(subfolder, `${prefix}${subfolder.name}/`, files, found);
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Photos that do not belong to a dataset though they lie in its folders: mislabelled ones, or those there twice. */
+import { compareNames } from '../../workers/dataset/names.ts';
 import type { DatasetSummary, DirectoryReference } from '../../workers/protocol.ts';
 
 /** A photo of a union of folders. */
@@ -62,6 +63,6 @@ function withCounts(summary: DatasetSummary, changes: ReadonlyMap<string, number
     classes: [...counts]
       .filter(([, count]) => count > 0)
       .map(([name, count]) => ({ name, imageCount: count }))
-      .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)),
+      .sort((a, b) => compareNames(a.name, b.name)),
   };
 }

@@ -100,6 +100,8 @@ export class PhotosState {
   outputFolder = $state.raw<DirectoryReference | undefined>();
   status = $state<AlignStatus>('idle');
   progress = $state.raw<AlignProgress | undefined>();
+  /** Of the folders that are read before the first photo is aligned. */
+  filesRead = $state(0);
   device = $state('');
   alignedCount = $state(0);
   skippedCount = $state(0);
@@ -235,6 +237,7 @@ export class PhotosState {
   ): Promise<void> {
     const before = again && this.summary;
     this.status = 'starting';
+    this.filesRead = 0;
     this.progress = undefined;
     this.alignedCount = 0;
     this.skippedCount = 0;
@@ -473,6 +476,9 @@ export class PhotosState {
     let aligned = 0;
     for (const event of events)
       switch (event.kind) {
+        case 'reading':
+          this.filesRead = event.fileCount;
+          break;
         case 'started':
           this.device = event.device;
           this.skippedCount = event.skipped;

@@ -37,6 +37,7 @@ function photosState({ photos }: ApplicationParts): StepState {
   }
   if (photos.problem ?? photos.input.problem) return plain('problem', 'needs you');
   if (photos.summary) return plain('done', formatCountOf(photos.summary.successfullyAligned, 'face'));
+  if (photos.input.isScanning) return plain('empty', 'reading');
   if (photos.input.summary) return plain('ready', formatCountOf(photos.input.summary.imageCount, 'photo'));
   return plain('empty', 'choose a folder');
 }

@@ -1,6 +1,7 @@
 /** The second step: aligned faces → a trained model. */
 import { proxy } from 'comlink';
 import type {
+  DatasetTotals,
   DeviceInfo,
   DirectoryReference,
   RunRecord,
@@ -57,6 +58,8 @@ export class TrainState {
   /** GPU memory of the network that trains. */
   gpuBytes = $state<number | undefined>();
   statusMessage = $state('');
+  /** While the dataset is read, before there is a run. */
+  reading = $state.raw<DatasetTotals | undefined>();
   /** Of the run that this page trains. */
   live = $state.raw<RunView | undefined>();
   /** What the page shows: the live run or one of the list. */
@@ -187,6 +190,7 @@ export class TrainState {
     this.problem = undefined;
     this.lastCheckpoint = undefined;
     this.statusMessage = '';
+    this.reading = undefined;
     this.live = view;
     this.shown = view;
     try {
@@ -212,10 +216,12 @@ export class TrainState {
       this.status = summary.run.status === 'stopped' ? 'stopped' : 'finished';
     } catch (error) {
       this.#flush();
-      this.problem = problemOf(error);
-      this.status = 'failed';
+      const isStopped = error instanceof Error && error.name === 'StoppedBeforeRunError';
+      this.problem = isStopped ? undefined : problemOf(error);
+      this.status = isStopped ? 'idle' : 'failed';
       if (this.problem) this.live?.note(this.problem.message, 'warning');
     } finally {
+      this.reading = undefined;
       this.#pendingSteps = [];
       trainWorker.release();
       await this.#library.refresh();
@@ -299,6 +305,9 @@ export class TrainState {
 
   #receive(event: TrainEvent): void {
     switch (event.kind) {
+      case 'reading':
+        this.reading = event;
+        return;
       case 'started':
         return this.#started(event);
       case 'step':
@@ -346,6 +355,7 @@ export class TrainState {
 
   #started(event: Extract<TrainEvent, { kind: 'started' }>): void {
     this.#flush();
+    this.reading = undefined;
     this.device = event.device;
     this.executor = event.executor;
     this.parameterCount = event.parameterCount;

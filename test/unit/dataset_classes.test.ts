@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readClasses } from '../../workers/dataset/classes.ts';
+import type { DatasetTotals } from '../../workers/dataset/dataset_count.ts';
 import { NoImagesError } from '../../workers/dataset/errors.ts';
 import { baseName, isImagePath } from '../../workers/dataset/image.ts';
 import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
@@ -59,9 +60,9 @@ describe('readClasses', () => {
 
   it('reports progress and stops when told to', async () => {
     const many = folder(...Array.from({ length: 1200 }, (_, index) => `c${index % 7}/${index}.jpg`));
-    const seen: number[] = [];
-    await readClasses([many], (count) => seen.push(count));
-    expect(seen).toEqual([500, 1000, 1200]);
+    const seen: DatasetTotals[] = [];
+    await readClasses([many], (totals) => seen.push(totals));
+    expect(seen.at(-1)).toEqual({ fileCount: 1200, imageCount: 1200, classCount: 7 });
     await expect(readClasses([many], undefined, AbortSignal.abort())).rejects.toThrow(/abort/i);
   });
 });

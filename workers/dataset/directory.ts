@@ -12,8 +12,11 @@ export interface FileListing {
 export interface ReadableDirectory {
   /** The folder's own name, for messages. */
   readonly name: string;
-  /** Every file below the folder, streamed; hidden files (a leading dot) are left out. Order is not defined. */
-  list(signal?: AbortSignal): AsyncIterable<FileListing>;
+  /**
+   * Every file below the folder, streamed; hidden files (a leading dot) are left out. Order is not defined.
+   * @param onFolder told of the folders directly below, where their names are known before what is in them
+   */
+  list(signal?: AbortSignal, onFolder?: (name: string) => void): AsyncIterable<FileListing>;
   /** @throws FileMissingError, PermissionLostError */
   read(path: string): Promise<Blob>;
   exists(path: string): Promise<boolean>;

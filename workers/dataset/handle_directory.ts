@@ -13,9 +13,9 @@ export class HandleDirectory implements WritableDirectory {
     return this.#handle.name;
   }
 
-  async *list(signal?: AbortSignal): AsyncIterable<FileListing> {
+  async *list(signal?: AbortSignal, onFolder?: (name: string) => void): AsyncIterable<FileListing> {
     try {
-      yield* listBelow(this.#handle, '', signal);
+      yield* listBelow(this.#handle, '', signal, onFolder);
     } catch (error) {
       throw this.#explain(error, this.name);
     }
@@ -148,17 +148,24 @@ async function removeIfEmpty(folder: FileSystemDirectoryHandle, file: FileSystem
   }
 }
 
+/** All names in a folder first, then what is in its subfolders: those of the classes are soon known. */
 async function* listBelow(
   folder: FileSystemDirectoryHandle,
   prefix: string,
   signal: AbortSignal | undefined,
+  onFolder?: (name: string) => void,
 ): AsyncIterable<FileListing> {
+  const subfolders: FileSystemDirectoryHandle[] = [];
   for await (const entry of folder.values()) {
     signal?.throwIfAborted();
     if (entry.name.startsWith('.')) continue;
     if (entry.kind === 'file') yield { path: prefix + entry.name };
-    else yield* listBelow(entry as FileSystemDirectoryHandle, `${prefix}${entry.name}/`, signal);
+    else {
+      subfolders.push(entry as FileSystemDirectoryHandle);
+      onFolder?.(entry.name);
+    }
   }
+  for (const subfolder of subfolders) yield* listBelow(subfolder, `${prefix}${subfolder.name}/`, signal);
 }
 
 function isNamed(error: unknown, ...names: string[]): boolean {

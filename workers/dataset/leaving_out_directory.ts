@@ -14,8 +14,9 @@ export class LeavingOutDirectory implements ReadableDirectory {
     return this.#directory.name;
   }
 
-  async *list(signal?: AbortSignal): AsyncGenerator<FileListing> {
-    for await (const file of this.#directory.list(signal)) if (!this.#leftOut.has(file.path)) yield file;
+  async *list(signal?: AbortSignal, onFolder?: (name: string) => void): AsyncGenerator<FileListing> {
+    for await (const file of this.#directory.list(signal, onFolder))
+      if (!this.#leftOut.has(file.path)) yield file;
   }
 
   read(path: string): Promise<Blob> {

@@ -46,7 +46,7 @@ export async function align(
   const startedAt = performance.now();
   const dataset = await readClasses(
     await openDirectories(request.input),
-    undefined,
+    (totals) => onEvent({ kind: 'reading', ...totals }),
     control.signal,
     isPhotoPath,
   );

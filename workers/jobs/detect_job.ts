@@ -1,7 +1,8 @@
 /** Every face of every photo of some folders, as records. */
-import { compareNames, type ImageFile } from '../dataset/classes.ts';
+import type { ImageFile } from '../dataset/classes.ts';
 import { NoImagesError } from '../dataset/errors.ts';
 import { isPhotoPath } from '../dataset/image.ts';
+import { compareNames } from '../dataset/names.ts';
 import { openDirectories } from '../dataset/open.ts';
 import { chooseFace, cropBox } from '../mtcnn/align.ts';
 import { FaceDetector } from '../mtcnn/detector.ts';

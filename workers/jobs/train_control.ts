@@ -21,10 +21,16 @@ export class TrainControl {
   /** Settled when the run may go on. */
   #goOn = waiter();
   readonly #ended = waiter();
+  readonly #stopping = new AbortController();
 
   /** What the loop is to do before its next step. */
   get wanted(): Interruption | undefined {
     return this.#wanted;
+  }
+
+  /** For what is done before there is a run that could be stopped well. */
+  get signal(): AbortSignal {
+    return this.#stopping.signal;
   }
 
   /** Resolves when the run has written its checkpoint and waits, or has ended. */
@@ -41,6 +47,7 @@ export class TrainControl {
   /** Resolves when the run has written its checkpoint and ended. */
   stop(): Promise<void> {
     this.#wanted = 'stop';
+    this.#stopping.abort();
     this.#goOn.resolve();
     return this.#ended.promise;
   }

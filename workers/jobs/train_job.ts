@@ -13,6 +13,7 @@ import { elementCount, type NamedTensors } from '../graph/tensor.ts';
 import type {
   BestModel,
   DeviceInfo,
+  DirectoryReference,
   EvaluationResult,
   EvaluationSummary,
   ModelReference,
@@ -65,7 +66,13 @@ import { startFromPretrained } from './pretrained.ts';
 import { RunFolders } from './run_folders.ts';
 import { evaluateRun, validateRun } from './run_evaluation.ts';
 import { RunKeeper } from './run_keeper.ts';
-import { readImageFilter, readTrainingData, requireSameClasses, type TrainingData } from './training_data.ts';
+import {
+  readImageFilter,
+  readTrainingData,
+  requireSameClasses,
+  type ImageFilter,
+  type TrainingData,
+} from './training_data.ts';
 import type { TrainControl } from './train_control.ts';
 
 export class RunMissingError extends Error {
@@ -76,6 +83,13 @@ export class RunBusyError extends Error {
   override name = 'RunBusyError';
   constructor(runId: string) {
     super(`The run ${runId} is going on in another tab or window. Look at it there, or stop it there first.`);
+  }
+}
+
+export class StoppedBeforeRunError extends Error {
+  override name = 'StoppedBeforeRunError';
+  constructor() {
+    super('Stopped while the dataset was being read. No run was begun, and nothing was changed.');
   }
 }
 
@@ -100,9 +114,15 @@ export async function train(
     // A run that another tab trains is not even read.
     if (resumeRunId !== undefined)
       return await withRunLock(resumeRunId, async () =>
-        trainPrepared(await prepareResumed(request, resumeRunId), request, onEvent, control, choose),
+        trainPrepared(
+          await prepareResumed(request, resumeRunId, onEvent, control),
+          request,
+          onEvent,
+          control,
+          choose,
+        ),
       );
-    const prepared = await prepareNew(request);
+    const prepared = await prepareNew(request, onEvent, control);
     return await withRunLock(prepared.run.id, () =>
       trainPrepared(prepared, request, onEvent, control, choose),
     );
@@ -117,12 +137,16 @@ interface PreparedRun {
   readonly isResumed: boolean;
 }
 
-async function prepareNew(request: TrainRequest): Promise<PreparedRun> {
+async function prepareNew(
+  request: TrainRequest,
+  onEvent: (event: TrainEvent) => void,
+  control: TrainControl,
+): Promise<PreparedRun> {
   const { options } = request;
   // Bad settings are refused before anything is read.
   requireValidOptions(options);
   const filter = await readImageFilter(request.filterTable, options);
-  const data = await readTrainingData(request.data, options, filter);
+  const data = await readData(request.data, options, filter, onEvent, control);
   // Pairs that cannot be made are told of now, and not after the first epoch.
   if (request.lfw) await openPairs(request.lfw);
   const run: RunRecord = {
@@ -148,7 +172,12 @@ function storablePairs(lfw: PairsSource | undefined): PairsSource | undefined {
   return lfw?.images.every(({ kind }) => kind === 'handle' || kind === 'private') ? lfw : undefined;
 }
 
-async function prepareResumed(request: TrainRequest, runId: string): Promise<PreparedRun> {
+async function prepareResumed(
+  request: TrainRequest,
+  runId: string,
+  onEvent: (event: TrainEvent) => void,
+  control: TrainControl,
+): Promise<PreparedRun> {
   const run = await getRun(runId);
   if (!run) throw new RunMissingError(`There is no run ${runId} in this browser. It may have been deleted.`);
   const references = request.data.length > 0 ? request.data : run.data;
@@ -156,13 +185,28 @@ async function prepareResumed(request: TrainRequest, runId: string): Promise<Pre
     throw new RunMissingError(
       `The folder "${run.datasetName}" that the run ${runId} trains on was chosen without a lasting permission. Choose it again to go on.`,
     );
-  const data = await readTrainingData(
-    references,
-    run.options,
-    run.filteredImages && { leftOut: new Set(run.filteredImages) },
-  );
+  const filter = run.filteredImages && { leftOut: new Set(run.filteredImages) };
+  const data = await readData(references, run.options, filter, onEvent, control);
   requireSameClasses(run.classNames, data);
   return { run: { ...run, data: references, status: 'running', error: undefined }, data, isResumed: true };
+}
+
+/** @throws StoppedBeforeRunError, and as readTrainingData does */
+async function readData(
+  references: readonly DirectoryReference[],
+  options: TrainingOptions,
+  filter: ImageFilter | undefined,
+  onEvent: (event: TrainEvent) => void,
+  { signal }: TrainControl,
+): Promise<TrainingData> {
+  try {
+    return await readTrainingData(references, options, filter, {
+      onProgress: (totals) => onEvent({ kind: 'reading', ...totals }),
+      signal,
+    });
+  } catch (error) {
+    throw signal.aborted ? new StoppedBeforeRunError() : error;
+  }
 }
 
 /** Held for as long as the run goes on: one writer, and others see that it lives. A browser may lack Web Locks. */

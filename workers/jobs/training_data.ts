@@ -2,7 +2,7 @@
 import { readClasses, type Dataset, type ImageFile } from '../dataset/classes.ts';
 import { openDirectories } from '../dataset/open.ts';
 import { readDistanceTable } from '../formats/distance_table.ts';
-import type { DirectoryReference } from '../protocol.ts';
+import type { DatasetTotals, DirectoryReference } from '../protocol.ts';
 import { labelledImages, type LabelledImage } from '../training/batch_source.ts';
 import { filterClasses, imageKey, imagesToLeaveOut } from '../training/filter.ts';
 import type { TrainingOptions } from '../training/options.ts';
@@ -84,7 +84,12 @@ function applyFilter(
   };
 }
 
-/** @throws NoImagesError, TooFewClassesError, FilterTableError, PermissionLostError */
+export interface ReadingOptions {
+  readonly onProgress?: ((totals: DatasetTotals) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** @throws NoImagesError, TooFewClassesError, FilterTableError, PermissionLostError, and the signal's reason */
 export async function readTrainingData(
   references: readonly DirectoryReference[],
   options: Pick<
@@ -95,8 +100,9 @@ export async function readTrainingData(
     | 'filter_min_nrof_images_per_class'
   >,
   filter?: ImageFilter,
+  { onProgress, signal }: ReadingOptions = {},
 ): Promise<TrainingData> {
-  const dataset = await readClasses(await openDirectories(references));
+  const dataset = await readClasses(await openDirectories(references), onProgress, signal);
   if (dataset.classes.length < 2)
     throw new TooFewClassesError(
       `"${dataset.name}" holds one person only ("${dataset.classes[0]!.name}", ${dataset.imageCount} photos). A classifier learns to tell people apart: it needs two folders of people at least.`,

@@ -1,6 +1,6 @@
 /** From a reference, as it crosses worker boundaries, to a model: a run's checkpoint, a file, or a folder. */
-import { compareNames } from '../dataset/classes.ts';
 import type { ReadableDirectory } from '../dataset/directory.ts';
+import { compareNames } from '../dataset/names.ts';
 import { openDirectory } from '../dataset/open.ts';
 import { isPytorchArchive } from '../formats/pytorch_file.ts';
 import { MODEL_JSON } from '../formats/tfjs_graph_model.ts';

@@ -1,0 +1,29 @@
+/** A dataset's list of classes while it grows. */
+import { compareNames } from '../../workers/dataset/names.ts';
+import type { ClassCount, DatasetSummary, ScanProgress } from '../../workers/protocol.ts';
+
+/** @returns what a scan has found, after `found` and this progress; classes without an image so far are among it */
+export function withScanned(
+  found: DatasetSummary | undefined,
+  { imageCount, ignoredCount, changes }: ScanProgress,
+): DatasetSummary {
+  const classes = withChanges(found?.classes ?? [], changes);
+  return { name: '', classes, imageCount, ignoredCount, ignoredExamples: [] };
+}
+
+/**
+ * One pass over both, so that a long list may grow in many small steps.
+ * @param classes sorted by name
+ */
+export function withChanges(classes: readonly ClassCount[], changes: readonly ClassCount[]): ClassCount[] {
+  const sorted = [...changes].sort((a, b) => compareNames(a.name, b.name));
+  const merged: ClassCount[] = [];
+  let at = 0;
+  for (const change of sorted) {
+    while (at < classes.length && classes[at]!.name < change.name) merged.push(classes[at++]!);
+    if (classes[at]?.name === change.name) at++;
+    merged.push(change);
+  }
+  while (at < classes.length) merged.push(classes[at++]!);
+  return merged;
+}
