@@ -434,14 +434,22 @@ export type ModelReference =
   | {
       readonly kind: 'run';
       readonly runId: string;
-      /** Of which step's checkpoint; default: the newest. */
-      readonly step?: number | undefined;
+      /** Of which step's checkpoint, or of the best one's; default: the newest. */
+      readonly step?: number | 'best' | undefined;
       /** Take the exponential moving averages of the parameters, where the run has them. */
       readonly useMovingAverages?: boolean | undefined;
     }
   /** A folder or a file that holds one of the formats this program reads. */
   | { readonly kind: 'directory'; readonly directory: DirectoryReference; readonly path?: string | undefined }
   | { readonly kind: 'file'; readonly file: File };
+
+/** Which of the values that a run holds a model was made of. */
+export interface RunWeights {
+  readonly step: number;
+  /** It was the best of the run's measured models then, by this. */
+  readonly bestBy?: BestModel['measuredBy'] | undefined;
+  readonly areMovingAverages: boolean;
+}
 
 /** Where the pairs of an evaluation come from. */
 export interface PairsSource {
@@ -513,6 +521,11 @@ export interface EvaluationResult {
   readonly measured: MeasuredPairs;
 }
 
+/** With what of a run was measured. */
+export interface ModelEvaluationResult extends EvaluationResult {
+  readonly weights?: RunWeights | undefined;
+}
+
 /** A pair on the wrong side of its fold's threshold. */
 export interface WrongImagePair {
   /** Paths in the folders of the pairs. */
@@ -533,6 +546,8 @@ export interface SavedEvaluation {
   readonly modelId?: string | undefined;
   /** The run's step. */
   readonly step?: number | undefined;
+  /** What of the run was measured; not of older evaluations. */
+  readonly weights?: RunWeights | undefined;
   /** For the person: the run, or the file's name. */
   readonly modelName: string;
   /** The folders' names. */
@@ -628,6 +643,8 @@ export interface ExportSummary {
   readonly files: readonly { readonly path: string; readonly sizeBytes: number }[];
   /** Largest absolute difference of the embeddings between the model and its reloaded export, over test images. */
   readonly verifiedMaxAbsError: number;
+  /** What of a run was exported. */
+  readonly weights?: RunWeights | undefined;
   /** How the model is used: the card's example, in the language of the format's readers. */
   readonly snippet: string;
 }
@@ -768,7 +785,7 @@ export interface TrainWorkerApi {
   evaluate(
     request: EvaluateRequest,
     onProgress?: (progress: EvaluationProgress) => void,
-  ): Promise<EvaluationResult>;
+  ): Promise<ModelEvaluationResult>;
   cancelEvaluation(): void;
   exportModel(
     request: ExportRequest,

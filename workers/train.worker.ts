@@ -13,6 +13,7 @@ import { JobControl } from './jobs/job_control.ts';
 import { TrainControl } from './jobs/train_control.ts';
 import { train } from './jobs/train_job.ts';
 import { inspectModel, loadModel } from './models/load_model.ts';
+import { runWeights } from './models/run_weights.ts';
 import { FaceDetector } from './mtcnn/detector.ts';
 import type { TrainWorkerApi } from './protocol.ts';
 import { selectBackend } from './tfjs/backends.ts';
@@ -41,7 +42,8 @@ const api: TrainWorkerApi = {
       use_fixed_image_standardization:
         options.use_fixed_image_standardization ?? loaded.useFixedImageStandardization,
     };
-    return evaluateModel(loaded, pairs, complete, create, evaluation, onProgress);
+    const result = await evaluateModel(loaded, pairs, complete, create, evaluation, onProgress);
+    return { ...result, weights: runWeights(loaded.metadata) };
   },
   cancelEvaluation: () => evaluation.cancel(),
   async exportModel(request, onProgress) {

@@ -123,23 +123,23 @@ export class EvaluateState {
       const onProgress = proxy((progress: EvaluationProgress) => {
         this.progress = progress;
       });
-      const run = this.#library.runs.find(({ id }) => id === choice.runId);
       const about = {
         id: crypto.randomUUID(),
         modelId: choice.modelId,
-        step: choice.kind === 'run' ? run?.step : undefined,
         modelName: this.modelName,
         imagesName: pairs.images.name,
         pairsFileName: pairs.fileName,
         options: request.options,
       };
-      const result = await this.#guard.during('evaluate', false, () => {
+      const isRun = choice.kind === 'run';
+      const { weights, ...result } = await this.#guard.during('evaluate', false, () => {
         // Stopped before the worker knew of it.
         if (this.status !== 'running') throw new EvaluationStoppedError();
         return modelWorker.call((api) => api.evaluate(request, onProgress));
       });
       this.otherRate = undefined;
-      this.shown = { ...about, images, at: Date.now(), result };
+      const measured = isRun ? { step: weights?.step, weights } : {};
+      this.shown = { ...about, ...measured, images, at: Date.now(), result };
       this.status = 'done';
       await this.#library.keepEvaluation({ ...this.shown, images: images.filter(canBeRemembered) });
     } catch (error) {

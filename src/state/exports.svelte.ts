@@ -6,6 +6,7 @@ import { saveBlob, withMovedStream, zipAsBlob } from './downloads.ts';
 import { problemOf, type Problem } from './errors.ts';
 import { pickFolder, requestAccess, folderName } from './folders.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
+import { WeightsChoice } from './weights_choice.svelte.ts';
 import { modelWorker } from './workers.ts';
 
 export type ExportSettings = Omit<ExportRequest, 'model' | 'output'>;
@@ -20,13 +21,14 @@ export const FORMAT_TITLES: Readonly<Record<ExportSettings['format'], string>> =
 /** What is exported: a run, or a model that was brought in. */
 export interface ExportedModel {
   readonly id: string;
-  /** Of the files. */
   readonly name: string;
+  /** Which of a run's values, in words; empty for the newest ones themselves. */
+  readonly values: readonly string[];
   readonly reference: ModelReference;
 }
 
-export function runModel(runId: string): ExportedModel {
-  return { id: runId, name: runId, reference: { kind: 'run', runId } };
+export function runModel(runId: string, weights = new WeightsChoice()): ExportedModel {
+  return { id: runId, name: runId, values: weights.titles, reference: weights.reference(runId) };
 }
 
 class ExportStoppedError extends Error {
@@ -53,7 +55,9 @@ export class ModelExport {
   /** `ONNX, float16` */
   get title(): string {
     const { format, dtype } = this.settings;
-    return FORMAT_TITLES[format] + (dtype === 'float16' ? ', float16' : '');
+    return [FORMAT_TITLES[format], ...(dtype === 'float16' ? ['float16'] : []), ...this.model.values].join(
+      ', ',
+    );
   }
 
   get key(): string {
@@ -62,7 +66,9 @@ export class ModelExport {
 
   get fileName(): string {
     const { format, dtype } = this.settings;
-    return `${this.model.name}-${format}${dtype === 'float16' ? '-float16' : ''}.zip`;
+    const { name, values } = this.model;
+    const parts = [name, ...values.map((value) => value.replaceAll(' ', '-')), format];
+    return `${[...parts, ...(dtype === 'float16' ? [dtype] : [])].join('-')}.zip`;
   }
 
   get isRunning(): boolean {
@@ -70,8 +76,8 @@ export class ModelExport {
   }
 }
 
-function keyOf({ id }: ExportedModel, { format, dtype = 'float32' }: ExportSettings): string {
-  return `${id}/${format}/${dtype}`;
+function keyOf({ id, values }: ExportedModel, { format, dtype = 'float32' }: ExportSettings): string {
+  return [id, ...values, format, dtype].join('/');
 }
 
 export class ExportsState {

@@ -1,12 +1,15 @@
 /** A model to use: one of the runs, one that was brought in, files, or a folder. */
 import type { DirectoryReference, ModelReference } from '../../workers/protocol.ts';
 import { folderName } from './folders.ts';
+import { WeightsChoice } from './weights_choice.svelte.ts';
 
 export type ModelKind = 'none' | 'run' | 'stored' | 'file' | 'folder';
 
 export class ModelChoice {
   kind = $state<ModelKind>('none');
-  runId = $state('');
+  #runId = $state('');
+  /** Of the run. */
+  readonly weights = new WeightsChoice();
   /** Of a model that was brought in. */
   storedId = $state('');
   file = $state.raw<File | undefined>();
@@ -14,12 +17,22 @@ export class ModelChoice {
   files = $state.raw<readonly File[]>([]);
   folder = $state.raw<DirectoryReference | undefined>();
 
+  get runId(): string {
+    return this.#runId;
+  }
+
+  /** Another run has other checkpoints. */
+  set runId(id: string) {
+    if (id !== this.#runId) this.weights.reset();
+    this.#runId = id;
+  }
+
   get reference(): ModelReference | undefined {
     switch (this.kind) {
       case 'none':
         return undefined;
       case 'run':
-        return this.runId ? { kind: 'run', runId: this.runId } : undefined;
+        return this.runId ? this.weights.reference(this.runId) : undefined;
       case 'stored':
         return this.storedId ? storedReference(this.storedId) : undefined;
       case 'file':

@@ -5,23 +5,28 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { initializeParameters } from '../../workers/graph/initialize.ts';
 import { buildModel } from '../../workers/graph/models/index.ts';
 import { safetensorsBlob } from '../../workers/formats/safetensors.ts';
 import { writeModelFile } from '../../workers/models/model_file.ts';
+import { crc32 } from '../../workers/storage/crc32.ts';
+import { presetOptions } from '../../workers/training/presets.ts';
 import { axeViolations, openAllDetails, showColourScheme } from './helpers/page_axe.ts';
 import { writeDrawnFaces } from './helpers/drawn_faces.ts';
 import { PageBrowser } from './helpers/page_browser.ts';
 
 const JOB_LIMIT_MS = 120_000;
 const SIZE = 64;
+const RUN = '20260101-100000';
 const graph = buildModel('squeezenet', { embeddingSize: 32, classes: 0 });
 
 let browser: PageBrowser;
 let page: Page;
 let root: string;
+/** Of the second model. */
+let secondResult: { accuracy: number; auc: number; eer: number };
 
 async function writeModel(name: string, seed: number): Promise<string> {
   const blob = writeModelFile(initializeParameters(graph, seed), {
@@ -58,6 +63,106 @@ const bringInFiles = (...paths: string[]): Promise<void> =>
   page.getByLabel('Model files to bring in').setInputFiles(paths);
 const goTo = (name: RegExp): Promise<void> =>
   page.getByRole('navigation', { name: 'Steps' }).getByRole('link', { name }).click();
+
+async function choosePairs(): Promise<void> {
+  const choosing = page.waitForEvent('filechooser');
+  await page.getByRole('button', { name: 'Choose a folder' }).click();
+  await (await choosing).setFiles(join(root, 'faces'));
+  await page.getByLabel('Pairs per fold').fill('8');
+  await page.getByLabel('Folds').fill('4');
+}
+
+async function exportFrom(card: Locator): Promise<{ name: string; zip: Buffer }> {
+  const downloading = page.waitForEvent('download', { timeout: JOB_LIMIT_MS });
+  await card.getByRole('button', { name: /^Zip file/ }).click();
+  const download = await downloading;
+  return { name: download.suggestedFilename(), zip: readFileSync(await download.path()) };
+}
+
+/** Of the values that initializeParameters makes from the seed, a part that tells them from others. */
+function bytesOf(seed: number): Buffer {
+  const { data } = initializeParameters(graph, seed).get('squeezenet/Bottleneck/weights')!;
+  return Buffer.from(data.buffer, data.byteOffset, 256);
+}
+
+/** A checkpoint's tensors and bytes, as a training stores them: values of one seed, their averages of another. */
+function checkpointOf(step: number, seed: number, averagesSeed: number) {
+  const averages = initializeParameters(graph, averagesSeed);
+  const tensors = [
+    ...[...initializeParameters(graph, seed)].map(([name, one]) => ({ name, role: 'parameter', ...one })),
+    ...[...averages].map(([name, one]) => ({
+      name: `${name}/ExponentialMovingAverage`,
+      role: 'state',
+      ...one,
+    })),
+  ];
+  const bytes = Buffer.concat(
+    tensors.map(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength)),
+  );
+  return {
+    record: {
+      id: `${RUN}/${step}/test`,
+      runId: RUN,
+      step,
+      epoch: step / 10,
+      createdAt: Date.parse('2026-01-01'),
+      tensors: tensors.map(({ name, role, shape }) => ({ name, role, shape })),
+      chunkChecksums: [crc32(new Uint8Array(bytes))],
+      sizeBytes: bytes.length,
+    },
+    base64: bytes.toString('base64'),
+  };
+}
+
+/** A run as a training leaves it: the three newest checkpoints, of which one is the best by the validation. */
+async function storeRun(): Promise<void> {
+  const checkpoints = [checkpointOf(20, 4, 2), checkpointOf(30, 3, 5), checkpointOf(40, 6, 7)];
+  const run = {
+    id: RUN,
+    createdAt: Date.parse('2026-01-01'),
+    status: 'finished',
+    options: {
+      ...presetOptions('guide'),
+      model_def: 'models.squeezenet',
+      embedding_size: 32,
+      image_size: SIZE,
+      use_fixed_image_standardization: true,
+      moving_average_decay: 0.9,
+      epoch_size: 10,
+      max_nrof_epochs: 4,
+    },
+    datasetName: 'others',
+    classNames: ['Ann', 'Bob'],
+    imageCount: 20,
+    data: [],
+    step: 40,
+    epoch: 4,
+    device: 'test',
+    best: { step: 20, epoch: 2, measuredBy: 'validation', accuracy: 0.75, crossEntropy: 1 },
+  };
+  await page.evaluate(
+    async (stored) => {
+      const database = await new Promise<IDBDatabase>((resolve, reject) => {
+        const request = indexedDB.open('facenet');
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(new Error('no database'));
+      });
+      const transaction = database.transaction(['runs', 'checkpoints', 'chunks'], 'readwrite');
+      transaction.objectStore('runs').put(stored.run);
+      for (const { record, base64 } of stored.checkpoints) {
+        const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+        transaction.objectStore('chunks').put({ checkpointId: record.id, index: 0, bytes });
+        transaction.objectStore('checkpoints').put(record);
+      }
+      await new Promise<void>((resolve, reject) => {
+        transaction.oncomplete = () => resolve();
+        transaction.onabort = () => reject(new Error('not written'));
+      });
+      database.close();
+    },
+    { run, checkpoints },
+  );
+}
 
 /** The value of a number that stands under `label`. */
 async function tile(group: string, label: string): Promise<string> {
@@ -126,11 +231,7 @@ describe.sequential('models', () => {
     await page
       .getByRole('combobox', { name: 'Model', exact: true })
       .selectOption({ label: 'first model · this program' });
-    const choosing = page.waitForEvent('filechooser');
-    await page.getByRole('button', { name: 'Choose a folder' }).click();
-    await (await choosing).setFiles(join(root, 'faces'));
-    await page.getByLabel('Pairs per fold').fill('8');
-    await page.getByLabel('Folds').fill('4');
+    await choosePairs();
     await page.getByRole('button', { name: 'Evaluate' }).click();
     await page.getByRole('heading', { name: 'Result' }).waitFor({ timeout: JOB_LIMIT_MS });
     const accuracy = Number.parseFloat(await tile('Result', 'Pair accuracy'));
@@ -165,6 +266,7 @@ describe.sequential('models', () => {
       const saved = JSON.parse(readFileSync(await (await saving).path(), 'utf8'));
       expect(saved.modelName).toBe('second model');
       expect(saved.result.pairCount).toBe(64);
+      secondResult = saved.result;
 
       await page.reload();
       const table = page.getByRole('region', { name: 'Table of kept measurements' });
@@ -179,6 +281,62 @@ describe.sequential('models', () => {
       await page.getByRole('button', { name: 'Show the result of second model' }).click();
       await page.getByRole('heading', { name: 'Result' }).waitFor();
       expect(await tile('Result', 'Pair accuracy')).toContain((100 * saved.result.accuracy).toFixed(2));
+      await expectClean();
+    },
+  );
+
+  it(
+    'of a run are those of the chosen checkpoint, or their moving averages',
+    { timeout: JOB_LIMIT_MS },
+    async () => {
+      await storeRun();
+      await page.reload();
+      await goTo(/Evaluate/);
+      await page.getByLabel('A run of mine').check();
+      const checkpoint = page.getByLabel('Checkpoint', { exact: true });
+      await checkpoint.waitFor();
+      expect(await checkpoint.locator('option').allInnerTexts()).toEqual([
+        'the newest: step 40, epoch 4',
+        'the best: step 20, epoch 2, 75.0% in validation',
+        'step 30, epoch 3',
+      ]);
+      await checkpoint.selectOption('best');
+      await page.getByLabel('Values', { exact: true }).selectOption('averages');
+      await choosePairs();
+      await page.getByRole('button', { name: 'Evaluate', exact: true }).click();
+      await page.getByRole('heading', { name: 'Result' }).waitFor({ timeout: JOB_LIMIT_MS });
+      const measured = `run ${RUN}, step 20, the best by the validation, moving averages`;
+      await page.getByText(`${measured} on faces`).waitFor();
+      await page.getByText('The last model that was measured on the same pairs, second model').waitFor();
+      const saving = page.waitForEvent('download');
+      await page.getByRole('button', { name: 'evaluation.json' }).click();
+      const saved = JSON.parse(readFileSync(await (await saving).path(), 'utf8'));
+      expect(saved.weights).toEqual({ step: 20, bestBy: 'validation', areMovingAverages: true });
+      // These averages are the second model's values.
+      const { accuracy, auc, eer } = secondResult;
+      expect(saved.result).toMatchObject({ accuracy, auc, eer });
+      await expectClean();
+
+      await goTo(/Models/);
+      const card = page.getByRole('region', { name: RUN });
+      await card.getByText('faces, step 20, the best by the validation, moving averages: accuracy').waitFor();
+      await card.getByText('Take it out').click();
+      await card.getByLabel('Checkpoint', { exact: true }).selectOption('30');
+      await card.getByLabel('Format').selectOption('safetensors');
+      const exported = await exportFrom(card);
+      expect(exported.name).toBe(`${RUN}-step-30-safetensors.zip`);
+      expect(exported.zip.includes(bytesOf(3))).toBe(true);
+      expect(exported.zip.includes('Its values are the trained variables themselves')).toBe(true);
+      expect(exported.zip.includes('the best of the run')).toBe(false);
+      await card.getByLabel('Checkpoint', { exact: true }).selectOption('best');
+      await card.getByLabel('Values', { exact: true }).selectOption('averages');
+      const averaged = await exportFrom(card);
+      expect(averaged.name).toBe(`${RUN}-best-moving-averages-safetensors.zip`);
+      expect(averaged.zip.includes(bytesOf(2))).toBe(true);
+      expect(averaged.zip.includes('the best of the run’s measured models, by the validation')).toBe(true);
+      expect(averaged.zip.includes('Its values are the exponential moving averages')).toBe(true);
+      expect(averaged.zip.includes('| 20 | moving averages |')).toBe(true);
+      await card.getByText(/of step 20, the best by the validation, moving averages/).waitFor();
       await expectClean();
     },
   );
@@ -232,7 +390,8 @@ describe.sequential('models', () => {
     await card.waitFor({ state: 'detached' });
     await goTo(/Evaluate/);
     const rows = page.getByRole('region', { name: 'Table of kept measurements' }).locator('tbody tr');
-    await expect.poll(() => rows.count()).toBe(1);
+    // The first model's and the run's are left.
+    await expect.poll(() => rows.count()).toBe(2);
   });
 
   it('had nothing go wrong but what was tried', () => {

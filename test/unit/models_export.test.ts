@@ -8,6 +8,7 @@ import { buildModel } from '../../workers/graph/models/index.ts';
 import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
 import { ExportCancelledError, ExportMismatchError, exportModel } from '../../workers/jobs/export_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
+import { runWeights } from '../../workers/models/run_weights.ts';
 import { modelCard } from '../../workers/models/model_card.ts';
 import { readModelFile, writeModelFile } from '../../workers/models/model_file.ts';
 import { embedWithGraphModel } from '../../workers/models/run_graph_model.ts';
@@ -187,14 +188,25 @@ describe('a model card of a model that was evaluated', () => {
       eer: 0.01,
     };
     const evaluation = { images: 'lfw|160', pairs: 6000, step: 60, farTarget: 0.001, ...figures };
-    const withResults = { ...metadata, evaluations: [evaluation] };
+    const ofAverages = { ...evaluation, moving_averages: true };
+    const ofVariables = { ...evaluation, moving_averages: false };
+    const withResults = {
+      ...metadata,
+      best_by: 'pairs',
+      moving_averages: true,
+      evaluations: [evaluation, ofAverages, ofVariables],
+    } as const;
     const file = new File([writeModelFile(hashedParameters(graph, 2), withResults)], 'mine.safetensors');
     const model = await readModelFile(file, 'mine.safetensors');
-    expect(model.metadata?.evaluations).toEqual([evaluation]);
+    expect(model.metadata?.evaluations).toEqual([evaluation, ofAverages, ofVariables]);
+    expect(runWeights(model.metadata)).toEqual({ step: 60, bestBy: 'pairs', areMovingAverages: true });
     const card = modelCard(model, { format: 'onnx', license: 'CC0-1.0' }, 'm.onnx');
-    expect(card).toContain(
-      '| lfw/160 | 6000 | 60 | 0.9905 ± 0.0042 | 0.9700 ± 0.0100 | 0.00100 | 0.9990 | 0.0100 |',
-    );
+    for (const values of ['', 'moving averages', 'variables'])
+      expect(card).toContain(
+        `| lfw/160 | 6000 | 60 | ${values} | 0.9905 ± 0.0042 | 0.9700 ± 0.0100 | 0.00100 | 0.9990 | 0.0100 |`,
+      );
+    expect(card).toContain('the best of the run’s measured models, by the accuracy on pairs');
+    expect(card).toContain('Its values are the exponential moving averages of the trained variables');
     expect(card).toContain('## Licence\nCC0-1.0');
   });
 });

@@ -239,9 +239,24 @@ describe('models of runs', () => {
     expect(model.metadata).toEqual({ ...metadata, model_def: options.model_def });
     expect(model.parameters.get(name)!.data).toEqual(values.get(name)!.data);
     expect(model.parameters.has('Logits/weights')).toBe(true);
-    const averaged = await loadModel({ kind: 'run', runId: id }, { useMovingAverages: true });
+    const averaged = await loadModel({ kind: 'run', runId: id, useMovingAverages: true });
     expect(averaged.parameters.get(name)!.data).toEqual(average.data);
     const mean = 'InceptionResnetV1/Bottleneck/BatchNorm/moving_mean';
     expect(averaged.parameters.get(mean)!.data).toEqual(values.get(mean)!.data);
+    expect(averaged.metadata).toMatchObject({ step: 60, moving_averages: true });
+  });
+
+  it('are the checkpoint that is asked for, or the best one', async () => {
+    const { id } = run;
+    await expect(loadModel({ kind: 'run', runId: id, step: 'best' })).rejects.toThrow(/none is the best/);
+    await putRun({ ...run, best: { step: 50, epoch: 5, measuredBy: 'validation', accuracy: 0.9 } });
+    const best = await loadModel({ kind: 'run', runId: id, step: 'best' });
+    expect(best.metadata).toMatchObject({ step: 50, epoch: 5, best_by: 'validation' });
+    const newest = await loadModel({ kind: 'run', runId: id, step: 60 });
+    expect(newest.metadata).toMatchObject({ step: 60, epoch: 6 });
+    expect(newest.metadata?.best_by).toBeUndefined();
+    await expect(loadModel({ kind: 'run', runId: id, step: 40 })).rejects.toThrow(
+      /checkpoint of step 40 .* is gone or damaged/,
+    );
   });
 });

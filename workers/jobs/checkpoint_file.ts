@@ -4,7 +4,7 @@ import { modelFileName, writeModelFile } from '../models/model_file.ts';
 import { parametersOf } from '../models/moving_averages.ts';
 import { loadCheckpoint } from '../storage/checkpoints.ts';
 import { getRun } from '../storage/runs.ts';
-import { runMetadata } from './run_metadata.ts';
+import { runMetadata } from '../models/run_metadata.ts';
 
 /**
  * @param useMovingAverages take the exponential moving averages of the parameters, where the run has them
@@ -21,6 +21,9 @@ export async function checkpointFile(
   if (!checkpoint) throw new NoCheckpointError(runId);
   return {
     name: modelFileName(runId, step),
-    file: writeModelFile(parametersOf(checkpoint, useMovingAverages), runMetadata(run, checkpoint)),
+    file: writeModelFile(
+      parametersOf(checkpoint, useMovingAverages),
+      runMetadata(run, checkpoint, useMovingAverages),
+    ),
   };
 }

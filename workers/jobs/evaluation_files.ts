@@ -3,6 +3,7 @@
  * (`step\taccuracy\tvalrate`), evaluation.json for programs.
  */
 import { foldLines, resultJson, resultLines, wrongPairLines } from '../evaluation/result_text.ts';
+import { describeWeights } from '../models/run_weights.ts';
 import type { SavedEvaluation } from '../protocol.ts';
 
 export function evaluationFiles(evaluation: SavedEvaluation): ReadonlyMap<string, Blob> {
@@ -36,6 +37,7 @@ function textFile(lines: readonly string[]): Blob {
 function evaluationText({
   modelName,
   step,
+  weights,
   imagesName,
   pairsFileName,
   at,
@@ -45,7 +47,7 @@ function evaluationText({
   const pairs = pairsFileName === undefined ? 'made from the folders' : `from the file ${pairsFileName}`;
   const settings = Object.entries(options).filter(([, value]) => value !== undefined);
   return [
-    `Model: ${modelName}${step === undefined ? '' : `, step ${step}`}`,
+    `Model: ${modelName}${weights ? `, ${describeWeights(weights)}` : step === undefined ? '' : `, step ${step}`}`,
     `Images: ${imagesName}, ${result.imageCount}`,
     `Pairs: ${result.pairCount}, ${pairs} (checksum ${result.pairsChecksum})`,
     `Measured: ${new Date(at).toISOString()}`,

@@ -11,6 +11,7 @@ import { hashedPixels } from '../graph/hashed_tensors.ts';
 import { loadFromDirectory, loadModel } from '../models/load_model.ts';
 import type { LoadedModel } from '../models/loaded_model.ts';
 import { MODEL_CARD, modelCard, snippetOf } from '../models/model_card.ts';
+import { runWeights } from '../models/run_weights.ts';
 import { onnxParameters } from '../models/onnx_parameters.ts';
 import { modelFiles, type ExportSettings } from '../models/export_files.ts';
 import type { ExportProgress, ExportRequest, ExportSummary } from '../protocol.ts';
@@ -85,6 +86,7 @@ export async function exportModel(
     return {
       files: files.map(({ path, content }) => ({ path, sizeBytes: content.size })),
       verifiedMaxAbsError,
+      weights: request.model.kind === 'run' ? runWeights(model.metadata) : undefined,
       snippet: snippetOf(model, request, files.at(-1)!.path).code,
     };
   } catch (error) {

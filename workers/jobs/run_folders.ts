@@ -18,7 +18,7 @@ import type {
 } from '../protocol.ts';
 import type { RunHistory } from '../training/run_history.ts';
 import { RunLog } from './run_log.ts';
-import { runMetadata } from './run_metadata.ts';
+import { runMetadata } from '../models/run_metadata.ts';
 
 const MODELS_KEPT = 3;
 

@@ -66,6 +66,18 @@ export class NoCheckpointError extends Error {
   }
 }
 
+export class CheckpointGoneError extends Error {
+  override name = 'CheckpointGoneError';
+  /** @param step undefined: the best one, of a run that none has been measured of */
+  constructor(runId: string, step: number | undefined) {
+    super(
+      step === undefined
+        ? `No model of the run ${runId} has been measured, so that none is the best. Choose its newest checkpoint.`
+        : `The checkpoint of step ${step} of the run ${runId} is gone or damaged: newer ones take the room of older ones. Choose another one.`,
+    );
+  }
+}
+
 function list(names: readonly string[]): string {
   return names.slice(0, NAMES_SHOWN).join(', ');
 }

@@ -7,12 +7,18 @@ import { MODEL_JSON } from '../formats/tfjs_graph_model.ts';
 import { ZipFolder } from '../formats/zip_folder.ts';
 import { ZipFile } from '../formats/zip_reader.ts';
 import { buildModel } from '../graph/models/index.ts';
-import type { EvaluationOverview, ImportReport, ModelReference } from '../protocol.ts';
-import { loadCheckpoint, loadNewestCheckpoint } from '../storage/checkpoints.ts';
+import type { EvaluationOverview, ImportReport, ModelReference, RunRecord } from '../protocol.ts';
+import { loadCheckpoint, loadNewestCheckpoint, type Checkpoint } from '../storage/checkpoints.ts';
 import { storedModelId } from '../storage/models.ts';
 import { getRun } from '../storage/runs.ts';
 import { evaluationsOf } from '../storage/saved_evaluations.ts';
-import { NoCheckpointError, NoModelInFolderError, NotAModelError, RunMissingError } from './errors.ts';
+import {
+  CheckpointGoneError,
+  NoCheckpointError,
+  NoModelInFolderError,
+  NotAModelError,
+  RunMissingError,
+} from './errors.ts';
 import { CHECKPOINT_EXTENSION, checkpointSource, foreignSource } from './foreign_files.ts';
 import { importModel, openImport } from './import_model.ts';
 import type { LoadedModel } from './loaded_model.ts';
@@ -28,26 +34,16 @@ import {
 import { parametersOf } from './moving_averages.ts';
 import { ONNX_EXTENSION, readOnnxModel } from './onnx_file.ts';
 import { ownExportReport } from './own_export.ts';
+import { runMetadata } from './run_metadata.ts';
 import { inspectTfjsModel, readTfjsModel } from './tfjs_model.ts';
 
 const ARCHIVE_EXTENSION = '.zip';
 
-export interface LoadModelOptions {
-  /**
-   * Take the exponential moving averages of a run's parameters where it has them, instead of the parameters
-   * themselves. The original evaluates and freezes the parameters themselves, and so does this by default.
-   */
-  readonly useMovingAverages?: boolean;
-}
-
 /** @throws the errors of ./errors.ts, SafetensorsError, TfjsModelError, FileMissingError, PermissionLostError */
-export async function loadModel(
-  reference: ModelReference,
-  options: LoadModelOptions = {},
-): Promise<LoadedModel> {
+export async function loadModel(reference: ModelReference): Promise<LoadedModel> {
   switch (reference.kind) {
     case 'run':
-      return loadRun(reference, options);
+      return loadRun(reference);
     case 'file':
       return readModelBlob(checkedFile(reference.file), reference.file.name);
     case 'directory': {
@@ -68,10 +64,10 @@ function withEvaluations(model: LoadedModel, evaluations: readonly EvaluationOve
   };
 }
 
-function modelEvaluation({ imagesName, step, result }: EvaluationOverview): ModelEvaluation {
+function modelEvaluation({ imagesName, step, weights, result }: EvaluationOverview): ModelEvaluation {
   const { accuracy, accuracyStd, val, valStd, far, farTarget, auc, eer, pairCount } = result;
   return {
-    ...{ images: imagesName, pairs: pairCount, step },
+    ...{ images: imagesName, pairs: pairCount, step, moving_averages: weights?.areMovingAverages },
     ...{ accuracy, accuracyStd, val, valStd, far, farTarget, auc, eer },
   };
 }
@@ -190,15 +186,16 @@ function newestModelFile(paths: readonly string[]): string | undefined {
     .at(-1);
 }
 
-async function loadRun(
-  { runId, step, useMovingAverages }: Extract<ModelReference, { kind: 'run' }>,
-  loading: LoadModelOptions,
-): Promise<LoadedModel> {
+/** The original evaluates and freezes the parameters themselves, and not their averages: so does this by default. */
+async function loadRun({
+  runId,
+  step,
+  useMovingAverages = false,
+}: Extract<ModelReference, { kind: 'run' }>): Promise<LoadedModel> {
   const run = await getRun(runId);
   if (!run) throw new RunMissingError(runId);
-  const checkpoint = await (step === undefined ? loadNewestCheckpoint(runId) : loadCheckpoint(runId, step));
-  if (!checkpoint) throw new NoCheckpointError(runId);
-  const { options, classNames } = run;
+  const checkpoint = await runCheckpoint(run, step);
+  const { options } = run;
   const evaluations = await evaluationsOf(runId);
   const graph = buildModel(options.model_def, { embeddingSize: options.embedding_size, classes: 0 });
   checkParameters(
@@ -209,23 +206,29 @@ async function loadRun(
   return {
     name: runId,
     graph,
-    parameters: parametersOf(checkpoint, useMovingAverages ?? loading.useMovingAverages ?? false),
+    parameters: parametersOf(checkpoint, useMovingAverages),
     imageSize: options.image_size,
     useFixedImageStandardization: options.use_fixed_image_standardization,
     metadata: {
-      model_def: options.model_def,
-      embedding_size: options.embedding_size,
-      image_size: options.image_size,
-      use_fixed_image_standardization: options.use_fixed_image_standardization,
-      class_names: classNames,
-      run: runId,
-      step: checkpoint.step,
-      epoch: checkpoint.epoch,
-      dataset: run.datasetName,
-      image_count: run.imageCount,
-      options,
+      ...runMetadata(run, checkpoint, useMovingAverages),
       ...(evaluations.length > 0 ? { evaluations: evaluations.map(modelEvaluation) } : {}),
     },
     notes: [],
   };
+}
+
+/** @throws NoCheckpointError, CheckpointGoneError */
+async function runCheckpoint(
+  { id, best }: RunRecord,
+  wanted: Extract<ModelReference, { kind: 'run' }>['step'],
+): Promise<Checkpoint> {
+  if (wanted === undefined) {
+    const newest = await loadNewestCheckpoint(id);
+    if (!newest) throw new NoCheckpointError(id);
+    return newest;
+  }
+  const step = wanted === 'best' ? best?.step : wanted;
+  const checkpoint = step === undefined ? undefined : await loadCheckpoint(id, step);
+  if (!checkpoint) throw new CheckpointGoneError(id, step);
+  return checkpoint;
 }

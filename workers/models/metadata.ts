@@ -3,6 +3,7 @@
  * hold them, under the original's flag names.
  */
 import { buildModel } from '../graph/models/index.ts';
+import type { BestModel } from '../protocol.ts';
 import { TRAINING_OPTIONS, type TrainingOptions } from '../training/options.ts';
 import { ModelMetadataError } from './errors.ts';
 
@@ -23,6 +24,10 @@ export interface ModelMetadata {
   /** Steps and epochs done. */
   readonly step?: number | undefined;
   readonly epoch?: number | undefined;
+  /** It was the best of the run's measured models when the file was made, by this. */
+  readonly best_by?: BestModel['measuredBy'] | undefined;
+  /** The values are the exponential moving averages of the trained parameters. */
+  readonly moving_averages?: boolean | undefined;
   /** The name of the training dataset, and its number of images. */
   readonly dataset?: string | undefined;
   readonly image_count?: number | undefined;
@@ -38,6 +43,7 @@ export interface ModelEvaluation {
   readonly pairs: number;
   /** The run's step that was evaluated. */
   readonly step?: number | undefined;
+  readonly moving_averages?: boolean | undefined;
   readonly accuracy: number;
   readonly accuracyStd: number;
   readonly val: number;
@@ -47,6 +53,8 @@ export interface ModelEvaluation {
   readonly auc: number;
   readonly eer: number;
 }
+
+const BEST_BY: readonly BestModel['measuredBy'][] = ['pairs', 'validation'];
 
 const EVALUATION_FIGURES = [
   'pairs',
@@ -73,6 +81,8 @@ export function encodeMetadata(metadata: ModelMetadata): Record<string, string> 
     'run',
     'step',
     'epoch',
+    'best_by',
+    'moving_averages',
     'dataset',
     'image_count',
   ] as const)
@@ -123,6 +133,8 @@ export function decodeMetadata(texts: ReadonlyMap<string, unknown>, file: string
     run: text('run'),
     step: integer('step'),
     epoch: integer('epoch'),
+    best_by: BEST_BY.find((by) => by === text('best_by')),
+    moving_averages: text('moving_averages') === 'true' ? true : undefined,
     dataset: text('dataset'),
     image_count: integer('image_count'),
     options: optionsOf(parseJson(text('options'))),
@@ -152,12 +164,14 @@ function evaluationsOf(value: unknown): readonly ModelEvaluation[] | undefined {
       return (
         typeof stated['images'] === 'string' &&
         (stated['step'] === undefined || typeof stated['step'] === 'number') &&
+        (stated['moving_averages'] === undefined || typeof stated['moving_averages'] === 'boolean') &&
         EVALUATION_FIGURES.every((name) => typeof stated[name] === 'number')
       );
     })
-    .map(({ images, step, ...rest }) => ({
+    .map(({ images, step, moving_averages, ...rest }) => ({
       images,
       step,
+      moving_averages,
       ...(Object.fromEntries(EVALUATION_FIGURES.map((name) => [name, rest[name]])) as Pick<
         ModelEvaluation,
         (typeof EVALUATION_FIGURES)[number]

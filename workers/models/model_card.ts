@@ -2,6 +2,7 @@
 import { TRAINING_OPTIONS } from '../training/options.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { onnxOptions, type ExportSettings } from './export_files.ts';
+import type { ModelEvaluation, ModelMetadata } from './metadata.ts';
 import { metadataOf } from './model_file.ts';
 
 export const MODEL_CARD = 'model_card.md';
@@ -35,13 +36,18 @@ function evaluationLines(model: LoadedModel): string[] {
   return [
     'As on LFW: mean ± deviation over the folds; VAL is the share of one person’s pairs that is accepted at the FAR.',
     '',
-    '| images | pairs | step | accuracy | VAL | FAR | AUC | EER |',
-    '| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
+    '| images | pairs | step | values | accuracy | VAL | FAR | AUC | EER |',
+    '| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |',
     ...evaluations.map(
       (one) =>
-        `| ${one.images.replaceAll('|', '/')} | ${one.pairs} | ${one.step ?? ''} | ${one.accuracy.toFixed(4)} ± ${one.accuracyStd.toFixed(4)} | ${one.val.toFixed(4)} ± ${one.valStd.toFixed(4)} | ${one.far.toFixed(5)} | ${one.auc.toFixed(4)} | ${one.eer.toFixed(4)} |`,
+        `| ${one.images.replaceAll('|', '/')} | ${one.pairs} | ${one.step ?? ''} | ${evaluatedValues(one)} | ${one.accuracy.toFixed(4)} ± ${one.accuracyStd.toFixed(4)} | ${one.val.toFixed(4)} ± ${one.valStd.toFixed(4)} | ${one.far.toFixed(5)} | ${one.auc.toFixed(4)} | ${one.eer.toFixed(4)} |`,
     ),
   ];
+}
+
+/** Nothing where it is not known. */
+function evaluatedValues({ moving_averages: areAverages }: ModelEvaluation): string {
+  return areAverages === undefined ? '' : areAverages ? 'moving averages' : 'variables';
 }
 
 function standardization({ useFixedImageStandardization: fixed }: LoadedModel): string {
@@ -49,10 +55,15 @@ function standardization({ useFixedImageStandardization: fixed }: LoadedModel): 
 }
 
 function trainingLines(model: LoadedModel): string[] {
-  const { run, step, epoch, dataset, image_count: images, class_names: classes, options } = metadataOf(model);
+  const metadata = metadataOf(model);
+  const { run, step, epoch, best_by: best, dataset, image_count: images } = metadata;
+  const { class_names: classes, options } = metadata;
   const facts = [
     run === undefined ? undefined : `run ${run}`,
     step === undefined ? undefined : `${step} steps${epoch === undefined ? '' : `, ${epoch} epochs`}`,
+    best === undefined
+      ? undefined
+      : `the best of the run’s measured models, by ${best === 'pairs' ? 'the accuracy on pairs' : 'the validation'}`,
     dataset === undefined ? undefined : `dataset “${dataset}”`,
     images === undefined ? undefined : `${images} images`,
     classes === undefined ? undefined : `${classes.length} people`,
@@ -62,8 +73,19 @@ function trainingLines(model: LoadedModel): string[] {
   );
   return [
     facts.length > 0 ? `${facts.join('; ')}.` : 'Not known: the model came without this information.',
+    ...valuesLines(metadata),
     ...(settings.length > 0 ? ['', 'Settings:', '', ...settings] : []),
   ];
+}
+
+/** Of a model that could be of either. */
+function valuesLines({ moving_averages: areAverages, options }: ModelMetadata): string[] {
+  const decay = options?.moving_average_decay ?? 0;
+  if (areAverages)
+    return [
+      `Its values are the exponential moving averages of the trained variables${decay > 0 ? ` (decay ${decay})` : ''}.`,
+    ];
+  return decay > 0 ? ['Its values are the trained variables themselves, not their moving averages.'] : [];
 }
 
 const FLOAT16_NOTE = `

@@ -35,14 +35,14 @@ export class UsedModel {
 
   /** Empty: none is chosen. */
   get key(): string {
-    const { kind, runId, storedId, files, file, folder, folderName } = this.choice;
+    const { kind, runId, weights, storedId, files, file, folder, folderName } = this.choice;
     switch (kind) {
       case 'none':
         return '';
       case 'run': {
         const run = this.#library.runs.find(({ id }) => id === runId);
         // A run that went on is another model.
-        return run ? `run ${runId} ${run.step}` : '';
+        return run ? ['run', runId, run.step, ...weights.titles].join(' ') : '';
       }
       case 'stored':
         return storedId ? `stored ${storedId}` : '';

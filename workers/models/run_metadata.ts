@@ -1,13 +1,14 @@
 /** What a model file says of the run that made it. */
-import type { ModelMetadata } from '../models/metadata.ts';
 import type { RunRecord } from '../protocol.ts';
+import type { ModelMetadata } from './metadata.ts';
 
-/** @param place where in the run the model is from */
+/** @param place where in the run the model is from, and of which of its values it is */
 export function runMetadata(
   run: RunRecord,
   { step, epoch }: { readonly step: number; readonly epoch: number },
+  useMovingAverages = false,
 ): ModelMetadata {
-  const { options } = run;
+  const { options, best } = run;
   return {
     model_def: options.model_def,
     embedding_size: options.embedding_size,
@@ -17,6 +18,8 @@ export function runMetadata(
     run: run.id,
     step,
     epoch,
+    best_by: best?.step === step ? best.measuredBy : undefined,
+    moving_averages: useMovingAverages && options.moving_average_decay > 0 ? true : undefined,
     dataset: run.datasetName,
     image_count: run.imageCount,
     options,

@@ -1,0 +1,199 @@
+/** A folder of very many files: the people in it are there at once, their counts grow, and reading it can be stopped. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Locator, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { axeViolations, showColourScheme } from './helpers/page_axe.ts';
+import { PageBrowser } from './helpers/page_browser.ts';
+
+const PEOPLE = 600;
+const PHOTOS_EACH = 20;
+const FILES = PEOPLE * PHOTOS_EACH;
+const LIMIT_MS = 60_000;
+
+/** What the page showed, each time it changed while the folder was read. */
+interface Shown {
+  readonly people: number;
+  readonly images: number;
+  readonly firstRow: string;
+  readonly canStart: boolean;
+  readonly note: string;
+}
+
+let root: string;
+
+/** Empty files: only their names are read. */
+function makeFolder(path: string): void {
+  for (let person = 0; person < PEOPLE; person++) {
+    const folder = join(path, `person ${String(person).padStart(4, '0')}`);
+    mkdirSync(folder, { recursive: true });
+    for (let photo = 0; photo < PHOTOS_EACH; photo++) writeFileSync(join(folder, `${photo}.jpg`), '');
+  }
+}
+
+async function dropFolder(page: Page, zone: Locator, path: string): Promise<void> {
+  await zone.scrollIntoViewIfNeeded();
+  const box = (await zone.boundingBox())!;
+  const devTools = await page.context().newCDPSession(page);
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
+    await devTools.send('Input.dispatchDragEvent', {
+      type,
+      x: box.x + box.width / 2,
+      y: box.y + box.height / 2,
+      data: { items: [], files: [path], dragOperationsMask: 1 },
+    });
+}
+
+/** From now on; read with `shownSoFar`. */
+async function watch(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    const shown: Shown[] = [];
+    Object.assign(window, { shown });
+    const number = (text: string | null | undefined): number => Number((text ?? '').replace(/\D/g, ''));
+    new MutationObserver(() => {
+      const facts = document.querySelector('dl[aria-label="Found so far"]');
+      if (!facts) return;
+      const [people, images] = [...facts.querySelectorAll('dd')].map((one) => number(one.textContent));
+      const start = [...document.querySelectorAll('button')].find((one) =>
+        one.textContent?.includes('Start training'),
+      );
+      shown.push({
+        people: people!,
+        images: images!,
+        firstRow: document.querySelector('tbody th')?.textContent ?? '',
+        canStart: start?.disabled === false,
+        note: document.querySelector('#train-start-note')?.textContent?.trim() ?? '',
+      });
+    }).observe(document.body, { childList: true, subtree: true, characterData: true });
+  });
+}
+
+const shownSoFar = (page: Page): Promise<Shown[]> =>
+  page.evaluate(() => (window as unknown as { shown: Shown[] }).shown);
+
+function expectGrowth(shown: readonly Shown[]): void {
+  const counts = [...new Set(shown.map(({ images }) => images))];
+  expect(counts.length).toBeGreaterThan(2);
+  expect(counts).toEqual([...counts].sort((a, b) => a - b));
+  // All people are known long before their photos are counted.
+  expect(shown.find(({ people }) => people === PEOPLE)!.images).toBeLessThan(FILES / 2);
+  expect(shown.at(-1)!.firstRow).toBe('person 0000');
+  expect(shown.every(({ canStart }) => !canStart)).toBe(true);
+  expect(shown.every(({ note }) => note === 'The dataset is still being read.')).toBe(true);
+}
+
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), 'facenet-large-'));
+  for (const name of ['many', 'more']) makeFolder(join(root, name));
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+describe.each([
+  { browserKind: 'with handles of folders', hasHandles: true },
+  { browserKind: 'without', hasHandles: false },
+])('a large folder dropped on a browser $browserKind', ({ hasHandles }) => {
+  let browser: PageBrowser;
+  let page: Page;
+  let dataset: Locator;
+  let zone: Locator;
+  const total = (): Locator => dataset.locator('dl[aria-label="The dataset"] dd').nth(1);
+
+  beforeAll(async () => {
+    browser = await PageBrowser.open();
+    if (!hasHandles)
+      await browser.context.addInitScript(() => {
+        delete (DataTransferItem.prototype as { getAsFileSystemHandle?: unknown }).getAsFileSystemHandle;
+        // There the page itself reads, and can be made to wait.
+        const { readEntries } = FileSystemDirectoryReader.prototype;
+        let count = 0;
+        FileSystemDirectoryReader.prototype.readEntries = function (...callbacks): void {
+          if ((window as unknown as { waits?: boolean }).waits && ++count > 600) return;
+          readEntries.apply(this, callbacks);
+        };
+      });
+    page = await browser.newPage('#train');
+    dataset = page.getByRole('region', { name: 'Dataset' });
+    zone = dataset.getByRole('group', { name: 'Folders of aligned faces' });
+    await zone.waitFor();
+  });
+  afterAll(() => browser?.close());
+
+  it(
+    'shows its people while it is read, and can be trained on when it is counted',
+    { timeout: LIMIT_MS },
+    async () => {
+      await watch(page);
+      await dropFolder(page, zone, join(root, 'many'));
+      await dataset.getByText('Identities and their counts so far').click();
+      await total().waitFor({ timeout: LIMIT_MS });
+      expect((await total().innerText()).replace(/\D/g, '')).toBe(String(FILES));
+      expectGrowth(await shownSoFar(page));
+      await expect.poll(() => page.getByRole('button', { name: 'Start training' }).isDisabled()).toBe(false);
+    },
+  );
+
+  it(
+    'goes back to what was read before when reading another one is stopped',
+    { timeout: LIMIT_MS },
+    async () => {
+      await page.evaluate(() => Object.assign(window, { waits: true }));
+      await dropFolder(page, zone, join(root, 'more'));
+      await dataset.locator('dl[aria-label="Found so far"]').waitFor();
+      if (!hasHandles)
+        for (const colorScheme of ['light', 'dark'] as const) {
+          await showColourScheme(page, colorScheme);
+          expect(await axeViolations(page)).toEqual([]);
+        }
+      await dataset.getByRole('button', { name: 'Stop reading' }).click();
+      await total().waitFor();
+      expect((await total().innerText()).replace(/\D/g, '')).toBe(String(FILES));
+      expect(await dataset.getByRole('list', { name: 'Chosen folders' }).getByRole('listitem').count()).toBe(
+        1,
+      );
+      await expect.poll(() => page.getByRole('button', { name: 'Start training' }).isDisabled()).toBe(false);
+      // The reading has ended in the worker, too: another one is soon begun and done.
+      await dataset.getByRole('button', { name: 'Remove many' }).click();
+      await zone.getByText('or drop one here').waitFor();
+      expect(browser.complaints).toEqual([]);
+    },
+  );
+});
+
+describe('a folder in the private storage, picked', () => {
+  it('is read in the same way', { timeout: LIMIT_MS }, async () => {
+    const browser = await PageBrowser.open();
+    try {
+      const page = await browser.newPage('#train');
+      await page.evaluate(
+        async ([people, photos]) => {
+          const storage = await navigator.storage.getDirectory();
+          const folder = await storage.getDirectoryHandle('many', { create: true });
+          for (let person = 0; person < people!; person++) {
+            const name = `person ${String(person).padStart(4, '0')}`;
+            const subfolder = await folder.getDirectoryHandle(name, { create: true });
+            await Promise.all(
+              Array.from({ length: photos! }, (_, photo) =>
+                subfolder.getFileHandle(`${photo}.jpg`, { create: true }),
+              ),
+            );
+          }
+          Object.assign(window, { showDirectoryPicker: async () => folder });
+        },
+        [PEOPLE / 4, PHOTOS_EACH] as const,
+      );
+      const dataset = page.getByRole('region', { name: 'Dataset' });
+      await watch(page);
+      await dataset.getByRole('button', { name: 'Choose a folder' }).click();
+      const total = dataset.locator('dl[aria-label="The dataset"] dd').nth(1);
+      await total.waitFor({ timeout: LIMIT_MS });
+      expect((await total.innerText()).replace(/\D/g, '')).toBe(String(FILES / 4));
+      const shown = await shownSoFar(page);
+      expect(shown.length).toBeGreaterThan(1);
+      expect(shown[0]!.people).toBe(PEOPLE / 4);
+      expect(shown.every(({ canStart }) => !canStart)).toBe(true);
+    } finally {
+      await browser.close();
+    }
+  });
+});
