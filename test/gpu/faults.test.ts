@@ -4,7 +4,7 @@ import { createEngineExecutor } from '../../workers/engine/executor.ts';
 import { DeviceLostError } from '../../workers/engine/errors.ts';
 import { DeviceLostTooOftenError } from '../../workers/jobs/device_losses.ts';
 import { chooseExecutor } from '../../workers/jobs/executors.ts';
-import { RunBusyError } from '../../workers/jobs/train_job.ts';
+import { RunBusyError } from '../../workers/jobs/run_lock.ts';
 import type { DirectoryReference } from '../../workers/protocol.ts';
 import { loadNewestCheckpoint } from '../../workers/storage/checkpoints.ts';
 import { openDatabase } from '../../workers/storage/database.ts';
