@@ -105,11 +105,17 @@ describe.each([
       await browser.context.addInitScript(() => {
         delete (DataTransferItem.prototype as { getAsFileSystemHandle?: unknown }).getAsFileSystemHandle;
         // There the page itself reads, and can be made to wait.
-        const { readEntries } = FileSystemDirectoryReader.prototype;
+        const { webkitGetAsEntry } = DataTransferItem.prototype;
         let count = 0;
-        FileSystemDirectoryReader.prototype.readEntries = function (...callbacks): void {
-          if ((window as unknown as { waits?: boolean }).waits && ++count > 600) return;
-          readEntries.apply(this, callbacks);
+        DataTransferItem.prototype.webkitGetAsEntry = function () {
+          const entry = webkitGetAsEntry.call(this) as FileSystemDirectoryEntry;
+          const prototype = Object.getPrototypeOf(entry.createReader()) as FileSystemDirectoryReader;
+          const { readEntries } = prototype;
+          prototype.readEntries = function (...callbacks): void {
+            if ((window as unknown as { waits?: boolean }).waits && ++count > 600) return;
+            readEntries.apply(this, callbacks);
+          };
+          return entry;
         };
       });
     page = await browser.newPage('#train');

@@ -338,6 +338,8 @@ describe.sequential('models', () => {
       expect(averaged.zip.includes('| 20 | moving averages |')).toBe(true);
       await card.getByText(/of step 20, the best by the validation, moving averages/).waitFor();
       await expectClean();
+      // What was opened for that is closed again.
+      await page.reload();
     },
   );
 
