@@ -6,6 +6,7 @@ import {
   formatDuration,
   formatEvaluation,
   formatProgress,
+  formatReading,
   formatValidation,
 } from '../../cli/format.ts';
 import { Interruption } from '../../cli/interruption.ts';
@@ -63,6 +64,12 @@ describe('formats', () => {
       '1.0 MB',
       '273 MB',
     ]);
+  });
+
+  it('tells how far the reading of folders is', () => {
+    expect(formatReading({ fileCount: 12_000, imageCount: 11_800, classCount: 480 })).toBe(
+      'Reading the folders: 12000 files so far, 11800 images of 480 identities',
+    );
   });
 
   it('write progress with rate and time left', () => {
