@@ -1,152 +1,92 @@
 /**
- * `npm run bench -- precision`: the same run with float32 and with float16, from the same start on the same batches.
- * What it shows is whether float16 ends where float32 does, and what it saves. Small differences grow while a network is
- * trained, so there is a control: float32 from a start that is rounded to the 11 bits of float16. It runs in Node with
- * Dawn.
+ * `npm run bench -- precision`: the same runs with float32 and with float16, from the same starts on the same batches.
+ * What it shows is whether float16 ends where float32 does, and what it saves. One run cannot tell chance from a loss of
+ * quality: several starts can, and a control (precision_run.ts). It runs in Node with Dawn.
  */
 import { installWebGpu } from '../cli/node_webgpu.ts';
-import { createEngineExecutor } from '../workers/engine/executor.ts';
-import { float16ToNumber, toFloat16 } from '../workers/formats/float_formats.ts';
-import { initializeParameters } from '../workers/graph/initialize.ts';
-import type { HostTensor, NamedTensors } from '../workers/graph/tensor.ts';
-import { hashKey, uniform } from '../workers/random.ts';
-import { centredTransforms } from '../workers/training/augmentation.ts';
-import type { LabelledBatch } from '../workers/training/executor.ts';
-import { PRECISIONS, type Precision } from '../workers/training/options.ts';
-import { DEFAULT_ENGINE_BENCH, benchSettings, type EngineBenchOptions } from './engine_bench.ts';
 import type { Benchmark } from './main.ts';
+import { appendPrecisionRun, readPrecisionRuns } from './precision_results.ts';
+import {
+  PRECISION_KINDS,
+  runWithPrecision,
+  type PrecisionOptions,
+  type PrecisionRun,
+} from './precision_run.ts';
+import { finalLossOf, summarizePrecision } from './precision_summary.ts';
 
-const DEFAULTS = { batch: 8, imageSize: 80, classes: 10, steps: 40 };
-const LEARNING_RATE = 0.02;
-/** Waves that a class's picture is the sum of. */
-const WAVES = 4;
-
-export interface PrecisionRun {
-  readonly precision: Precision;
-  /** Whether the parameters it began with were rounded to 11 bits: the control. */
-  readonly isStartRounded: boolean;
-  readonly adapter: string;
-  readonly bytes: number;
-  readonly stepMs: number;
-  /** Cross entropy of each step's batch. */
-  readonly losses: readonly number[];
-  /** Mean of the last quarter of the losses. */
-  readonly finalLoss: number;
-  /** Steps that loss scaling left out, with float16. */
-  readonly skippedSteps: number;
-}
+const DEFAULTS: PrecisionOptions & { readonly starts: number } = {
+  model: 'inception_resnet_v1',
+  batch: 8,
+  imageSize: 80,
+  classes: 10,
+  steps: 40,
+  learningRate: 0.02,
+  starts: 1,
+};
 
 export const precisionBenchmark: Benchmark = {
-  description: 'the same training run with float32 and float16 activations; in Node',
+  description: 'the same training runs with float32 and float16 activations; in Node',
   flags: {
     batch: { type: 'string', help: `images in a batch (default ${DEFAULTS.batch})` },
     image_size: { type: 'string', help: `pixels (default ${DEFAULTS.imageSize})` },
     classes: { type: 'string', help: `classes (default ${DEFAULTS.classes})` },
     steps: { type: 'string', help: `steps of each run (default ${DEFAULTS.steps})` },
+    starts: { type: 'string', help: `starts, each with three runs (default ${DEFAULTS.starts})` },
+    learning_rate: { type: 'string', help: `default ${DEFAULTS.learningRate}` },
+    model_def: { type: 'string', help: `the network (default ${DEFAULTS.model})` },
+    results: {
+      type: 'string',
+      help: 'a file that each finished run is added to; runs that are in it already are not repeated',
+    },
   },
   async run({ flags, onMessage }) {
-    const whole = (flag: string, fallback: number): number => {
+    const whole = (flag: string, fallback: number, smallest: number): number => {
       const value = Number(flags[flag] ?? fallback);
-      if (!Number.isInteger(value) || value < 2) throw new Error(`--${flag} must be a whole number above 1.`);
+      if (!Number.isInteger(value) || value < smallest)
+        throw new Error(`--${flag} must be a whole number above ${smallest - 1}.`);
       return value;
     };
-    const options: EngineBenchOptions = {
-      ...DEFAULT_ENGINE_BENCH,
-      batch: whole('batch', DEFAULTS.batch),
-      imageSize: whole('image_size', DEFAULTS.imageSize),
-      classes: whole('classes', DEFAULTS.classes),
-      steps: whole('steps', DEFAULTS.steps),
+    const options: PrecisionOptions = {
+      model: String(flags.model_def ?? DEFAULTS.model),
+      batch: whole('batch', DEFAULTS.batch, 2),
+      imageSize: whole('image_size', DEFAULTS.imageSize, 2),
+      classes: whole('classes', DEFAULTS.classes, 2),
+      steps: whole('steps', DEFAULTS.steps, 2),
+      learningRate: Number(flags.learning_rate ?? DEFAULTS.learningRate),
     };
+    if (!(options.learningRate > 0)) throw new Error('--learning_rate must be a number above 0.');
+    const starts = whole('starts', DEFAULTS.starts, 1);
+    const results = typeof flags.results === 'string' ? flags.results : undefined;
+    const earlier = results === undefined ? [] : readPrecisionRuns(results, options);
     await installWebGpu();
     const runs: PrecisionRun[] = [];
-    for (const precision of PRECISIONS)
-      runs.push(await trainWith({ ...options, precision }, false, onMessage));
-    runs.push(await trainWith({ ...options, precision: 'float32' }, true, onMessage));
-    return { report: { ...options, precision: undefined, runs }, lines: describe(runs) };
+    for (let start = 1; start <= starts; start++)
+      for (let turn = 0; turn < PRECISION_KINDS.length; turn++) {
+        // Each start begins with another kind, lest a machine that slows down favours one.
+        const kind = PRECISION_KINDS[(start - 1 + turn) % PRECISION_KINDS.length]!;
+        const done = earlier.find((run) => run.kind === kind && run.start === start);
+        const run = done ?? (await runWithPrecision(kind, start, options, onMessage));
+        if (!done && results !== undefined) appendPrecisionRun(results, options, run);
+        runs.push(run);
+        onMessage(`start ${start}, ${kind}: ${finalLossOf(run).toFixed(4)}${done ? ', from the file' : ''}`);
+      }
+    const summary = summarizePrecision(runs);
+    return { report: { ...options, starts, summary, runs }, lines: describe(runs, summary) };
   },
 };
 
-async function trainWith(
-  options: EngineBenchOptions,
-  isStartRounded: boolean,
-  onMessage: (message: string) => void,
-): Promise<PrecisionRun> {
-  const settings = benchSettings(options);
-  const executor = await createEngineExecutor(settings);
-  try {
-    const start = initializeParameters(settings.graph, 1);
-    await executor.writeParameters(isStartRounded ? rounded(start) : start);
-    const losses: number[] = [];
-    let startedAt = performance.now();
-    for (let step = 0; step < options.steps; step++) {
-      // The first step pays for what the driver puts off.
-      if (step === 1) startedAt = performance.now();
-      const batch = learnableBatch(options, step);
-      const { crossEntropy } = await executor.trainStep(batch, step, LEARNING_RATE);
-      losses.push(crossEntropy);
-      onMessage(`${options.precision}, step ${step + 1}: ${crossEntropy.toFixed(4)}`);
-    }
-    const stepMs = (performance.now() - startedAt) / (options.steps - 1);
-    const [, , skippedSteps = 0] = (await executor.readState()).get('loss_scale')?.data ?? [];
-    const last = losses.slice(-Math.ceil(options.steps / 4));
-    return {
-      precision: options.precision,
-      isStartRounded,
-      adapter: executor.device.name,
-      bytes: executor.bytes,
-      stepMs,
-      losses,
-      finalLoss: last.reduce((sum, loss) => sum + loss, 0) / last.length,
-      skippedSteps,
-    };
-  } finally {
-    executor.dispose();
-  }
-}
-
-function rounded(tensors: NamedTensors): Map<string, HostTensor> {
-  return new Map(
-    [...tensors].map(([name, { shape, data }]) => [
-      name,
-      { shape, data: Float32Array.from(toFloat16(data, name), float16ToNumber) },
-    ]),
-  );
-}
-
-/** A class is a sum of waves of its own; a photo of it is moved, lit and disturbed at random. */
-function learnableBatch({ batch, imageSize, classes }: EngineBenchOptions, step: number): LabelledBatch {
-  const draws = hashKey(2, step);
-  const pixels = new Uint8Array(batch * imageSize * imageSize * 3);
-  const labels = new Int32Array(batch);
-  let at = 0;
-  for (let image = 0; image < batch; image++) {
-    const draw = (index: number): number => uniform(draws, 8 * image + index);
-    const label = (labels[image] = Math.floor(draw(0) * classes));
-    const own = hashKey(3, label);
-    const waves = Array.from({ length: 3 * WAVES }, (_, index) => ({
-      across: 12 * uniform(own, 3 * index) - 6,
-      down: 12 * uniform(own, 3 * index + 1) - 6,
-      phase: 2 * Math.PI * uniform(own, 3 * index + 2),
-    }));
-    const [left, top, light, contrast] = [draw(1) / 8, draw(2) / 8, 100 + 50 * draw(3), 15 + 15 * draw(4)];
-    const noise = hashKey(step, image);
-    for (let y = 0; y < imageSize; y++)
-      for (let x = 0; x < imageSize; x++)
-        for (let channel = 0; channel < 3; channel++) {
-          let value = light + 40 * (uniform(noise, at) - 0.5);
-          for (const { across, down, phase } of waves.slice(channel * WAVES, (channel + 1) * WAVES))
-            value +=
-              contrast * Math.sin(across * (x / imageSize + left) + down * (y / imageSize + top) + phase);
-          pixels[at++] = Math.min(Math.max(Math.round(value), 0), 255);
-        }
-  }
-  const size = { width: imageSize, height: imageSize };
-  return { count: batch, ...size, pixels, labels, transforms: centredTransforms(batch, size, imageSize) };
-}
-
-function describe(runs: readonly PrecisionRun[]): string[] {
-  return runs.map(
-    ({ precision, isStartRounded, adapter, bytes, stepMs, losses, finalLoss, skippedSteps }) =>
-      `${precision}${isStartRounded ? ', rounded start' : ''}  loss ${losses[0]!.toFixed(4)} → ${finalLoss.toFixed(4)}, ${(bytes / 1e6).toFixed(0)} MB, ${stepMs.toFixed(0)} ms a step, ${skippedSteps} steps skipped, ${adapter}`,
-  );
+function describe(runs: readonly PrecisionRun[], summary: ReturnType<typeof summarizePrecision>): string[] {
+  const number = (value: number): string => (Number.isNaN(value) ? '–' : value.toFixed(4));
+  return [
+    ...runs.map(
+      (run) =>
+        `start ${run.start}  ${run.kind.padEnd(8)}  loss ${number(run.losses[0]!)} → ${number(finalLossOf(run))}, ${(run.bytes / 1e6).toFixed(0)} MB, ${run.stepMs.toFixed(0)} ms a step, ${run.skippedSteps} steps skipped, ${run.adapter}`,
+    ),
+    '',
+    'Cross entropy over the second half of the steps, mean ± deviation over the starts; difference from float32, mean ± standard error',
+    ...summary.map(
+      ({ kind, starts, finalLoss, finalLossDeviation, difference, differenceError }) =>
+        `${kind.padEnd(8)}  ${starts} starts  ${number(finalLoss)} ± ${number(finalLossDeviation)}  ${number(difference)} ± ${number(differenceError)}`,
+    ),
+  ];
 }

@@ -1,0 +1,84 @@
+/** The precision benchmark's arithmetic and its file of finished runs. */
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { appendPrecisionRun, readPrecisionRuns } from '../../bench/precision_results.ts';
+import {
+  learnableBatch,
+  type PrecisionKind,
+  type PrecisionOptions,
+  type PrecisionRun,
+} from '../../bench/precision_run.ts';
+import { summarizePrecision } from '../../bench/precision_summary.ts';
+
+const options: PrecisionOptions = {
+  model: 'squeezenet',
+  batch: 4,
+  imageSize: 24,
+  classes: 3,
+  steps: 4,
+  learningRate: 0.02,
+};
+
+function runOf(kind: PrecisionKind, start: number, losses: readonly number[]): PrecisionRun {
+  return { kind, start, adapter: 'none', bytes: 1, stepMs: 10 * start, losses, skippedSteps: start };
+}
+
+describe('summarizePrecision', () => {
+  it('takes the second half of the steps, and differences from the same start', () => {
+    const summary = summarizePrecision([
+      runOf('float32', 1, [9, 9, 1, 3]),
+      runOf('float16', 2, [9, 9, 5, 5]),
+      runOf('float32', 2, [9, 9, 4, 4]),
+      runOf('float16', 1, [9, 9, 2, 6]),
+    ]);
+    expect(summary.map(({ kind }) => kind)).toEqual(['float32', 'float16']);
+    const [float32, float16] = summary;
+    expect(float32).toMatchObject({ starts: 2, finalLoss: 3, difference: 0, stepMs: 15, skippedSteps: 3 });
+    expect(float32!.finalLossDeviation).toBeCloseTo(Math.SQRT2, 12);
+    // 4 − 2 and 5 − 4: mean 1.5, deviation √0.5, standard error 0.5.
+    expect(float16).toMatchObject({ finalLoss: 4.5, difference: 1.5 });
+    expect(float16!.differenceError).toBeCloseTo(0.5, 12);
+  });
+
+  it('has no spread for one start', () => {
+    const [float16] = summarizePrecision([runOf('float16', 1, [2, 1])]);
+    expect(float16!.finalLoss).toBe(1);
+    expect(float16!.finalLossDeviation).toBeNaN();
+    expect(float16!.difference).toBeNaN();
+  });
+});
+
+describe('the file of finished runs', () => {
+  let folder: string;
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'precision-'))));
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it('gives back the runs with the same options, also after one that was cut off', () => {
+    const path = join(folder, 'runs.jsonl');
+    expect(readPrecisionRuns(path, options)).toEqual([]);
+    const [first, second] = [runOf('float32', 1, [2, 1]), runOf('float16', 1, [3, 2])];
+    appendPrecisionRun(path, options, first);
+    appendPrecisionRun(path, { ...options, batch: 16 }, second);
+    appendFileSync(path, '\n{"options":{"model":"sq');
+    appendPrecisionRun(path, options, second);
+    expect(readPrecisionRuns(path, options)).toEqual([first, second]);
+    expect(readPrecisionRuns(path, { ...options, steps: 5 })).toEqual([]);
+  });
+
+  it('is refused if it holds something else', () => {
+    const path = join(folder, 'notes.txt');
+    writeFileSync(path, 'shopping\n');
+    expect(() => readPrecisionRuns(path, options)).toThrow(/notes\.txt, line 1.*--results/);
+  });
+});
+
+it('draws other batches for other starts and steps, and the same again', () => {
+  const batch = learnableBatch(options, 1, 0);
+  expect(batch.pixels).toHaveLength(4 * 24 * 24 * 3);
+  expect(learnableBatch(options, 1, 0)).toEqual(batch);
+  expect(learnableBatch(options, 2, 0).pixels).not.toEqual(batch.pixels);
+  expect(learnableBatch(options, 1, 1).pixels).not.toEqual(batch.pixels);
+  for (const label of batch.labels) expect(label < 3 && label >= 0).toBe(true);
+});
