@@ -3,8 +3,7 @@
  * replayed each step. A step costs the processor a few uploads and one list of dispatches; its metrics are read when
  * the GPU has got there, up to three steps later.
  */
-import { elementCount, type HostTensor, type NamedTensors } from '../graph/tensor.ts';
-import type { ParameterSpec } from '../graph/ir.ts';
+import type { NamedTensors } from '../graph/tensor.ts';
 import { dropoutKey } from '../training/dropout.ts';
 import type {
   Executor,
@@ -13,21 +12,18 @@ import type {
   LabelledBatch,
   StepMetrics,
 } from '../training/executor.ts';
-import { ShapeMismatchError } from '../training/host_parameters.ts';
-import { OPTIMIZER_CONSTANTS, optimizerSlots } from '../training/optimizers.ts';
+import { OPTIMIZER_CONSTANTS } from '../training/optimizers.ts';
 import { planRun, requireFit } from './capacity.ts';
 import { openDevice, type EngineDevice } from './device.ts';
 import { submitDispatches } from './dispatcher.ts';
 import { HalfPrecisionUnavailableError, WrongBatchError } from './errors.ts';
 import { encodeTransforms } from './kernels/images.ts';
-import { LOSS_SCALE_STATE_FLOATS, initialLossScale } from './kernels/loss_scale.ts';
 import { METRICS, METRIC_FLOATS } from './kernels/losses.ts';
-import { PRELOGITS_BINS } from '../training/prelogits_histogram.ts';
 import type { ProgramKind } from './lowering.ts';
 import { CompiledRun } from './plan.ts';
 import { ReadbackRing } from './readback.ts';
+import { RunState } from './run_state.ts';
 import { encodeStepValues } from './step_values.ts';
-import type { BufferName } from './tensor_view.ts';
 import { tuneVariants, type TuningCache } from './tuning.ts';
 import { defaultVariants, type Variants } from './variants.ts';
 
@@ -46,10 +42,6 @@ export interface EngineOptions {
 }
 
 const STEPS_IN_FLIGHT = 3;
-const MOVING_AVERAGE = 'ExponentialMovingAverage';
-const CENTERS = 'centers';
-/** [factor, good steps in a row, skipped steps] of loss scaling. */
-const LOSS_SCALE = 'loss_scale';
 
 /**
  * @throws WebGpuUnavailableError, HalfPrecisionUnavailableError, BatchTooLargeError, GpuOutOfMemoryError, GpuError
@@ -84,11 +76,9 @@ export class EngineExecutor implements Executor {
   readonly stepsInFlight = STEPS_IN_FLIGHT;
   readonly #device: EngineDevice;
   readonly #run: CompiledRun;
+  readonly #state: RunState;
   readonly #metrics: ReadbackRing;
   readonly #embeddings: ReadbackRing;
-  /** State tensors that exist: all of them after the first step, before it those that were written. */
-  readonly #stateNames = new Set<string>();
-  #hasStepped = false;
   #pixelCapacity: number;
   /** Calls take effect one after the other, in their order. */
   #last: Promise<unknown> = Promise.resolve();
@@ -101,7 +91,7 @@ export class EngineExecutor implements Executor {
     this.#metrics = new ReadbackRing(device, METRIC_FLOATS * 4, STEPS_IN_FLIGHT);
     this.#embeddings = new ReadbackRing(device, run.buffer('embeddings').size, 1);
     this.#pixelCapacity = run.buffer('pixels').size;
-    if (settings.graph.classes > 0) this.#initializeState();
+    this.#state = new RunState(settings, device, run);
   }
 
   /** GPU memory in use, bytes. */
@@ -132,7 +122,7 @@ export class EngineExecutor implements Executor {
       await this.#fitPixels(batch);
       return this.#metrics.read((target) => {
         this.#upload(batch, step, learningRate);
-        if (!this.#hasStepped) this.#startState();
+        this.#state.beginStep();
         submitDispatches(this.#device, this.#run.program('training'), 'training step', (encoder) =>
           encoder.copyBufferToBuffer(this.#run.buffer('metrics'), 0, target, 0, METRIC_FLOATS * 4),
         );
@@ -168,14 +158,7 @@ export class EngineExecutor implements Executor {
   }
 
   async takePrelogitsHistogram(): Promise<Float64Array> {
-    return this.#inOrder(async () => {
-      const counts = await this.#readBuffer('prelogits_histogram');
-      const { device } = this.#device;
-      const encoder = device.createCommandEncoder();
-      encoder.clearBuffer(this.#run.buffer('prelogits_histogram'));
-      device.queue.submit([encoder.finish()]);
-      return Float64Array.from(new Uint32Array(counts.buffer, 0, PRELOGITS_BINS));
-    });
+    return this.#inOrder(() => this.#state.takePrelogitsHistogram());
   }
 
   async embed(batch: ImageBatch): Promise<Float32Array> {
@@ -185,85 +168,25 @@ export class EngineExecutor implements Executor {
   }
 
   async readGradients(): Promise<NamedTensors> {
-    return this.#inOrder(() => {
-      const specs = this.settings.graph.parameters.filter(({ trainable }) => trainable);
-      return this.#hasStepped ? this.#readTensors(specs, () => 'gradients') : Promise.resolve(new Map());
-    });
+    return this.#inOrder(() => this.#state.readGradients());
   }
 
   async readParameters(): Promise<NamedTensors> {
-    return this.#inOrder(() =>
-      this.#readTensors(this.settings.graph.parameters, ({ trainable }) =>
-        trainable ? 'parameters' : 'statistics',
-      ),
-    );
+    return this.#inOrder(() => this.#state.readParameters());
   }
 
   /** @throws ShapeMismatchError before anything is written */
   async writeParameters(tensors: NamedTensors): Promise<void> {
-    const specs = this.settings.graph.parameters.filter(({ name }) => tensors.has(name));
-    for (const spec of specs) requireShape(spec.name, spec.shape, tensors.get(spec.name)!);
-    await this.#inOrder(() => {
-      for (const { name, trainable } of specs)
-        this.#writeTensor(trainable ? 'parameters' : 'statistics', name, tensors.get(name)!);
-    });
+    await this.#inOrder(this.#state.parametersWriter(tensors));
   }
 
   async readState(): Promise<NamedTensors> {
-    return this.#inOrder(async () => {
-      const state = new Map<string, HostTensor>();
-      const { graph } = this.settings;
-      for (const { suffix, buffer } of this.#stateBuffers()) {
-        const specs = graph.parameters.filter(({ name }) => this.#stateNames.has(`${name}/${suffix}`));
-        for (const [name, tensor] of await this.#readTensors(specs, () => buffer))
-          state.set(`${name}/${suffix}`, tensor);
-      }
-      if (graph.classes > 0) {
-        const shape = [graph.classes, graph.embeddingSize];
-        const data = await this.#readBuffer('centers');
-        state.set(CENTERS, { shape, data: data.slice(0, elementCount(shape)) });
-      }
-      if (this.#hasLossScale)
-        state.set(LOSS_SCALE, {
-          shape: [LOSS_SCALE_STATE_FLOATS],
-          data: (await this.#readBuffer('loss_scale')).slice(0, LOSS_SCALE_STATE_FLOATS),
-        });
-      return state;
-    });
+    return this.#inOrder(() => this.#state.readState());
   }
 
   /** @throws ShapeMismatchError before anything is written */
   async writeState(tensors: NamedTensors): Promise<void> {
-    const { graph } = this.settings;
-    const specs = new Map(graph.parameters.map((spec) => [spec.name, spec]));
-    const buffers = new Map(this.#stateBuffers().map(({ suffix, buffer }) => [suffix, buffer]));
-    const writes: (() => void)[] = [];
-    for (const [name, tensor] of tensors) {
-      const slash = name.lastIndexOf('/');
-      const spec = specs.get(name.slice(0, slash));
-      const buffer = buffers.get(name.slice(slash + 1));
-      if (!spec?.trainable || !buffer) continue;
-      requireShape(name, spec.shape, tensor);
-      writes.push(() => {
-        this.#stateNames.add(name);
-        this.#writeTensor(buffer, spec.name, tensor);
-      });
-    }
-    const centers = tensors.get(CENTERS);
-    if (centers && graph.classes > 0 && centers.data.length === graph.classes * graph.embeddingSize)
-      writes.push(() =>
-        this.#device.device.queue.writeBuffer(this.#run.buffer('centers'), 0, new Float32Array(centers.data)),
-      );
-    const lossScale = tensors.get(LOSS_SCALE);
-    if (lossScale && this.#hasLossScale && lossScale.data.length === LOSS_SCALE_STATE_FLOATS)
-      writes.push(() =>
-        this.#device.device.queue.writeBuffer(
-          this.#run.buffer('loss_scale'),
-          0,
-          new Float32Array(lossScale.data),
-        ),
-      );
-    await this.#inOrder(() => writes.forEach((write) => write()));
+    await this.#inOrder(this.#state.stateWriter(tensors));
   }
 
   dispose(): void {
@@ -334,113 +257,6 @@ export class EngineExecutor implements Executor {
       }),
     );
   }
-
-  // State --------------------------------------------------------------------------------------------------------
-
-  #stateBuffers(): { readonly suffix: string; readonly buffer: BufferName }[] {
-    const { optimizer, movingAverageDecay, graph } = this.settings;
-    if (graph.classes === 0) return [];
-    const buffers = optimizerSlots(optimizer).map(({ suffix }, index) => ({
-      suffix,
-      buffer: (index === 0 ? 'slot_0' : 'slot_1') as BufferName,
-    }));
-    return movingAverageDecay > 0
-      ? [...buffers, { suffix: MOVING_AVERAGE, buffer: 'moving_average' }]
-      : buffers;
-  }
-
-  get #hasLossScale(): boolean {
-    const { precision, graph } = this.settings;
-    return precision === 'float16' && graph.classes > 0;
-  }
-
-  /** What does not begin with the zero that a new buffer has. */
-  #initializeState(): void {
-    const { queue } = this.#device.device;
-    if (this.#hasLossScale) queue.writeBuffer(this.#run.buffer('loss_scale'), 0, initialLossScale());
-    for (const [index, { initial }] of optimizerSlots(this.settings.optimizer).entries()) {
-      if (initial === 0) continue;
-      const buffer = this.#run.buffer(index === 0 ? 'slot_0' : 'slot_1');
-      queue.writeBuffer(buffer, 0, new Float32Array(buffer.size / 4).fill(initial));
-    }
-  }
-
-  /** Before the first step: moving averages that were not written start at the parameters. */
-  #startState(): void {
-    const { device } = this.#device;
-    const { lowering } = this.#run.plan;
-    const encoder = device.createCommandEncoder();
-    for (const { name, trainable } of this.settings.graph.parameters) {
-      if (!trainable) continue;
-      for (const { suffix, buffer } of this.#stateBuffers()) {
-        const state = `${name}/${suffix}`;
-        if (suffix === MOVING_AVERAGE && !this.#stateNames.has(state)) {
-          const { offset, floats } = lowering.layout.region(name);
-          encoder.copyBufferToBuffer(
-            this.#run.buffer('parameters'),
-            offset * 4,
-            this.#run.buffer(buffer),
-            offset * 4,
-            floats * 4,
-          );
-        }
-        this.#stateNames.add(state);
-      }
-    }
-    device.queue.submit([encoder.finish()]);
-    this.#hasStepped = true;
-  }
-
-  #writeTensor(buffer: BufferName, parameter: string, { data }: HostTensor): void {
-    const { offset } = this.#run.plan.lowering.layout.region(parameter);
-    this.#device.device.queue.writeBuffer(this.#run.buffer(buffer), offset * 4, new Float32Array(data));
-  }
-
-  async #readTensors(
-    specs: readonly ParameterSpec[],
-    bufferOf: (spec: ParameterSpec) => BufferName,
-  ): Promise<Map<string, HostTensor>> {
-    const { layout } = this.#run.plan.lowering;
-    const contents = new Map<BufferName, Float32Array>();
-    const tensors = new Map<string, HostTensor>();
-    for (const spec of specs) {
-      const buffer = bufferOf(spec);
-      let values = contents.get(buffer);
-      if (!values) contents.set(buffer, (values = await this.#readBuffer(buffer)));
-      const { offset } = layout.region(spec.name);
-      tensors.set(spec.name, {
-        shape: spec.shape,
-        data: values.slice(offset, offset + elementCount(spec.shape)),
-      });
-    }
-    return tensors;
-  }
-
-  /** Through a buffer that lives for the call: what is read this way is read between steps, and large. */
-  async #readBuffer(name: BufferName): Promise<Float32Array> {
-    const source = this.#run.buffer(name);
-    const { device } = this.#device;
-    const target = await this.#device.checked(`reading ${name}`, source.size, () =>
-      device.createBuffer({
-        label: `${name} readback`,
-        size: source.size,
-        usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-      }),
-    );
-    try {
-      const encoder = device.createCommandEncoder();
-      encoder.copyBufferToBuffer(source, 0, target, 0, source.size);
-      device.queue.submit([encoder.finish()]);
-      await this.#device.guard(target.mapAsync(GPUMapMode.READ));
-      return new Float32Array(target.getMappedRange().slice(0));
-    } finally {
-      target.destroy();
-    }
-  }
-}
-
-function requireShape(name: string, expected: readonly number[], { shape }: HostTensor): void {
-  if (expected.join() !== shape.join()) throw new ShapeMismatchError(name, expected, shape);
 }
 
 /** ADAM's learning rate with the correction of its two averages' start at zero. @param t number of the step, from 1 */
