@@ -16,6 +16,7 @@ import { finalLossOf, summarizePrecision } from './precision_summary.ts';
 
 const DEFAULTS: PrecisionOptions & { readonly starts: number } = {
   model: 'inception_resnet_v1',
+  narrow: 1,
   batch: 8,
   imageSize: 80,
   classes: 10,
@@ -34,6 +35,7 @@ export const precisionBenchmark: Benchmark = {
     starts: { type: 'string', help: `starts, each with three runs (default ${DEFAULTS.starts})` },
     learning_rate: { type: 'string', help: `default ${DEFAULTS.learningRate}` },
     model_def: { type: 'string', help: `the network (default ${DEFAULTS.model})` },
+    narrow: { type: 'string', help: 'what the network’s channels are divided by (default 1)' },
     results: {
       type: 'string',
       help: 'a file that each finished run is added to; runs that are in it already are not repeated',
@@ -48,6 +50,7 @@ export const precisionBenchmark: Benchmark = {
     };
     const options: PrecisionOptions = {
       model: String(flags.model_def ?? DEFAULTS.model),
+      narrow: whole('narrow', DEFAULTS.narrow, 1),
       batch: whole('batch', DEFAULTS.batch, 2),
       imageSize: whole('image_size', DEFAULTS.imageSize, 2),
       classes: whole('classes', DEFAULTS.classes, 2),

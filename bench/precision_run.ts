@@ -7,6 +7,7 @@ import { hashKey, uniform } from '../workers/random.ts';
 import { centredTransforms } from '../workers/training/augmentation.ts';
 import type { LabelledBatch } from '../workers/training/executor.ts';
 import { DEFAULT_ENGINE_BENCH, benchSettings } from './engine_bench.ts';
+import { narrowGraph } from './narrow_graph.ts';
 
 /**
  * `control` is float32 from a start that is rounded to the 11 bits of float16: small differences grow while a network is
@@ -17,6 +18,8 @@ export type PrecisionKind = (typeof PRECISION_KINDS)[number];
 
 export interface PrecisionOptions {
   readonly model: string;
+  /** What the network's channels are divided by; 1: the whole network. */
+  readonly narrow: number;
   readonly batch: number;
   readonly imageSize: number;
   readonly classes: number;
@@ -26,7 +29,7 @@ export interface PrecisionOptions {
 
 export interface PrecisionRun {
   readonly kind: PrecisionKind;
-  /** Seed of the initial parameters, of the batches and of dropout. */
+  /** Seed of the initial parameters and of the batches. */
   readonly start: number;
   readonly adapter: string;
   readonly bytes: number;
@@ -44,7 +47,8 @@ export async function runWithPrecision(
   onMessage: (message: string) => void,
 ): Promise<PrecisionRun> {
   const precision = kind === 'float16' ? 'float16' : 'float32';
-  const settings = { ...benchSettings({ ...DEFAULT_ENGINE_BENCH, ...options, precision }), seed: start };
+  const whole = benchSettings({ ...DEFAULT_ENGINE_BENCH, ...options, precision });
+  const settings = { ...whole, graph: narrowGraph(whole.graph, options.narrow) };
   const executor = await createEngineExecutor(settings);
   try {
     const parameters = initializeParameters(settings.graph, start);
@@ -107,7 +111,7 @@ export function learnableBatch(
       phase: 2 * Math.PI * uniform(own, 3 * index + 2),
     }));
     const [left, top, light, contrast] = [draw(1) / 8, draw(2) / 8, 100 + 50 * draw(3), 15 + 15 * draw(4)];
-    const noise = hashKey(4, start, step, image);
+    const noise = hashKey(start, step, image);
     for (let y = 0; y < imageSize; y++)
       for (let x = 0; x < imageSize; x++)
         for (let channel = 0; channel < 3; channel++) {

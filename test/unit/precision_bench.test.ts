@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { appendPrecisionRun, readPrecisionRuns } from '../../bench/precision_results.ts';
+import { narrowGraph } from '../../bench/narrow_graph.ts';
 import {
   learnableBatch,
   type PrecisionKind,
@@ -11,9 +12,13 @@ import {
   type PrecisionRun,
 } from '../../bench/precision_run.ts';
 import { summarizePrecision } from '../../bench/precision_summary.ts';
+import { buildModel } from '../../workers/graph/models/index.ts';
+import { inferShapes } from '../../workers/graph/shapes.ts';
+import { elementCount } from '../../workers/graph/tensor.ts';
 
 const options: PrecisionOptions = {
   model: 'squeezenet',
+  narrow: 1,
   batch: 4,
   imageSize: 24,
   classes: 3,
@@ -72,6 +77,29 @@ describe('the file of finished runs', () => {
     writeFileSync(path, 'shopping\n');
     expect(() => readPrecisionRuns(path, options)).toThrow(/notes\.txt, line 1.*--results/);
   });
+});
+
+it.each(['inception_resnet_v1', 'squeezenet'])('narrows %s to a graph whose shapes fit', (name) => {
+  const graph = buildModel(name, { embeddingSize: 16, classes: 3 });
+  expect(narrowGraph(graph, 1)).toBe(graph);
+  const narrow = narrowGraph(graph, 4);
+  const shapes = inferShapes(narrow, { batchSize: 2, imageSize: graph.minimumImageSize });
+  const parameters = new Map(narrow.parameters.map((spec) => [spec.name, spec.shape]));
+  for (const node of narrow.nodes) {
+    const channels = shapes.get(node.name)!.at(-1)!;
+    if (node.kind === 'conv2d' || node.kind === 'dense')
+      expect(parameters.get(node.weights)!.slice(-2), node.name).toEqual([
+        shapes.get(node.input)!.at(-1),
+        channels,
+      ]);
+    if (node.kind === 'batch_norm') expect(parameters.get(node.beta), node.name).toEqual([channels]);
+    if (node.kind === 'residual_add')
+      expect(shapes.get(node.residual), node.name).toEqual(shapes.get(node.input));
+  }
+  expect(shapes.get(graph.outputs.embeddings)).toEqual([2, 16]);
+  const count = (all: typeof graph.parameters): number =>
+    all.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  expect(count(narrow.parameters)).toBeLessThan(count(graph.parameters) / 8);
 });
 
 it('draws other batches for other starts and steps, and the same again', () => {
