@@ -1,5 +1,5 @@
 /** Finished runs in a file, a line of JSON each, so that a benchmark of hours can be broken off and gone on with. */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import type { PrecisionOptions, PrecisionRun } from './precision_run.ts';
 
 interface Line {
@@ -9,10 +9,15 @@ interface Line {
 
 /**
  * Runs with the same options; others, and a last line that was cut off, are left where they are.
- * @throws Error for a file that holds something else
+ * @throws Error for a file that holds something else or cannot be written
  */
 export function readPrecisionRuns(path: string, options: PrecisionOptions): PrecisionRun[] {
-  if (!existsSync(path)) return [];
+  try {
+    // Made if it is not there: better to fail now than after the first run.
+    appendFileSync(path, '');
+  } catch (cause) {
+    throw new Error(`${path} cannot be written: ${(cause as Error).message}`, { cause });
+  }
   const lines = readFileSync(path, 'utf8').split('\n');
   return lines.flatMap((text, index) => {
     const line = parseLine(text);

@@ -72,6 +72,12 @@ describe('the file of finished runs', () => {
     expect(readPrecisionRuns(path, { ...options, steps: 5 })).toEqual([]);
   });
 
+  it('is refused before anything is trained if it cannot be written', () => {
+    expect(() => readPrecisionRuns(join(folder, 'missing', 'runs.jsonl'), options)).toThrow(
+      /runs\.jsonl cannot be written/,
+    );
+  });
+
   it('is refused if it holds something else', () => {
     const path = join(folder, 'notes.txt');
     writeFileSync(path, 'shopping\n');
