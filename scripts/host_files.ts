@@ -4,6 +4,15 @@ import { pageHeaders } from './page_headers.mjs';
 /** Files whose name changes with their content need no second look; the others do, at every visit. */
 const FOREVER = 'public, max-age=31536000, immutable';
 const LOOK_EACH_TIME = 'no-cache';
+const COMPRESSED = [
+  'text/html',
+  'text/css',
+  'text/javascript',
+  'application/javascript',
+  'application/manifest+json',
+  'application/wasm',
+  'image/svg+xml',
+];
 
 /**
  * Puts the headers beside the page in the form that common hosts read from its folder: `_headers` for Netlify and
@@ -44,6 +53,9 @@ function apacheConfiguration(): string {
     '  <If "%{REQUEST_URI} =~ m#/assets/#">',
     `    Header set Cache-Control "${FOREVER}"`,
     '  </If>',
+    '</IfModule>',
+    '<IfModule mod_deflate.c>',
+    `  AddOutputFilterByType DEFLATE ${COMPRESSED.join(' ')}`,
     '</IfModule>',
     '',
   ].join('\n');
