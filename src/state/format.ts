@@ -20,6 +20,11 @@ export function formatShare(share: number, digits = 1): string {
   }).format(share);
 }
 
+/** As few digits as tell small shares apart: `0.5%`, `12%`. */
+export function formatSmallShare(share: number): string {
+  return new Intl.NumberFormat(undefined, { style: 'percent', maximumSignificantDigits: 2 }).format(share);
+}
+
 export function formatDecimal(value: number, digits = 3): string {
   return new Intl.NumberFormat(undefined, {
     minimumFractionDigits: digits,
@@ -50,17 +55,29 @@ export function formatBytes(bytes: number): string {
 }
 
 function formatUnit(value: number, unit: string): string {
-  return new Intl.NumberFormat(undefined, { style: 'unit', unit, maximumFractionDigits: 0 }).format(value);
+  return new Intl.NumberFormat(undefined, {
+    style: 'unit',
+    unit,
+    unitDisplay: 'long',
+    maximumFractionDigits: 0,
+  }).format(value);
 }
 
-/** `45 sec`, `3 min 20 sec`, `2 hr 5 min` */
+/** `45 seconds`, `3 minutes 20 seconds`, `25 minutes`, `2 hours 5 minutes`; no parts that tell nothing. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds) || seconds < 0) return '–';
+  if (seconds < 1) return 'less than a second';
   const whole = Math.round(seconds);
   if (whole < 60) return formatUnit(whole, 'second');
-  const minutes = Math.floor(whole / 60);
-  if (minutes < 60) return `${formatUnit(minutes, 'minute')} ${formatUnit(whole % 60, 'second')}`;
-  return `${formatUnit(Math.floor(minutes / 60), 'hour')} ${formatUnit(minutes % 60, 'minute')}`;
+  if (whole < 10 * 60) return inTwoParts(whole, 60, 'minute', 'second');
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return formatUnit(minutes, 'minute');
+  return inTwoParts(minutes, 60, 'hour', 'minute');
+}
+
+function inTwoParts(value: number, size: number, large: string, small: string): string {
+  const first = formatUnit(Math.floor(value / size), large);
+  return value % size === 0 ? first : `${first} ${formatUnit(value % size, small)}`;
 }
 
 /** Three significant digits: `0.85`, `12.4`, `1,240`. */
