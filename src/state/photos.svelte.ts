@@ -410,8 +410,8 @@ export class PhotosState {
 
   /** After a withdrawn permission: asks for it and goes on; needs a click. */
   async allowAgain(): Promise<void> {
-    const folders = [...this.input.folders, ...(this.outputFolder ? [this.outputFolder] : [])];
-    if (!(await requestAccess(folders))) return;
+    const written = this.outputKind === 'folder' && this.outputFolder ? [this.outputFolder] : [];
+    if (!(await requestAccess(this.input.folders)) || !(await requestAccess(written, 'readwrite'))) return;
     if (this.status === 'paused') await this.resume();
     else await this.start();
   }

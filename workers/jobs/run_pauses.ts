@@ -29,7 +29,7 @@ export class RunPauses {
 
   /** A folder whose permission is gone pauses the run. */
   async pauseFor(problem: PermissionLostError): Promise<void> {
-    await this.setStatus('paused', problem.message);
+    await this.setStatus('paused', `${problem.message} “Resume” asks for it.`);
     await this.#control.pauseByItself();
     await this.#goOn();
   }

@@ -12,17 +12,18 @@ export interface MovedPhoto {
 /**
  * Draws the faces in a page without a page, moves the photos, and has the folder remembered as one of aligned faces.
  * @param address of the built page
+ * @returns the folder's path in the browser's own storage
  */
 export async function makeSampleDataset(
   context: BrowserContext,
   address: string,
   options: SampleFacesOptions,
-  moves: readonly MovedPhoto[],
-): Promise<void> {
+  moves: readonly MovedPhoto[] = [],
+): Promise<string> {
   const page = await context.newPage();
   await page.goto(`${address}terminal.html`);
   await page.waitForFunction(() => 'facenet' in globalThis);
-  await page.evaluate(
+  const path = await page.evaluate(
     async ([sample, moved]) => {
       const { facenet } = globalThis as unknown as { facenet: TerminalBridge };
       const drawn = await facenet.call('dataset', 'makeSampleFaces', [sample]);
@@ -42,8 +43,10 @@ export async function makeSampleDataset(
         await source.removeEntry(fromName);
       }
       await facenet.call('library', 'rememberFolder', [reference, 'aligned']);
+      return reference.path;
     },
     [options, moves] as const,
   );
   await page.close();
+  return path;
 }
