@@ -3,6 +3,7 @@ import { expose, transfer } from 'comlink';
 import { readClasses } from './dataset/classes.ts';
 import { datasetName, walkDataset } from './dataset/dataset_count.ts';
 import { FileMissingError } from './dataset/errors.ts';
+import { isPhotoPath } from './dataset/image.ts';
 import { openDirectories, openWritableDirectory } from './dataset/open.ts';
 import type { ReadableDirectory } from './dataset/directory.ts';
 import { smallPicture, spreadOverClasses, thumbnail } from './dataset/thumbnails.ts';
@@ -32,6 +33,8 @@ const api: DatasetWorkerApi = {
       const { classes, imageCount, ignoredCount, ignoredExamples } = await walkDataset(directories, {
         onProgress: onProgress && ((count) => onProgress(count.takeProgress())),
         signal: abort.signal,
+        // As the jobs read it: a photo that this browser cannot decode is named by them, not passed over.
+        isWanted: isPhotoPath,
       });
       return { name: datasetName(directories), classes, imageCount, ignoredCount, ignoredExamples };
     } finally {

@@ -55,15 +55,19 @@ describe('dataset.worker', () => {
     const reference: DirectoryReference = {
       kind: 'files',
       name: 'chosen',
-      files: ['P/a.jpg', 'P/.hidden.jpg', 'P/in/b.jpg', 'c.jpg', 'Q/d.PNG'].map((path) => ({ path, file })),
+      files: ['P/a.jpg', 'P/.hidden.jpg', 'P/in/b.jpg', 'c.jpg', 'Q/d.PNG', 'Q/e.heic'].map((path) => ({
+        path,
+        file,
+      })),
     };
     expect(await api.scan([reference])).toEqual({
       name: 'chosen',
       classes: [
         { name: 'P', imageCount: 1 },
-        { name: 'Q', imageCount: 1 },
+        // One of which this browser does not decode: the job that reads it says so.
+        { name: 'Q', imageCount: 2 },
       ],
-      imageCount: 2,
+      imageCount: 3,
       ignoredCount: 2,
       ignoredExamples: ['P/in/b.jpg', 'c.jpg'],
     });

@@ -7,6 +7,7 @@ import { loadNewestCheckpoint } from '../../workers/storage/checkpoints.ts';
 import { deleteRun, getRun, listRuns, readSteps } from '../../workers/storage/runs.ts';
 import { defaultTrainingOptions, type TrainingOptions } from '../../workers/training/options.ts';
 import { squares } from './faults_support.ts';
+import { makeHeicBeginning } from './align_image_files.ts';
 
 const OPTIONS: TrainingOptions = {
   ...defaultTrainingOptions(),
@@ -125,6 +126,19 @@ describe('a run', () => {
     const warnings = events.flatMap((event) => (event.kind === 'warning' ? [event.message] : []));
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toContain('Ben_0002.png');
+    await deleteRun(runId);
+  });
+
+  it('names a HEIC photo that this browser cannot decode, instead of passing it over', async () => {
+    const phone = { path: 'Ben/phone.heic', file: new File([makeHeicBeginning()], 'phone.heic') };
+    const { losses, events, runId } = await observe({
+      data: [{ ...data, files: [...data.files, phone] }],
+      options: { ...OPTIONS, max_nrof_epochs: 1, epoch_size: 4 },
+    });
+    expect(losses.size).toBe(4);
+    const warnings = events.flatMap((event) => (event.kind === 'warning' ? [event.message] : []));
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatch(/phone\.heic.*HEIC photo, which this browser does not support/);
     await deleteRun(runId);
   });
 

@@ -3,7 +3,7 @@ import { readClasses, type ImageFile } from '../dataset/classes.ts';
 import { decodeImage } from '../dataset/decode.ts';
 import { PermissionLostError } from '../dataset/errors.ts';
 import { FileListDirectory } from '../dataset/file_list_directory.ts';
-import type { RgbImage } from '../dataset/image.ts';
+import { isPhotoPath, type RgbImage } from '../dataset/image.ts';
 import { openDirectories } from '../dataset/open.ts';
 import { chooseFace, cropBox } from '../mtcnn/align.ts';
 import type { FaceDetector } from '../mtcnn/detector.ts';
@@ -48,7 +48,12 @@ export async function listPhotos(photos: FacePhotos, signal?: AbortSignal): Prom
       person: '',
     }));
   }
-  const { classes } = await readClasses(await openDirectories(photos.folders), undefined, signal);
+  const { classes } = await readClasses(
+    await openDirectories(photos.folders),
+    undefined,
+    signal,
+    isPhotoPath,
+  );
   return classes
     .flatMap(({ name, images }) => images.map((file) => ({ person: name, file })))
     .map(({ person, file }, index) => ({ file, name: file.path, index, person }));

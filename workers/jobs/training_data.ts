@@ -1,5 +1,6 @@
 /** From folders to the images that a run trains on and validates with. */
 import { readClasses, type Dataset, type ImageFile } from '../dataset/classes.ts';
+import { isPhotoPath } from '../dataset/image.ts';
 import { openDirectories } from '../dataset/open.ts';
 import { readDistanceTable } from '../formats/distance_table.ts';
 import type { DatasetTotals, DirectoryReference } from '../protocol.ts';
@@ -102,7 +103,7 @@ export async function readTrainingData(
   filter?: ImageFilter,
   { onProgress, signal }: ReadingOptions = {},
 ): Promise<TrainingData> {
-  const dataset = await readClasses(await openDirectories(references), onProgress, signal);
+  const dataset = await readClasses(await openDirectories(references), onProgress, signal, isPhotoPath);
   if (dataset.classes.length < 2)
     throw new TooFewClassesError(
       `"${dataset.name}" holds one person only ("${dataset.classes[0]!.name}", ${dataset.imageCount} photos). A classifier learns to tell people apart: it needs two folders of people at least.`,
