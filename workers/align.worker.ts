@@ -5,7 +5,7 @@ import { detect } from './jobs/detect_job.ts';
 import { setAside, takeBack, takeFace } from './jobs/face_decisions.ts';
 import { JobControl } from './jobs/job_control.ts';
 import { PhotoPool } from './jobs/photo_pool.ts';
-import { backendMemory } from './mtcnn/trim_memory.ts';
+import { FaceDetector } from './mtcnn/detector.ts';
 import type { AlignWorkerApi } from './protocol.ts';
 import { describeDevice } from './tfjs/device.ts';
 
@@ -28,7 +28,7 @@ const api: AlignWorkerApi = {
   setAside,
   takeBack,
   async memory() {
-    const [own, pool] = [backendMemory(), await PhotoPool.memory()];
+    const [own, pool] = [FaceDetector.memory(), await PhotoPool.memory()];
     return {
       usedBytes: own.usedBytes + pool.usedBytes,
       allocatedBytes: own.allocatedBytes + pool.allocatedBytes,

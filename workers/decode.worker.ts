@@ -9,7 +9,6 @@ import type { Detection, DetectionOptions } from './mtcnn/cascade.ts';
 import type { Level } from './mtcnn/crops.ts';
 import { FaceDetector } from './mtcnn/detector.ts';
 import { Photo, photoClocks, type AlignedFaces, type PyramidOptions } from './mtcnn/photo.ts';
-import { backendMemory } from './mtcnn/trim_memory.ts';
 import type { AlignTimes, BackendMemory, PlainError } from './protocol.ts';
 
 export interface OpenedPhoto {
@@ -112,7 +111,7 @@ const api = {
     };
   },
 
-  memory: (): BackendMemory => (detector ? backendMemory() : { usedBytes: 0, allocatedBytes: 0 }),
+  memory: (): BackendMemory => FaceDetector.memory(),
 };
 
 export type DecodeWorkerApi = typeof api;

@@ -4,7 +4,7 @@ import { decodeImage } from '../../workers/dataset/decode.ts';
 import { chooseFace, cropBox } from '../../workers/mtcnn/align.ts';
 import { cutOut } from '../../workers/mtcnn/crops.ts';
 import { FaceDetector } from '../../workers/mtcnn/detector.ts';
-import { faceProbabilities } from '../../workers/mtcnn/networks.ts';
+import { faceProbabilities } from '../../workers/mtcnn/network_outputs.ts';
 import { DEFAULT_ALIGN_OPTIONS } from '../../workers/protocol.ts';
 import astronautUrl from '../fixtures/astronaut.png?url';
 

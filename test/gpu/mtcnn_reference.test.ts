@@ -15,7 +15,8 @@ import { generateBoxes, type Box } from '../../workers/mtcnn/boxes.ts';
 import { decide, propose, refine } from '../../workers/mtcnn/cascade.ts';
 import { pyramidLevel, pyramidScales } from '../../workers/mtcnn/crops.ts';
 import { FaceDetector } from '../../workers/mtcnn/detector.ts';
-import { MtcnnNetworks, type PNetOutput } from '../../workers/mtcnn/networks.ts';
+import type { PNetOutput } from '../../workers/mtcnn/network_outputs.ts';
+import { MtcnnNetworks } from '../../workers/mtcnn/networks.ts';
 import { Photo } from '../../workers/mtcnn/photo.ts';
 import { fetchMtcnnWeights, parseMtcnnWeights } from '../../workers/mtcnn/weights.ts';
 import {

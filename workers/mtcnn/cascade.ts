@@ -4,7 +4,7 @@
  */
 import type { DetectedFace } from '../protocol.ts';
 import { generateBoxes, regress, square, suppress, truncate, type Box, type Candidate } from './boxes.ts';
-import { O_NET_SIZE, R_NET_SIZE, type MtcnnNetworks, type PNetOutput } from './networks.ts';
+import { O_NET_SIZE, R_NET_SIZE, type Networks, type PNetOutput } from './network_outputs.ts';
 import type { CascadePhoto } from './photo.ts';
 
 export interface DetectionOptions {
@@ -35,13 +35,13 @@ const P_NET_BATCH_PIXELS = 400_000;
 const BATCH_SIZES = [8, 16, 24, 32, 48, 64, 96, 128, 192, 256] as const;
 const LARGEST_BATCH = 256;
 
-function paddedCount(count: number, networks: MtcnnNetworks): number {
+function paddedCount(count: number, networks: Networks): number {
   return networks.keepsBuffers ? (BATCH_SIZES.find((size) => size >= count) ?? LARGEST_BATCH) : count;
 }
 
 /** @returns a detection a photo, in order; boxes are in the photos' (decoded) pixels */
 export async function detectInPhotos(
-  networks: MtcnnNetworks,
+  networks: Networks,
   photos: readonly CascadePhoto[],
   thresholds: Thresholds,
 ): Promise<Detection[]> {
@@ -57,7 +57,7 @@ export async function detectInPhotos(
 
 /** @returns boxes a photo, as all stages */
 export async function propose(
-  networks: MtcnnNetworks,
+  networks: Networks,
   photos: readonly CascadePhoto[],
   threshold: number,
 ): Promise<Box[][]> {
@@ -109,7 +109,7 @@ function groupsOfOneSize(photos: readonly CascadePhoto[]): number[][] {
 }
 
 export async function refine(
-  networks: MtcnnNetworks,
+  networks: Networks,
   photos: readonly CascadePhoto[],
   boxes: readonly (readonly Box[])[],
   threshold: number,
@@ -134,7 +134,7 @@ export async function refine(
 }
 
 export async function decide(
-  networks: MtcnnNetworks,
+  networks: Networks,
   photos: readonly CascadePhoto[],
   boxes: readonly (readonly Box[])[],
   threshold: number,
@@ -198,7 +198,7 @@ class Crops {
   }
 
   /** `values` holds `count` crops from number `from` on, and perhaps zeros up to one of the batch sizes. */
-  *batches(networks: MtcnnNetworks): Generator<{ from: number; count: number; values: Float32Array }> {
+  *batches(networks: Networks): Generator<{ from: number; count: number; values: Float32Array }> {
     for (let from = 0; from < this.count; from += LARGEST_BATCH) {
       const count = Math.min(LARGEST_BATCH, this.count - from);
       const values = new Float32Array(paddedCount(count, networks) * this.length);

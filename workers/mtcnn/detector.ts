@@ -1,38 +1,69 @@
 /** The face detector, ready to use: backend chosen, weights loaded when they are first needed. */
-import * as tf from '@tensorflow/tfjs-core';
 import type { RgbImage } from '../dataset/image.ts';
-import type { BackendName, DeviceInfo } from '../protocol.ts';
-import { selectBackend } from '../tfjs/backends.ts';
+import type { BackendMemory, BackendName, DeviceInfo } from '../protocol.ts';
+import { hasVectors } from '../webassembly/has_vectors.ts';
+import { describeDevice } from '../tfjs/device.ts';
 import { detectInPhotos, type Detection, type DetectionOptions } from './cascade.ts';
-import { MtcnnNetworks } from './networks.ts';
+import type { Networks } from './network_outputs.ts';
 import { Photo, type CascadePhoto } from './photo.ts';
-import { trimGpuMemory } from './trim_memory.ts';
-import { fetchMtcnnWeights, parseMtcnnWeights } from './weights.ts';
+import { SimdNetworks } from './simd/networks.ts';
+import { fetchMtcnnWeights, parseMtcnnWeights, type MtcnnWeights } from './weights.ts';
+
+type MakeNetworks = (weights: MtcnnWeights) => Networks;
 
 export class FaceDetector {
+  static readonly #open = new Set<FaceDetector>();
   readonly device: DeviceInfo;
-  #networks: Promise<MtcnnNetworks> | undefined;
-  #networksMs: () => number = () => 0;
+  readonly #make: MakeNetworks;
+  #loading: Promise<Networks> | undefined;
+  #networks: Networks | undefined;
 
-  private constructor(device: DeviceInfo) {
+  private constructor(device: DeviceInfo, make: MakeNetworks) {
     this.device = device;
+    this.#make = make;
+    FaceDetector.#open.add(this);
   }
 
-  static async create(backend?: BackendName): Promise<FaceDetector> {
-    return new FaceDetector(await selectBackend(backend));
+  /**
+   * On WebGPU the networks run on TensorFlow.js, on the processor in kernels of their own, or on TensorFlow.js where the
+   * browser lacks the instructions for them.
+   * @throws BackendUnavailableError
+   */
+  static async create(requested?: BackendName): Promise<FaceDetector> {
+    const device = await describeDevice();
+    const backend = requested ?? device.backend;
+    if (backend === 'wasm' && hasVectors())
+      return new FaceDetector({ ...device, backend }, (weights) => new SimdNetworks(weights));
+    const [{ selectBackend }, { MtcnnNetworks }] = await Promise.all([
+      import('../tfjs/backends.ts'),
+      import('./networks.ts'),
+    ]);
+    return new FaceDetector(await selectBackend(backend), (weights) => new MtcnnNetworks(weights));
   }
 
   /** One of several beside each other on the processor: a thread each is all the machine has. */
   static async createSingleThreaded(): Promise<FaceDetector> {
-    // Registers the flag.
-    await import('@tensorflow/tfjs-backend-wasm');
-    tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
+    if (!hasVectors()) {
+      // Registers the flag.
+      await import('@tensorflow/tfjs-backend-wasm');
+      const { env } = await import('@tensorflow/tfjs-core');
+      env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
+    }
     return FaceDetector.create('wasm');
+  }
+
+  /** What the networks of all detectors of this worker hold. */
+  static memory(): BackendMemory {
+    const held = [...FaceDetector.#open].flatMap((one) => one.#networks?.memory() ?? []);
+    return {
+      usedBytes: held.reduce((sum, { usedBytes }) => sum + usedBytes, 0),
+      allocatedBytes: held.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0),
+    };
   }
 
   /** How long the networks were busy so far. */
   get networksMs(): number {
-    return this.#networksMs();
+    return this.#networks?.clock.busyMs ?? 0;
   }
 
   async detect(image: RgbImage, options: DetectionOptions): Promise<Detection> {
@@ -42,23 +73,24 @@ export class FaceDetector {
 
   /** @returns a detection a photo, in order; boxes are in the photos' decoded pixels */
   async detectInPhotos(photos: readonly CascadePhoto[], options: DetectionOptions): Promise<Detection[]> {
-    this.#networks ??= this.#load();
-    const detections = await detectInPhotos(await this.#networks, photos, options.thresholds);
-    trimGpuMemory();
+    this.#loading ??= this.#load();
+    const networks = await this.#loading;
+    const detections = await detectInPhotos(networks, photos, options.thresholds);
+    networks.trim();
     return detections;
   }
 
-  async #load(): Promise<MtcnnNetworks> {
-    const networks = new MtcnnNetworks(parseMtcnnWeights(await fetchMtcnnWeights()));
-    this.#networksMs = () => networks.clock.busyMs;
-    return networks;
+  async #load(): Promise<Networks> {
+    this.#networks = this.#make(parseMtcnnWeights(await fetchMtcnnWeights()));
+    return this.#networks;
   }
 
   dispose(): void {
-    void this.#networks?.then(
+    FaceDetector.#open.delete(this);
+    void this.#loading?.then(
       (networks) => networks.dispose(),
       () => undefined,
     );
-    this.#networks = undefined;
+    this.#loading = undefined;
   }
 }

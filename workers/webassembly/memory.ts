@@ -1,0 +1,36 @@
+/** A kernels' memory that grows when more of it is needed, and numbers in it. */
+const PAGE_BYTES = 65_536;
+/** What WebAssembly can address. */
+const MAXIMUM_PAGES = 65_536;
+
+export class KernelMemory {
+  readonly memory = new WebAssembly.Memory({ initial: 1, maximum: MAXIMUM_PAGES });
+  #floats = new Float32Array(this.memory.buffer);
+
+  /** Views become stale: ask for them after this. @throws RangeError when there is not so much memory */
+  reserve(bytes: number): void {
+    const missing = bytes - this.memory.buffer.byteLength;
+    if (missing <= 0) return;
+    this.memory.grow(Math.ceil(missing / PAGE_BYTES));
+    this.#floats = new Float32Array(this.memory.buffer);
+  }
+
+  get bytes(): number {
+    return this.memory.buffer.byteLength;
+  }
+
+  get floats(): Float32Array<ArrayBuffer> {
+    return this.#floats;
+  }
+
+  /** @param address a multiple of 4 */
+  write(address: number, values: Float32Array): void {
+    this.#floats.set(values, address / 4);
+  }
+
+  /** The functions of a module that imports this memory. */
+  instantiate(module: Uint8Array<ArrayBuffer>): WebAssembly.Exports {
+    return new WebAssembly.Instance(new WebAssembly.Module(module), { host: { memory: this.memory } })
+      .exports;
+  }
+}
