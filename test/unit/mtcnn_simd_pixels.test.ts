@@ -1,6 +1,7 @@
 /** Levels and crops made by kernels beside those of the plain code. */
 import { describe, expect, it } from 'vitest';
 import type { RgbImage } from '../../workers/dataset/image.ts';
+import { cropFace, type CropBox } from '../../workers/mtcnn/align.ts';
 import { cropForNetwork, pyramidLevel, pyramidScales } from '../../workers/mtcnn/crops.ts';
 import { PhotoPixels } from '../../workers/mtcnn/simd/photo_pixels.ts';
 import { hashKey, uniform } from '../../workers/random.ts';
@@ -64,5 +65,29 @@ describe('crops', () => {
   it('are refused without area', () => {
     const box = { x1: 3, y1: 1, x2: 2, y2: 2, score: 1 };
     expect(pixels.crop(photo(1, 20, 20), box, 24, new Float32Array(24 * 24 * 3))).toBe(false);
+  });
+});
+
+describe('aligned faces', () => {
+  it.each([160, 182, 33])('of %i pixels are equal to the bit', (size) => {
+    for (const [width, height] of SIZES) {
+      const image = photo(size + height, width, height);
+      const key = hashKey(size, height);
+      for (let index = 0; index < 12; index++) {
+        const at = (place: number): number => uniform(key, 4 * index + place);
+        const [x1, y1] = [Math.floor(at(0) * width * 0.8), Math.floor(at(1) * height * 0.8)];
+        const [x2, y2] = [
+          x1 + Math.floor(at(2) * (width - x1 + 0.99)),
+          y1 + Math.floor(at(3) * (height - y1 + 0.99)),
+        ];
+        // Also the whole photo, and boxes of the size that is asked for.
+        const box: CropBox = index === 0 ? [0, 0, width, height] : [x1, y1, x2, y2];
+        const [actual, expected] = [pixels.face(image, box, size), cropFace(image, box, size)];
+        expect(actual?.data.length).toBe(expected?.data.length);
+        expect(actual?.data.every((value, place) => value === expected!.data[place]) ?? true, `${box}`).toBe(
+          true,
+        );
+      }
+    }
   });
 });

@@ -34,11 +34,12 @@ export interface DecodedPhoto {
 
 /**
  * @param path for messages
+ * @param bytes the file's, where they have been read already
  * @throws UnreadableImageError
  */
-export async function decodePhoto(blob: Blob, path: string): Promise<DecodedPhoto> {
+export async function decodePhoto(blob: Blob, path: string, bytes?: Uint8Array): Promise<DecodedPhoto> {
   if (blob.size === 0) throw new UnreadableImageError(path, 'the file is empty');
-  const header = await readHeader(blob, path);
+  const header = await readHeader(blob, path, bytes);
   const pixels = (header?.width ?? 0) * (header?.height ?? 0);
   if (header?.width !== undefined && pixels === 0) throw new UnreadableImageError(path, 'it has no pixels');
   if (pixels > MAXIMUM_PIXELS)
@@ -56,18 +57,25 @@ export async function decodeImage(blob: Blob, path: string): Promise<RgbImage> {
   return (await decodePhoto(blob, path)).image;
 }
 
-async function readHeader(blob: Blob, path: string): Promise<ImageHeader | undefined> {
-  let head: Uint8Array;
-  let tail: Uint8Array;
+/** @throws UnreadableImageError */
+export async function readFileBytes(blob: Blob, path: string): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    head = new Uint8Array(await blob.slice(0, HEADER_BYTES).arrayBuffer());
-    tail = new Uint8Array(await blob.slice(-TAIL_BYTES).arrayBuffer());
+    return new Uint8Array(await blob.arrayBuffer());
   } catch {
     throw new UnreadableImageError(
       path,
       'the browser could not read the file, which was moved, changed or locked in the meantime',
     );
   }
+}
+
+async function readHeader(
+  blob: Blob,
+  path: string,
+  bytes: Uint8Array | undefined,
+): Promise<ImageHeader | undefined> {
+  const head = bytes?.subarray(0, HEADER_BYTES) ?? (await readFileBytes(blob.slice(0, HEADER_BYTES), path));
+  const tail = bytes?.subarray(-TAIL_BYTES) ?? (await readFileBytes(blob.slice(-TAIL_BYTES), path));
   const header = readImageHeader(head);
   if (header && isCutOff(header.kind, tail))
     throw new UnreadableImageError(path, 'the file is cut off before its end');

@@ -4,30 +4,38 @@
  */
 import type { RgbImage } from './image.ts';
 
-const PRECISION_BITS = 32 - 8 - 2;
+export const PRECISION_BITS = 32 - 8 - 2;
 
-interface FixedWeights {
+/** For target position t: sources first[t] … first[t] + count[t] − 1, weights from offset[t]. */
+export interface FixedWeights {
   readonly first: Int32Array;
-  readonly weights: Int32Array[];
+  readonly count: Int32Array;
+  readonly offset: Int32Array;
+  /** Parts of 2^PRECISION_BITS. */
+  readonly weights: Int32Array;
 }
 
-function fixedWeights(source: number, target: number): FixedWeights {
+export function fixedWeights(source: number, target: number): FixedWeights {
   const scale = source / target;
   const filterScale = Math.max(scale, 1);
   const first = new Int32Array(target);
-  const weights: Int32Array[] = [];
+  const count = new Int32Array(target);
+  const offset = new Int32Array(target);
+  const weights: number[] = [];
   for (let index = 0; index < target; index++) {
     const centre = (index + 0.5) * scale;
     const begin = Math.max(Math.trunc(centre - filterScale + 0.5), 0);
     const end = Math.min(Math.trunc(centre + filterScale + 0.5), source);
-    const exact = Array.from({ length: end - begin }, (_, k) =>
-      Math.max(1 - Math.abs((k + begin - centre + 0.5) / filterScale), 0),
-    );
-    const sum = exact.reduce((total, weight) => total + weight, 0);
+    const exactAt = (at: number): number => Math.max(1 - Math.abs((at - centre + 0.5) / filterScale), 0);
+    let sum = 0;
+    for (let at = begin; at < end; at++) sum += exactAt(at);
     first[index] = begin;
-    weights.push(Int32Array.from(exact, (weight) => Math.trunc(0.5 + (weight / sum) * 2 ** PRECISION_BITS)));
+    count[index] = end - begin;
+    offset[index] = weights.length;
+    for (let at = begin; at < end; at++)
+      weights.push(Math.trunc(0.5 + (exactAt(at) / sum) * 2 ** PRECISION_BITS));
   }
-  return { first, weights };
+  return { first, count, offset, weights: Int32Array.from(weights) };
 }
 
 const HALF = 2 ** (PRECISION_BITS - 1);
@@ -37,15 +45,14 @@ export function resizeBilinear(image: RgbImage, width: number, height: number): 
   // Pillow skips a pass that would change nothing.
   const narrow = image.width === width ? image.data : resizeRows(image, width);
   if (image.height === height) return { width, height, data: narrow.slice() };
-  const { first, weights } = fixedWeights(image.height, height);
+  const { first, count, offset, weights } = fixedWeights(image.height, height);
   const rowLength = width * 3;
   const data = new Uint8Array(height * rowLength);
   for (let y = 0; y < height; y++) {
-    const rowWeights = weights[y]!;
     for (let i = 0; i < rowLength; i++) {
       let sum = HALF;
-      for (let k = 0; k < rowWeights.length; k++)
-        sum += narrow[(first[y]! + k) * rowLength + i]! * rowWeights[k]!;
+      for (let k = 0; k < count[y]!; k++)
+        sum += narrow[(first[y]! + k) * rowLength + i]! * weights[offset[y]! + k]!;
       data[y * rowLength + i] = sum >> PRECISION_BITS;
     }
   }
@@ -53,17 +60,15 @@ export function resizeBilinear(image: RgbImage, width: number, height: number): 
 }
 
 function resizeRows(image: RgbImage, width: number): Uint8Array<ArrayBuffer> {
-  const { first, weights } = fixedWeights(image.width, width);
+  const { first, count, offset, weights } = fixedWeights(image.width, width);
   const data = new Uint8Array(image.height * width * 3);
   for (let y = 0; y < image.height; y++)
     for (let x = 0; x < width; x++) {
-      const columnWeights = weights[x]!;
       const to = (y * width + x) * 3;
       for (let c = 0; c < 3; c++) {
         let sum = HALF;
         let from = (y * image.width + first[x]!) * 3 + c;
-        for (let k = 0; k < columnWeights.length; k++, from += 3)
-          sum += image.data[from]! * columnWeights[k]!;
+        for (let k = 0; k < count[x]!; k++, from += 3) sum += image.data[from]! * weights[offset[x]! + k]!;
         data[to + c] = sum >> PRECISION_BITS;
       }
     }

@@ -4,7 +4,7 @@
  * jobs/photo_pool.ts) while another one runs the networks.
  */
 import { BusyClock } from '../busy_clock.ts';
-import { decodePhoto, encodePng, toImageData, type DecodedPhoto } from '../dataset/decode.ts';
+import { decodePhoto, encodePng, readFileBytes, toImageData, type DecodedPhoto } from '../dataset/decode.ts';
 import type { RgbImage } from '../dataset/image.ts';
 import { cropFace, type CropBox } from './align.ts';
 import type { Box } from './boxes.ts';
@@ -40,7 +40,12 @@ export interface AlignedFaces {
 export const photoClocks = { decode: new BusyClock(), resize: new BusyClock(), encode: new BusyClock() };
 
 /** With the processor's vectors where the browser lends them. */
-const pixels = hasVectors() ? new PhotoPixels() : { level: pyramidLevel, crop: cropForNetwork };
+const pixels = hasVectors()
+  ? new PhotoPixels()
+  : { level: pyramidLevel, crop: cropForNetwork, face: cropFace };
+
+/** Files up to this are read before it is known what they are. */
+const READ_WHOLE_BYTES = 16e6;
 
 /** The smallest face that the cascade can look for without enlarging the photo. */
 const CELL_PX = 12;
@@ -77,8 +82,10 @@ export class Photo implements CascadePhoto {
   /** @throws UnreadableImageError */
   static async open(blob: Blob, path: string, options: PyramidOptions): Promise<Photo> {
     return photoClocks.decode.during(async () => {
-      const decoded = await decodePhoto(blob, path);
-      return new Photo(decoded, options, await digestOf(blob));
+      // Each look into a file is a message to another process: most are read once, as a whole.
+      const bytes = blob.size <= READ_WHOLE_BYTES ? await readFileBytes(blob, path) : undefined;
+      const decoded = await decodePhoto(blob, path, bytes);
+      return new Photo(decoded, options, await digestOf(bytes ?? (await readFileBytes(blob, path))));
     });
   }
 
@@ -103,7 +110,7 @@ export class Photo implements CascadePhoto {
   }
 
   async #align(boxes: readonly CropBox[], imageSize: number, withThumbnail: boolean): Promise<AlignedFaces> {
-    const faces = boxes.map((box) => cropFace(this.#image, this.#reduced(box), imageSize));
+    const faces = boxes.map((box) => pixels.face(this.#image, this.#reduced(box), imageSize));
     const files = await Promise.all(faces.map((face) => (face ? encodePng(face) : undefined)));
     const first = faces[0];
     return {
@@ -125,8 +132,8 @@ export class Photo implements CascadePhoto {
 }
 
 /** SHA-256, hexadecimal. Empty on pages without a secure context, where browsers offer none. */
-async function digestOf(blob: Blob): Promise<string> {
+async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   if ((crypto.subtle as SubtleCrypto | undefined) === undefined) return '';
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', await blob.arrayBuffer()));
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

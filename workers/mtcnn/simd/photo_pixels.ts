@@ -1,7 +1,9 @@
-/** Levels of the pyramid and crops of photos, made by the kernels of resize_kernels.ts; see crops.ts for what they are. */
+/** Levels of the pyramid, crops for the networks and aligned faces, made by the kernels of resize_kernels.ts; see crops.ts and align.ts for what they are. */
 import type { RgbImage } from '../../dataset/image.ts';
 import { areaResizeWeights, type AxisWeights } from '../../dataset/resize_area.ts';
+import { fixedWeights, type FixedWeights } from '../../dataset/resize_bilinear.ts';
 import { KernelMemory } from '../../webassembly/memory.ts';
+import { cropFace, type CropBox } from '../align.ts';
 import type { Box } from '../boxes.ts';
 import { pyramidLevel, type Level } from '../crops.ts';
 import { resizeModule, SPAN_BYTES, SUM_STEP, type ResizeKernels } from './resize_kernels.ts';
@@ -110,6 +112,44 @@ export class PhotoPixels {
     return true;
   }
 
+  /** As `cropFace`. */
+  face(image: RgbImage, [x1, y1, x2, y2]: CropBox, imageSize: number): RgbImage | undefined {
+    const [width, height] = [x2 - x1, y2 - y1];
+    if (width < 1 || height < 1) return undefined;
+    // Pillow leaves out a pass that would change nothing.
+    if (width === imageSize || height === imageSize) return cropFace(image, [x1, y1, x2, y2], imageSize);
+    this.#load(image);
+    const kernels = this.#kernels;
+    const [horizontal, vertical] = [fixedWeights(width, imageSize), fixedWeights(height, imageSize)];
+    const rowBytes = roundUp(imageSize * 3, 16);
+    const [spans, across, down, narrow, output] = this.#places(
+      imageSize * SPAN_BYTES,
+      horizontal.weights.byteLength,
+      vertical.weights.byteLength,
+      height * rowBytes,
+      imageSize * imageSize * 3,
+    );
+    this.#writeSpans(spans, horizontal, 3);
+    const { buffer } = this.#memory.memory;
+    new Int32Array(buffer, across).set(horizontal.weights);
+    new Int32Array(buffer, down).set(vertical.weights);
+    for (let y = 0; y < height; y++) {
+      const row = ((y1 + y) * image.width + x1) * 3;
+      kernels.narrowRowFixed(row, spans, across, narrow + y * rowBytes, imageSize);
+    }
+    for (let y = 0; y < imageSize; y++)
+      kernels.sumRowsFixed(
+        narrow + vertical.first[y]! * rowBytes,
+        rowBytes,
+        vertical.count[y]!,
+        down + vertical.offset[y]! * 4,
+        output + y * imageSize * 3,
+        rowBytes,
+      );
+    const data = new Uint8Array(buffer, output, imageSize * imageSize * 3).slice();
+    return { width: imageSize, height: imageSize, data };
+  }
+
   #load(image: RgbImage): void {
     if (image === this.#image) return;
     this.#scratch = roundUp(image.data.length + SLACK_BYTES, 16);
@@ -119,7 +159,7 @@ export class PhotoPixels {
   }
 
   /** @param pixelBytes of the source */
-  #writeSpans(address: number, { first, count }: AxisWeights, pixelBytes: number): void {
+  #writeSpans(address: number, { first, count }: AxisWeights | FixedWeights, pixelBytes: number): void {
     const spans = new Int32Array(this.#memory.memory.buffer, address, 2 * first.length);
     for (let index = 0; index < first.length; index++) {
       spans[2 * index] = first[index]! * pixelBytes;

@@ -1,9 +1,10 @@
 /**
- * The resizes by area (see dataset/resize_area.ts) as WebAssembly kernels, a row or a part of one a call. A vector holds
+ * The resizes of dataset/resize_area.ts and dataset/resize_bilinear.ts as WebAssembly kernels, a row or a part of one a call. A vector holds
  * a pixel's channels and one value of its neighbour, which is not used. The sums are those of the plain code: in single
  * precision in the same order, so that levels are equal to the bit; in doubles, for crops, in another order, which now and
  * then changes the last bit of a result in single precision.
  */
+import { PRECISION_BITS } from '../../dataset/resize_bilinear.ts';
 import {
   f32x4,
   f64x2,
@@ -53,6 +54,17 @@ export interface ResizeKernels {
     output: number,
     pixels: number,
     pixelBytes: number,
+  ): void;
+  /** As `narrowRow` with weights in fixed point, to bytes. */
+  narrowRowFixed(row: number, spans: number, weights: number, output: number, pixels: number): void;
+  /** As `sumRows` with weights in fixed point, to bytes; `bytes` is a multiple of 16. */
+  sumRowsFixed(
+    first: number,
+    rowBytes: number,
+    rows: number,
+    weights: number,
+    output: number,
+    bytes: number,
   ): void;
 }
 
@@ -175,6 +187,71 @@ export function resizeModule(): Uint8Array<ArrayBuffer> {
         set(output, i32.add(get(output), get(pixelBytes))),
       ),
     });
+  });
+  const half = i32x4.splat(2 ** (PRECISION_BITS - 1));
+  const whole = (sum: Local): Code => i32x4.shiftRight(get(sum), PRECISION_BITS);
+  module.add('narrowRowFixed', ['row', 'spans', 'weights', 'output', 'pixels'], (writer) => {
+    const { row, spans, weights, output, pixels } = writer.parameters;
+    const sum = writer.vector();
+    return eachSpan(writer, { row, spans, weights, pixels }, 3, 4, {
+      begin: set(sum, half),
+      add: (at) =>
+        set(
+          sum,
+          i32x4.add(
+            get(sum),
+            i32x4.mul(
+              i32x4.extendLow(i16x8.extendLowBytes(v128.loadZero32(get(at)))),
+              v128.loadSplat32(get(weights)),
+            ),
+          ),
+        ),
+      end: sequence(
+        set(sum, whole(sum)),
+        v128.storeLane32(get(output), i32x4.narrowToBytes(get(sum), get(sum), get(sum), get(sum)), 0),
+        advance(output, 3),
+      ),
+    });
+  });
+  module.add('sumRowsFixed', ['first', 'rowBytes', 'rows', 'weights', 'output', 'bytes'], (writer) => {
+    const { first, rowBytes, rows, weights, output, bytes } = writer.parameters;
+    const sums = [writer.vector(), writer.vector(), writer.vector(), writer.vector()] as const;
+    const [values, factor] = [writer.vector(), writer.vector()];
+    const [at, left, weight] = [writer.integer(), writer.integer(), writer.integer()];
+    const [low, high] = [i16x8.extendLowBytes(get(values)), i16x8.extendHighBytes(get(values))];
+    const words = [
+      i32x4.extendLow(low),
+      i32x4.extendHigh(low),
+      i32x4.extendLow(high),
+      i32x4.extendHigh(high),
+    ];
+    return repeatWhile(
+      isLeft(bytes),
+      sequence(
+        ...sums.map((sum) => set(sum, half)),
+        set(at, get(first)),
+        set(left, get(rows)),
+        set(weight, get(weights)),
+        repeatWhile(
+          isLeft(left),
+          sequence(
+            set(values, v128.load(get(at))),
+            set(factor, v128.loadSplat32(get(weight))),
+            ...sums.map((sum, index) => set(sum, i32x4.add(get(sum), i32x4.mul(words[index]!, get(factor))))),
+            set(at, i32.add(get(at), get(rowBytes))),
+            advance(weight, 4),
+            countDown(left),
+          ),
+        ),
+        v128.store(
+          get(output),
+          i32x4.narrowToBytes(whole(sums[0]), whole(sums[1]), whole(sums[2]), whole(sums[3])),
+        ),
+        advance(output, 16),
+        advance(first, 16),
+        advance(bytes, -16),
+      ),
+    );
   });
   return module.bytes();
 }
