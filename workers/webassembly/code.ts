@@ -3,8 +3,20 @@
  * from. Operands come first, as on the machine's stack. Specification: https://webassembly.github.io/spec/core/binary/
  */
 
-/** Bytes of instructions. */
-export type Code = readonly number[];
+/** Bytes of instructions, nested as they were put together: most are copied once only, see `flatten`. */
+export type Code = readonly (number | Code)[];
+
+/** @returns the bytes */
+export function flatten(code: Code): number[] {
+  const bytes: number[] = [];
+  const visit = (part: Code): void => {
+    for (const one of part)
+      if (typeof one === 'number') bytes.push(one);
+      else visit(one);
+  };
+  visit(code);
+  return bytes;
+}
 
 /** A variable of a function. */
 export interface Local {
@@ -35,33 +47,33 @@ type Unary = (a: Code) => Code;
 
 const scalar =
   (opcode: number): Binary =>
-  (a, b) => [...a, ...b, opcode];
+  (a, b) => [a, b, opcode];
 const binary = (opcode: number): Binary => {
   const bytes = [SIMD, ...unsigned(opcode)];
-  return (a, b) => [...a, ...b, ...bytes];
+  return (a, b) => [a, b, bytes];
 };
 const unary = (opcode: number): Unary => {
   const bytes = [SIMD, ...unsigned(opcode)];
-  return (a) => [...a, ...bytes];
+  return (a) => [a, bytes];
 };
 /** Addresses need not be aligned. */
 const load =
   (opcode: number) =>
-  (address: Code, offset = 0): Code => [...address, SIMD, ...unsigned(opcode), 0, ...unsigned(offset)];
+  (address: Code, offset = 0): Code => [address, SIMD, ...unsigned(opcode), 0, ...unsigned(offset)];
 
 export const get = ({ index }: Local): Code => [0x20, ...unsigned(index)];
-export const set = ({ index }: Local, value: Code): Code => [...value, 0x21, ...unsigned(index)];
+export const set = ({ index }: Local, value: Code): Code => [value, 0x21, ...unsigned(index)];
 
 export const i32 = {
   const: (value: number): Code => [0x41, ...signed(value)],
-  load: (address: Code, offset = 0): Code => [...address, 0x28, 0, ...unsigned(offset)],
+  load: (address: Code, offset = 0): Code => [address, 0x28, 0, ...unsigned(offset)],
   add: scalar(0x6a),
   sub: scalar(0x6b),
   mul: scalar(0x6c),
   isLess: scalar(0x49),
   isDifferent: scalar(0x47),
   /** Of two numbers that are not negative. */
-  min: (a: Code, b: Code): Code => [...a, ...b, ...a, ...b, 0x49, 0x1b],
+  min: (a: Code, b: Code): Code => [a, b, a, b, 0x49, 0x1b],
 };
 
 export const v128 = {
@@ -73,8 +85,8 @@ export const v128 = {
   loadZero32: load(0x5c),
   loadZero64: load(0x5d),
   store: (address: Code, value: Code, offset = 0): Code => [
-    ...address,
-    ...value,
+    address,
+    value,
     SIMD,
     0x0b,
     0,
@@ -82,8 +94,8 @@ export const v128 = {
   ],
   /** One of the four 32-bit values. */
   storeLane32: (address: Code, value: Code, lane: number, offset = 0): Code => [
-    ...address,
-    ...value,
+    address,
+    value,
     SIMD,
     0x5a,
     0,
@@ -92,8 +104,8 @@ export const v128 = {
   ],
   /** One of the two 64-bit values. */
   storeLane64: (address: Code, value: Code, lane: number, offset = 0): Code => [
-    ...address,
-    ...value,
+    address,
+    value,
     SIMD,
     0x5b,
     0,
@@ -102,8 +114,8 @@ export const v128 = {
   ],
   /** The last two 32-bit values, twice. */
   upperHalf: (value: Code): Code => [
-    ...value,
-    ...value,
+    value,
+    value,
     SIMD,
     0x0d,
     ...[8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15],
@@ -119,11 +131,11 @@ export const i32x4 = {
   mul: binary(0xb5),
   splat: (value: number): Code => [0x41, ...signed(value), SIMD, 0x11],
   /** Arithmetic. */
-  shiftRight: (a: Code, bits: number): Code => [...a, 0x41, ...signed(bits), SIMD, ...unsigned(0xac)],
+  shiftRight: (a: Code, bits: number): Code => [a, 0x41, ...signed(bits), SIMD, ...unsigned(0xac)],
   /** To 16 bits, and those to 8, saturating. */
   narrowToBytes: (a: Code, b: Code, c: Code, d: Code): Code => [
-    ...[...a, ...b, SIMD, ...unsigned(0x86)],
-    ...[...c, ...d, SIMD, ...unsigned(0x86)],
+    ...[a, b, SIMD, ...unsigned(0x86)],
+    ...[c, d, SIMD, ...unsigned(0x86)],
     ...[SIMD, ...unsigned(0x66)],
   ],
 };
@@ -162,14 +174,14 @@ export const f64x2 = {
 };
 
 export function sequence(...parts: readonly Code[]): Code {
-  return parts.flat();
+  return parts;
 }
 
 /** Runs the body, and again as long as the condition holds. */
 export function repeatWhile(condition: Code, body: Code): Code {
-  return [0x03, NO_RESULT, ...body, ...condition, 0x0d, 0, 0x0b];
+  return [0x03, NO_RESULT, body, condition, 0x0d, 0, 0x0b];
 }
 
 export function ifElse(condition: Code, then: Code, otherwise: Code): Code {
-  return [...condition, 0x04, NO_RESULT, ...then, 0x05, ...otherwise, 0x0b];
+  return [condition, 0x04, NO_RESULT, then, 0x05, otherwise, 0x0b];
 }

@@ -1,5 +1,5 @@
 /** A WebAssembly module of functions over one memory, which is imported as `host.memory`. */
-import { unsigned, type Code, type Local } from './code.ts';
+import { flatten, unsigned, type Code, type Local } from './code.ts';
 
 const I32 = 0x7f;
 const V128 = 0x7b;
@@ -38,7 +38,7 @@ export class FunctionWriter<Parameter extends string = string> {
 interface WrittenFunction {
   readonly name: string;
   readonly parameterCount: number;
-  readonly body: Code;
+  readonly body: readonly number[];
 }
 
 export class ModuleWriter {
@@ -55,15 +55,15 @@ export class ModuleWriter {
     this.#functions.push({
       name,
       parameterCount: writer.parameterCount,
-      body: [...writer.locals, ...instructions, 0x0b],
+      body: flatten([writer.locals, instructions, 0x0b]),
     });
   }
 
   bytes(): Uint8Array<ArrayBuffer> {
     const functions = this.#functions;
-    return Uint8Array.from([
-      ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-      ...section(
+    const sections: Code = [
+      [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+      section(
         1,
         functions.map(({ parameterCount }) => [
           0x60,
@@ -73,26 +73,27 @@ export class ModuleWriter {
         ]),
       ),
       // At least one page; what it has is the host's business.
-      ...section(2, [[...text('host'), ...text('memory'), 2, 0, 1]]),
-      ...section(
+      section(2, [[...text('host'), ...text('memory'), 2, 0, 1]]),
+      section(
         3,
         functions.map((_, index) => unsigned(index)),
       ),
-      ...section(
+      section(
         7,
         functions.map(({ name }, index) => [...text(name), 0, ...unsigned(index)]),
       ),
-      ...section(
+      section(
         10,
-        functions.map(({ body }) => [...unsigned(body.length), ...body]),
+        functions.map(({ body }) => [unsigned(body.length), body]),
       ),
-    ]);
+    ];
+    return Uint8Array.from(flatten(sections));
   }
 }
 
 function section(id: number, items: readonly Code[]): Code {
-  const content = [...unsigned(items.length), ...items.flat()];
-  return [id, ...unsigned(content.length), ...content];
+  const content = flatten([unsigned(items.length), items]);
+  return [id, unsigned(content.length), content];
 }
 
 function text(value: string): Code {

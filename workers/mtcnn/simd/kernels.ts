@@ -107,29 +107,41 @@ export function addConvolution(
     const row = writer.integer();
     const inputRow = writer.integer();
     const outputRow = writer.integer();
-    let channelBytes = 0;
-    const blocks = blocksOf(layer).map((vectors) => {
+    const [block, blockOutput] = [writer.integer(), writer.integer()];
+    const writeBlocks = (vectors: number, count: number): Code => {
       const tileRow = (tilePixels: number): Code =>
         writeTileRow(writer, { ...layer, tile: [tilePixels, vectors] }, inputRow, outputRow, pixelBytes);
-      const code = sequence(
-        set(row, get(rows)),
-        set(inputRow, get(input)),
-        set(outputRow, i32.add(get(output), i32.const(channelBytes))),
+      return sequence(
+        set(block, i32.const(count)),
         repeatWhile(
-          i32.isDifferent(get(row), i32.const(0)),
+          i32.isDifferent(get(block), i32.const(0)),
           sequence(
-            ifElse(i32.isLess(get(columns), i32.const(pixels)), tileRow(1), tileRow(pixels)),
-            set(inputRow, i32.add(get(inputRow), get(inputRowBytes))),
-            set(outputRow, i32.add(get(outputRow), i32.mul(get(columns), i32.const(pixelBytes)))),
-            set(row, i32.sub(get(row), i32.const(1))),
+            set(row, get(rows)),
+            set(inputRow, get(input)),
+            set(outputRow, get(blockOutput)),
+            repeatWhile(
+              i32.isDifferent(get(row), i32.const(0)),
+              sequence(
+                ifElse(i32.isLess(get(columns), i32.const(pixels)), tileRow(1), tileRow(pixels)),
+                set(inputRow, i32.add(get(inputRow), get(inputRowBytes))),
+                set(outputRow, i32.add(get(outputRow), i32.mul(get(columns), i32.const(pixelBytes)))),
+                set(row, i32.sub(get(row), i32.const(1))),
+              ),
+            ),
+            set(weights, i32.add(get(weights), i32.const(blockBytes(layer, vectors)))),
+            set(blockOutput, i32.add(get(blockOutput), i32.const(vectors * VECTOR_BYTES))),
+            set(block, i32.sub(get(block), i32.const(1))),
           ),
         ),
-        set(weights, i32.add(get(weights), i32.const(blockBytes(layer, vectors)))),
       );
-      channelBytes += vectors * VECTOR_BYTES;
-      return code;
-    });
-    return sequence(...blocks);
+    };
+    const blocks = blocksOf(layer);
+    const whole = blocks.filter((vectors) => vectors === blocks[0]).length;
+    return sequence(
+      set(blockOutput, get(output)),
+      writeBlocks(blocks[0]!, whole),
+      ...blocks.slice(whole).map((vectors) => writeBlocks(vectors, 1)),
+    );
   });
 }
 
