@@ -18,6 +18,7 @@ import { FaceDetector } from '../../workers/mtcnn/detector.ts';
 import type { PNetOutput } from '../../workers/mtcnn/network_outputs.ts';
 import { MtcnnNetworks } from '../../workers/mtcnn/networks.ts';
 import { Photo } from '../../workers/mtcnn/photo.ts';
+import { SimdNetworks } from '../../workers/mtcnn/simd/networks.ts';
 import { fetchMtcnnWeights, parseMtcnnWeights } from '../../workers/mtcnn/weights.ts';
 import {
   DEFAULT_ALIGN_OPTIONS,
@@ -35,79 +36,91 @@ const expected = (await readExpected()).filter(({ image }) =>
 const backend = (environment.VITE_REFERENCE_BACKEND ?? 'wasm') as BackendName;
 
 describe.skipIf(expected.length === 0)('the cascade against the original', () => {
-  it('has every intermediate tensor within 1e-3', async () => {
-    const stages = await readStages();
-    await selectBackend(backend);
-    const networks = new MtcnnNetworks(parseMtcnnWeights(await fetchMtcnnWeights()));
-    // The original's own pixels: the decoders' differences are not what is tested here.
-    const image = {
-      width: 250,
-      height: 250,
-      data: Uint8Array.from(stages.get('image_rgb')!),
-    };
-    const differences: Record<string, number> = {};
-    const compare = (name: string, actual: ArrayLike<number>, of = stages.get(name)!): void => {
-      expect(actual.length, name).toBe(of.length);
-      differences[name] = of.reduce(
-        (worst, value, index) => Math.max(worst, Math.abs(value - actual[index]!)),
-        0,
-      );
-    };
-    for (const [index, scale] of pyramidScales(250, 250, 20, 0.709).entries()) {
-      const level = pyramidLevel(image, scale);
-      compare(`pnet${index}/input_NWHC`, level.values);
-      const [output] = (await networks.proposals([level.values], level.width, level.height)) as [PNetOutput];
-      const boxes = generateBoxes(output.scores, output.regressions, output.width, output.height, scale, 0.6);
+  it.each(backend === 'wasm' ? [SimdNetworks, MtcnnNetworks] : [MtcnnNetworks])(
+    'has every intermediate tensor within 1e-3 on each kind of networks',
+    async (Networks) => {
+      const stages = await readStages();
+      await selectBackend(backend);
+      const networks = new Networks(parseMtcnnWeights(await fetchMtcnnWeights()));
+      // The original's own pixels: the decoders' differences are not what is tested here.
+      const image = {
+        width: 250,
+        height: 250,
+        data: Uint8Array.from(stages.get('image_rgb')!),
+      };
+      const differences: Record<string, number> = {};
+      const compare = (name: string, actual: ArrayLike<number>, of = stages.get(name)!): void => {
+        expect(actual.length, name).toBe(of.length);
+        differences[name] = of.reduce(
+          (worst, value, index) => Math.max(worst, Math.abs(value - actual[index]!)),
+          0,
+        );
+      };
+      for (const [index, scale] of pyramidScales(250, 250, 20, 0.709).entries()) {
+        const level = pyramidLevel(image, scale);
+        compare(`pnet${index}/input_NWHC`, level.values);
+        const [output] = (await networks.proposals([level.values], level.width, level.height)) as [
+          PNetOutput,
+        ];
+        const boxes = generateBoxes(
+          output.scores,
+          output.regressions,
+          output.width,
+          output.height,
+          scale,
+          0.6,
+        );
+        compare(
+          `generateBoundingBox${index}`,
+          boxes.flatMap(({ x1, y1, x2, y2, score, regression: { dx1, dy1, dx2, dy2 } }) => [
+            ...[x1, y1, x2, y2, score],
+            ...[dx1, dy1, dx2, dy2],
+          ]),
+        );
+        compare(`pnet${index}/conv4-2_NWHC`, output.regressions);
+        compare(
+          `pnet${index}/prob1_NWHC`,
+          output.scores,
+          stages.get(`pnet${index}/prob1_NWHC`)!.filter((_, at) => at % 2 === 1),
+        );
+      }
+      const photo = Photo.of(image, DEFAULT_ALIGN_OPTIONS);
+      const [proposed] = (await propose(networks, [photo], 0.6)) as [Box[]];
+      compare('after_rerec_stage1', boxValues(proposed), truncated(stages.get('after_rerec_stage1')!));
+      compare('rnet/input_NWHC', await photo.crops(proposed, 24));
+      const refineOutput = await networks.refine(stages.get('rnet/input_NWHC')!, proposed.length);
+      compare('rnet/conv5-2', refineOutput.regressions);
       compare(
-        `generateBoundingBox${index}`,
-        boxes.flatMap(({ x1, y1, x2, y2, score, regression: { dx1, dy1, dx2, dy2 } }) => [
-          ...[x1, y1, x2, y2, score],
-          ...[dx1, dy1, dx2, dy2],
-        ]),
+        'rnet/prob1',
+        refineOutput.scores,
+        stages.get('rnet/prob1')!.filter((_, at) => at % 2 === 1),
       );
-      compare(`pnet${index}/conv4-2_NWHC`, output.regressions);
+      const [refined] = (await refine(networks, [photo], [proposed], 0.7)) as [Box[]];
+      compare('after_rerec_stage2', boxValues(refined), truncated(stages.get('after_rerec_stage2')!));
+      compare('onet/input_NWHC', await photo.crops(refined, 48));
+      const output = await networks.output(stages.get('onet/input_NWHC')!, refined.length);
+      compare('onet/conv6-2', output.regressions);
+      compare('onet/conv6-3', output.landmarks);
       compare(
-        `pnet${index}/prob1_NWHC`,
+        'onet/prob1',
         output.scores,
-        stages.get(`pnet${index}/prob1_NWHC`)!.filter((_, at) => at % 2 === 1),
+        stages.get('onet/prob1')!.filter((_, at) => at % 2 === 1),
       );
-    }
-    const photo = Photo.of(image, DEFAULT_ALIGN_OPTIONS);
-    const [proposed] = (await propose(networks, [photo], 0.6)) as [Box[]];
-    compare('after_rerec_stage1', boxValues(proposed), truncated(stages.get('after_rerec_stage1')!));
-    compare('rnet/input_NWHC', await photo.crops(proposed, 24));
-    const refineOutput = await networks.refine(stages.get('rnet/input_NWHC')!, proposed.length);
-    compare('rnet/conv5-2', refineOutput.regressions);
-    compare(
-      'rnet/prob1',
-      refineOutput.scores,
-      stages.get('rnet/prob1')!.filter((_, at) => at % 2 === 1),
-    );
-    const [refined] = (await refine(networks, [photo], [proposed], 0.7)) as [Box[]];
-    compare('after_rerec_stage2', boxValues(refined), truncated(stages.get('after_rerec_stage2')!));
-    compare('onet/input_NWHC', await photo.crops(refined, 48));
-    const output = await networks.output(stages.get('onet/input_NWHC')!, refined.length);
-    compare('onet/conv6-2', output.regressions);
-    compare('onet/conv6-3', output.landmarks);
-    compare(
-      'onet/prob1',
-      output.scores,
-      stages.get('onet/prob1')!.filter((_, at) => at % 2 === 1),
-    );
-    const [faces] = (await decide(networks, [photo], [refined], 0.7)) as [DetectedFace[]];
-    compare(
-      'final_boxes',
-      faces.flatMap(({ box, score }) => [...box, score]),
-    );
-    compare(
-      'final_points',
-      faces.flatMap(({ landmarksX, landmarksY }) => [...landmarksX, ...landmarksY]),
-    );
-    networks.dispose();
-    console.log(`stages on ${backend}`, JSON.stringify(differences));
-    for (const [name, difference] of Object.entries(differences))
-      expect(difference, name).toBeLessThanOrEqual(1e-3);
-  });
+      const [faces] = (await decide(networks, [photo], [refined], 0.7)) as [DetectedFace[]];
+      compare(
+        'final_boxes',
+        faces.flatMap(({ box, score }) => [...box, score]),
+      );
+      compare(
+        'final_points',
+        faces.flatMap(({ landmarksX, landmarksY }) => [...landmarksX, ...landmarksY]),
+      );
+      networks.dispose();
+      console.log(`stages on ${backend} in ${Networks.name}`, JSON.stringify(differences));
+      for (const [name, difference] of Object.entries(differences))
+        expect(difference, name).toBeLessThanOrEqual(1e-3);
+    },
+  );
 
   it('finds the same faces', async () => {
     const wanted = Number(environment.VITE_REFERENCE_PHOTOS ?? 40);

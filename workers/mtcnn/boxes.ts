@@ -75,10 +75,11 @@ export function suppress(boxes: readonly Box[], threshold: number, method: 'unio
   let order = Array.from(ascendingOrder(boxes.map(({ score }) => score))).reverse();
   const kept: number[] = [];
   while (order.length > 0) {
-    const [best, ...rest] = order as [number, ...number[]];
+    const best = order[0]!;
     kept.push(best);
     const a = boxes[best]!;
-    order = rest.filter((other) => {
+    order = order.filter((other, place) => {
+      if (place === 0) return false;
       const b = boxes[other]!;
       const width = Math.max(0, Math.min(a.x2, b.x2) - Math.max(a.x1, b.x1) + 1);
       const height = Math.max(0, Math.min(a.y2, b.y2) - Math.max(a.y1, b.y1) + 1);

@@ -57,10 +57,9 @@ export function faceProbabilities(logits: Float32Array): Float32Array {
   for (let index = 0; index < probabilities.length; index++) {
     const other = logits[2 * index]!;
     const face = logits[2 * index + 1]!;
-    const largest = Math.max(other, face);
-    const faceShare = Math.fround(Math.exp(Math.fround(face - largest)));
-    const otherShare = Math.fround(Math.exp(Math.fround(other - largest)));
-    probabilities[index] = faceShare / Math.fround(faceShare + otherShare);
+    // The larger one's share, e⁰, is 1 before the two are divided by their sum.
+    const smallerShare = Math.fround(Math.exp(-Math.abs(Math.fround(face - other))));
+    probabilities[index] = (face < other ? smallerShare : 1) / Math.fround(1 + smallerShare);
   }
   return probabilities;
 }
