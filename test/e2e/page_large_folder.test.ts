@@ -139,6 +139,18 @@ describe.each([
     },
   );
 
+  it.runIf(hasHandles)(
+    'is read again by a training, which can be stopped before there is a run',
+    async () => {
+      await page.getByRole('button', { name: 'Start training' }).click();
+      await page.getByText(/^Reading the dataset: [\d,]+ files so far/).waitFor();
+      await page.getByRole('button', { name: 'Stop', exact: true }).click();
+      await expect.poll(() => page.getByRole('button', { name: 'Start training' }).isDisabled()).toBe(false);
+      expect(await page.getByRole('alert').count()).toBe(0);
+      expect(await page.getByRole('heading', { name: 'Runs so far' }).count()).toBe(0);
+    },
+  );
+
   it(
     'goes back to what was read before when reading another one is stopped',
     { timeout: LIMIT_MS },
