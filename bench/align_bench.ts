@@ -1,5 +1,6 @@
 /** What the alignment benchmark asks for and reports; see align_command.ts. */
-import type { AlignTimes, BackendMemory, BackendName } from '../workers/protocol.ts';
+import type { AlignTimes } from '../workers/protocol/align.ts';
+import type { BackendMemory, BackendName } from '../workers/protocol/device.ts';
 
 export interface AlignBenchOptions {
   /** Addresses of photos; without any, photos are drawn. */

@@ -2,7 +2,8 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isImagePath } from '../workers/dataset/image.ts';
-import { DEFAULT_ALIGN_OPTIONS, type AlignTimes, type BackendName } from '../workers/protocol.ts';
+import { DEFAULT_ALIGN_OPTIONS, type AlignTimes } from '../workers/protocol/align.ts';
+import type { BackendName } from '../workers/protocol/device.ts';
 import type { AlignBenchReport, MemoryReport, Rates, SetReport } from './align_bench.ts';
 import { photoAddress, withAlignBrowser } from './align_chromium.ts';
 import type { Benchmark } from './main.ts';

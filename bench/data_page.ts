@@ -1,6 +1,6 @@
 /** What the data benchmark's page offers to data_chromium.ts. A folder is dropped on it, as a person would. */
 import { wrap } from 'comlink';
-import type { DirectoryReference } from '../workers/protocol.ts';
+import type { DirectoryReference } from '../workers/protocol/dataset.ts';
 import { droppedFolders } from '../src/state/folders.ts';
 import type { DataWorkerApi } from './data.worker.ts';
 import type { DecodeRate, DecodeSettings, ImageKind, ScanReport } from './data_bench.ts';

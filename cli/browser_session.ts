@@ -15,14 +15,11 @@ import {
   type TerminalBridge,
   type WorkerName,
 } from '../src/terminal_bridge.ts';
-import type {
-  AlignWorkerApi,
-  DatasetWorkerApi,
-  DeviceInfo,
-  DirectoryReference,
-  LookWorkerApi,
-  TrainWorkerApi,
-} from '../workers/protocol.ts';
+import type { AlignWorkerApi } from '../workers/protocol/align.ts';
+import type { DatasetWorkerApi, DirectoryReference } from '../workers/protocol/dataset.ts';
+import type { DeviceInfo } from '../workers/protocol/device.ts';
+import type { LookWorkerApi } from '../workers/protocol/look.ts';
+import type { TrainWorkerApi } from '../workers/protocol/train_worker.ts';
 import { CommandError } from './errors.ts';
 import { FolderServer, type FolderAccess } from './folder_server.ts';
 import { startStaticServer, type StaticServer } from './static_server.ts';

@@ -1,5 +1,5 @@
 /** What a command is, and what it is given to work with. */
-import type { BackendName } from '../workers/protocol.ts';
+import type { BackendName } from '../workers/protocol/device.ts';
 import type { BrowserSession } from './browser_session.ts';
 import type { Arguments, FlagSpec, PositionalSpec } from './flags.ts';
 import type { Output } from './output.ts';

@@ -1,5 +1,8 @@
 /** Lines in the words and formats of the original's programs. */
-import type { DatasetTotals, DeviceInfo, ExportSummary, ValidationRecord } from '../workers/protocol.ts';
+import type { DatasetTotals } from '../workers/protocol/dataset.ts';
+import type { DeviceInfo } from '../workers/protocol/device.ts';
+import type { ExportSummary } from '../workers/protocol/export.ts';
+import type { ValidationRecord } from '../workers/protocol/runs.ts';
 
 /** `1 h 02 min`, `3 min 20 s`, `12 s` */
 export function formatDuration(seconds: number): string {

@@ -1,6 +1,6 @@
 /** A model as it is named on the command line: a file, or the folder of a run or of an export. */
 import { dirname, basename } from 'node:path';
-import type { ModelReference } from '../workers/protocol.ts';
+import type { ModelReference } from '../workers/protocol/models.ts';
 import type { BrowserSession } from './browser_session.ts';
 import { CommandError } from './errors.ts';
 import { kindOf, resolvePath } from './paths.ts';

@@ -6,7 +6,7 @@ import { setAside, takeBack, takeFace } from './jobs/face_decisions.ts';
 import { JobControl } from './jobs/job_control.ts';
 import { PhotoPool } from './jobs/photo_pool.ts';
 import { FaceDetector } from './mtcnn/detector.ts';
-import type { AlignWorkerApi } from './protocol.ts';
+import type { AlignWorkerApi } from './protocol/align.ts';
 import { describeDevice } from './tfjs/device.ts';
 
 let control = new JobControl();

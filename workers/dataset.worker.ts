@@ -7,7 +7,7 @@ import { isPhotoPath } from './dataset/image.ts';
 import { openDirectories, openWritableDirectory } from './dataset/open.ts';
 import type { ReadableDirectory } from './dataset/directory.ts';
 import { smallPicture, spreadOverClasses, thumbnail } from './dataset/thumbnails.ts';
-import type { DatasetWorkerApi, DirectoryReference, Thumbnail } from './protocol.ts';
+import type { DatasetWorkerApi, DirectoryReference, Thumbnail } from './protocol/dataset.ts';
 import { sampleFolder, writeSampleFaces } from './sample_faces/sample_dataset.ts';
 
 /** Those going on, by their ids. */

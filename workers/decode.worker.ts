@@ -9,7 +9,9 @@ import type { Detection, DetectionOptions } from './mtcnn/cascade.ts';
 import type { Level } from './mtcnn/crops.ts';
 import { FaceDetector } from './mtcnn/detector.ts';
 import { Photo, photoClocks, type AlignedFaces, type PyramidOptions } from './mtcnn/photo.ts';
-import type { AlignTimes, BackendMemory, PlainError } from './protocol.ts';
+import type { AlignTimes } from './protocol/align.ts';
+import type { BackendMemory } from './protocol/device.ts';
+import type { PlainError } from './protocol/errors.ts';
 
 export interface OpenedPhoto {
   readonly id: number;

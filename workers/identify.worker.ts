@@ -25,14 +25,14 @@ import { JobControl } from './jobs/job_control.ts';
 import { loadModel } from './models/load_model.ts';
 import { cropBox, cropFace } from './mtcnn/align.ts';
 import { FaceDetector } from './mtcnn/detector.ts';
+import type { BackendName } from './protocol/device.ts';
 import type {
-  BackendName,
   EnrolledPerson,
   IdentifyWorkerApi,
   KeptGallery,
   OpenedGallery,
   OpenedModel,
-} from './protocol.ts';
+} from './protocol/identify.ts';
 import * as galleries from './storage/galleries.ts';
 
 /** The smallest face that is looked for in the camera's picture, as a share of its height. */

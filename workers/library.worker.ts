@@ -5,7 +5,7 @@ import { evaluationFiles } from './jobs/evaluation_files.ts';
 import { checkpointFile } from './jobs/checkpoint_file.ts';
 import { buildRunFiles } from './jobs/run_log.ts';
 import { RunMissingError } from './models/errors.ts';
-import type { LibraryWorkerApi } from './protocol.ts';
+import type { LibraryWorkerApi } from './protocol/library.ts';
 import { deleteDatabase } from './storage/database.ts';
 import * as checkpoints from './storage/checkpoints.ts';
 import * as evaluations from './storage/saved_evaluations.ts';

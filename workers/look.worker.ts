@@ -3,7 +3,9 @@ import { expose, transfer } from 'comlink';
 import { JobControl } from './jobs/job_control.ts';
 import { DEFAULT_NEIGHBOUR_MAP } from './jobs/look_map.ts';
 import { LookedAtPhotos } from './jobs/look_photos.ts';
-import type { BackendName, EmbeddedPhotos, LookFindings, LookWorkerApi, ModelReference } from './protocol.ts';
+import type { BackendName } from './protocol/device.ts';
+import type { EmbeddedPhotos, LookFindings, LookWorkerApi } from './protocol/look.ts';
+import type { ModelReference } from './protocol/models.ts';
 
 export class NothingLookedAtError extends Error {
   override name = 'NothingLookedAtError';

@@ -15,7 +15,7 @@ import { train } from './jobs/train_job.ts';
 import { inspectModel, loadModel } from './models/load_model.ts';
 import { runWeights } from './models/run_weights.ts';
 import { FaceDetector } from './mtcnn/detector.ts';
-import type { TrainWorkerApi } from './protocol.ts';
+import type { TrainWorkerApi } from './protocol/train_worker.ts';
 import { selectBackend } from './tfjs/backends.ts';
 import { describeDevice } from './tfjs/device.ts';
 

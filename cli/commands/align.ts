@@ -4,8 +4,8 @@ import {
   type AlignEvent,
   type AlignOptions,
   type AlignSummary,
-  type DirectoryReference,
-} from '../../workers/protocol.ts';
+} from '../../workers/protocol/align.ts';
+import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import type { BrowserSession } from '../browser_session.ts';
 import {
   BACKEND_FLAG,

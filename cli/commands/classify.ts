@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { compareNames } from '../../workers/dataset/names.ts';
-import type { ClassPrediction } from '../../workers/protocol.ts';
+import type { ClassPrediction } from '../../workers/protocol/classify.ts';
 import { BACKEND_FLAG, chosenBackend, isSet, numberOf, textOf, type Command } from '../command.ts';
 import { CommandError, UsageError } from '../errors.ts';
 import { formatProgress } from '../format.ts';

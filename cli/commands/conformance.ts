@@ -1,6 +1,6 @@
 /** conformance: this program's numbers against those of a fixture file. */
 import { readFileSync } from 'node:fs';
-import type { ConformanceReport } from '../../workers/protocol.ts';
+import type { ConformanceReport } from '../../workers/protocol/conformance.ts';
 import { runConformance } from '../../workers/conformance/run.ts';
 import { PRECISIONS, type Precision } from '../../workers/training/options.ts';
 import { chosenBackend, type Command, type CommandContext } from '../command.ts';

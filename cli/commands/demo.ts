@@ -1,12 +1,9 @@
 /** demo: the whole job on sample faces, with nothing to download and nothing to choose. */
 import { join } from 'node:path';
-import {
-  DEFAULT_ALIGN_OPTIONS,
-  type DeviceInfo,
-  type DirectoryReference,
-  type EvaluationResult,
-  type SampleFacesOptions,
-} from '../../workers/protocol.ts';
+import { DEFAULT_ALIGN_OPTIONS } from '../../workers/protocol/align.ts';
+import type { DirectoryReference, SampleFacesOptions } from '../../workers/protocol/dataset.ts';
+import type { DeviceInfo } from '../../workers/protocol/device.ts';
+import type { EvaluationResult } from '../../workers/protocol/evaluate.ts';
 import type { TrainingOptions } from '../../workers/training/options.ts';
 import { presetOptions } from '../../workers/training/presets.ts';
 import type { BrowserSession } from '../browser_session.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createWriteStream, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { DEFAULT_ALIGN_OPTIONS, type DetectionRecord } from '../../workers/protocol.ts';
+import { DEFAULT_ALIGN_OPTIONS, type DetectionRecord } from '../../workers/protocol/align.ts';
 import { chosenBackend, type Command } from '../command.ts';
 import { CommandError } from '../errors.ts';
 import { formatProgress } from '../format.ts';

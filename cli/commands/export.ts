@@ -1,5 +1,5 @@
 /** export: a model in a format that other programs read. */
-import type { ExportFormat, ExportProgress, ExportRequest } from '../../workers/protocol.ts';
+import type { ExportFormat, ExportProgress, ExportRequest } from '../../workers/protocol/export.ts';
 import { isSet, textOf, type Command } from '../command.ts';
 import { formatBytes, formatFiles } from '../format.ts';
 import { openModel, requireModel } from '../model_path.ts';

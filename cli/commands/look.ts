@@ -1,7 +1,7 @@
 /** look: what a model finds suspicious in a dataset, and the table that filters it. */
 import { writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { LookReport } from '../../workers/protocol.ts';
+import type { LookReport } from '../../workers/protocol/look.ts';
 import { BACKEND_FLAG, chosenBackend, numberOf, textOf, type Command } from '../command.ts';
 import { CommandError } from '../errors.ts';
 import { formatProgress } from '../format.ts';

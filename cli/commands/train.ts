@@ -1,6 +1,6 @@
 /** train: the original's train_softmax. */
 import { join } from 'node:path';
-import type { TrainEvent, TrainRequest, TrainSummary } from '../../workers/protocol.ts';
+import type { TrainEvent, TrainRequest, TrainSummary } from '../../workers/protocol/train.ts';
 import { defaultTrainingOptions, type TrainingOptions } from '../../workers/training/options.ts';
 import type { BrowserSession } from '../browser_session.ts';
 import { textOf, type Command, type CommandContext, type CommandResult } from '../command.ts';

@@ -1,7 +1,7 @@
 /** validate: the original's validate_on_lfw. */
 import { join } from 'node:path';
 import { foldLines, resultJson, wrongPairLines } from '../../workers/evaluation/result_text.ts';
-import type { EvaluateRequest } from '../../workers/protocol.ts';
+import type { EvaluateRequest } from '../../workers/protocol/evaluate.ts';
 import { BACKEND_FLAG, chosenBackend, isSet, numberOf, type Command } from '../command.ts';
 import { formatEvaluation, formatProgress } from '../format.ts';
 import { openModel, requireModel } from '../model_path.ts';

@@ -1,5 +1,5 @@
 /** Alignments of one input, one after the other, as one. */
-import type { AlignSummary, AlignTimes, DuplicatePhotos } from '../../workers/protocol.ts';
+import type { AlignSummary, AlignTimes, DuplicatePhotos } from '../../workers/protocol/align.ts';
 
 /** A run's summary with that of some of its failed photos tried again. */
 export function together(before: AlignSummary, again: AlignSummary, paths: readonly string[]): AlignSummary {

@@ -1,10 +1,6 @@
 /** A model from elsewhere: first what of it maps, then, when the person wants it, into this browser's storage. */
-import type {
-  DirectoryReference,
-  ImportReport,
-  ModelReference,
-  StoredModel,
-} from '../../workers/protocol.ts';
+import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
+import type { ImportReport, ModelReference, StoredModel } from '../../workers/protocol/models.ts';
 import { problemOf, type Problem } from './errors.ts';
 import { requestAccess } from './folders.ts';
 import type { JobGuard } from './job_guard.svelte.ts';

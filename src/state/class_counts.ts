@@ -1,6 +1,6 @@
 /** A dataset's list of classes while it grows. */
 import { compareNames } from '../../workers/dataset/names.ts';
-import type { ClassCount, DatasetSummary, ScanProgress } from '../../workers/protocol.ts';
+import type { ClassCount, DatasetSummary, ScanProgress } from '../../workers/protocol/dataset.ts';
 
 /** @returns what a scan has found, after `found` and this progress; classes without an image so far are among it */
 export function withScanned(

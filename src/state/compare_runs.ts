@@ -1,5 +1,5 @@
 /** What differs between runs that are looked at side by side. */
-import type { RunRecord } from '../../workers/protocol.ts';
+import type { RunRecord } from '../../workers/protocol/runs.ts';
 import { TRAINING_OPTIONS, type OptionName } from '../../workers/training/options.ts';
 
 export interface SettingDifference {

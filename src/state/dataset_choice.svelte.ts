@@ -4,12 +4,8 @@
  */
 import { proxy } from 'comlink';
 import { DatasetCount } from '../../workers/dataset/dataset_count.ts';
-import type {
-  DatasetSummary,
-  DirectoryReference,
-  RememberedFolder,
-  ScanProgress,
-} from '../../workers/protocol.ts';
+import type { DatasetSummary, DirectoryReference, ScanProgress } from '../../workers/protocol/dataset.ts';
+import type { RememberedFolder } from '../../workers/protocol/library.ts';
 import { problemOf, type Problem } from './errors.ts';
 import { FolderScan } from './folder_scan.svelte.ts';
 import { canBeRemembered, folderName, requestAccess, type FoundFiles } from './folders.ts';

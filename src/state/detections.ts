@@ -1,5 +1,5 @@
 /** What was found in a photo, kept small: 100,000 photos' faces stay in the page's memory. */
-import type { AlignEvent, DetectedFace } from '../../workers/protocol.ts';
+import type { AlignEvent, DetectedFace } from '../../workers/protocol/align.ts';
 
 export interface Detection {
   readonly path: string;

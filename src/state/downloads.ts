@@ -1,6 +1,6 @@
 /** From a stream that a worker writes a zip file into, to a file on disk or a link. */
 import { transfer } from 'comlink';
-import type { AlignOutput } from '../../workers/protocol.ts';
+import type { AlignOutput } from '../../workers/protocol/align.ts';
 import { features } from './features.ts';
 import { libraryWorker } from './workers.ts';
 

@@ -5,10 +5,10 @@ import type {
   EvaluateRequest,
   EvaluationProgress,
   EvaluationResult,
-  RunRecord,
   SavedEvaluation,
   ValidationRate,
-} from '../../workers/protocol.ts';
+} from '../../workers/protocol/evaluate.ts';
+import type { RunRecord } from '../../workers/protocol/runs.ts';
 import { saveBlob } from './downloads.ts';
 import { problemOf, type Problem } from './errors.ts';
 import { canBeRemembered, requestAccess } from './folders.ts';

@@ -1,7 +1,8 @@
 /** The fourth step: models for use elsewhere, as a zip to download or as files in a folder. */
 import { proxy } from 'comlink';
 import { SvelteMap } from 'svelte/reactivity';
-import type { ExportProgress, ExportRequest, ExportSummary, ModelReference } from '../../workers/protocol.ts';
+import type { ExportProgress, ExportRequest, ExportSummary } from '../../workers/protocol/export.ts';
+import type { ModelReference } from '../../workers/protocol/models.ts';
 import { saveBlob, withMovedStream, zipAsBlob } from './downloads.ts';
 import { problemOf, type Problem } from './errors.ts';
 import { pickFolder, requestAccess, folderName } from './folders.ts';

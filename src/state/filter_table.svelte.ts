@@ -1,6 +1,8 @@
 /** The filter table of the chosen dataset, made from a model in this browser. */
 import { proxy } from 'comlink';
-import type { DirectoryReference, DistanceTable, EvaluationProgress } from '../../workers/protocol.ts';
+import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
+import type { DistanceTable } from '../../workers/protocol/embed.ts';
+import type { EvaluationProgress } from '../../workers/protocol/evaluate.ts';
 import { problemOf, type Problem } from './errors.ts';
 import { requestAccess } from './folders.ts';
 import { ModelChoice } from './model_choice.svelte.ts';

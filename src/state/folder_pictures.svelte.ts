@@ -1,6 +1,6 @@
 /** Small pictures of a folder's images, read when they come into sight and forgotten when there are too many. */
 import { SvelteMap } from 'svelte/reactivity';
-import type { DirectoryReference, Thumbnail } from '../../workers/protocol.ts';
+import type { DirectoryReference, Thumbnail } from '../../workers/protocol/dataset.ts';
 import { datasetWorker } from './workers.ts';
 
 const PICTURES_KEPT = 600;

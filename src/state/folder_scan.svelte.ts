@@ -1,5 +1,5 @@
 /** The reading of a dataset's folders while it goes on. There is one at a time: a new one ends the one before. */
-import type { DatasetSummary, ScanProgress } from '../../workers/protocol.ts';
+import type { DatasetSummary, ScanProgress } from '../../workers/protocol/dataset.ts';
 import { withScanned } from './class_counts.ts';
 
 export class FolderScan {

@@ -1,5 +1,5 @@
 /** Folders as the page gets them: picked, dropped, or chosen with an input where the browser has no picker. */
-import type { DirectoryReference } from '../../workers/protocol.ts';
+import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 
 export class NotAFolderError extends Error {
   override name = 'NotAFolderError';

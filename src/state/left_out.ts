@@ -1,6 +1,6 @@
 /** Photos that do not belong to a dataset though they lie in its folders: mislabelled ones, or those there twice. */
 import { compareNames } from '../../workers/dataset/names.ts';
-import type { DatasetSummary, DirectoryReference } from '../../workers/protocol.ts';
+import type { DatasetSummary, DirectoryReference } from '../../workers/protocol/dataset.ts';
 
 /** A photo of a union of folders. */
 export interface DatasetPhoto {

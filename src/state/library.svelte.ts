@@ -1,12 +1,9 @@
 /** What is stored in this browser: runs, remembered folders, and the room they take. */
-import type {
-  DirectoryReference,
-  EvaluationOverview,
-  RememberedFolder,
-  RunRecord,
-  SavedEvaluation,
-  StoredModel,
-} from '../../workers/protocol.ts';
+import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
+import type { EvaluationOverview, SavedEvaluation } from '../../workers/protocol/evaluate.ts';
+import type { RememberedFolder } from '../../workers/protocol/library.ts';
+import type { StoredModel } from '../../workers/protocol/models.ts';
+import type { RunRecord } from '../../workers/protocol/runs.ts';
 import { problemOf, type Problem } from './errors.ts';
 import { deleteEverythingStored } from './stored_data.ts';
 import { libraryWorker } from './workers.ts';

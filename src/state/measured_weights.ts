@@ -1,6 +1,6 @@
 /** What of a run an evaluation has measured, in words. */
 import { describeWeights } from '../../workers/models/run_weights.ts';
-import type { EvaluationOverview } from '../../workers/protocol.ts';
+import type { EvaluationOverview } from '../../workers/protocol/evaluate.ts';
 import { formatCount } from './format.ts';
 
 /** `run 20260101-100000, step 400, the best by the validation, moving averages` */

@@ -1,5 +1,6 @@
 /** A model to use: one of the runs, one that was brought in, files, or a folder. */
-import type { DirectoryReference, ModelReference } from '../../workers/protocol.ts';
+import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
+import type { ModelReference } from '../../workers/protocol/models.ts';
 import { folderName } from './folders.ts';
 import { WeightsChoice } from './weights_choice.svelte.ts';
 

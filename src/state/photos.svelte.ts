@@ -7,8 +7,8 @@ import {
   type AlignOptions,
   type AlignOutput,
   type AlignSummary,
-  type DirectoryReference,
-} from '../../workers/protocol.ts';
+} from '../../workers/protocol/align.ts';
+import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import { together } from './align_summaries.ts';
 import { DatasetChoice } from './dataset_choice.svelte.ts';
 import { saveBlob, withMovedStream, zipToFile, type ZipTarget } from './downloads.ts';

@@ -3,7 +3,7 @@
  * training option's own name (`?max_nrof_epochs=2&epoch_size=5`) overrides the sample run's preset.
  */
 import { TRAINING_OPTIONS, type TrainingOptions } from '../../workers/training/options.ts';
-import type { SampleFacesOptions } from '../../workers/protocol.ts';
+import type { SampleFacesOptions } from '../../workers/protocol/dataset.ts';
 
 const parameters = new URLSearchParams(location.search);
 

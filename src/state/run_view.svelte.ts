@@ -1,13 +1,12 @@
 /** One run as the Train page shows it: its record, what was measured step by step, and its log. */
+import type { ChartRequest, RunChart } from '../../workers/protocol/charts.ts';
 import type {
-  ChartRequest,
   CheckpointSummary,
   EvaluationSummary,
-  RunChart,
   RunRecord,
   StepRecord,
   ValidationRecord,
-} from '../../workers/protocol.ts';
+} from '../../workers/protocol/runs.ts';
 import { formatStep } from '../../workers/training/step_line.ts';
 import { chartsWorker, libraryWorker } from './workers.ts';
 

@@ -1,14 +1,9 @@
 /** The second step: aligned faces → a trained model. */
 import { proxy } from 'comlink';
-import type {
-  DatasetTotals,
-  DeviceInfo,
-  DirectoryReference,
-  RunRecord,
-  StepRecord,
-  TrainEvent,
-  TrainRequest,
-} from '../../workers/protocol.ts';
+import type { DatasetTotals, DirectoryReference } from '../../workers/protocol/dataset.ts';
+import type { DeviceInfo } from '../../workers/protocol/device.ts';
+import type { RunRecord, StepRecord } from '../../workers/protocol/runs.ts';
+import type { TrainEvent, TrainRequest } from '../../workers/protocol/train.ts';
 import type { TrainingOptions } from '../../workers/training/options.ts';
 import { formatConfiguration, parseConfiguration } from '../../workers/training/configuration.ts';
 import { PRESETS, presetOptions, type Preset } from '../../workers/training/presets.ts';

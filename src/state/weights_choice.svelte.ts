@@ -1,5 +1,6 @@
 /** Which of the values that a run holds are used: those of one of its checkpoints, or their moving averages. */
-import type { CheckpointSummary, ModelReference, RunRecord } from '../../workers/protocol.ts';
+import type { ModelReference } from '../../workers/protocol/models.ts';
+import type { CheckpointSummary, RunRecord } from '../../workers/protocol/runs.ts';
 
 export type CheckpointChoice = 'newest' | 'best' | number;
 

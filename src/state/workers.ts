@@ -3,15 +3,13 @@
  * never ending, and the next call starts a new one.
  */
 import { releaseProxy, wrap, type Remote } from 'comlink';
-import type {
-  AlignWorkerApi,
-  ChartsWorkerApi,
-  DatasetWorkerApi,
-  IdentifyWorkerApi,
-  LibraryWorkerApi,
-  LookWorkerApi,
-  TrainWorkerApi,
-} from '../../workers/protocol.ts';
+import type { AlignWorkerApi } from '../../workers/protocol/align.ts';
+import type { ChartsWorkerApi } from '../../workers/protocol/charts.ts';
+import type { DatasetWorkerApi } from '../../workers/protocol/dataset.ts';
+import type { IdentifyWorkerApi } from '../../workers/protocol/identify.ts';
+import type { LibraryWorkerApi } from '../../workers/protocol/library.ts';
+import type { LookWorkerApi } from '../../workers/protocol/look.ts';
+import type { TrainWorkerApi } from '../../workers/protocol/train_worker.ts';
 
 export class WorkerFailedError extends Error {
   override name = 'WorkerFailedError';

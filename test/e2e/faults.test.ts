@@ -12,7 +12,9 @@ import { startStaticServer, type StaticServer } from '../../cli/static_server.ts
 import { chromiumArguments, findChromium } from '../../scripts/chromium.mjs';
 import { distFolder, ensureBuild } from '../../scripts/ensure_build.mjs';
 import { CALLBACK_BINDING, type TerminalBridge, type WorkerName } from '../../src/terminal_bridge.ts';
-import type { DirectoryReference, RunRecord, TrainEvent, TrainRequest } from '../../workers/protocol.ts';
+import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
+import type { RunRecord } from '../../workers/protocol/runs.ts';
+import type { TrainEvent, TrainRequest } from '../../workers/protocol/train.ts';
 import { defaultTrainingOptions, type TrainingOptions } from '../../workers/training/options.ts';
 
 const OPTIONS: TrainingOptions = {

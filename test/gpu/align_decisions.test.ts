@@ -12,8 +12,8 @@ import {
   type AlignEvent,
   type AlignOutput,
   type AlignSummary,
-  type DirectoryReference,
-} from '../../workers/protocol.ts';
+} from '../../workers/protocol/align.ts';
+import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import { drawSampleFace } from '../../workers/sample_faces/draw_face.ts';
 import { samplePerson } from '../../workers/sample_faces/person.ts';
 import { samplePhoto } from '../../workers/sample_faces/photo.ts';

@@ -4,12 +4,8 @@ import { decodeImage } from '../../workers/dataset/decode.ts';
 import { openWritableDirectory } from '../../workers/dataset/open.ts';
 import { align } from '../../workers/jobs/align_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
-import {
-  DEFAULT_ALIGN_OPTIONS,
-  type AlignEvent,
-  type AlignSummary,
-  type DirectoryReference,
-} from '../../workers/protocol.ts';
+import { DEFAULT_ALIGN_OPTIONS, type AlignEvent, type AlignSummary } from '../../workers/protocol/align.ts';
+import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import { drawSampleFace } from '../../workers/sample_faces/draw_face.ts';
 import { samplePerson } from '../../workers/sample_faces/person.ts';
 import { samplePhoto } from '../../workers/sample_faces/photo.ts';

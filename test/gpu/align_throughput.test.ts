@@ -5,7 +5,8 @@
 import { expect, it } from 'vitest';
 import { align } from '../../workers/jobs/align_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
-import { DEFAULT_ALIGN_OPTIONS, type BackendName } from '../../workers/protocol.ts';
+import { DEFAULT_ALIGN_OPTIONS } from '../../workers/protocol/align.ts';
+import type { BackendName } from '../../workers/protocol/device.ts';
 import { readExpected, readReference } from './mtcnn_reference_data.ts';
 
 const environment = import.meta.env as Record<string, string | undefined>;

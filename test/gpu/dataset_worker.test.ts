@@ -3,7 +3,7 @@ import { proxy, wrap, type Remote } from 'comlink';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HandleDirectory } from '../../workers/dataset/handle_directory.ts';
 import { openWritableDirectory } from '../../workers/dataset/open.ts';
-import type { DatasetWorkerApi, DirectoryReference } from '../../workers/protocol.ts';
+import type { DatasetWorkerApi, DirectoryReference } from '../../workers/protocol/dataset.ts';
 
 describe('dataset.worker', () => {
   let worker: Worker;

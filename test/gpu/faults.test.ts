@@ -5,7 +5,7 @@ import { DeviceLostError } from '../../workers/engine/errors.ts';
 import { DeviceLostTooOftenError } from '../../workers/jobs/device_losses.ts';
 import { chooseExecutor } from '../../workers/jobs/executors.ts';
 import { RunBusyError } from '../../workers/jobs/run_lock.ts';
-import type { DirectoryReference } from '../../workers/protocol.ts';
+import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import { loadNewestCheckpoint } from '../../workers/storage/checkpoints.ts';
 import { openDatabase } from '../../workers/storage/database.ts';
 import { getRun, readSteps, readValidations } from '../../workers/storage/runs.ts';

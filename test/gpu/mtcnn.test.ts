@@ -5,7 +5,7 @@ import { chooseFace, cropBox } from '../../workers/mtcnn/align.ts';
 import { cutOut } from '../../workers/mtcnn/crops.ts';
 import { FaceDetector } from '../../workers/mtcnn/detector.ts';
 import { faceProbabilities } from '../../workers/mtcnn/network_outputs.ts';
-import { DEFAULT_ALIGN_OPTIONS } from '../../workers/protocol.ts';
+import { DEFAULT_ALIGN_OPTIONS } from '../../workers/protocol/align.ts';
 import astronautUrl from '../fixtures/astronaut.png?url';
 
 const image = await decodeImage(await (await fetch(astronautUrl)).blob(), 'astronaut.png');

@@ -22,10 +22,10 @@ import { SimdNetworks } from '../../workers/mtcnn/simd/networks.ts';
 import { fetchMtcnnWeights, parseMtcnnWeights } from '../../workers/mtcnn/weights.ts';
 import {
   DEFAULT_ALIGN_OPTIONS,
-  type BackendName,
   type DetectedFace,
   type DetectionRecord,
-} from '../../workers/protocol.ts';
+} from '../../workers/protocol/align.ts';
+import type { BackendName } from '../../workers/protocol/device.ts';
 import { selectBackend } from '../../workers/tfjs/backends.ts';
 import { compareRecords, readExpected, readReference } from './mtcnn_reference_data.ts';
 

@@ -3,7 +3,7 @@
  * results and its intermediate tensors. Also the comparison of two sets of results.
  */
 import { commands } from 'vitest/browser';
-import type { DetectionRecord } from '../../workers/protocol.ts';
+import type { DetectionRecord } from '../../workers/protocol/align.ts';
 
 const ROOT = '../shared/data';
 

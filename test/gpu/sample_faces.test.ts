@@ -5,7 +5,7 @@ import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
 import type { RgbImage } from '../../workers/dataset/image.ts';
 import { chooseFace, cropBox, cropFace } from '../../workers/mtcnn/align.ts';
 import { FaceDetector } from '../../workers/mtcnn/detector.ts';
-import { DEFAULT_ALIGN_OPTIONS } from '../../workers/protocol.ts';
+import { DEFAULT_ALIGN_OPTIONS } from '../../workers/protocol/align.ts';
 import { drawSampleFace, SAMPLE_SIZE } from '../../workers/sample_faces/draw_face.ts';
 import { samplePerson } from '../../workers/sample_faces/person.ts';
 import { samplePhoto } from '../../workers/sample_faces/photo.ts';

@@ -2,7 +2,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { TrainControl } from '../../workers/jobs/train_control.ts';
 import { train } from '../../workers/jobs/train_job.ts';
-import type { DirectoryReference, StepRecord, TrainEvent, TrainRequest } from '../../workers/protocol.ts';
+import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
+import type { StepRecord } from '../../workers/protocol/runs.ts';
+import type { TrainEvent, TrainRequest } from '../../workers/protocol/train.ts';
 import { loadNewestCheckpoint } from '../../workers/storage/checkpoints.ts';
 import { deleteRun, getRun, listRuns, readSteps } from '../../workers/storage/runs.ts';
 import { defaultTrainingOptions, type TrainingOptions } from '../../workers/training/options.ts';

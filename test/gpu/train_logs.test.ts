@@ -6,7 +6,8 @@ import { checkpointFile } from '../../workers/jobs/checkpoint_file.ts';
 import { buildRunFiles } from '../../workers/jobs/run_log.ts';
 import { TrainControl } from '../../workers/jobs/train_control.ts';
 import { train } from '../../workers/jobs/train_job.ts';
-import type { DirectoryReference, TrainEvent, TrainRequest } from '../../workers/protocol.ts';
+import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
+import type { TrainEvent, TrainRequest } from '../../workers/protocol/train.ts';
 import {
   deleteRun,
   getRun,

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { together } from '../../src/state/align_summaries.ts';
 import { DuplicateFinder } from '../../workers/jobs/duplicate_photos.ts';
-import type { AlignSummary } from '../../workers/protocol.ts';
+import type { AlignSummary } from '../../workers/protocol/align.ts';
 
 describe('DuplicateFinder', () => {
   it('finds the same bytes under several names, whatever the order', () => {

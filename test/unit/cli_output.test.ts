@@ -11,7 +11,7 @@ import {
 } from '../../cli/format.ts';
 import { Interruption } from '../../cli/interruption.ts';
 import { Output } from '../../cli/output.ts';
-import type { DeviceInfo } from '../../workers/protocol.ts';
+import type { DeviceInfo } from '../../workers/protocol/device.ts';
 import { formatStep } from '../../workers/training/step_line.ts';
 
 function terminal(isTTY: boolean, columns = 40) {

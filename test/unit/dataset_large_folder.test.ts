@@ -7,7 +7,7 @@ import { readClasses } from '../../workers/dataset/classes.ts';
 import { walkDataset, type ScanProgress } from '../../workers/dataset/dataset_count.ts';
 import type { FileListing, ReadableDirectory } from '../../workers/dataset/directory.ts';
 import { nameOutputs } from '../../workers/jobs/output_names.ts';
-import type { DatasetSummary } from '../../workers/protocol.ts';
+import type { DatasetSummary } from '../../workers/protocol/dataset.ts';
 
 const CLASSES = 1000;
 

@@ -5,7 +5,7 @@ import { makeDistanceTable } from '../../workers/jobs/distance_table_job.ts';
 import { EvaluationCancelledError, type ReadImage } from '../../workers/jobs/evaluate_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import type { LoadedModel } from '../../workers/models/loaded_model.ts';
-import type { DirectoryReference } from '../../workers/protocol.ts';
+import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import type { Executor, ExecutorFactory, ImageBatch } from '../../workers/training/executor.ts';
 import { imagesToLeaveOut, parseDistanceTable } from '../../workers/training/filter.ts';
 import { smallGraph } from './formats_reference.ts';

@@ -10,7 +10,7 @@ import { embedFolder } from '../../workers/jobs/embed_job.ts';
 import { EvaluationCancelledError } from '../../workers/jobs/evaluate_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import type { LoadedModel } from '../../workers/models/loaded_model.ts';
-import type { DirectoryReference } from '../../workers/protocol.ts';
+import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import type { Executor, ExecutorFactory, ImageBatch } from '../../workers/training/executor.ts';
 import { smallGraph } from './formats_reference.ts';
 

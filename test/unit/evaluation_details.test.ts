@@ -9,7 +9,7 @@ import { worstPairs } from '../../workers/evaluation/worst_pairs.ts';
 import { evaluationFiles } from '../../workers/jobs/evaluation_files.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import { evaluatePairs } from '../../workers/jobs/evaluate_job.ts';
-import type { EvaluationResult, PairsSource, SavedEvaluation } from '../../workers/protocol.ts';
+import type { EvaluationResult, PairsSource, SavedEvaluation } from '../../workers/protocol/evaluate.ts';
 
 /** Numbers from a seed, 0 … 1. */
 function randomNumbers(seed: number): () => number {

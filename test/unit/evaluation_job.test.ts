@@ -15,7 +15,7 @@ import {
   type ReadImage,
 } from '../../workers/jobs/evaluate_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
-import type { EvaluationOptions, EvaluationProgress, PairsSource } from '../../workers/protocol.ts';
+import type { EvaluationOptions, EvaluationProgress, PairsSource } from '../../workers/protocol/evaluate.ts';
 import { centredTransforms, prepareImages } from '../../workers/training/augmentation.ts';
 import { stackImages } from '../../workers/training/batch_source.ts';
 import type { Executor, ExecutorSettings, ImageBatch } from '../../workers/training/executor.ts';

@@ -26,7 +26,7 @@ import {
   type LocatedPhoto,
 } from '../../workers/jobs/identify_photos.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
-import type { EnrolledPerson, FindFacesEvent, RecognitionSettings } from '../../workers/protocol.ts';
+import type { EnrolledPerson, FindFacesEvent, RecognitionSettings } from '../../workers/protocol/identify.ts';
 import { people } from './clustered_embeddings.ts';
 
 const SETTINGS: RecognitionSettings = { method: 'nearest', k: 3, falseAcceptRate: 0, seed: 1 };

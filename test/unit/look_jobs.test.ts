@@ -10,7 +10,7 @@ import { DEFAULT_NEIGHBOUR_MAP, mapByNeighbours, TooFewPhotosError } from '../..
 import { LookedAtPhotos } from '../../workers/jobs/look_photos.ts';
 import { filterTable, reportOnPhotos } from '../../workers/jobs/look_report.ts';
 import type { LoadedModel } from '../../workers/models/loaded_model.ts';
-import type { DirectoryReference } from '../../workers/protocol.ts';
+import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import type { Executor, ExecutorFactory, ImageBatch } from '../../workers/training/executor.ts';
 import { parseDistanceTable } from '../../workers/training/filter.ts';
 import { smallGraph } from './formats_reference.ts';

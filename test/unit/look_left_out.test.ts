@@ -7,7 +7,7 @@ import { readClasses } from '../../workers/dataset/classes.ts';
 import type { DirectoryReference } from '../../workers/dataset/directory.ts';
 import { openDirectories, openDirectory } from '../../workers/dataset/open.ts';
 import { readTrainingData } from '../../workers/jobs/training_data.ts';
-import type { DatasetSummary } from '../../workers/protocol.ts';
+import type { DatasetSummary } from '../../workers/protocol/dataset.ts';
 import { openDatabase } from '../../workers/storage/database.ts';
 import { listFolders, recallLeftOut, rememberFolder } from '../../workers/storage/folders.ts';
 import { presetOptions } from '../../workers/training/presets.ts';

@@ -13,7 +13,7 @@ import { modelCard } from '../../workers/models/model_card.ts';
 import { readModelFile, writeModelFile } from '../../workers/models/model_file.ts';
 import { embedWithGraphModel } from '../../workers/models/run_graph_model.ts';
 import { tfjsModelFiles } from '../../workers/models/tfjs_model.ts';
-import type { ExportFormat, ExportRequest } from '../../workers/protocol.ts';
+import type { ExportFormat, ExportRequest } from '../../workers/protocol/export.ts';
 import { TfjsExecutor } from '../../workers/tfjs/executor.ts';
 import type { ExecutorSettings } from '../../workers/training/executor.ts';
 

@@ -15,7 +15,7 @@ import {
   writeModelFile,
 } from '../../workers/models/model_file.ts';
 import { tfjsModelFiles } from '../../workers/models/tfjs_model.ts';
-import type { RunRecord } from '../../workers/protocol.ts';
+import type { RunRecord } from '../../workers/protocol/runs.ts';
 import { saveCheckpoint } from '../../workers/storage/checkpoints.ts';
 import { putRun } from '../../workers/storage/runs.ts';
 import { defaultTrainingOptions } from '../../workers/training/options.ts';

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { together } from '../../src/state/align_summaries.ts';
 import { Detections, unpackFaces, PhotosByName } from '../../src/state/detections.ts';
-import type { AlignFailure, AlignSummary } from '../../workers/protocol.ts';
+import type { AlignFailure, AlignSummary } from '../../workers/protocol/align.ts';
 
 describe('Detections', () => {
   it('gives back the faces that were found, for each face that was written', () => {

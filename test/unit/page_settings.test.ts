@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { differingSettings, onCommonPositions } from '../../src/state/compare_runs.ts';
 import { badScheduleLines, plannedRates } from '../../src/state/schedule_lines.ts';
-import type { RunRecord } from '../../workers/protocol.ts';
+import type { RunRecord } from '../../workers/protocol/runs.ts';
 import { presetOptions } from '../../workers/training/presets.ts';
 import { parseSchedule } from '../../workers/training/schedule.ts';
 

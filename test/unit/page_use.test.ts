@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { distanceTable, faceName } from '../../src/state/use/distance_table.ts';
 import { evaluationThreshold } from '../../src/state/use/evaluation_threshold.ts';
 import { facesById, withAnswers, withFaces } from '../../src/state/use/people.ts';
-import type { EvaluationOptions, FoundFace } from '../../workers/protocol.ts';
+import type { EvaluationOptions } from '../../workers/protocol/evaluate.ts';
+import type { FoundFace } from '../../workers/protocol/identify.ts';
 
 const face = (id: number, photo: string, rest: Partial<FoundFace> = {}): FoundFace => ({
   id,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { prepareNewRun, StoppedBeforeRunError } from '../../workers/jobs/prepare_run.ts';
 import { TrainControl } from '../../workers/jobs/train_control.ts';
-import type { TrainEvent, TrainRequest } from '../../workers/protocol.ts';
+import type { TrainEvent, TrainRequest } from '../../workers/protocol/train.ts';
 import { presetOptions } from '../../workers/training/presets.ts';
 
 const file = new File([''], 'a.jpg');

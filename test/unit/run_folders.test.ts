@@ -8,7 +8,7 @@ import type {
   RunRecord,
   StepRecord,
   ValidationRecord,
-} from '../../workers/protocol.ts';
+} from '../../workers/protocol/runs.ts';
 import { buildRunFiles } from '../../workers/jobs/run_log.ts';
 import { RunFolders } from '../../workers/jobs/run_folders.ts';
 import { defaultTrainingOptions } from '../../workers/training/options.ts';

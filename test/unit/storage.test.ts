@@ -2,7 +2,7 @@ import 'fake-indexeddb/auto';
 import fc from 'fast-check';
 import { crc32 as zlibCrc32 } from 'node:zlib';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import type { RunRecord, StepRecord } from '../../workers/protocol.ts';
+import type { RunRecord, StepRecord } from '../../workers/protocol/runs.ts';
 import {
   CHECKPOINTS_KEPT,
   deleteUnfinishedCheckpoints,

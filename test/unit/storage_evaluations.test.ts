@@ -1,6 +1,6 @@
 import 'fake-indexeddb/auto';
 import { describe, expect, it } from 'vitest';
-import type { SavedEvaluation } from '../../workers/protocol.ts';
+import type { SavedEvaluation } from '../../workers/protocol/evaluate.ts';
 import { deleteRun } from '../../workers/storage/runs.ts';
 import * as evaluations from '../../workers/storage/saved_evaluations.ts';
 

@@ -1,7 +1,7 @@
 /** Notes on a run: kept when the run's worker, which knows nothing of them, writes its record again. */
 import 'fake-indexeddb/auto';
 import { expect, it } from 'vitest';
-import type { RunRecord } from '../../workers/protocol.ts';
+import type { RunRecord } from '../../workers/protocol/runs.ts';
 import { getRun, putRun, setNotes } from '../../workers/storage/runs.ts';
 import { presetOptions } from '../../workers/training/presets.ts';
 

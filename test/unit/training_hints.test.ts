@@ -1,6 +1,7 @@
 /** Hints: each where its curve means it, and none where a run goes as it should. */
 import { describe, expect, it } from 'vitest';
-import type { CourseState, ValidationRecord } from '../../workers/protocol.ts';
+import type { CourseState } from '../../workers/protocol/charts.ts';
+import type { ValidationRecord } from '../../workers/protocol/runs.ts';
 import { hintsOf, type HintFacts } from '../../workers/training/hints.ts';
 
 const healthy: CourseState = {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { StepRecord } from '../../workers/protocol.ts';
+import type { StepRecord } from '../../workers/protocol/runs.ts';
 import type { Executor, LabelledBatch, StepMetrics } from '../../workers/training/executor.ts';
 import { LossNotFiniteError, runTrainingLoop, type LoopHooks } from '../../workers/training/loop.ts';
 import { defaultTrainingOptions } from '../../workers/training/options.ts';

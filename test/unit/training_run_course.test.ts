@@ -1,7 +1,7 @@
 /** Curves of runs: no peak lost, the guide's mean, marks, and steps that are done again. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { StepRecord } from '../../workers/protocol.ts';
+import type { StepRecord } from '../../workers/protocol/runs.ts';
 import { RunCourse, slidingMeans } from '../../workers/training/run_course.ts';
 
 function stepRecord(step: number, values: Partial<StepRecord> = {}): StepRecord {

@@ -10,7 +10,7 @@
 import type { EmbeddedPairs } from '../evaluation/distances.ts';
 import { measurePairs, type PairMetrics } from '../evaluation/metrics.ts';
 import { hashBase, hashedUniform } from '../graph/hashed_tensors.ts';
-import type { ConformanceReport } from '../protocol.ts';
+import type { ConformanceReport } from '../protocol/conformance.ts';
 import { makeReport, NotAFixtureError } from './report.ts';
 
 export interface MetricsFixture {

@@ -1,5 +1,5 @@
 /** A conformance report: figures held against bounds. */
-import type { ConformanceReport } from '../protocol.ts';
+import type { ConformanceReport } from '../protocol/conformance.ts';
 
 export class NotAFixtureError extends Error {
   override name = 'NotAFixtureError';

@@ -1,5 +1,5 @@
 /** A fixture file's text → a report: tells model fixtures from metrics fixtures. */
-import type { ConformanceReport } from '../protocol.ts';
+import type { ConformanceReport } from '../protocol/conformance.ts';
 import type { ExecutorFactory } from '../training/executor.ts';
 import type { Precision } from '../training/options.ts';
 import { isMetricsFixture, runMetricsConformance } from './metrics_conformance.ts';

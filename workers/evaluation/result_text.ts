@@ -1,5 +1,5 @@
 /** An evaluation's result as text: the lines of the original's validate_on_lfw, and what it does not print. */
-import type { EvaluationResult } from '../protocol.ts';
+import type { EvaluationResult } from '../protocol/evaluate.ts';
 
 type Figures = Pick<EvaluationResult, 'accuracy' | 'accuracyStd' | 'val' | 'valStd' | 'far' | 'auc' | 'eer'>;
 

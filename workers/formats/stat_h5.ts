@@ -2,7 +2,12 @@
  * stat.h5, the statistics that the original's train_softmax keeps of a run: float32 arrays by step, by epoch and by
  * validation, as long as the run was planned, zero where nothing was measured, and a histogram of |prelogits| an epoch.
  */
-import type { EvaluationSummary, PrelogitsHistogram, StepRecord, ValidationRecord } from '../protocol.ts';
+import type {
+  EvaluationSummary,
+  PrelogitsHistogram,
+  StepRecord,
+  ValidationRecord,
+} from '../protocol/runs.ts';
 import type { TrainingOptions } from '../training/options.ts';
 import { PRELOGITS_BINS } from '../training/prelogits_histogram.ts';
 import { writeHdf5, type Hdf5Array } from './hdf5.ts';

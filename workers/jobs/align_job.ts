@@ -17,7 +17,7 @@ import type {
   AlignRequest,
   AlignSummary,
   DetectedFace,
-} from '../protocol.ts';
+} from '../protocol/align.ts';
 import { hashKey, permutation } from '../random.ts';
 import { detectPhotos, type PhotoDetection, type Retry } from './detect_photos.ts';
 import { DuplicateFinder } from './duplicate_photos.ts';

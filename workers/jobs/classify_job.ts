@@ -5,7 +5,8 @@ import { classProbabilities, trainLinearSvm } from '../evaluation/linear_svm.ts'
 import { splitPeople } from '../evaluation/split_people.ts';
 import { ClassifierFileError, decodeClassifier, encodeClassifier } from '../formats/classifier_file.ts';
 import type { LoadedModel } from '../models/loaded_model.ts';
-import type { ClassifyRequest, ClassifySummary, ClassPrediction, EvaluationProgress } from '../protocol.ts';
+import type { ClassifyRequest, ClassifySummary, ClassPrediction } from '../protocol/classify.ts';
+import type { EvaluationProgress } from '../protocol/evaluate.ts';
 import type { ExecutorFactory } from '../training/executor.ts';
 import { embedDataset, type LabelledImage } from './embed_job.ts';
 import type { ReadImage } from './evaluate_job.ts';

@@ -5,12 +5,8 @@ import { openDirectory } from '../dataset/open.ts';
 import { euclideanDistance } from '../evaluation/nearest.ts';
 import type { LoadedModel } from '../models/loaded_model.ts';
 import { chooseFace, cropBox, cropFace } from '../mtcnn/align.ts';
-import {
-  DEFAULT_ALIGN_OPTIONS,
-  type CompareRequest,
-  type CompareResult,
-  type DetectedFace,
-} from '../protocol.ts';
+import { DEFAULT_ALIGN_OPTIONS, type DetectedFace } from '../protocol/align.ts';
+import type { CompareRequest, CompareResult } from '../protocol/compare.ts';
 import { centredTransforms } from '../training/augmentation.ts';
 import { stackImages } from '../training/batch_source.ts';
 import type { ExecutorFactory } from '../training/executor.ts';

@@ -6,13 +6,9 @@ import { compareNames } from '../dataset/names.ts';
 import { openDirectories } from '../dataset/open.ts';
 import { chooseFace, cropBox } from '../mtcnn/align.ts';
 import { FaceDetector } from '../mtcnn/detector.ts';
-import type {
-  AlignOptions,
-  BackendName,
-  DetectedFace,
-  DetectionRecord,
-  DirectoryReference,
-} from '../protocol.ts';
+import type { AlignOptions, DetectedFace, DetectionRecord } from '../protocol/align.ts';
+import type { DirectoryReference } from '../protocol/dataset.ts';
+import type { BackendName } from '../protocol/device.ts';
 import { detectPhotos, type PhotoDetection } from './detect_photos.ts';
 import type { JobControl } from './job_control.ts';
 import { PhotoPool } from './photo_pool.ts';

@@ -10,7 +10,7 @@ import type { ImageFile } from '../dataset/classes.ts';
 import { PermissionLostError } from '../dataset/errors.ts';
 import type { Detection } from '../mtcnn/cascade.ts';
 import type { FaceDetector } from '../mtcnn/detector.ts';
-import type { AlignOptions, DetectedFace } from '../protocol.ts';
+import type { AlignOptions, DetectedFace } from '../protocol/align.ts';
 import type { PhotoPool, PooledPhoto } from './photo_pool.ts';
 import { inGroups, readAhead } from './read_ahead.ts';
 

@@ -5,7 +5,8 @@
 import { readClasses } from '../dataset/classes.ts';
 import { openDirectories } from '../dataset/open.ts';
 import type { LoadedModel } from '../models/loaded_model.ts';
-import type { DistanceTable, DistanceTableRequest, EvaluationProgress } from '../protocol.ts';
+import type { DistanceTable, DistanceTableRequest } from '../protocol/embed.ts';
+import type { EvaluationProgress } from '../protocol/evaluate.ts';
 import type { ExecutorFactory } from '../training/executor.ts';
 import { formatDistanceTable } from '../training/filter.ts';
 import { computeClassDistances } from './class_distances.ts';

@@ -19,7 +19,7 @@ import type {
   EvaluationResult,
   PairsSource,
   WrongImagePair,
-} from '../protocol.ts';
+} from '../protocol/evaluate.ts';
 import { crc32 } from '../storage/crc32.ts';
 import { centredTransforms } from '../training/augmentation.ts';
 import { stackImages } from '../training/batch_source.ts';

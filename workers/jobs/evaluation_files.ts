@@ -4,7 +4,7 @@
  */
 import { foldLines, resultJson, resultLines, wrongPairLines } from '../evaluation/result_text.ts';
 import { describeWeights } from '../models/run_weights.ts';
-import type { SavedEvaluation } from '../protocol.ts';
+import type { SavedEvaluation } from '../protocol/evaluate.ts';
 
 export function evaluationFiles(evaluation: SavedEvaluation): ReadonlyMap<string, Blob> {
   const { result, images: _folders, ...about } = evaluation;

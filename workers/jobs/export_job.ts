@@ -14,7 +14,7 @@ import { MODEL_CARD, modelCard, snippetOf } from '../models/model_card.ts';
 import { runWeights } from '../models/run_weights.ts';
 import { onnxParameters } from '../models/onnx_parameters.ts';
 import { modelFiles, type ExportSettings } from '../models/export_files.ts';
-import type { ExportProgress, ExportRequest, ExportSummary } from '../protocol.ts';
+import type { ExportProgress, ExportRequest, ExportSummary } from '../protocol/export.ts';
 import { centredTransforms, prepareImages } from '../training/augmentation.ts';
 import type { ExecutorFactory, ImageBatch } from '../training/executor.ts';
 import { withEmbedder } from './embedder.ts';

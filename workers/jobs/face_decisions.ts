@@ -7,12 +7,8 @@ import { isPhotoPath } from '../dataset/image.ts';
 import { openDirectories, openWritableDirectory } from '../dataset/open.ts';
 import { cropBox } from '../mtcnn/align.ts';
 import { Photo } from '../mtcnn/photo.ts';
-import {
-  DEFAULT_ALIGN_OPTIONS,
-  type DetectedFace,
-  type DirectoryReference,
-  type FaceDecision,
-} from '../protocol.ts';
+import { DEFAULT_ALIGN_OPTIONS, type DetectedFace, type FaceDecision } from '../protocol/align.ts';
+import type { DirectoryReference } from '../protocol/dataset.ts';
 import { readSetAside, writeSetAside } from './set_aside_photos.ts';
 import { nameOutputs } from './output_names.ts';
 

@@ -20,7 +20,7 @@ import type {
   RecognitionSettings,
   RecognitionTest,
   RecognitionTestRequest,
-} from '../protocol.ts';
+} from '../protocol/identify.ts';
 import { TooFewClassesError } from './classify_job.ts';
 import type { FaceStore, StoredFace } from './identify_faces.ts';
 import type { JobControl } from './job_control.ts';

@@ -2,7 +2,7 @@
 import { openWritableDirectory } from '../dataset/open.ts';
 import { inspectModel, loadModel } from '../models/load_model.ts';
 import { metadataOf, MODEL_FILE_EXTENSION, writeModelFile } from '../models/model_file.ts';
-import type { ModelReference, StoredModel } from '../protocol.ts';
+import type { ModelReference, StoredModel } from '../protocol/models.ts';
 import { modelFolder, putModel } from '../storage/models.ts';
 
 /** @throws what loading the model throws, and StorageFullError */

@@ -2,7 +2,8 @@
 import { readClasses } from '../dataset/classes.ts';
 import { openDirectories } from '../dataset/open.ts';
 import type { LoadedModel } from '../models/loaded_model.ts';
-import type { EmbeddedPhotos, EvaluationProgress, LookRequest } from '../protocol.ts';
+import type { EvaluationProgress } from '../protocol/evaluate.ts';
+import type { EmbeddedPhotos, LookRequest } from '../protocol/look.ts';
 import type { ExecutorFactory } from '../training/executor.ts';
 import { embedDataset } from './embed_job.ts';
 import type { ReadImage } from './evaluate_job.ts';

@@ -9,7 +9,7 @@ import { findNearIdentities, findNearPhotos } from '../evaluation/near_duplicate
 import { findSuspects, measureFits } from '../evaluation/outliers.ts';
 import { findPrincipalComponents, projectRows } from '../evaluation/principal_components.ts';
 import { part, type Sliced } from '../evaluation/sliced.ts';
-import type { EmbeddedPhotos, LookFindings, PhotoMap } from '../protocol.ts';
+import type { EmbeddedPhotos, LookFindings, PhotoMap } from '../protocol/look.ts';
 import type { JobControl } from './job_control.ts';
 import { mapByNeighbours, type NeighbourMapOptions } from './look_map.ts';
 import { inSlices } from './slices.ts';

@@ -2,14 +2,8 @@
 import { readClasses } from '../dataset/classes.ts';
 import { openDirectories } from '../dataset/open.ts';
 import type { LoadedModel } from '../models/loaded_model.ts';
-import type {
-  EmbeddedPhotos,
-  EvaluationProgress,
-  LookFindings,
-  LookReport,
-  LookRequest,
-  NearPairs,
-} from '../protocol.ts';
+import type { EvaluationProgress } from '../protocol/evaluate.ts';
+import type { EmbeddedPhotos, LookFindings, LookReport, LookRequest, NearPairs } from '../protocol/look.ts';
 import type { ExecutorFactory } from '../training/executor.ts';
 import { formatDistanceTable } from '../training/filter.ts';
 import { makeDistanceTable } from './distance_table_job.ts';

@@ -6,7 +6,8 @@ import type { Box } from '../mtcnn/boxes.ts';
 import type { Detection, DetectionOptions } from '../mtcnn/cascade.ts';
 import type { Level } from '../mtcnn/crops.ts';
 import type { AlignedFaces, CascadePhoto, PyramidOptions } from '../mtcnn/photo.ts';
-import type { BackendMemory, PlainError } from '../protocol.ts';
+import type { BackendMemory } from '../protocol/device.ts';
+import type { PlainError } from '../protocol/errors.ts';
 
 /** Each holds a group of decoded photos. */
 const MAXIMUM_WORKERS = 8;

@@ -2,7 +2,7 @@
 import type { Graph } from '../graph/ir.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import { loadModel } from '../models/load_model.ts';
-import type { ModelReference } from '../protocol.ts';
+import type { ModelReference } from '../protocol/models.ts';
 import type { Executor } from '../training/executor.ts';
 
 /**

@@ -4,7 +4,8 @@
  */
 import { initializeParameters } from '../graph/initialize.ts';
 import { elementCount, type NamedTensors } from '../graph/tensor.ts';
-import type { PrelogitsHistogram, TrainEvent } from '../protocol.ts';
+import type { PrelogitsHistogram } from '../protocol/runs.ts';
+import type { TrainEvent } from '../protocol/train.ts';
 import { CHECKPOINTS_KEPT, type Checkpoint } from '../storage/checkpoints.ts';
 import type { ExecutorSettings } from '../training/executor.ts';
 import { LossNotFiniteError } from '../training/loop.ts';

@@ -8,14 +8,14 @@ import {
   stepOfModelFileName,
   writeModelFile,
 } from '../models/model_file.ts';
+import type { DirectoryReference } from '../protocol/dataset.ts';
 import type {
-  DirectoryReference,
   EvaluationSummary,
   PrelogitsHistogram,
   RunRecord,
   StepRecord,
   ValidationRecord,
-} from '../protocol.ts';
+} from '../protocol/runs.ts';
 import type { RunHistory } from '../training/run_history.ts';
 import { RunLog } from './run_log.ts';
 import { runMetadata } from '../models/run_metadata.ts';

@@ -9,7 +9,7 @@ import type {
   RunRecord,
   StepRecord,
   ValidationRecord,
-} from '../protocol.ts';
+} from '../protocol/runs.ts';
 import {
   dropOldestCheckpoint,
   isOutOfQuota,

@@ -18,7 +18,7 @@ import type {
   RunRecord,
   StepRecord,
   ValidationRecord,
-} from '../protocol.ts';
+} from '../protocol/runs.ts';
 import { TRAINING_OPTIONS } from '../training/options.ts';
 import type { RunHistory } from '../training/run_history.ts';
 

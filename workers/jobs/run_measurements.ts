@@ -2,14 +2,9 @@
 import type { ImageFile } from '../dataset/classes.ts';
 import { PermissionLostError } from '../dataset/errors.ts';
 import type { RgbImage } from '../dataset/image.ts';
-import type {
-  BestModel,
-  EvaluationResult,
-  EvaluationSummary,
-  PairsSource,
-  TrainEvent,
-  ValidationRecord,
-} from '../protocol.ts';
+import type { EvaluationResult, PairsSource } from '../protocol/evaluate.ts';
+import type { BestModel, EvaluationSummary, ValidationRecord } from '../protocol/runs.ts';
+import type { TrainEvent } from '../protocol/train.ts';
 import { readEvaluations, readValidations } from '../storage/runs.ts';
 import type { LabelledImage } from '../training/batch_source.ts';
 import { isDeviceLost } from './device_losses.ts';

@@ -8,9 +8,9 @@ import type {
   PrelogitsHistogram,
   RunRecord,
   StepRecord,
-  TrainRequest,
   ValidationRecord,
-} from '../protocol.ts';
+} from '../protocol/runs.ts';
+import type { TrainRequest } from '../protocol/train.ts';
 import { readEvaluations, readPrelogits, readSteps, readValidations } from '../storage/runs.ts';
 import type { Executor } from '../training/executor.ts';
 import type { RunHistory } from '../training/run_history.ts';

@@ -1,6 +1,7 @@
 /** What a run says of itself, and its pauses: those that the person asks for, and those for want of a permission. */
 import { PermissionLostError } from '../dataset/errors.ts';
-import type { RunStatus, TrainEvent } from '../protocol.ts';
+import type { RunStatus } from '../protocol/runs.ts';
+import type { TrainEvent } from '../protocol/train.ts';
 import type { RunKeeper } from './run_keeper.ts';
 import type { TrainControl } from './train_control.ts';
 

@@ -8,14 +8,9 @@ import { ImageCache } from '../dataset/image_cache.ts';
 import type { DeviceLostError } from '../engine/errors.ts';
 import { buildModel } from '../graph/models/index.ts';
 import { elementCount } from '../graph/tensor.ts';
-import type {
-  ModelReference,
-  RunRecord,
-  StepRecord,
-  TrainEvent,
-  TrainRequest,
-  TrainSummary,
-} from '../protocol.ts';
+import type { ModelReference } from '../protocol/models.ts';
+import type { RunRecord, StepRecord } from '../protocol/runs.ts';
+import type { TrainEvent, TrainRequest, TrainSummary } from '../protocol/train.ts';
 import { deleteUnfinishedCheckpoints, dropBadCheckpoint } from '../storage/checkpoints.ts';
 import { readLastStep } from '../storage/runs.ts';
 import { BatchSource } from '../training/batch_source.ts';

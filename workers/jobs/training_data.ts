@@ -3,7 +3,7 @@ import { readClasses, type Dataset, type ImageFile } from '../dataset/classes.ts
 import { isPhotoPath } from '../dataset/image.ts';
 import { openDirectories } from '../dataset/open.ts';
 import { readDistanceTable } from '../formats/distance_table.ts';
-import type { DatasetTotals, DirectoryReference } from '../protocol.ts';
+import type { DatasetTotals, DirectoryReference } from '../protocol/dataset.ts';
 import { labelledImages, type LabelledImage } from '../training/batch_source.ts';
 import { filterClasses, imageKey, imagesToLeaveOut } from '../training/filter.ts';
 import type { TrainingOptions } from '../training/options.ts';

@@ -3,7 +3,7 @@ import { onnxModelParts, type OnnxOptions } from '../formats/onnx_model.ts';
 import { safetensorsBlob, type WeightFormat } from '../formats/safetensors.ts';
 import type { ExportedFile } from '../formats/tfjs_graph_model.ts';
 import type { HostTensor } from '../graph/tensor.ts';
-import type { ExportRequest } from '../protocol.ts';
+import type { ExportRequest } from '../protocol/export.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { encodeMetadata } from './metadata.ts';
 import { metadataOf, MODEL_FILE_EXTENSION, modelFileName } from './model_file.ts';

@@ -12,7 +12,7 @@
 import type { BatchNormNode, Conv2dNode, DenseNode, Graph } from '../graph/ir.ts';
 import { buildModel, MODEL_NAMES } from '../graph/models/index.ts';
 import type { HostTensor } from '../graph/tensor.ts';
-import type { ImportReport } from '../protocol.ts';
+import type { ImportReport } from '../protocol/models.ts';
 import { MissingParametersError, NotAModelError, ParameterShapeError } from './errors.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { facenetPytorchNames } from './names/facenet_pytorch.ts';

@@ -3,7 +3,7 @@
  * hold them, under the original's flag names.
  */
 import { buildModel } from '../graph/models/index.ts';
-import type { BestModel } from '../protocol.ts';
+import type { BestModel } from '../protocol/runs.ts';
 import { TRAINING_OPTIONS, type TrainingOptions } from '../training/options.ts';
 import { ModelMetadataError } from './errors.ts';
 

@@ -9,7 +9,7 @@ import { safetensorsBlob, SafetensorsFile } from '../formats/safetensors.ts';
 import type { Graph } from '../graph/ir.ts';
 import { buildModel, MODEL_NAMES } from '../graph/models/index.ts';
 import type { HostTensor, NamedTensors } from '../graph/tensor.ts';
-import type { ImportReport } from '../protocol.ts';
+import type { ImportReport } from '../protocol/models.ts';
 import { MissingParametersError, NotAModelError, ParameterShapeError } from './errors.ts';
 import { importModel, openImport } from './import_model.ts';
 import type { LoadedModel } from './loaded_model.ts';

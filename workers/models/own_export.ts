@@ -1,6 +1,6 @@
 /** Exports of this program are whole or refused: what there is to say of one before it is taken. */
 import { foldedGraph } from '../graph/fold_batch_norm.ts';
-import type { ImportReport } from '../protocol.ts';
+import type { ImportReport } from '../protocol/models.ts';
 import type { LoadedModel } from './loaded_model.ts';
 
 /** For the person, of exports whose batch norms are folded. */

@@ -1,5 +1,5 @@
 /** What a model file says of the run that made it. */
-import type { RunRecord } from '../protocol.ts';
+import type { RunRecord } from '../protocol/runs.ts';
 import type { ModelMetadata } from './metadata.ts';
 
 /** @param place where in the run the model is from, and of which of its values it is */

@@ -1,5 +1,5 @@
 /** Which of the values that a run holds a model is made of. */
-import type { RunWeights } from '../protocol.ts';
+import type { RunWeights } from '../protocol/models.ts';
 import type { ModelMetadata } from './metadata.ts';
 
 /** @returns undefined for a model that is not from a run of this browser */

@@ -12,7 +12,7 @@ import { tfjsGraphModelFiles, type ExportedFile } from '../formats/tfjs_graph_mo
 import { TfjsGraphModelFile } from '../formats/tfjs_graph_reader.ts';
 import { buildModel } from '../graph/models/index.ts';
 import type { HostTensor } from '../graph/tensor.ts';
-import type { ImportReport } from '../protocol.ts';
+import type { ImportReport } from '../protocol/models.ts';
 import { importModel, openImport } from './import_model.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { decodeMetadata, encodeMetadata } from './metadata.ts';

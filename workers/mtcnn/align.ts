@@ -1,7 +1,7 @@
 /** From detected faces to the crops that training uses. */
 import type { RgbImage } from '../dataset/image.ts';
 import { resizeBilinear } from '../dataset/resize_bilinear.ts';
-import type { DetectedFace } from '../protocol.ts';
+import type { DetectedFace } from '../protocol/align.ts';
 import { cutOut } from './crops.ts';
 
 /**

@@ -2,7 +2,7 @@
  * The cascade: P-Net proposes over a pyramid, R-Net refines, O-Net decides and finds the landmarks. Several photos go
  * through it together, so that the networks see full batches.
  */
-import type { DetectedFace } from '../protocol.ts';
+import type { DetectedFace } from '../protocol/align.ts';
 import { generateBoxes, regress, square, suppress, truncate, type Box, type Candidate } from './boxes.ts';
 import { O_NET_SIZE, R_NET_SIZE, type Networks, type PNetOutput } from './network_outputs.ts';
 import type { CascadePhoto } from './photo.ts';

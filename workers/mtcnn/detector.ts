@@ -1,6 +1,6 @@
 /** The face detector, ready to use: backend chosen, weights loaded when they are first needed. */
 import type { RgbImage } from '../dataset/image.ts';
-import type { BackendMemory, BackendName, DeviceInfo } from '../protocol.ts';
+import type { BackendMemory, BackendName, DeviceInfo } from '../protocol/device.ts';
 import { hasVectors } from '../webassembly/has_vectors.ts';
 import { describeDevice } from '../tfjs/device.ts';
 import { detectInPhotos, type Detection, type DetectionOptions } from './cascade.ts';

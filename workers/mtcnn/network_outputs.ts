@@ -1,6 +1,6 @@
 /** What the three networks take and give, whatever they run on. Images are [width, height, 3] (transposed), normalised. */
 import type { BusyClock } from '../busy_clock.ts';
-import type { BackendMemory } from '../protocol.ts';
+import type { BackendMemory } from '../protocol/device.ts';
 
 export interface PNetOutput {
   /** The face probability, [width, height] */

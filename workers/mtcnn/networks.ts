@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import { BusyClock } from '../busy_clock.ts';
-import type { BackendMemory } from '../protocol.ts';
+import type { BackendMemory } from '../protocol/device.ts';
 import {
   faceProbabilities,
   O_NET_SIZE,

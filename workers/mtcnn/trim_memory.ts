@@ -3,7 +3,7 @@
  * back: photos of many sizes would fill the GPU's memory. This gives the unused ones back.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { BackendMemory } from '../protocol.ts';
+import type { BackendMemory } from '../protocol/device.ts';
 
 /** Unused buffers are kept up to this: what photos of a few sizes need. */
 const KEPT_BYTES = 256 * 1024 * 1024;

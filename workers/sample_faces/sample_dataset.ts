@@ -1,6 +1,6 @@
 /** The sample faces as an ordinary class-per-folder dataset, named as LFW names its photos. */
 import type { WritableDirectory } from '../dataset/directory.ts';
-import type { SampleFacesOptions } from '../protocol.ts';
+import type { SampleFacesOptions } from '../protocol/dataset.ts';
 import { drawSampleFace } from './draw_face.ts';
 import { sampleNames } from './names.ts';
 import { samplePerson } from './person.ts';

@@ -4,7 +4,7 @@
  */
 import type { HostTensor, NamedTensors } from '../graph/tensor.ts';
 import { elementCount } from '../graph/tensor.ts';
-import type { CheckpointSummary } from '../protocol.ts';
+import type { CheckpointSummary } from '../protocol/runs.ts';
 import { crc32 } from './crc32.ts';
 import {
   keysOf,

@@ -4,17 +4,17 @@
  */
 import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from 'idb';
 import type { TunedChoices } from '../engine/tuning.ts';
+import type { SavedEvaluation } from '../protocol/evaluate.ts';
+import type { KeptGallery } from '../protocol/identify.ts';
+import type { RememberedFolder } from '../protocol/library.ts';
+import type { StoredModel } from '../protocol/models.ts';
 import type {
   EvaluationSummary,
-  KeptGallery,
   PrelogitsHistogram,
-  RememberedFolder,
   RunRecord,
-  SavedEvaluation,
   StepRecord,
-  StoredModel,
   ValidationRecord,
-} from '../protocol.ts';
+} from '../protocol/runs.ts';
 
 export const DATABASE_NAME = 'facenet';
 const VERSION = 4;

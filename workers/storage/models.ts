@@ -1,5 +1,5 @@
 /** Models that were brought in: a record in IndexedDB, the values as a model file in the private file system. */
-import type { StoredModel } from '../protocol.ts';
+import type { StoredModel } from '../protocol/models.ts';
 import { openDatabase } from './database.ts';
 import { deleteEvaluationsOf } from './saved_evaluations.ts';
 

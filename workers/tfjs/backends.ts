@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import wasmUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
 import wasmSimdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import wasmThreadedUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
-import type { BackendName, DeviceInfo } from '../protocol.ts';
+import type { BackendName, DeviceInfo } from '../protocol/device.ts';
 import { describeDevice } from './device.ts';
 import { forgetLostBackend, watchCurrentDevice } from './device_loss.ts';
 

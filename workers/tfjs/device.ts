@@ -1,5 +1,5 @@
 /** What the machine offers, found out without loading TensorFlow.js. */
-import type { DeviceInfo } from '../protocol.ts';
+import type { DeviceInfo } from '../protocol/device.ts';
 import { isSoftwareAdapter } from '../software_adapter.ts';
 
 export async function describeDevice(): Promise<DeviceInfo> {

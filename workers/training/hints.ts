@@ -2,7 +2,8 @@
  * What a run's curves are known to mean. Each hint is something that a person who has trained before would say at a
  * glance; none of them stops a run.
  */
-import type { CourseState, ValidationRecord } from '../protocol.ts';
+import type { CourseState } from '../protocol/charts.ts';
+import type { ValidationRecord } from '../protocol/runs.ts';
 
 export interface Hint {
   readonly kind: 'not-finite' | 'guessing' | 'overfitting' | 'validation-rises' | 'data-wait';

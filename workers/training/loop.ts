@@ -2,7 +2,7 @@
  * A run: epochs of steps, with validation, evaluation and checkpoints between them. It knows neither a page nor a
  * store: everything it does to the world is a callback.
  */
-import type { StepRecord } from '../protocol.ts';
+import type { StepRecord } from '../protocol/runs.ts';
 import type { Executor, LabelledBatch, StepMetrics } from './executor.ts';
 import type { TrainingOptions } from './options.ts';
 import { learningRateOf } from './schedule.ts';

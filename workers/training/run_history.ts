@@ -5,7 +5,7 @@ import type {
   RunRecord,
   StepRecord,
   ValidationRecord,
-} from '../protocol.ts';
+} from '../protocol/runs.ts';
 
 export interface RunHistory {
   readonly run: RunRecord;

@@ -1,5 +1,5 @@
 /** A step in one line, for logs in a terminal and on the page. */
-import type { StepRecord } from '../protocol.ts';
+import type { StepRecord } from '../protocol/runs.ts';
 
 /** train_softmax's line a step; its RegLoss is the sum of all losses but the cross entropy, with their factors. */
 export function formatStep(record: StepRecord, stepsPerEpoch: number): string {

@@ -1,12 +1,8 @@
 /** A dataset as a model sees it: a map, photos that may be mislabelled, and what is there twice. */
 import { proxy, transfer } from 'comlink';
-import type {
-  DirectoryReference,
-  EmbeddedPhotos,
-  EvaluationProgress,
-  LookFindings,
-  PhotoMap,
-} from '../../../workers/protocol.ts';
+import type { DirectoryReference } from '../../../workers/protocol/dataset.ts';
+import type { EvaluationProgress } from '../../../workers/protocol/evaluate.ts';
+import type { EmbeddedPhotos, LookFindings, PhotoMap } from '../../../workers/protocol/look.ts';
 import type { DatasetChoice } from '../dataset_choice.svelte.ts';
 import { saveBlob } from '../downloads.ts';
 import { problemOf, type Problem } from '../errors.ts';

@@ -1,5 +1,5 @@
 /** Small pictures of the photos of several folders, for several parts of the page at once. */
-import type { DirectoryReference } from '../../../workers/protocol.ts';
+import type { DirectoryReference } from '../../../workers/protocol/dataset.ts';
 import { FolderPictures } from '../folder_pictures.svelte.ts';
 import type { DatasetPhoto } from '../left_out.ts';
 

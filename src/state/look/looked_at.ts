@@ -1,5 +1,6 @@
 /** A dataset that was looked at: its photos by their places in a list, its people by their labels. */
-import type { DirectoryReference, EmbeddedPhotos } from '../../../workers/protocol.ts';
+import type { DirectoryReference } from '../../../workers/protocol/dataset.ts';
+import type { EmbeddedPhotos } from '../../../workers/protocol/look.ts';
 import type { DatasetPhoto } from '../left_out.ts';
 import { LookPictures } from './look_pictures.ts';
 

@@ -3,7 +3,7 @@
  * none is kept.
  */
 import { transfer } from 'comlink';
-import type { FrameFace } from '../../../workers/protocol.ts';
+import type { FrameFace } from '../../../workers/protocol/identify.ts';
 import { problemOf, type Problem } from '../errors.ts';
 import { identifyWorker } from '../workers.ts';
 import { MARGIN_PX } from './compare.svelte.ts';

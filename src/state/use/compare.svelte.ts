@@ -1,6 +1,6 @@
 /** Photos beside each other: the faces on them, and how far apart they are. */
 import { proxy } from 'comlink';
-import type { FaceFailure, FindFacesEvent, FoundFace } from '../../../workers/protocol.ts';
+import type { FaceFailure, FindFacesEvent, FoundFace } from '../../../workers/protocol/identify.ts';
 import { saveBlob } from '../downloads.ts';
 import type { Problem } from '../errors.ts';
 import { identifyWorker } from '../workers.ts';

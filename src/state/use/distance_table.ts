@@ -1,5 +1,5 @@
 /** Faces and their distances as a table for other programs. */
-import type { FoundFace } from '../../../workers/protocol.ts';
+import type { FoundFace } from '../../../workers/protocol/identify.ts';
 
 /** `photo.jpg`, or `photo.jpg (face 2 of 3)` */
 export function faceName({ photo, number, faceCount }: FoundFace): string {

@@ -3,7 +3,7 @@
  * distances or angles, perhaps of both orientations side by side; here it is the Euclidean distance of two embeddings of
  * length 1.
  */
-import type { EvaluationOverview } from '../../../workers/protocol.ts';
+import type { EvaluationOverview } from '../../../workers/protocol/evaluate.ts';
 
 export interface EvaluationThreshold {
   /** Euclidean, 0 … 2. */

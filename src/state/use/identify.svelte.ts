@@ -11,7 +11,7 @@ import type {
   Recognition,
   RecognitionSettings,
   RecognitionTest,
-} from '../../../workers/protocol.ts';
+} from '../../../workers/protocol/identify.ts';
 import { DatasetChoice } from '../dataset_choice.svelte.ts';
 import { saveBlob } from '../downloads.ts';
 import { problemOf, type Problem } from '../errors.ts';

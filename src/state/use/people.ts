@@ -1,5 +1,5 @@
 /** Who has which faces. */
-import type { FoundFace, IdentifiedFace } from '../../../workers/protocol.ts';
+import type { FoundFace, IdentifiedFace } from '../../../workers/protocol/identify.ts';
 
 export interface EnrolledFaces {
   readonly name: string;

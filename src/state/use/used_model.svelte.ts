@@ -1,5 +1,5 @@
 /** The model whose embeddings are compared: a run, a file or a folder, opened in the worker when it is needed. */
-import type { OpenedModel } from '../../../workers/protocol.ts';
+import type { OpenedModel } from '../../../workers/protocol/identify.ts';
 import { requestAccess } from '../folders.ts';
 import type { Library } from '../library.svelte.ts';
 import { ModelChoice } from '../model_choice.svelte.ts';

@@ -1,7 +1,7 @@
 /** Drawn faces as a dataset of the browser's own storage, with photos moved between people, before a page is opened. */
 import type { BrowserContext } from 'playwright-core';
 import type { TerminalBridge } from '../../../src/terminal_bridge.ts';
-import type { DirectoryReference, SampleFacesOptions } from '../../../workers/protocol.ts';
+import type { DirectoryReference, SampleFacesOptions } from '../../../workers/protocol/dataset.ts';
 
 export interface MovedPhoto {
   /** Paths in the dataset. */

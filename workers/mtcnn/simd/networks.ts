@@ -3,7 +3,7 @@
  * photo's level goes through P-Net in bands of columns, so that what is between the layers stays in the cache.
  */
 import { BusyClock } from '../../busy_clock.ts';
-import type { BackendMemory } from '../../protocol.ts';
+import type { BackendMemory } from '../../protocol/device.ts';
 import { KernelMemory } from '../../webassembly/memory.ts';
 import { ModuleWriter } from '../../webassembly/module.ts';
 import {

@@ -1,0 +1,61 @@
+/** dataset.worker: folders, classes, sample faces. */
+import type { ClassCount, ScanProgress } from '../dataset/dataset_count.ts';
+import type { DirectoryReference } from '../dataset/directory.ts';
+
+export type { ClassCount, DatasetTotals, ScanProgress } from '../dataset/dataset_count.ts';
+export type { DirectoryReference } from '../dataset/directory.ts';
+
+export interface DatasetSummary {
+  readonly name: string;
+  /** Sorted by name. */
+  readonly classes: readonly ClassCount[];
+  readonly imageCount: number;
+  /** Files that are no images, and images that lie in no class folder. */
+  readonly ignoredCount: number;
+  /** The first few of the ignored files' paths. */
+  readonly ignoredExamples: readonly string[];
+}
+
+export interface SampleFacesOptions {
+  readonly seed: number;
+  readonly people: number;
+  readonly photosPerPerson: number;
+}
+
+export interface DatasetWorkerApi {
+  /**
+   * Reads names only, and keeps none but those of the classes.
+   * @param id for cancelScan, which makes it reject
+   * @throws NoImagesError
+   */
+  scan(
+    references: DirectoryReference[],
+    onProgress?: (progress: ScanProgress) => void,
+    id?: string,
+  ): Promise<DatasetSummary>;
+  cancelScan(id: string): void;
+  /** Draws the sample faces into the private file system, unless they are there; returns their folder. */
+  makeSampleFaces(
+    options: SampleFacesOptions,
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<DirectoryReference>;
+  /** Small pictures for a grid: at most `count` images of the folder, spread over its classes. */
+  thumbnails(references: DirectoryReference[], count: number, sizePx: number): Promise<Thumbnail[]>;
+  /** Keeps folders open for `list` and `pictures`, which know them by the number. */
+  open(references: DirectoryReference[]): Promise<number>;
+  /** The paths of all images, in order, with NUL between them: one long text crosses faster than 100,000 short ones. */
+  list(folder: number): Promise<string>;
+  /** Those of the images that can be decoded. */
+  pictures(folder: number, paths: readonly string[], shape: PictureShape): Promise<Thumbnail[]>;
+}
+
+/** The middle square, or the whole photo with this as its longer side at most. */
+export interface PictureShape {
+  readonly sizePx: number;
+  readonly isWhole: boolean;
+}
+
+export interface Thumbnail {
+  readonly path: string;
+  readonly bitmap: ImageBitmap;
+}

@@ -1,0 +1,73 @@
+/** library.worker: what is stored in this browser. */
+import type { DirectoryReference } from '../dataset/directory.ts';
+import type { ValidationRate } from '../evaluation/metrics.ts';
+import type { EvaluationOverview, SavedEvaluation } from './evaluate.ts';
+import type { KeptGallery } from './identify.ts';
+import type { StoredModel } from './models.ts';
+import type {
+  CheckpointSummary,
+  EvaluationSummary,
+  RunRecord,
+  StepRecord,
+  ValidationRecord,
+} from './runs.ts';
+
+export interface RememberedFolder {
+  readonly id: string;
+  readonly reference: DirectoryReference;
+  /** What it was used as. */
+  readonly role: 'photos' | 'aligned' | 'lfw' | 'output';
+  readonly lastUsedAt: number;
+}
+
+export interface LibraryWorkerApi {
+  /** Newest first. A run whose worker is gone is shown as 'interrupted'. */
+  listRuns(): Promise<RunRecord[]>;
+  readSteps(runId: string): Promise<StepRecord[]>;
+  readValidations(runId: string): Promise<ValidationRecord[]>;
+  readEvaluations(runId: string): Promise<EvaluationSummary[]>;
+  /** Newest first. */
+  listCheckpoints(runId: string): Promise<CheckpointSummary[]>;
+  /** A checkpoint's model as a file of this program's kind. @throws RunMissingError, NoCheckpointError */
+  checkpointFile(
+    runId: string,
+    step: number,
+    useMovingAverages?: boolean,
+  ): Promise<{ readonly name: string; readonly file: Blob }>;
+  /**
+   * The files of a run's log folder, by path (`<run>/arguments.txt`, `<run>/stat.h5`, TensorBoard's events …), from
+   * what is stored of it.
+   * @throws RunMissingError
+   */
+  buildRunFiles(runId: string): Promise<ReadonlyMap<string, Blob>>;
+  deleteRun(runId: string): Promise<void>;
+  /** @throws RunMissingError */
+  setNotes(runId: string, notes: string): Promise<void>;
+  /** Newest first. */
+  listModels(): Promise<StoredModel[]>;
+  deleteModel(id: string): Promise<void>;
+  saveEvaluation(evaluation: SavedEvaluation): Promise<void>;
+  /** Newest first. */
+  listEvaluations(): Promise<EvaluationOverview[]>;
+  /** undefined where it has been deleted */
+  readEvaluation(id: string): Promise<SavedEvaluation | undefined>;
+  deleteEvaluation(id: string): Promise<void>;
+  /** VAL at another false accept rate. */
+  validationRate(id: string, farTarget: number): Promise<ValidationRate | undefined>;
+  /** The result as files, by name: text as the original prints it, and JSON. */
+  buildEvaluationFiles(id: string): Promise<ReadonlyMap<string, Blob>>;
+  rememberFolder(reference: DirectoryReference, role: RememberedFolder['role']): Promise<void>;
+  listFolders(role?: RememberedFolder['role']): Promise<RememberedFolder[]>;
+  /** The folders with what was left out of them when they were last used so, unless they say so themselves. */
+  recallLeftOut(
+    references: readonly DirectoryReference[],
+    role: RememberedFolder['role'],
+  ): Promise<DirectoryReference[]>;
+  forgetFolder(id: string): Promise<void>;
+  /** People kept to be recognised, the newest first. */
+  listGalleries(): Promise<KeptGallery[]>;
+  deleteGallery(id: string): Promise<void>;
+  /** Runs, checkpoints, remembered folders, private datasets: all of it. */
+  deleteEverything(): Promise<void>;
+  estimate(): Promise<{ usedBytes: number; quotaBytes: number }>;
+}

@@ -1,0 +1,97 @@
+/** look.worker: a dataset as a model sees it. One such worker embeds and ends, another holds the embeddings. */
+import type { DirectoryReference } from '../dataset/directory.ts';
+import type { IdentityPairs, PhotoPairs } from '../evaluation/near_duplicates.ts';
+import type { PhotoFits } from '../evaluation/outliers.ts';
+import type { BackendName } from './device.ts';
+import type { EvaluationProgress } from './evaluate.ts';
+import type { ModelReference } from './models.ts';
+
+export type { IdentityPairs, NearPairs, PhotoPairs } from '../evaluation/near_duplicates.ts';
+export type { PhotoFits } from '../evaluation/outliers.ts';
+
+export interface LookRequest {
+  readonly model: ModelReference;
+  readonly data: readonly DirectoryReference[];
+  readonly batch_size: number;
+  readonly backend?: BackendName | undefined;
+}
+
+/** A dataset's photos, those that could be read, with their embeddings. */
+export interface EmbeddedPhotos {
+  readonly classNames: readonly string[];
+  /** `<class>/<file>` of each, with NUL between them. */
+  readonly paths: string;
+  /** The place of each photo's folder in the request's data. */
+  readonly folders: Uint16Array<ArrayBuffer>;
+  /** The place of each photo's class in classNames. */
+  readonly labels: Uint32Array<ArrayBuffer>;
+  /** l2-normalised, [photos, dimension] */
+  readonly embeddings: Float32Array<ArrayBuffer>;
+  readonly dimension: number;
+  /** Why the others could not be read. */
+  readonly failures: readonly string[];
+}
+
+export interface PhotoMap {
+  /** x and y of each photo. [photos, 2] */
+  readonly positions: Float32Array<ArrayBuffer>;
+  /** Of all differences between the photos, what the two axes show: 0 … 1. */
+  readonly shares: readonly [number, number];
+}
+
+/** Photos are known by their places, classes by their labels. */
+export interface LookFindings {
+  readonly fits: PhotoFits;
+  /** Likely mislabelled, the most suspicious first; none that is left out. */
+  readonly suspects: Uint32Array;
+  readonly identities: IdentityPairs;
+  readonly copies: PhotoPairs;
+}
+
+/** What the terminal shows. */
+export interface LookReport {
+  readonly classCount: number;
+  readonly imageCount: number;
+  readonly failures: readonly string[];
+  /** Distances to the class centre, as filter_filename takes them. */
+  readonly table: string;
+  /** Undefined where there are too many photos to look at at once. */
+  readonly findings?:
+    | {
+        readonly suspects: readonly {
+          readonly path: string;
+          readonly distance: number;
+          /** Undefined in a dataset of one class. */
+          readonly looksLike?: string | undefined;
+          readonly otherDistance?: number | undefined;
+        }[];
+        readonly identities: readonly {
+          readonly first: string;
+          readonly second: string;
+          readonly distance: number;
+        }[];
+        readonly copies: readonly {
+          readonly first: string;
+          readonly second: string;
+          readonly distance: number;
+        }[];
+      }
+    | undefined;
+}
+
+export interface LookWorkerApi {
+  embed(request: LookRequest, onProgress?: (progress: EvaluationProgress) => void): Promise<EmbeddedPhotos>;
+  /** Takes the embeddings over; all that follows is about them. */
+  hold(photos: EmbeddedPhotos): Promise<void>;
+  /** By the two principal components. `isLeftOut` has a 1 for each photo that is not to count. */
+  map(isLeftOut: Uint8Array, onShare?: (share: number) => void): Promise<PhotoMap>;
+  /** By neighbourhood (UMAP): [photos, 2]. `onProgress` gets the share that is done, and now and then the positions. */
+  mapByNeighbours(
+    onProgress?: (share: number, positions?: Float32Array) => void,
+  ): Promise<Float32Array<ArrayBuffer>>;
+  inspect(isLeftOut: Uint8Array, onShare?: (share: number) => void): Promise<LookFindings>;
+  /** For filter_filename, of the newest inspection: photos that are left out are not in it. */
+  buildFilterTable(): Promise<Blob>;
+  report(request: LookRequest, onProgress?: (progress: EvaluationProgress) => void): Promise<LookReport>;
+  cancel(): void;
+}

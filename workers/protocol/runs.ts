@@ -1,0 +1,105 @@
+/** What is stored of a training run. */
+import type { DirectoryReference } from '../dataset/directory.ts';
+import type { TrainingOptions } from '../training/options.ts';
+import type { PairsSource } from './evaluate.ts';
+
+export type RunStatus = 'running' | 'paused' | 'interrupted' | 'finished' | 'stopped' | 'failed';
+
+/** A run as IndexedDB knows it; its id is its name, yyyymmdd-hhmmss. */
+export interface RunRecord {
+  readonly id: string;
+  readonly createdAt: number;
+  readonly status: RunStatus;
+  readonly options: TrainingOptions;
+  readonly datasetName: string;
+  readonly classNames: readonly string[];
+  readonly imageCount: number;
+  /** `<class>/<file>` of the images that the filter table leaves out. */
+  readonly filteredImages?: readonly string[] | undefined;
+  /** Handles and private paths, so that a later visit can go on; kind 'files' cannot be remembered. */
+  readonly data: readonly DirectoryReference[];
+  readonly lfw?: PairsSource | undefined;
+  readonly step: number;
+  readonly epoch: number;
+  readonly device: string;
+  readonly lastEvaluation?: EvaluationSummary | undefined;
+  /** The best of its measured models; its checkpoint is kept beside the newest ones. */
+  readonly best?: BestModel | undefined;
+  readonly error?: string | undefined;
+  /** What the person wrote about it. */
+  readonly notes?: string | undefined;
+}
+
+/** One step, as charts and logs need it. */
+export interface StepRecord {
+  /** Steps done, this one included. */
+  readonly step: number;
+  /** From 1. */
+  readonly epoch: number;
+  /** Batch in the epoch, from 1. */
+  readonly batch: number;
+  readonly totalLoss: number;
+  readonly crossEntropy: number;
+  readonly regularization: number;
+  readonly prelogitsNorm: number;
+  readonly centerLoss: number;
+  readonly accuracy: number;
+  /** √Σg², weight decay included; runs of older versions have none. */
+  readonly gradientNorm?: number | undefined;
+  readonly learningRate: number;
+  readonly stepMs: number;
+  /** Of stepMs, the time spent waiting for images. */
+  readonly dataWaitMs: number;
+  /** When it ended, milliseconds since 1970. */
+  readonly at?: number | undefined;
+}
+
+/** What is known of a validation's or evaluation's time; not of those of older runs. */
+interface Timed {
+  /** When it ended, milliseconds since 1970. */
+  readonly at?: number | undefined;
+  readonly durationMs?: number | undefined;
+}
+
+export interface ValidationRecord extends Timed {
+  readonly step: number;
+  readonly epoch: number;
+  /** Of all losses; not known of older runs. */
+  readonly totalLoss?: number | undefined;
+  readonly crossEntropy: number;
+  readonly accuracy: number;
+}
+
+/** How the best model of a run was found: by the evaluation on pairs where there is one, else by the validation. */
+export interface BestModel {
+  readonly step: number;
+  readonly epoch: number;
+  readonly measuredBy: 'pairs' | 'validation';
+  readonly accuracy: number;
+  /** Of a validation: decides between equal accuracies. */
+  readonly crossEntropy?: number | undefined;
+}
+
+/** How the |prelogits| of an epoch's steps were spread; see training/prelogits_histogram.ts. */
+export interface PrelogitsHistogram {
+  /** The epoch's last. */
+  readonly step: number;
+  readonly epoch: number;
+  /** 1000 bins from 0 to prelogits_hist_max. */
+  readonly counts: Uint32Array;
+}
+
+export interface EvaluationSummary extends Timed {
+  readonly step: number;
+  readonly epoch: number;
+  readonly accuracy: number;
+  readonly valRate: number;
+}
+
+export interface CheckpointSummary {
+  readonly step: number;
+  readonly epoch: number;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly sizeBytes: number;
+}
