@@ -1,6 +1,6 @@
 // `npm run screenshots`: pictures of every page and state, in light, and at the last width in dark too, into
 // docs/screenshots. --widths 400,1280 takes other widths, --all takes all of them in dark, --query "?people=4&photos=4"
-// makes the sample smaller, --empty takes only what is there without a job.
+// makes the sample smaller, --empty takes only what is there without a job, --only train-done,use-compare takes only those.
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -26,11 +26,13 @@ const { values } = parseArgs({
     dist: { type: 'string' },
     widths: { type: 'string', default: '400,1280' },
     empty: { type: 'boolean', default: false },
+    only: { type: 'string' },
     all: { type: 'boolean', default: false },
     // What image viewers without WebP need; four times as large.
     png: { type: 'boolean', default: false },
   },
 });
+const only = values.only?.split(',');
 const allWidths = values.widths.split(',').map(Number);
 const extension = values.png ? 'png' : 'webp';
 const folder = resolve(projectRoot, values.out);
@@ -62,6 +64,7 @@ try {
     page,
     { address: server.resolvedUrls.local[0], query: values.query, withJobs: !values.empty },
     async (name, { isBrief, isDialog }) => {
+      if (only && !only.includes(name)) return;
       await shoot(page, name, isBrief ? [allWidths.at(-1)] : allWidths, !isDialog);
     },
   );
@@ -96,7 +99,7 @@ async function shoot(page, name, widths, fullPage) {
 
 /** Pictures of states that are no more; the other file type's and others' files stay. */
 function removeOldPictures() {
-  if (values.empty) return;
+  if (values.empty || only) return;
   const ours = new RegExp(`-\\d+-(?:${SCHEMES.join('|')})\\.${extension}$`);
   for (const file of readdirSync(folder))
     if (ours.test(file) && !written.has(file)) rmSync(join(folder, file));
