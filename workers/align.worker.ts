@@ -1,8 +1,8 @@
 /** Entry point: alignment and detection, one job at a time. */
 import { expose } from 'comlink';
-import { align } from './jobs/align_job.ts';
-import { detect } from './jobs/detect_job.ts';
-import { setAside, takeBack, takeFace } from './jobs/face_decisions.ts';
+import { align } from './jobs/align/align_job.ts';
+import { detect } from './jobs/align/detect_job.ts';
+import { setAside, takeBack, takeFace } from './jobs/align/face_decisions.ts';
 import { JobControl } from './jobs/job_control.ts';
 import { PhotoPool } from './jobs/photo_pool.ts';
 import { FaceDetector } from './mtcnn/detector.ts';

@@ -8,19 +8,19 @@ import {
   GalleryFileError,
   type GalleryContent,
 } from './formats/gallery_file.ts';
-import { COMPARE_DETECTION } from './jobs/compare_job.ts';
+import { COMPARE_DETECTION } from './jobs/identify/compare_job.ts';
 import { chooseExecutor } from './jobs/executors.ts';
-import { FaceEmbedder, fingerprintOf } from './jobs/identify_embedder.ts';
-import { FaceStore, findFaces } from './jobs/identify_faces.ts';
+import { FaceEmbedder, fingerprintOf } from './jobs/identify/identify_embedder.ts';
+import { FaceStore, findFaces } from './jobs/identify/identify_faces.ts';
 import {
   buildClassifier,
   identifyFaces,
   learnPeople,
   testRecognition,
   type LearnedPeople,
-} from './jobs/identify_people.ts';
-import { listPhotos, locateFaces, readAlignedFaces } from './jobs/identify_photos.ts';
-import { drawPicture, frameImage } from './jobs/identify_pictures.ts';
+} from './jobs/identify/identify_people.ts';
+import { listPhotos, locateFaces, readAlignedFaces } from './jobs/identify/identify_photos.ts';
+import { drawPicture, frameImage } from './jobs/identify/identify_pictures.ts';
 import { JobControl } from './jobs/job_control.ts';
 import { loadModel } from './models/load_model.ts';
 import { cropBox, cropFace } from './mtcnn/align.ts';

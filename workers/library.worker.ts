@@ -1,9 +1,9 @@
 /** Entry point: what is stored in this browser. */
 import { expose } from 'comlink';
 import { validationRate } from './evaluation/metrics.ts';
-import { evaluationFiles } from './jobs/evaluation_files.ts';
-import { checkpointFile } from './jobs/checkpoint_file.ts';
-import { buildRunFiles } from './jobs/run_log.ts';
+import { evaluationFiles } from './jobs/evaluate/evaluation_files.ts';
+import { checkpointFile } from './jobs/train/checkpoint_file.ts';
+import { buildRunFiles } from './jobs/train/run_log.ts';
 import { RunMissingError } from './models/errors.ts';
 import type { LibraryWorkerApi } from './protocol/library.ts';
 import { deleteDatabase } from './storage/database.ts';

@@ -1,8 +1,8 @@
 /** Entry point: a dataset as a model sees it. */
 import { expose, transfer } from 'comlink';
 import { JobControl } from './jobs/job_control.ts';
-import { DEFAULT_NEIGHBOUR_MAP } from './jobs/look_map.ts';
-import { LookedAtPhotos } from './jobs/look_photos.ts';
+import { DEFAULT_NEIGHBOUR_MAP } from './jobs/look/look_map.ts';
+import { LookedAtPhotos } from './jobs/look/look_photos.ts';
 import type { BackendName } from './protocol/device.ts';
 import type { EmbeddedPhotos, LookFindings, LookWorkerApi } from './protocol/look.ts';
 import type { ModelReference } from './protocol/models.ts';
@@ -33,7 +33,7 @@ async function prepare(model: ModelReference, backend: BackendName | undefined) 
 const api: LookWorkerApi = {
   async embed(request, onProgress) {
     control = new JobControl();
-    const { embedPhotos } = await import('./jobs/look_embed.ts');
+    const { embedPhotos } = await import('./jobs/look/look_embed.ts');
     const { loaded, create } = await prepare(request.model, request.backend);
     const photos = await embedPhotos(loaded, request, create, control, onProgress);
     return transfer(photos, [photos.folders.buffer, photos.labels.buffer, photos.embeddings.buffer]);
@@ -58,12 +58,12 @@ const api: LookWorkerApi = {
   async buildFilterTable() {
     const { photos, findings } = requireHeld();
     if (!findings) throw new NothingLookedAtError();
-    const { filterTable } = await import('./jobs/look_report.ts');
+    const { filterTable } = await import('./jobs/look/look_report.ts');
     return new Blob([filterTable(photos, findings)], { type: 'text/tab-separated-values' });
   },
   async report(request, onProgress) {
     control = new JobControl();
-    const { reportOnPhotos } = await import('./jobs/look_report.ts');
+    const { reportOnPhotos } = await import('./jobs/look/look_report.ts');
     const { loaded, create } = await prepare(request.model, request.backend);
     return reportOnPhotos(loaded, request, create, control, onProgress);
   },

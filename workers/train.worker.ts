@@ -1,17 +1,17 @@
 /** Entry point: training, evaluation, export and conformance; one training at a time. */
 import { expose } from 'comlink';
 import { runConformance } from './conformance/run.ts';
-import { classify } from './jobs/classify_job.ts';
-import { COMPARE_DETECTION, comparePhotos, type DetectFaces } from './jobs/compare_job.ts';
-import { makeDistanceTable } from './jobs/distance_table_job.ts';
-import { embedFolder } from './jobs/embed_job.ts';
-import { evaluateModel } from './jobs/evaluate_job.ts';
+import { classify } from './jobs/identify/classify_job.ts';
+import { COMPARE_DETECTION, comparePhotos, type DetectFaces } from './jobs/identify/compare_job.ts';
+import { makeDistanceTable } from './jobs/train/distance_table_job.ts';
+import { embedFolder } from './jobs/models/embed_job.ts';
+import { evaluateModel } from './jobs/evaluate/evaluate_job.ts';
 import { chooseExecutor } from './jobs/executors.ts';
-import { exportModel } from './jobs/export_job.ts';
-import { importIntoLibrary } from './jobs/import_job.ts';
+import { exportModel } from './jobs/models/export_job.ts';
+import { importIntoLibrary } from './jobs/models/import_job.ts';
 import { JobControl } from './jobs/job_control.ts';
-import { TrainControl } from './jobs/train_control.ts';
-import { train } from './jobs/train_job.ts';
+import { TrainControl } from './jobs/train/train_control.ts';
+import { train } from './jobs/train/train_job.ts';
 import { inspectModel, loadModel } from './models/load_model.ts';
 import { runWeights } from './models/run_weights.ts';
 import { FaceDetector } from './mtcnn/detector.ts';

@@ -2,8 +2,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { decodeImage, decodePhoto, MAXIMUM_PIXELS, WORKING_PIXELS } from '../../workers/dataset/decode.ts';
 import { openWritableDirectory } from '../../workers/dataset/open.ts';
-import { align } from '../../workers/jobs/align_job.ts';
-import { detect } from '../../workers/jobs/detect_job.ts';
+import { align } from '../../workers/jobs/align/align_job.ts';
+import { detect } from '../../workers/jobs/align/detect_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import {
   DEFAULT_ALIGN_OPTIONS,

@@ -3,10 +3,10 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { decodeImage } from '../../workers/dataset/decode.ts';
 import { openWritableDirectory } from '../../workers/dataset/open.ts';
 import { ZipFile } from '../../workers/formats/zip_reader.ts';
-import { align } from '../../workers/jobs/align_job.ts';
-import { setAside, takeBack, takeFace } from '../../workers/jobs/face_decisions.ts';
+import { align } from '../../workers/jobs/align/align_job.ts';
+import { setAside, takeBack, takeFace } from '../../workers/jobs/align/face_decisions.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
-import { SetAsideListDamagedError } from '../../workers/jobs/set_aside_photos.ts';
+import { SetAsideListDamagedError } from '../../workers/jobs/align/set_aside_photos.ts';
 import {
   DEFAULT_ALIGN_OPTIONS,
   type AlignEvent,

@@ -2,7 +2,7 @@
 import { afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { decodeImage } from '../../workers/dataset/decode.ts';
 import { openWritableDirectory } from '../../workers/dataset/open.ts';
-import { align } from '../../workers/jobs/align_job.ts';
+import { align } from '../../workers/jobs/align/align_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import { DEFAULT_ALIGN_OPTIONS, type AlignEvent, type AlignSummary } from '../../workers/protocol/align.ts';
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';

@@ -3,7 +3,7 @@
  * more than a test: `VITE_REFERENCE_BACKEND=webgpu` picks the backend, `VITE_THROUGHPUT_ROUNDS` repeats it.
  */
 import { expect, it } from 'vitest';
-import { align } from '../../workers/jobs/align_job.ts';
+import { align } from '../../workers/jobs/align/align_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import { DEFAULT_ALIGN_OPTIONS } from '../../workers/protocol/align.ts';
 import type { BackendName } from '../../workers/protocol/device.ts';

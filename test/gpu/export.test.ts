@@ -9,7 +9,7 @@ import { tfjsGraphModelFiles } from '../../workers/formats/tfjs_graph_model.ts';
 import { hashedParameters, hashedPixels } from '../../workers/graph/hashed_tensors.ts';
 import { buildModel } from '../../workers/graph/models/index.ts';
 import { withEmbedder } from '../../workers/jobs/embedder.ts';
-import { exportModel } from '../../workers/jobs/export_job.ts';
+import { exportModel } from '../../workers/jobs/models/export_job.ts';
 import { loadModel } from '../../workers/models/load_model.ts';
 import { writeModelFile } from '../../workers/models/model_file.ts';
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';

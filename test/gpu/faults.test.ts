@@ -2,9 +2,9 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createEngineExecutor } from '../../workers/engine/executor.ts';
 import { DeviceLostError } from '../../workers/engine/errors.ts';
-import { DeviceLostTooOftenError } from '../../workers/jobs/device_losses.ts';
+import { DeviceLostTooOftenError } from '../../workers/jobs/train/device_losses.ts';
 import { chooseExecutor } from '../../workers/jobs/executors.ts';
-import { RunBusyError } from '../../workers/jobs/run_lock.ts';
+import { RunBusyError } from '../../workers/jobs/train/run_lock.ts';
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import { loadNewestCheckpoint } from '../../workers/storage/checkpoints.ts';
 import { openDatabase } from '../../workers/storage/database.ts';

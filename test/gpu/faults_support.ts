@@ -1,6 +1,6 @@
 /** Small runs whose losses can be compared, for tests that put faults in on purpose. */
-import { TrainControl } from '../../workers/jobs/train_control.ts';
-import { train } from '../../workers/jobs/train_job.ts';
+import { TrainControl } from '../../workers/jobs/train/train_control.ts';
+import { train } from '../../workers/jobs/train/train_job.ts';
 import { openWritableDirectory } from '../../workers/dataset/open.ts';
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import type { StepRecord } from '../../workers/protocol/runs.ts';

@@ -8,7 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { decodeImage } from '../../workers/dataset/decode.ts';
 import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
-import { recordPhotos } from '../../workers/jobs/detect_job.ts';
+import { recordPhotos } from '../../workers/jobs/align/detect_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import { cropFace, type CropBox } from '../../workers/mtcnn/align.ts';
 import { generateBoxes, type Box } from '../../workers/mtcnn/boxes.ts';

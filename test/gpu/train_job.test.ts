@@ -1,7 +1,7 @@
 /** Whole runs in a real browser: what is stored, paused, stopped, and gone on with. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { TrainControl } from '../../workers/jobs/train_control.ts';
-import { train } from '../../workers/jobs/train_job.ts';
+import { TrainControl } from '../../workers/jobs/train/train_control.ts';
+import { train } from '../../workers/jobs/train/train_job.ts';
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import type { StepRecord } from '../../workers/protocol/runs.ts';
 import type { TrainEvent, TrainRequest } from '../../workers/protocol/train.ts';

@@ -2,10 +2,10 @@
 import { expect, it } from 'vitest';
 import { openWritableDirectory } from '../../workers/dataset/open.ts';
 import { readHdf5 } from '../../workers/formats/hdf5.ts';
-import { checkpointFile } from '../../workers/jobs/checkpoint_file.ts';
-import { buildRunFiles } from '../../workers/jobs/run_log.ts';
-import { TrainControl } from '../../workers/jobs/train_control.ts';
-import { train } from '../../workers/jobs/train_job.ts';
+import { checkpointFile } from '../../workers/jobs/train/checkpoint_file.ts';
+import { buildRunFiles } from '../../workers/jobs/train/run_log.ts';
+import { TrainControl } from '../../workers/jobs/train/train_control.ts';
+import { train } from '../../workers/jobs/train/train_job.ts';
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import type { TrainEvent, TrainRequest } from '../../workers/protocol/train.ts';
 import {

@@ -1,7 +1,7 @@
 /** One photo in two identities. */
 import { describe, expect, it } from 'vitest';
 import { together } from '../../src/state/align_summaries.ts';
-import { DuplicateFinder } from '../../workers/jobs/duplicate_photos.ts';
+import { DuplicateFinder } from '../../workers/jobs/align/duplicate_photos.ts';
 import type { AlignSummary } from '../../workers/protocol/align.ts';
 
 describe('DuplicateFinder', () => {

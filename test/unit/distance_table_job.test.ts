@@ -1,8 +1,8 @@
 /** The filter table of a dataset, with an executor that stands in for the network. */
 import { expect, it } from 'vitest';
 import { UnreadableImageError } from '../../workers/dataset/errors.ts';
-import { makeDistanceTable } from '../../workers/jobs/distance_table_job.ts';
-import { EvaluationCancelledError, type ReadImage } from '../../workers/jobs/evaluate_job.ts';
+import { makeDistanceTable } from '../../workers/jobs/train/distance_table_job.ts';
+import { EvaluationCancelledError, type ReadImage } from '../../workers/jobs/evaluate/evaluate_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import type { LoadedModel } from '../../workers/models/loaded_model.ts';
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';

@@ -6,9 +6,9 @@ import { distanceHistogram } from '../../workers/evaluation/histogram.ts';
 import { measurePairs, validationRate } from '../../workers/evaluation/metrics.ts';
 import { foldLines, resultLines } from '../../workers/evaluation/result_text.ts';
 import { worstPairs } from '../../workers/evaluation/worst_pairs.ts';
-import { evaluationFiles } from '../../workers/jobs/evaluation_files.ts';
+import { evaluationFiles } from '../../workers/jobs/evaluate/evaluation_files.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
-import { evaluatePairs } from '../../workers/jobs/evaluate_job.ts';
+import { evaluatePairs } from '../../workers/jobs/evaluate/evaluate_job.ts';
 import type { EvaluationResult, PairsSource, SavedEvaluation } from '../../workers/protocol/evaluate.ts';
 
 /** Numbers from a seed, 0 … 1. */

@@ -13,7 +13,7 @@ import {
   evaluatePairs,
   EvaluationCancelledError,
   type ReadImage,
-} from '../../workers/jobs/evaluate_job.ts';
+} from '../../workers/jobs/evaluate/evaluate_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import type { EvaluationOptions, EvaluationProgress, PairsSource } from '../../workers/protocol/evaluate.ts';
 import { centredTransforms, prepareImages } from '../../workers/training/augmentation.ts';

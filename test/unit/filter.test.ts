@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { UnreadableImageError } from '../../workers/dataset/errors.ts';
 import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
 import { readDistanceTable } from '../../workers/formats/distance_table.ts';
-import { computeClassDistances } from '../../workers/jobs/class_distances.ts';
+import { computeClassDistances } from '../../workers/jobs/train/class_distances.ts';
 import {
   DistanceTableError,
   distanceThreshold,

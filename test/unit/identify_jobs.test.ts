@@ -9,22 +9,22 @@ import {
   type GalleryContent,
 } from '../../workers/formats/gallery_file.ts';
 import type { RgbImage } from '../../workers/dataset/image.ts';
-import { TooFewClassesError } from '../../workers/jobs/classify_job.ts';
-import { EvaluationCancelledError } from '../../workers/jobs/evaluate_job.ts';
-import { FaceStore, findFaces, OtherModelError } from '../../workers/jobs/identify_faces.ts';
+import { TooFewClassesError } from '../../workers/jobs/identify/classify_job.ts';
+import { EvaluationCancelledError } from '../../workers/jobs/evaluate/evaluate_job.ts';
+import { FaceStore, findFaces, OtherModelError } from '../../workers/jobs/identify/identify_faces.ts';
 import {
   buildClassifier,
   identifyFaces,
   learnPeople,
   testRecognition,
   USUAL_THRESHOLD,
-} from '../../workers/jobs/identify_people.ts';
+} from '../../workers/jobs/identify/identify_people.ts';
 import {
   listPhotos,
   readAlignedFaces,
   type FacePhoto,
   type LocatedPhoto,
-} from '../../workers/jobs/identify_photos.ts';
+} from '../../workers/jobs/identify/identify_photos.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import type { EnrolledPerson, FindFacesEvent, RecognitionSettings } from '../../workers/protocol/identify.ts';
 import { people } from './clustered_embeddings.ts';

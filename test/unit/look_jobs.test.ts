@@ -3,12 +3,16 @@ import { describe, expect, it } from 'vitest';
 import { formatReport } from '../../cli/commands/look.ts';
 import type { RgbImage } from '../../workers/dataset/image.ts';
 import { EmbeddingsNotFiniteError } from '../../workers/evaluation/errors.ts';
-import { EvaluationCancelledError } from '../../workers/jobs/evaluate_job.ts';
+import { EvaluationCancelledError } from '../../workers/jobs/evaluate/evaluate_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
-import { embedPhotos } from '../../workers/jobs/look_embed.ts';
-import { DEFAULT_NEIGHBOUR_MAP, mapByNeighbours, TooFewPhotosError } from '../../workers/jobs/look_map.ts';
-import { LookedAtPhotos } from '../../workers/jobs/look_photos.ts';
-import { filterTable, reportOnPhotos } from '../../workers/jobs/look_report.ts';
+import { embedPhotos } from '../../workers/jobs/look/look_embed.ts';
+import {
+  DEFAULT_NEIGHBOUR_MAP,
+  mapByNeighbours,
+  TooFewPhotosError,
+} from '../../workers/jobs/look/look_map.ts';
+import { LookedAtPhotos } from '../../workers/jobs/look/look_photos.ts';
+import { filterTable, reportOnPhotos } from '../../workers/jobs/look/look_report.ts';
 import type { LoadedModel } from '../../workers/models/loaded_model.ts';
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import type { Executor, ExecutorFactory, ImageBatch } from '../../workers/training/executor.ts';

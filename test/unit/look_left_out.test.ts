@@ -6,7 +6,7 @@ import { countLeftOut, withLeftOut } from '../../src/state/left_out.ts';
 import { readClasses } from '../../workers/dataset/classes.ts';
 import type { DirectoryReference } from '../../workers/dataset/directory.ts';
 import { openDirectories, openDirectory } from '../../workers/dataset/open.ts';
-import { readTrainingData } from '../../workers/jobs/training_data.ts';
+import { readTrainingData } from '../../workers/jobs/train/training_data.ts';
 import type { DatasetSummary } from '../../workers/protocol/dataset.ts';
 import { openDatabase } from '../../workers/storage/database.ts';
 import { listFolders, recallLeftOut, rememberFolder } from '../../workers/storage/folders.ts';

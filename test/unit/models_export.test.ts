@@ -6,7 +6,11 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { hashedParameters, hashedPixels } from '../../workers/graph/hashed_tensors.ts';
 import { buildModel } from '../../workers/graph/models/index.ts';
 import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
-import { ExportCancelledError, ExportMismatchError, exportModel } from '../../workers/jobs/export_job.ts';
+import {
+  ExportCancelledError,
+  ExportMismatchError,
+  exportModel,
+} from '../../workers/jobs/models/export_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import { runWeights } from '../../workers/models/run_weights.ts';
 import { modelCard } from '../../workers/models/model_card.ts';

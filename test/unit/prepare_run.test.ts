@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { prepareNewRun, StoppedBeforeRunError } from '../../workers/jobs/prepare_run.ts';
-import { TrainControl } from '../../workers/jobs/train_control.ts';
+import { prepareNewRun, StoppedBeforeRunError } from '../../workers/jobs/train/prepare_run.ts';
+import { TrainControl } from '../../workers/jobs/train/train_control.ts';
 import type { TrainEvent, TrainRequest } from '../../workers/protocol/train.ts';
 import { presetOptions } from '../../workers/training/presets.ts';
 

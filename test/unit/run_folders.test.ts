@@ -9,8 +9,8 @@ import type {
   StepRecord,
   ValidationRecord,
 } from '../../workers/protocol/runs.ts';
-import { buildRunFiles } from '../../workers/jobs/run_log.ts';
-import { RunFolders } from '../../workers/jobs/run_folders.ts';
+import { buildRunFiles } from '../../workers/jobs/train/run_log.ts';
+import { RunFolders } from '../../workers/jobs/train/run_folders.ts';
 import { defaultTrainingOptions } from '../../workers/training/options.ts';
 import type { RunHistory } from '../../workers/training/run_history.ts';
 import { readEvents } from './tensorboard_reader.ts';

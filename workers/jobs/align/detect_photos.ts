@@ -1,0 +1,166 @@
+/**
+ * The pipeline that alignment and detection share. Photos go through the cascade in groups, several of which are under
+ * way at a time.
+ *
+ * On a GPU the photos of a group are decoded by a pool of workers, and the networks run here on all of them together
+ * while the pool works for other groups. On the processor each worker of the pool does all of it for a group of its
+ * own: the processor's cores are evenly busy, and no pixels are sent around.
+ */
+import type { ImageFile } from '../../dataset/classes.ts';
+import { PermissionLostError } from '../../dataset/errors.ts';
+import type { Detection } from '../../mtcnn/cascade.ts';
+import type { FaceDetector } from '../../mtcnn/detector.ts';
+import type { AlignOptions, DetectedFace } from '../../protocol/align.ts';
+import type { PhotoPool, PooledPhoto } from '../photo_pool.ts';
+import { inGroups, readAhead } from '../read_ahead.ts';
+
+const GROUP_SIZE = 8;
+/** A group's files have so many bytes at most (or it is one photo): some 25 megapixels as cameras write them. */
+const GROUP_BYTES = 8e6;
+/** One in the networks, one whose crops are cut out, one that is decoded. */
+const GROUPS_ON_GPU = 3;
+/** One that is looked at, one that is written or waits. */
+const GROUPS_A_WORKER = 2;
+
+export interface PhotoDetection {
+  readonly file: ImageFile;
+  /** The photo's own size, upright. */
+  readonly width: number;
+  readonly height: number;
+  /** Equal for files with the same bytes. */
+  readonly digest: string;
+  /** In the photo's own pixels. */
+  readonly detection: Detection;
+}
+
+/** Does the work, perhaps more than once, or not at once. */
+export type Retry = <Value>(work: () => Promise<Value>) => Promise<Value>;
+
+type Found = { readonly photo: PooledPhoto; readonly detection: Detection };
+
+interface ReadFile {
+  readonly file: ImageFile;
+  readonly blob: Blob;
+}
+
+/**
+ * @param finish what needs the photo's pixels once its faces are known; the photo is closed afterwards
+ * @param retry around everything that reads the folders
+ * @returns in the order of the files, a result or why there is none
+ * @throws PermissionLostError (from iterating)
+ */
+export async function* detectPhotos<Result>(
+  detector: FaceDetector,
+  pool: PhotoPool,
+  files: Iterable<ImageFile>,
+  options: AlignOptions,
+  finish: (found: PhotoDetection, photo: PooledPhoto) => Promise<Result>,
+  retry: Retry = (work) => work(),
+): AsyncGenerator<{ file: ImageFile; outcome: PromiseSettledResult<Result> }> {
+  const isOnProcessor = detector.device.backend === 'wasm';
+  const search = (group: readonly ReadFile[]): Promise<PromiseSettledResult<Found>[]> =>
+    isOnProcessor
+      ? pool.search(
+          group.map(({ file, blob }) => ({ blob, path: file.path })),
+          options,
+        )
+      : searchOnGpu(detector, pool, group, options);
+
+  const searchAgain = async (file: ImageFile): Promise<PromiseSettledResult<Found>> => {
+    const blob = await retry(() => file.directory.read(file.path));
+    return (await search([{ file, blob }]))[0]!;
+  };
+
+  /** Where the permission was withdrawn in between, it is not the photo's fault. */
+  const unlessForbidden = async (
+    file: ImageFile,
+    found: PromiseSettledResult<Found>,
+  ): Promise<PromiseSettledResult<Found>> => {
+    if (found.status === 'fulfilled') return found;
+    const forbidden = await file.directory.read(file.path).then(
+      () => false,
+      (error: unknown) => error instanceof PermissionLostError,
+    );
+    return forbidden ? searchAgain(file) : found;
+  };
+
+  const conclude = async (
+    file: ImageFile,
+    found: PromiseSettledResult<Found>,
+  ): Promise<PromiseSettledResult<Result>> => {
+    if (found.status === 'rejected') return found;
+    const { photo } = found.value;
+    try {
+      const { originalWidth: width, originalHeight: height, digest } = photo;
+      const detection = inOriginalPixels(found.value.detection, photo);
+      return { status: 'fulfilled', value: await finish({ file, width, height, digest, detection }, photo) };
+    } catch (reason) {
+      return { status: 'rejected', reason };
+    } finally {
+      photo.close();
+    }
+  };
+
+  const groupsAtOnce = isOnProcessor ? GROUPS_A_WORKER * pool.size : GROUPS_ON_GPU;
+  const read = readAhead(files, GROUP_SIZE, (file) => retry(() => file.directory.read(file.path)));
+  const sizeOf = ({ result }: { result: PromiseSettledResult<Blob> }): number =>
+    result.status === 'fulfilled' ? result.value.size : 0;
+  const groups = readAhead(inGroups(read, GROUP_SIZE, GROUP_BYTES, sizeOf), groupsAtOnce, async (group) => {
+    const readable = group.flatMap(({ item: file, result }) =>
+      result.status === 'fulfilled' ? [{ file, blob: result.value }] : [],
+    );
+    const searched = readable.length > 0 ? await search(readable) : [];
+    const byFile = new Map(readable.map(({ file }, index) => [file, searched[index]!]));
+    return Promise.all(
+      group.map(async ({ item: file, result }) => {
+        if (result.status === 'rejected') return { file, outcome: result };
+        try {
+          const found = await unlessForbidden(file, byFile.get(file)!);
+          return { file, outcome: await conclude(file, found) };
+        } catch (reason) {
+          return { file, outcome: { status: 'rejected', reason } as const };
+        }
+      }),
+    );
+  });
+  for await (const { result } of groups) {
+    // What fails for a whole group is no photo's fault.
+    if (result.status === 'rejected') throw result.reason;
+    for (const one of result.value) {
+      if (one.outcome.status === 'rejected' && one.outcome.reason instanceof PermissionLostError)
+        throw one.outcome.reason;
+      yield one;
+    }
+  }
+}
+
+async function searchOnGpu(
+  detector: FaceDetector,
+  pool: PhotoPool,
+  group: readonly ReadFile[],
+  options: AlignOptions,
+): Promise<PromiseSettledResult<Found>[]> {
+  const opened = await Promise.allSettled(group.map(({ file, blob }) => pool.open(blob, file.path, options)));
+  const photos = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const detections = await detector.detectInPhotos(photos, options);
+  const byPhoto = new Map(photos.map((photo, index) => [photo, detections[index]!]));
+  return opened.map((one) =>
+    one.status === 'rejected'
+      ? one
+      : { status: 'fulfilled', value: { photo: one.value, detection: byPhoto.get(one.value)! } },
+  );
+}
+
+function inOriginalPixels(detection: Detection, photo: PooledPhoto): Detection {
+  if (photo.width === photo.originalWidth) return detection;
+  const [x, y] = [photo.originalWidth / photo.width, photo.originalHeight / photo.height];
+  return {
+    ...detection,
+    faces: detection.faces.map(({ box, score, landmarksX, landmarksY }): DetectedFace => ({
+      box: [box[0] * x, box[1] * y, box[2] * x, box[3] * y],
+      score,
+      landmarksX: landmarksX.map((value) => value * x),
+      landmarksY: landmarksY.map((value) => value * y),
+    })),
+  };
+}

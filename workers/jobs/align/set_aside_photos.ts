@@ -1,0 +1,39 @@
+/**
+ * Photos that a person has set aside: no face is wanted of them. They are written down in the output folder, so that an
+ * alignment that is continued, or done again, does not align them either.
+ */
+import * as v from 'valibot';
+import type { ReadableDirectory, WritableDirectory } from '../../dataset/directory.ts';
+
+const FILE = 'set_aside.json';
+const SetAside = v.object({ photos: v.array(v.string()) });
+
+export class SetAsideListDamagedError extends Error {
+  override name = 'SetAsideListDamagedError';
+  constructor(folder: string) {
+    super(
+      `${FILE} in the folder "${folder}" is no list of photos. Mend it or delete it; no face depends on it.`,
+    );
+  }
+}
+
+/** @returns paths of photos @throws SetAsideListDamagedError */
+export async function readSetAside(output: ReadableDirectory): Promise<Set<string>> {
+  if (!(await output.exists(FILE))) return new Set();
+  const text = await (await output.read(FILE)).text();
+  // What an interrupted write leaves.
+  if (text === '') return new Set();
+  try {
+    return new Set(v.parse(SetAside, JSON.parse(text)).photos);
+  } catch {
+    throw new SetAsideListDamagedError(output.name);
+  }
+}
+
+export async function writeSetAside(output: WritableDirectory, paths: ReadonlySet<string>): Promise<void> {
+  if (paths.size === 0) {
+    if (await output.exists(FILE)) await output.remove(FILE);
+    return;
+  }
+  await output.write(FILE, `${JSON.stringify({ photos: [...paths].sort() }, null, 2)}\n`);
+}

@@ -1,0 +1,121 @@
+/** A folder of aligned faces → embeddings, as the original's export_embeddings leaves them for NumPy. */
+import { readClasses, type ImageFile } from '../../dataset/classes.ts';
+import { openDirectories, openWritableDirectory } from '../../dataset/open.ts';
+import { npyFloats, npyIntegers, npyTexts } from '../../formats/npy.ts';
+import { ZipDirectory } from '../../formats/zip_directory.ts';
+import type { LoadedModel } from '../../models/loaded_model.ts';
+import type { EmbedRequest, EmbedSummary } from '../../protocol/embed.ts';
+import type { EvaluationProgress } from '../../protocol/evaluate.ts';
+import type { ExecutorFactory } from '../../training/executor.ts';
+import { withEmbedder } from '../embedder.ts';
+import { embedImages, readFile, type ReadImage } from '../evaluate/evaluate_job.ts';
+import type { JobControl } from '../job_control.ts';
+
+export interface LabelledImage {
+  readonly file: ImageFile;
+  readonly label: number;
+}
+
+export interface EmbeddedDataset {
+  /** Those that could be read. */
+  readonly images: readonly LabelledImage[];
+  /** l2-normalised, [images, dimension] */
+  readonly embeddings: Float32Array<ArrayBuffer>;
+  readonly dimension: number;
+  readonly failures: readonly string[];
+}
+
+/**
+ * @throws EvaluationCancelledError, PermissionLostError, EmbeddingsNotFiniteError, and what the executor throws
+ */
+export async function embedDataset(
+  model: LoadedModel,
+  images: readonly LabelledImage[],
+  batchSize: number,
+  createExecutor: ExecutorFactory,
+  control: JobControl,
+  onProgress?: (progress: EvaluationProgress) => void,
+  read: ReadImage = readFile,
+): Promise<EmbeddedDataset> {
+  const options = {
+    lfw_batch_size: batchSize,
+    image_size: model.imageSize,
+    lfw_distance_metric: 0,
+    lfw_use_flipped_images: false,
+    lfw_subtract_mean: false,
+    use_fixed_image_standardization: model.useFixedImageStandardization,
+  } as const;
+  const files = images.map(({ file }) => file);
+  const { embeddings, dimension, failures } = await withEmbedder(
+    model,
+    { batchSize },
+    createExecutor,
+    (executor) => embedImages((batch) => executor.embed(batch), files, options, control, onProgress, read),
+  );
+  const kept = images.map((_, index) => index).filter((index) => !failures.has(index));
+  const rows = new Float32Array(kept.length * dimension);
+  kept.forEach((index, row) =>
+    rows.set(embeddings.subarray(index * dimension, (index + 1) * dimension), row * dimension),
+  );
+  return {
+    images: kept.map((index) => images[index]!),
+    embeddings: rows,
+    dimension,
+    failures: [...failures.values()],
+  };
+}
+
+/**
+ * Writes embeddings.npy (float32, an image a row), labels.npy (int64, the class's place in the sorted list of classes)
+ * and label_strings.npy (its name), images sorted by class and name.
+ * @throws NoImagesError, EvaluationCancelledError, PermissionLostError, StorageFullError, and what the executor throws
+ */
+export async function embedFolder(
+  model: LoadedModel,
+  request: Pick<EmbedRequest, 'images' | 'output' | 'batch_size'>,
+  createExecutor: ExecutorFactory,
+  control: JobControl,
+  onProgress?: (progress: EvaluationProgress) => void,
+  read?: ReadImage,
+): Promise<EmbedSummary> {
+  const { output } = request;
+  try {
+    const { classes } = await readClasses(await openDirectories(request.images), undefined, control.signal);
+    const images = classes.flatMap((one, label) => one.images.map((file) => ({ file, label })));
+    const embedded = await embedDataset(
+      model,
+      images,
+      request.batch_size,
+      createExecutor,
+      control,
+      onProgress,
+      read,
+    );
+    const labels = embedded.images.map(({ label }) => label);
+    const files = [
+      { path: 'labels.npy', content: npyIntegers(labels) },
+      { path: 'label_strings.npy', content: npyTexts(labels.map((label) => classes[label]!.name)) },
+      {
+        path: 'embeddings.npy',
+        content: npyFloats(embedded.embeddings, [labels.length, embedded.dimension]),
+      },
+    ];
+    const zip = output.kind === 'zip' ? new ZipDirectory(output.stream) : undefined;
+    const directory =
+      zip ??
+      (await openWritableDirectory((output as Extract<typeof output, { kind: 'directory' }>).directory));
+    for (const { path, content } of files) await directory.write(path, content);
+    await zip?.close();
+    return {
+      imageCount: labels.length,
+      embeddingSize: embedded.dimension,
+      classNames: classes.map(({ name }) => name),
+      failures: embedded.failures,
+      files: files.map(({ path, content }) => ({ path, sizeBytes: content.size })),
+    };
+  } catch (error) {
+    if (output.kind === 'zip' && !output.stream.locked)
+      await output.stream.abort(error).catch(() => undefined);
+    throw error;
+  }
+}

@@ -1,0 +1,39 @@
+/** A model of another program, or of another browser, taken into this browser's storage as this program's own file. */
+import { openWritableDirectory } from '../../dataset/open.ts';
+import { inspectModel, loadModel } from '../../models/load_model.ts';
+import { metadataOf, MODEL_FILE_EXTENSION, writeModelFile } from '../../models/model_file.ts';
+import type { ModelReference, StoredModel } from '../../protocol/models.ts';
+import { modelFolder, putModel } from '../../storage/models.ts';
+
+/** @throws what loading the model throws, and StorageFullError */
+export async function importIntoLibrary(
+  reference: Exclude<ModelReference, { kind: 'run' }>,
+): Promise<StoredModel> {
+  const { file, kind, program, foldedGammas, notes } = await inspectModel(reference);
+  const model = await loadModel(reference);
+  const id = crypto.randomUUID();
+  const directory = { kind: 'private', path: modelFolder(id) } as const;
+  const content = writeModelFile(model.parameters, metadataOf(model));
+  await (
+    await openWritableDirectory(directory)
+  ).write(`${fileNameOf(model.name)}${MODEL_FILE_EXTENSION}`, content);
+  const stored: StoredModel = {
+    id,
+    name: model.name,
+    importedAt: Date.now(),
+    sizeBytes: content.size,
+    model_def: model.graph.name,
+    embedding_size: model.graph.embeddingSize,
+    image_size: model.imageSize,
+    use_fixed_image_standardization: model.useFixedImageStandardization,
+    origin: { file, kind, program, foldedGammas, notes },
+    reference: { kind: 'directory', directory },
+  };
+  await putModel(stored);
+  return stored;
+}
+
+/** Without what a file's name cannot have. */
+function fileNameOf(name: string): string {
+  return name.replaceAll(/[/\\:*?"<>|]+/g, '-').slice(0, 80) || 'model';
+}

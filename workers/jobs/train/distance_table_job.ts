@@ -1,0 +1,53 @@
+/**
+ * The filter table of a dataset from a model: how far each image is from the centre of its class, as the original's
+ * calculate_filtering_metrics measures it, in the text form that filter_filename takes.
+ */
+import { readClasses } from '../../dataset/classes.ts';
+import { openDirectories } from '../../dataset/open.ts';
+import type { LoadedModel } from '../../models/loaded_model.ts';
+import type { DistanceTable, DistanceTableRequest } from '../../protocol/embed.ts';
+import type { EvaluationProgress } from '../../protocol/evaluate.ts';
+import type { ExecutorFactory } from '../../training/executor.ts';
+import { formatDistanceTable } from '../../training/filter.ts';
+import { computeClassDistances } from './class_distances.ts';
+import { withEmbedder } from '../embedder.ts';
+import { EvaluationCancelledError, readFile, type ReadImage } from '../evaluate/evaluate_job.ts';
+import type { JobControl } from '../job_control.ts';
+
+/** @throws NoImagesError, EvaluationCancelledError, PermissionLostError, and what the executor throws */
+export async function makeDistanceTable(
+  model: LoadedModel,
+  { images, batch_size }: Pick<DistanceTableRequest, 'images' | 'batch_size'>,
+  createExecutor: ExecutorFactory,
+  control: JobControl,
+  onProgress: (progress: EvaluationProgress) => void = () => undefined,
+  read: ReadImage = readFile,
+): Promise<DistanceTable> {
+  const { classes } = await readClasses(await openDirectories(images));
+  const failures: string[] = [];
+  const startedAt = performance.now();
+  const rows = await withEmbedder(model, { batchSize: batch_size }, createExecutor, (executor) =>
+    computeClassDistances(
+      classes,
+      async (batch) => {
+        if (!(await control.proceed())) throw new EvaluationCancelledError();
+        return executor.embed(batch);
+      },
+      read,
+      { batchSize: batch_size, imageSize: model.imageSize },
+      (error) => failures.push(error.message),
+      (done, total) =>
+        onProgress({ done, total, imagesPerSecond: (1000 * done) / (performance.now() - startedAt) }),
+    ),
+  );
+  return {
+    text: formatDistanceTable(rows),
+    imageCount: rows.length,
+    classCount: classes.length,
+    failures,
+    largest: [...rows].sort((a, b) => b.distance - a.distance).slice(0, LARGEST_SHOWN),
+  };
+}
+
+/** The most likely mistakes of a dataset. */
+const LARGEST_SHOWN = 20;

@@ -1,0 +1,107 @@
+/** From a request to the run's record and its data: of a new run, or of one that goes on. */
+import type { DirectoryReference } from '../../protocol/dataset.ts';
+import type { PairsSource } from '../../protocol/evaluate.ts';
+import type { RunRecord } from '../../protocol/runs.ts';
+import type { TrainEvent, TrainRequest } from '../../protocol/train.ts';
+import { getRun, newRunId } from '../../storage/runs.ts';
+import type { TrainingOptions } from '../../training/options.ts';
+import { requireValidOptions } from '../../training/validate_options.ts';
+import { openPairs } from '../evaluate/evaluate_job.ts';
+import type { TrainControl } from './train_control.ts';
+import {
+  readImageFilter,
+  readTrainingData,
+  requireSameClasses,
+  type ImageFilter,
+  type TrainingData,
+} from './training_data.ts';
+
+export class RunMissingError extends Error {
+  override name = 'RunMissingError';
+}
+
+export class StoppedBeforeRunError extends Error {
+  override name = 'StoppedBeforeRunError';
+  constructor() {
+    super('Stopped while the dataset was being read. No run was begun, and nothing was changed.');
+  }
+}
+
+export interface PreparedRun {
+  readonly run: RunRecord;
+  readonly data: TrainingData;
+  readonly isResumed: boolean;
+}
+
+/** @throws StoppedBeforeRunError, and what reading the settings, the filter, the data and the pairs throws */
+export async function prepareNewRun(
+  request: TrainRequest,
+  onEvent: (event: TrainEvent) => void,
+  control: TrainControl,
+): Promise<PreparedRun> {
+  const { options } = request;
+  // Bad settings are refused before anything is read.
+  requireValidOptions(options);
+  const filter = await readImageFilter(request.filterTable, options);
+  const data = await readData(request.data, options, filter, onEvent, control);
+  // Pairs that cannot be made are told of now, and not after the first epoch.
+  if (request.lfw) await openPairs(request.lfw);
+  const run: RunRecord = {
+    id: await newRunId(),
+    createdAt: Date.now(),
+    status: 'running',
+    options,
+    datasetName: data.name,
+    classNames: data.classNames,
+    imageCount: data.train.length,
+    filteredImages: filter && [...filter.leftOut],
+    data: request.data.filter(({ kind }) => kind === 'handle' || kind === 'private'),
+    lfw: storablePairs(request.lfw),
+    step: 0,
+    epoch: 0,
+    device: '',
+  };
+  return { run, data, isResumed: false };
+}
+
+/** Files of <input webkitdirectory> and folders of the terminal are gone with the page. */
+function storablePairs(lfw: PairsSource | undefined): PairsSource | undefined {
+  return lfw?.images.every(({ kind }) => kind === 'handle' || kind === 'private') ? lfw : undefined;
+}
+
+/** @throws RunMissingError, DatasetChangedError, StoppedBeforeRunError, and what reading the data throws */
+export async function prepareResumedRun(
+  request: TrainRequest,
+  runId: string,
+  onEvent: (event: TrainEvent) => void,
+  control: TrainControl,
+): Promise<PreparedRun> {
+  const run = await getRun(runId);
+  if (!run) throw new RunMissingError(`There is no run ${runId} in this browser. It may have been deleted.`);
+  const references = request.data.length > 0 ? request.data : run.data;
+  if (references.length === 0)
+    throw new RunMissingError(
+      `The folder "${run.datasetName}" that the run ${runId} trains on was chosen without a lasting permission. Choose it again to go on.`,
+    );
+  const filter = run.filteredImages && { leftOut: new Set(run.filteredImages) };
+  const data = await readData(references, run.options, filter, onEvent, control);
+  requireSameClasses(run.classNames, data);
+  return { run: { ...run, data: references, status: 'running', error: undefined }, data, isResumed: true };
+}
+
+async function readData(
+  references: readonly DirectoryReference[],
+  options: TrainingOptions,
+  filter: ImageFilter | undefined,
+  onEvent: (event: TrainEvent) => void,
+  { signal }: TrainControl,
+): Promise<TrainingData> {
+  try {
+    return await readTrainingData(references, options, filter, {
+      onProgress: (totals) => onEvent({ kind: 'reading', ...totals }),
+      signal,
+    });
+  } catch (error) {
+    throw signal.aborted ? new StoppedBeforeRunError() : error;
+  }
+}

@@ -1,0 +1,89 @@
+/** The executor that a run trains with, and another one in its place when its GPU is lost. */
+import { BatchTooLargeError } from '../../engine/errors.ts';
+import type { Graph } from '../../graph/ir.ts';
+import type { Executor, ExecutorSettings } from '../../training/executor.ts';
+import type { TrainingOptions } from '../../training/options.ts';
+import type { chooseExecutor, ChosenExecutor } from '../executors.ts';
+
+/** Before each try to get a GPU again: a driver that is reset, or a browser's GPU process, takes some time. */
+const RETRIES_MS = [0, 500, 1000, 2000, 4000, 8000];
+
+interface OpenExecutor {
+  readonly device: ChosenExecutor['device'];
+  readonly executor: Executor;
+}
+
+export class RunDevice {
+  readonly #open: () => Promise<OpenExecutor>;
+  #opened: OpenExecutor;
+
+  private constructor(open: () => Promise<OpenExecutor>, opened: OpenExecutor) {
+    this.#open = open;
+    this.#opened = opened;
+  }
+
+  /** @param choose where executors come from. @throws BatchTooLargeError, and what else opening a device throws */
+  static async open(
+    options: TrainingOptions,
+    graph: Graph,
+    choose: typeof chooseExecutor,
+  ): Promise<RunDevice> {
+    const settings = executorSettings(options, graph);
+    const open = async (): Promise<OpenExecutor> => {
+      const { device, create } = await choose({
+        executor: options.executor === 'auto' ? undefined : options.executor,
+        backend: options.backend === 'auto' ? undefined : options.backend,
+      });
+      return { device, executor: await create(settings) };
+    };
+    return new RunDevice(open, await open());
+  }
+
+  get executor(): Executor {
+    return this.#opened.executor;
+  }
+
+  get device(): ChosenExecutor['device'] {
+    return this.#opened.device;
+  }
+
+  /** In the place of one that was lost. @throws what the last try failed with */
+  async openAgain(): Promise<void> {
+    this.dispose();
+    let problem: unknown;
+    for (const waitMs of RETRIES_MS)
+      try {
+        await new Promise((resolve) => setTimeout(resolve, waitMs));
+        this.#opened = await this.#open();
+        return;
+      } catch (error) {
+        if (error instanceof BatchTooLargeError) throw error;
+        problem = error;
+      }
+    throw problem;
+  }
+
+  dispose(): void {
+    this.executor.dispose();
+  }
+}
+
+function executorSettings(options: TrainingOptions, graph: Graph): ExecutorSettings {
+  return {
+    graph,
+    batchSize: options.batch_size,
+    imageSize: options.image_size,
+    useFixedImageStandardization: options.use_fixed_image_standardization,
+    keepProbability: options.keep_probability,
+    weightDecay: options.weight_decay,
+    prelogitsNormLossFactor: options.prelogits_norm_loss_factor,
+    prelogitsNormP: options.prelogits_norm_p,
+    centerLossFactor: options.center_loss_factor,
+    centerLossAlfa: options.center_loss_alfa,
+    optimizer: options.optimizer,
+    movingAverageDecay: options.moving_average_decay,
+    prelogitsHistMax: options.prelogits_hist_max,
+    precision: options.precision,
+    seed: options.seed,
+  };
+}

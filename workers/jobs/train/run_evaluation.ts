@@ -1,0 +1,42 @@
+/** What is measured between a run's epochs, with the run's own executor. */
+import type { ImageFile } from '../../dataset/classes.ts';
+import type { RgbImage } from '../../dataset/image.ts';
+import type { EvaluationResult, PairsSource } from '../../protocol/evaluate.ts';
+import { orderedBatches, type LabelledImage } from '../../training/batch_source.ts';
+import type { Executor } from '../../training/executor.ts';
+import type { TrainingOptions } from '../../training/options.ts';
+import { evaluatePairs } from '../evaluate/evaluate_job.ts';
+import { JobControl } from '../job_control.ts';
+
+/** Losses and accuracy over all validation images, with moving statistics. */
+export async function validateRun(
+  executor: Executor,
+  options: TrainingOptions,
+  images: readonly LabelledImage[],
+  read: (file: ImageFile) => Promise<RgbImage>,
+): Promise<{ totalLoss: number; crossEntropy: number; accuracy: number }> {
+  let totalLoss = 0;
+  let crossEntropy = 0;
+  let accuracy = 0;
+  for await (const batch of orderedBatches(images, options.batch_size, options.image_size, read)) {
+    const result = await executor.evaluateBatch(batch);
+    totalLoss += result.totalLoss * batch.count;
+    crossEntropy += result.crossEntropy * batch.count;
+    accuracy += result.accuracy * batch.count;
+  }
+  const count = images.length;
+  return { totalLoss: totalLoss / count, crossEntropy: crossEntropy / count, accuracy: accuracy / count };
+}
+
+export function evaluateRun(
+  executor: Executor,
+  options: TrainingOptions,
+  pairs: PairsSource,
+): Promise<EvaluationResult> {
+  return evaluatePairs(
+    (batch) => executor.embed(batch),
+    pairs,
+    { ...options, lfw_batch_size: Math.min(options.lfw_batch_size, options.batch_size) },
+    new JobControl(),
+  );
+}

@@ -1,0 +1,52 @@
+/** What a run says of itself, and its pauses: those that the person asks for, and those for want of a permission. */
+import { PermissionLostError } from '../../dataset/errors.ts';
+import type { RunStatus } from '../../protocol/runs.ts';
+import type { TrainEvent } from '../../protocol/train.ts';
+import type { RunKeeper } from './run_keeper.ts';
+import type { TrainControl } from './train_control.ts';
+
+export class RunPauses {
+  readonly #keeper: RunKeeper;
+  readonly #control: TrainControl;
+  readonly #onEvent: (event: TrainEvent) => void;
+
+  constructor(keeper: RunKeeper, control: TrainControl, onEvent: (event: TrainEvent) => void) {
+    this.#keeper = keeper;
+    this.#control = control;
+    this.#onEvent = onEvent;
+  }
+
+  async setStatus(status: RunStatus, message: string): Promise<void> {
+    await this.#keeper.update({ status });
+    this.#onEvent({ kind: 'status', status, message });
+  }
+
+  /** The person asked for it; a checkpoint is written. */
+  async pauseAsAsked(): Promise<void> {
+    await this.setStatus('paused', `Paused after ${this.#keeper.run.step} steps; a checkpoint is written.`);
+    await this.#control.waitWhilePaused();
+    await this.#goOn();
+  }
+
+  /** A folder whose permission is gone pauses the run. */
+  async pauseFor(problem: PermissionLostError): Promise<void> {
+    await this.setStatus('paused', `${problem.message} “Resume” asks for it.`);
+    await this.#control.pauseByItself();
+    await this.#goOn();
+  }
+
+  async #goOn(): Promise<void> {
+    if (this.#control.wanted !== 'stop') await this.setStatus('running', 'The run goes on.');
+  }
+
+  /** Pauses where a folder's permission is gone, then does the work again; left out when the run is to stop. */
+  async whilePermitted(work: () => Promise<void>): Promise<void> {
+    while (this.#control.wanted !== 'stop')
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof PermissionLostError)) throw error;
+        await this.pauseFor(error);
+      }
+  }
+}
