@@ -66,6 +66,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
+          expect: { poll: { timeout: 30_000 } },
           // On a busy machine a browser can be late. Vitest's report names the tests that needed it.
           retry: process.env.CI ? 1 : 0,
           fileParallelism: false,

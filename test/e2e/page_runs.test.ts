@@ -124,7 +124,9 @@ describe.sequential('settings', () => {
     await page.getByText('The run ends before epoch 4.').waitFor();
     const curve = page.getByRole('figure', { name: 'Planned learning rate' });
     await curve.getByText('Table').click();
-    expect(await curve.locator('tbody tr').allInnerTexts()).toEqual(['1\t0.05', '2\t0.05', '3\t0.01']);
+    await expect
+      .poll(() => curve.locator('tbody tr').allInnerTexts())
+      .toEqual(['1\t0.05', '2\t0.05', '3\t0.01']);
     await expectClean();
   });
 
