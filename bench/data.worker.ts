@@ -67,8 +67,8 @@ const api = {
     const directory = await openWritableDirectory(folderOf(kind));
     const bytes = await writeImages(directory, settings);
     const { classes } = await readClasses([directory]);
-    const pool = new ImagePool(settings.workers);
-    const cache = new ImageCache(pool.decode, NO_CACHE_BYTES);
+    const pool = settings.workers > 0 ? new ImagePool(settings.workers) : undefined;
+    const cache = new ImageCache(pool?.decode, NO_CACHE_BYTES);
     const batches = new BatchSource(
       labelledImages(classes),
       {
@@ -91,7 +91,7 @@ const api = {
       await batches.next(step++);
       elapsedSeconds = (performance.now() - startedAt) / 1000;
     }
-    pool.dispose();
+    pool?.dispose();
     const images = (step - first) * batchSize;
     return {
       kind,

@@ -43,7 +43,10 @@ export const dataBenchmark: Benchmark = {
     images: { type: 'string', help: `image files, several batches of them (default ${DEFAULTS.images})` },
     image_size: { type: 'string', help: `their width and height, pixels (default ${DEFAULTS.image_size})` },
     batch: { type: 'string', help: `images in a batch (default ${DEFAULTS.batch})` },
-    workers: { type: 'string', help: 'workers that decode (default: one a core)' },
+    workers: {
+      type: 'string',
+      help: 'workers that decode (default: one a core); 0: the one that stacks the batches',
+    },
     seconds: { type: 'string', help: `each figure is measured for (default ${DEFAULTS.seconds})` },
     files: { type: 'string', help: `in the folder that is scanned; 0: none (default ${DEFAULTS.files})` },
     points: { type: 'string', help: `steps of the run that is drawn; 0: none (default ${DEFAULTS.points})` },

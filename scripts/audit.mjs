@@ -173,14 +173,18 @@ function observeVitals() {
   observe('layout-shift', (entry) => {
     if (!entry.hadRecentInput) vitals.CLS += entry.value;
   });
+  const tasks = [];
   observe('longtask', (entry) => {
     lastBusyAt = performance.now();
-    if (entry.startTime + entry.duration > vitals.FCP) vitals.TBT += Math.max(0, entry.duration - 50);
+    tasks.push(entry);
   });
   globalThis.vitalsWhenQuiet = async (quietMs) => {
     lastBusyAt = performance.now();
     while (performance.now() - lastBusyAt < quietMs || vitals.LCP === 0)
       await new Promise((resolve) => setTimeout(resolve, 100));
+    // What lies before the first picture keeps nobody from using it, and is in FCP (as Lighthouse counts).
+    for (const { startTime, duration } of tasks)
+      vitals.TBT += Math.max(0, startTime + duration - Math.max(startTime, vitals.FCP) - 50);
     return vitals;
   };
 }

@@ -14,13 +14,18 @@ import type { AlignOptions, DetectedFace } from '../../protocol/align.ts';
 import type { PhotoPool, PooledPhoto } from '../photo_pool.ts';
 import { inGroups, readAhead } from '../read_ahead.ts';
 
-const GROUP_SIZE = 8;
+/** The networks take the photos of a group together. */
+const GROUP_SIZE_ON_GPU = 8;
+/** Photos go through the networks one by one: so few that all cores are busy to the end, and a message is worth it. */
+const GROUP_SIZE_ON_PROCESSOR = 2;
+/** Files that are read before their group begins. */
+const FILES_AHEAD = 8;
 /** A group's files have so many bytes at most (or it is one photo): some 25 megapixels as cameras write them. */
 const GROUP_BYTES = 8e6;
 /** One in the networks, one whose crops are cut out, one that is decoded. */
 const GROUPS_ON_GPU = 3;
-/** One that is looked at, one that is written or waits. */
-const GROUPS_A_WORKER = 2;
+/** One that is looked at, others that are decoded, written or wait. */
+const GROUPS_A_WORKER = 4;
 
 export interface PhotoDetection {
   readonly file: ImageFile;
@@ -101,11 +106,12 @@ export async function* detectPhotos<Result>(
     }
   };
 
+  const groupSize = isOnProcessor ? GROUP_SIZE_ON_PROCESSOR : GROUP_SIZE_ON_GPU;
   const groupsAtOnce = isOnProcessor ? GROUPS_A_WORKER * pool.size : GROUPS_ON_GPU;
-  const read = readAhead(files, GROUP_SIZE, (file) => retry(() => file.directory.read(file.path)));
+  const read = readAhead(files, FILES_AHEAD, (file) => retry(() => file.directory.read(file.path)));
   const sizeOf = ({ result }: { result: PromiseSettledResult<Blob> }): number =>
     result.status === 'fulfilled' ? result.value.size : 0;
-  const groups = readAhead(inGroups(read, GROUP_SIZE, GROUP_BYTES, sizeOf), groupsAtOnce, async (group) => {
+  const groups = readAhead(inGroups(read, groupSize, GROUP_BYTES, sizeOf), groupsAtOnce, async (group) => {
     const readable = group.flatMap(({ item: file, result }) =>
       result.status === 'fulfilled' ? [{ file, blob: result.value }] : [],
     );
