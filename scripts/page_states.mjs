@@ -2,7 +2,7 @@
 // Only drawn faces are ever seen.
 const JOB_LIMIT_MS = 900_000;
 const STEP_PAGES = ['train', 'evaluate', 'models', 'use'];
-const USE_PARTS = ['compare', 'identify', 'look'];
+const USE_PARTS = ['identify', 'look'];
 
 /**
  * @param {import('playwright-core').Page} page
@@ -29,7 +29,7 @@ export async function walkStates(page, { address, query = '', withJobs = true },
     await open(name);
     await visit(`${name}-empty`, {});
   }
-  for (const part of USE_PARTS.slice(1)) {
+  for (const part of USE_PARTS) {
     await open(`use/${part}`);
     await visit(`use-${part}-empty`, {});
   }
@@ -61,10 +61,16 @@ export async function walkStates(page, { address, query = '', withJobs = true },
     await open(name);
     await visit(`${name}-done`, {});
   }
-  for (const part of USE_PARTS) {
-    await open(`use/${part}`);
-    await visit(`use-${part}`, {});
-  }
+  const photos = await readSamplePhotos(page);
+  await open('use/compare');
+  await compareFaces(page, photos);
+  await visit('use-compare', {});
+  await open('use/identify');
+  await identifyPeople(page, photos);
+  await visit('use-identify', {});
+  await open('use/look');
+  await lookAtFaces(page);
+  await visit('use-look', {});
 
   await open('train');
   await page.getByRole('button', { name: 'New run' }).click();
@@ -79,4 +85,58 @@ export async function walkStates(page, { address, query = '', withJobs = true },
   await open('models');
   await page.getByRole('button', { name: 'Delete everything' }).click();
   await visit('models-delete', { isDialog: true });
+}
+
+/** Some photos of a few people: with the trained model chosen, they are compared at once. */
+async function compareFaces(page, photos) {
+  const nameOf = (photo) => photo.name.replace(/_\d+\.png$/, '');
+  const people = [...new Set(photos.map(nameOf))].slice(0, 3);
+  const few = people.flatMap((person) => photos.filter((photo) => nameOf(photo) === person).slice(0, 2));
+  await page.getByLabel('Photos to compare: files').setInputFiles(few);
+  await page.getByRole('region', { name: 'Distances of the faces' }).waitFor();
+}
+
+/** All of them as people, a few photos of them asked about, and the test. */
+async function identifyPeople(page, photos) {
+  await page
+    .getByRole('button', { name: /^Sample faces/ })
+    .first()
+    .click();
+  await page.getByRole('button', { name: 'Enrol them' }).click();
+  await page.getByRole('heading', { name: /people enrolled$/ }).waitFor();
+  await page.getByLabel('Photos to ask about: files').setInputFiles([photos[0], photos.at(-1)]);
+  await page.getByRole('list', { name: 'Faces that were asked about' }).waitFor();
+  await page.getByRole('button', { name: 'Test', exact: true }).click();
+  await page.getByRole('region', { name: 'Confusion matrix' }).waitFor();
+}
+
+async function lookAtFaces(page) {
+  // The page Train may have chosen them already.
+  const choice = page.getByRole('button', { name: /^Sample faces .* aligned/ });
+  const look = page.getByRole('button', { name: 'Look at the photos' });
+  await look.waitFor();
+  if (await choice.count()) await choice.click();
+  await look.click();
+  await page.getByRole('application', { name: /^Map of/ }).waitFor();
+  await page.getByRole('heading', { name: 'The same picture twice?' }).waitFor();
+  await page.getByRole('progressbar').waitFor({ state: 'detached' });
+}
+
+/** The drawn photos, out of the private file system, as files to choose. */
+async function readSamplePhotos(page) {
+  const files = await page.evaluate(async () => {
+    const found = [];
+    const folders = [await (await navigator.storage.getDirectory()).getDirectoryHandle('sample-faces')];
+    for (let folder = folders.pop(); folder; folder = folders.pop())
+      for await (const entry of folder.values())
+        if (entry.kind === 'directory') folders.push(entry);
+        else {
+          const bytes = new Uint8Array(await (await entry.getFile()).arrayBuffer());
+          found.push([entry.name, btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ''))]);
+        }
+    return found;
+  });
+  return files
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, base64]) => ({ name, mimeType: 'image/png', buffer: Buffer.from(base64, 'base64') }));
 }

@@ -21,6 +21,9 @@ export const MAXIMUM_PIXELS = 200e6;
 /** Photos with more than WORKING_PIXELS wait for this lock. */
 const LARGE_PHOTO_LOCK = 'decode-large-photo';
 
+/** 4 MB of a worker's memory. */
+const KEPT_CANVAS_PIXELS = 1e6;
+
 const HEADER_BYTES = 256 * 1024;
 const TAIL_BYTES = 64 * 1024;
 
@@ -74,8 +77,10 @@ async function readHeader(
   path: string,
   bytes: Uint8Array | undefined,
 ): Promise<ImageHeader | undefined> {
-  const head = bytes?.subarray(0, HEADER_BYTES) ?? (await readFileBytes(blob.slice(0, HEADER_BYTES), path));
-  const tail = bytes?.subarray(-TAIL_BYTES) ?? (await readFileBytes(blob.slice(-TAIL_BYTES), path));
+  // One reading costs a fraction of two.
+  const whole = bytes ?? (blob.size <= HEADER_BYTES ? await readFileBytes(blob, path) : undefined);
+  const head = whole?.subarray(0, HEADER_BYTES) ?? (await readFileBytes(blob.slice(0, HEADER_BYTES), path));
+  const tail = whole?.subarray(-TAIL_BYTES) ?? (await readFileBytes(blob.slice(-TAIL_BYTES), path));
   const header = readImageHeader(head);
   if (header && isCutOff(header.kind, tail))
     throw new UnreadableImageError(path, 'the file is cut off before its end');
@@ -157,11 +162,23 @@ function readOpaque(bitmap: ImageBitmap, share: number): RgbImage {
 function readCanvas(bitmap: ImageBitmap, share: number): ImageData {
   const width = Math.max(1, Math.floor(bitmap.width * share));
   const height = Math.max(1, Math.floor(bitmap.height * share));
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext('2d', { willReadFrequently: true })!;
-  context.imageSmoothingQuality = 'medium';
+  const context = contextFor(width, height);
   context.drawImage(bitmap, 0, 0, width, height);
   return context.getImageData(0, 0, width, height);
+}
+
+/** The last one: photos of a folder often have one size, and a canvas takes longer to make than to draw on. */
+let lastContext: OffscreenCanvasRenderingContext2D | undefined;
+
+function contextFor(width: number, height: number): OffscreenCanvasRenderingContext2D {
+  if (lastContext?.canvas.width === width && lastContext.canvas.height === height) return lastContext;
+  const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })!;
+  context.imageSmoothingQuality = 'medium';
+  // Nothing of the photo before shows through one with transparency.
+  context.globalCompositeOperation = 'copy';
+  // Large ones are let go.
+  lastContext = width * height <= KEPT_CANVAS_PIXELS ? context : undefined;
+  return context;
 }
 
 function hasTransparency(rgba: Uint8ClampedArray): boolean {

@@ -13,12 +13,15 @@ import { detectPhotos, type PhotoDetection } from './detect_photos.ts';
 import type { JobControl } from '../job_control.ts';
 import { PhotoPool } from '../photo_pool.ts';
 
+/** In the page's thread it takes its time; the last one is waited for, so that none comes after the result. */
+type OnRecord = (record: DetectionRecord, done: number, total: number) => unknown;
+
 /** Photos at any depth below the folders. @throws NoImagesError */
 export async function detect(
   input: readonly DirectoryReference[],
   options: AlignOptions,
   backend: BackendName | undefined,
-  onRecord: (record: DetectionRecord, done: number, total: number) => void,
+  onRecord: OnRecord,
   control: JobControl,
 ): Promise<{ images: number; faces: number; failures: number }> {
   const directories = await openDirectories(input);
@@ -43,10 +46,11 @@ export async function recordPhotos(
   photos: readonly ImageFile[],
   options: AlignOptions,
   control: JobControl,
-  onRecord: (record: DetectionRecord, done: number, total: number) => void,
+  onRecord: OnRecord,
 ): Promise<{ images: number; faces: number; failures: number }> {
   const totals = { images: 0, faces: 0, failures: 0 };
   const pool = new PhotoPool();
+  let told: unknown;
   try {
     const records = detectPhotos(detector, pool, photos, options, async (found) => recordOf(found));
     for await (const { file, outcome } of records) {
@@ -55,8 +59,9 @@ export async function recordPhotos(
       if (outcome.status === 'rejected') totals.failures++;
       else totals.faces += outcome.value.faces.length;
       const record = outcome.status === 'rejected' ? failedRecord(file.path, outcome.reason) : outcome.value;
-      onRecord(record, totals.images, photos.length);
+      told = onRecord(record, totals.images, photos.length);
     }
+    await told;
     return totals;
   } finally {
     pool.dispose();
