@@ -160,7 +160,7 @@ describe.sequential('using a model', () => {
     await page.getByRole('tab', { name: 'Compare' }).focus();
     await page.keyboard.press('ArrowRight');
     await expect.poll(() => page.url(), POLL).toContain('#use/identify');
-    expect(await page.getByRole('tab', { selected: true }).innerText()).toContain('Identify');
+    await page.getByRole('tab', { name: 'Identify', selected: true }).waitFor();
     await expect
       .poll(
         () => page.getByRole('tab', { name: 'Identify' }).evaluate((tab) => tab === document.activeElement),
