@@ -40,6 +40,9 @@ async function storeRun(
   const options = { ...presetOptions('guide'), epoch_size: epochSize, ...changes };
   await page.evaluate(
     async (run) => {
+      // The page makes it, with its stores: one that is opened here before would be empty.
+      while (!(await indexedDB.databases()).some(({ name }) => name === 'facenet'))
+        await new Promise((resolve) => setTimeout(resolve, 50));
       const database = await new Promise<IDBDatabase>((resolve, reject) => {
         const request = indexedDB.open('facenet');
         request.onsuccess = () => resolve(request.result);
