@@ -6,7 +6,7 @@ import { DEFAULT_ALIGN_OPTIONS, type AlignTimes } from '../workers/protocol/alig
 import type { BackendName } from '../workers/protocol/device.ts';
 import type { AlignBenchReport, MemoryReport, Rates, SetReport } from './align_bench.ts';
 import { photoAddress, withAlignBrowser } from './align_chromium.ts';
-import type { Benchmark } from './main.ts';
+import type { Benchmark } from './run_benchmarks.ts';
 
 const DEFAULT_SMALL_COUNT = 120;
 const DEFAULT_LARGE_COUNT = 4;

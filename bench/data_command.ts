@@ -12,7 +12,7 @@ import { IMAGE_KINDS, type DecodeRate, type ImageKind, type ScanReport } from '.
 import type { ChartsReport, FrameTimes } from './data_charts.ts';
 import type { DataBrowser } from './data_chromium.ts';
 import type { MainThreadTasks } from './data_trace.ts';
-import type { Benchmark } from './main.ts';
+import type { Benchmark } from './run_benchmarks.ts';
 
 const DEFAULTS = { images: 1000, image_size: 182, batch: 90, seconds: 10, files: 100_000, points: 500_000 };
 const FILES_PER_CLASS = 25;

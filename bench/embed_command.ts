@@ -12,7 +12,7 @@ import {
   type EmbedBenchReport,
 } from './embed_bench.ts';
 import type { EmbedBenchPage } from './embed_page.ts';
-import type { Benchmark } from './main.ts';
+import type { Benchmark } from './run_benchmarks.ts';
 
 const ORT_FOLDER = 'node_modules/onnxruntime-web/dist/';
 

@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { DEFAULT_ENGINE_BENCH, type EngineBenchOptions } from './engine_bench.ts';
 import { describeProfile } from './engine_profile.ts';
-import type { Benchmark } from './main.ts';
+import type { Benchmark } from './run_benchmarks.ts';
 import type { EngineComparison } from './run_engine_bench.ts';
-import { PRECISIONS, type Precision } from '../workers/training/options.ts';
+import { choosePrecision } from './precision_flag.ts';
 
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 
@@ -76,12 +76,6 @@ export const engineBenchmark: Benchmark = {
     return { report, lines: describe(report) };
   },
 };
-
-function choosePrecision(flag: string | boolean | undefined): Precision {
-  const precision = PRECISIONS.find((name) => name === (flag ?? DEFAULT_ENGINE_BENCH.precision));
-  if (!precision) throw new Error(`--precision is ${PRECISIONS.join(' or ')}, not ${String(flag)}.`);
-  return precision;
-}
 
 /** Undefined where there is no Python, no PyTorch or no GPU for it. */
 function measurePytorch(options: EngineBenchOptions): PytorchReport | undefined {

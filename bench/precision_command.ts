@@ -4,7 +4,7 @@
  * quality: several starts can, and a control (precision_run.ts). It runs in Node with Dawn.
  */
 import { installWebGpu } from '../cli/node_webgpu.ts';
-import type { Benchmark } from './main.ts';
+import type { Benchmark } from './run_benchmarks.ts';
 import { appendPrecisionRun, readPrecisionRuns } from './precision_results.ts';
 import {
   PRECISION_KINDS,
