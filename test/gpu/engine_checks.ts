@@ -8,9 +8,11 @@ import {
   normalizeGradientParts,
   type BatchNormOperands,
 } from '../../workers/engine/kernels/batch_norm.ts';
-import { convolutionDirect } from '../../workers/engine/kernels/convolution_direct.ts';
 import type { ConvolutionGeometry } from '../../workers/engine/kernels/convolution_geometry.ts';
-import { convolutionTiled } from '../../workers/engine/kernels/convolution_tiled.ts';
+import {
+  convolutionProduct,
+  type ConvolutionVariant,
+} from '../../workers/engine/kernels/convolution_product.ts';
 import {
   filterGradientDirect,
   filterGradientTiled,
@@ -27,7 +29,7 @@ import {
   type ElementType,
   type TensorView,
 } from '../../workers/engine/tensor_view.ts';
-import type { ConvolutionVariant, GradientVariant } from '../../workers/engine/variants.ts';
+import type { GradientVariant } from '../../workers/engine/variants.ts';
 import { prepareImages } from '../../workers/training/augmentation.ts';
 import type { ImageBatch } from '../../workers/training/executor.ts';
 import {
@@ -117,15 +119,10 @@ export async function checkConvolution(
   const forward = operation === 'forward';
   const source = forward ? input : output;
   const result = forward ? output : input;
-  const convolutionVariant = variant as ConvolutionVariant;
   const operands = { name: operation, shape, source, weights, output: result };
-  const kernel =
-    convolutionVariant.kind === 'direct'
-      ? convolutionDirect(operation, operands, convolutionVariant)
-      : convolutionTiled(operation, operands, convolutionVariant);
   const [found] = await runKernels(
     device,
-    [kernel],
+    convolutionProduct(operation, operands, variant as ConvolutionVariant),
     new Map([
       [source.memory, forward ? given.input[1] : given.output[1]],
       [weights.memory, given.weights[1]],

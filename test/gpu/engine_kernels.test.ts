@@ -84,6 +84,23 @@ describe('convolution through workgroup memory', () => {
       });
 });
 
+describe('convolution through workgroup memory, its reduction split', () => {
+  // Parts that begin within a row of the kernel, phases of unequal length, more parts than some have steps.
+  for (const [index, splits] of [
+    [0, 2],
+    [4, 4],
+    [5, 3],
+  ] as const)
+    for (const operation of ['forward', 'input_gradient'] as const)
+      it(`${SHAPES[index]![0]}, in ${splits}: ${operation}`, async () => {
+        const shape = SHAPES[index]![1];
+        const variant = { ...TILE, depthSplits: splits };
+        expect(await checkConvolution(device, operation, shape, variant, sliceFor(shape))).toBeLessThan(
+          BOUND,
+        );
+      });
+});
+
 describe('batch norm', () => {
   const cases = [
     [

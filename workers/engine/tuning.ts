@@ -5,9 +5,8 @@
 import type { EngineDevice } from './device.ts';
 import { Dispatcher, submitDispatches, type Dispatch } from './dispatcher.ts';
 import { alignFloats } from './flat_layout.ts';
-import { convolutionDirect } from './kernels/convolution_direct.ts';
-import type { ConvolutionGeometry } from './kernels/convolution_geometry.ts';
-import { convolutionTiled } from './kernels/convolution_tiled.ts';
+import { operationsOf, type ConvolutionGeometry } from './kernels/convolution_geometry.ts';
+import { convolutionProduct, type ConvolutionVariant } from './kernels/convolution_product.ts';
 import { filterGradientDirect, filterGradientTiled, sumOfParts } from './kernels/filter_gradient.ts';
 import type { Kernel } from './kernels/kernel.ts';
 import type { ConvolutionUse } from './lowering/program_builder.ts';
@@ -19,7 +18,6 @@ import {
   gradientCandidates,
   isWorthTuning,
   variantKey,
-  type ConvolutionVariant,
   type GradientVariant,
   type Variants,
 } from './variants.ts';
@@ -35,7 +33,7 @@ export interface TuningCache {
 }
 
 /** Changes whenever the kernels do, so that old measurements are not used for new kernels. */
-const KERNEL_GENERATION = 1;
+const KERNEL_GENERATION = 2;
 const REPETITIONS = 3;
 /** A kernel takes some 50 µs, its submission and the answer as long: it is run many times a measurement. */
 const SHORTEST_MEASUREMENT_MS = 5;
@@ -76,11 +74,7 @@ export function convolutionKernels(
       weights,
       output: operation === 'forward' ? output : input,
     };
-    const kernel =
-      variant.kind === 'direct'
-        ? convolutionDirect(operation, operands, variant)
-        : convolutionTiled(operation, operands, variant);
-    return { kernels: [kernel], views };
+    return { kernels: convolutionProduct(operation, operands, variant), views };
   }
   if (!('splits' in variant)) throw new Error('A filter gradient needs a variant with a number of splits.');
   const { splits } = variant;
@@ -176,7 +170,7 @@ export async function tuneVariants(
   };
   const startedAt = performance.now();
   let isChanged = false;
-  for (const { operation, shape, elementType } of uses) {
+  for (const { operation, shape, elementType } of mostWorkFirst(uses)) {
     const key = variantKey(operation, shape, elementType);
     if (Object.hasOwn(choices, key) || !isWorthTuning(shape)) continue;
     isChanged = true;
@@ -188,7 +182,7 @@ export async function tuneVariants(
     const candidates =
       operation === 'filter_gradient'
         ? gradientCandidates(shape, device.traits)
-        : convolutionCandidates(device.traits);
+        : convolutionCandidates(operation, shape, device.traits);
     let best = Infinity;
     for (const candidate of candidates) {
       const duration = await measureKernels(
@@ -203,6 +197,15 @@ export async function tuneVariants(
   }
   if (isChanged) await cache.save(adapter, choices);
   return chosenVariants(choices, defaults);
+}
+
+/** Time may not suffice for all: then the convolutions that take most of it have been measured. */
+function mostWorkFirst(uses: readonly ConvolutionUse[]): ConvolutionUse[] {
+  const work = new Map<string, number>();
+  const keyOf = ({ operation, shape, elementType }: ConvolutionUse): string =>
+    variantKey(operation, shape, elementType);
+  for (const use of uses) work.set(keyOf(use), (work.get(keyOf(use)) ?? 0) + operationsOf(use.shape));
+  return [...uses].sort((a, b) => work.get(keyOf(b))! - work.get(keyOf(a))!);
 }
 
 /** The choices where there are some, `defaults` elsewhere. */

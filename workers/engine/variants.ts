@@ -2,15 +2,15 @@
  * Which kernel computes a convolution: with or without workgroup memory, with which tile. `defaultVariants` chooses by
  * the kind of adapter and the shape; tuning.ts chooses by measurement among the candidates listed here.
  */
+import type { ConvolutionVariant } from './kernels/convolution_product.ts';
 import { geometryKey, operationsOf, type ConvolutionGeometry } from './kernels/convolution_geometry.ts';
 import type { DirectTile } from './kernels/convolution_direct.ts';
-import { threadsOf, workgroupBytesOf, type BlockTile } from './kernels/convolution_tiled.ts';
+import { reductionSteps, threadsOf, workgroupBytesOf, type BlockTile } from './kernels/convolution_tiled.ts';
 import type { BlockGradientTile, DirectGradientTile } from './kernels/filter_gradient.ts';
 import { gatherGeometry, type GatherDirection } from './kernels/gather_geometry.ts';
 import type { Cooperation } from './kernels/reductions.ts';
 import type { ElementType } from './tensor_view.ts';
 
-export type ConvolutionVariant = DirectTile | BlockTile;
 export type GradientVariant = DirectGradientTile | BlockGradientTile;
 
 /** What the choice of kernels depends on. */
@@ -57,7 +57,13 @@ const MAXIMUM_PIXELS_PER_SPLIT = 8192;
 /** Threads, or workgroups of 256, that fill an adapter of either kind. */
 const SOFTWARE_THREADS = 64;
 const HARDWARE_GROUPS = 512;
-/** Floats of all the parts of one filter gradient together. */
+/** Steps of a tile's reduction, some 3 µs, that are worth a copy of its result and a second kernel. */
+const MINIMUM_STEPS_PER_SPLIT = 16;
+/** Columns of the narrowest tile: narrower results have none of their own. */
+const MINIMUM_COLUMNS = 32;
+/** Workgroups that keep even a small GPU busy. */
+const ENOUGH_GROUPS = 128;
+/** Floats of all the parts of one convolution's operation together. */
 const MAXIMUM_PARTS_FLOATS = 16 * 1024 * 1024;
 
 function fits(tile: BlockTile, traits: AdapterTraits): boolean {
@@ -66,10 +72,47 @@ function fits(tile: BlockTile, traits: AdapterTraits): boolean {
   );
 }
 
-export function convolutionCandidates(traits: AdapterTraits): ConvolutionVariant[] {
-  return traits.isSoftware
-    ? [...DIRECT_TILES]
-    : [...BLOCK_TILES.filter((tile) => fits(tile, traits)), DIRECT_TILES[0]!];
+export function convolutionCandidates(
+  direction: GatherDirection,
+  shape: ConvolutionGeometry,
+  traits: AdapterTraits,
+): ConvolutionVariant[] {
+  if (traits.isSoftware) return [...DIRECT_TILES];
+  const { columns } = gatherGeometry(shape, direction);
+  const whole = BLOCK_TILES.filter((tile) => fits(tile, traits));
+  const split = whole
+    .filter((tile) => tile.blockColumns <= Math.max(columns, MINIMUM_COLUMNS))
+    .flatMap((tile) =>
+      [HARDWARE_GROUPS / 2, HARDWARE_GROUPS].map((wanted) => ({
+        ...tile,
+        depthSplits: depthSplitsFor(direction, shape, tile, wanted),
+      })),
+    )
+    .filter(
+      ({ depthSplits }, index, all) =>
+        // Both wishes can lead to the same number.
+        depthSplits > 1 && (index % 2 === 0 || all[index - 1]!.depthSplits !== depthSplits),
+    );
+  return [...whole, ...split, DIRECT_TILES[0]!];
+}
+
+function groupsOf(direction: GatherDirection, shape: ConvolutionGeometry, tile: BlockTile): number {
+  const { rows, columns, phases } = gatherGeometry(shape, direction);
+  return phases * Math.ceil(rows / tile.blockRows) * Math.ceil(columns / tile.blockColumns);
+}
+
+/** Parts of the reduction over kernel positions and channels, to make `wanted` workgroups, each with enough to do. */
+function depthSplitsFor(
+  direction: GatherDirection,
+  shape: ConvolutionGeometry,
+  tile: BlockTile,
+  wanted: number,
+): number {
+  const { rows, columns, phases } = gatherGeometry(shape, direction);
+  const forWork = Math.ceil(wanted / groupsOf(direction, shape, tile));
+  const steps = reductionSteps(shape, direction, tile.blockDepth);
+  const forMemory = Math.floor(MAXIMUM_PARTS_FLOATS / (phases * rows * (columns + 3)));
+  return Math.max(1, Math.min(forWork, Math.floor(steps / MINIMUM_STEPS_PER_SPLIT), forMemory));
 }
 
 export function gradientCandidates(shape: ConvolutionGeometry, traits: AdapterTraits): GradientVariant[] {
@@ -135,12 +178,10 @@ export function defaultVariants(traits: AdapterTraits): Variants {
   return {
     cooperation: 'workgroup',
     convolution: (direction, shape) => {
-      const { rows, columns, phases } = gatherGeometry(shape, direction);
-      return largestThatFills(
-        usable,
-        (tile) => phases * Math.ceil(rows / tile.blockRows) * Math.ceil(columns / tile.blockColumns),
-        columns,
-      );
+      const { columns } = gatherGeometry(shape, direction);
+      const tile = largestThatFills(usable, (candidate) => groupsOf(direction, shape, candidate), columns);
+      const depthSplits = depthSplitsFor(direction, shape, tile, ENOUGH_GROUPS);
+      return depthSplits === 1 ? tile : { ...tile, depthSplits };
     },
     filterGradient: (shape) => {
       const rows = shape.kernelHeight * shape.kernelWidth * shape.channels;
@@ -160,10 +201,10 @@ function largestThatFills(
   groups: (tile: BlockTile) => number,
   columns: number,
 ): BlockTile {
-  const enough = 128;
   return (
-    tiles.findLast((tile) => tile.blockColumns <= Math.max(columns, 32) && groups(tile) >= enough) ??
-    tiles[0]!
+    tiles.findLast(
+      (tile) => tile.blockColumns <= Math.max(columns, MINIMUM_COLUMNS) && groups(tile) >= ENOUGH_GROUPS,
+    ) ?? tiles[0]!
   );
 }
 

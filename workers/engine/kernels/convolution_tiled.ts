@@ -3,11 +3,12 @@
  * a tile of blockRows × blockColumns, stepping over the reduction by blockDepth; the next step's values are fetched
  * into registers while the current one is multiplied. For graphics processors.
  */
-import { operationsOf } from './convolution_geometry.ts';
+import { operationsOf, type ConvolutionGeometry } from './convolution_geometry.ts';
 import type { ConvolutionOperands } from './convolution_direct.ts';
 import { declareEpilogue } from './epilogue.ts';
 import { declareGather, gatherGeometry, type GatherDirection } from './gather_geometry.ts';
 import { KernelBuilder, unroll, type Kernel } from './kernel.ts';
+import { rowsOf } from '../tensor_view.ts';
 
 /** All multiples of 4; a thread computes threadRows × threadColumns of the block. */
 export interface BlockTile {
@@ -17,6 +18,12 @@ export interface BlockTile {
   readonly blockDepth: number;
   readonly threadRows: number;
   readonly threadColumns: number;
+}
+
+/** The tile of a convolution forward or of its input gradient. */
+export interface GatherTile extends BlockTile {
+  /** Parts into which the reduction is cut, each summed by a workgroup of its own. Default 1. */
+  readonly depthSplits?: number;
 }
 
 export function threadsOf(tile: BlockTile): number {
@@ -73,12 +80,29 @@ function storeTurned(target: string, values: string, rowLength: number): string 
   );
 }
 
+/** Steps of `blockDepth` in which a tile's longest reduction is made. */
+export function reductionSteps(
+  shape: ConvolutionGeometry,
+  direction: GatherDirection,
+  depth: number,
+): number {
+  const { phases, depth: channels } = gatherGeometry(shape, direction);
+  const side = Math.sqrt(phases);
+  const positions = Math.ceil(shape.kernelHeight / side) * Math.ceil(shape.kernelWidth / side);
+  return positions * Math.ceil(Math.ceil(channels / 4) / (depth / 4));
+}
+
+/**
+ * @param operands with `depthSplits`, `output` has a copy of all rows for each split, one after the other, and there is
+ *   no epilogue: see convolution_product.ts
+ */
 export function convolutionTiled(
   direction: GatherDirection,
   operands: ConvolutionOperands,
-  tile: BlockTile,
+  tile: GatherTile,
 ): Kernel {
   const { shape, source, weights, output, epilogue = {} } = operands;
+  const { depthSplits = 1 } = tile;
   const geometry = gatherGeometry(shape, direction);
   const forward = direction === 'forward';
   const builder = new KernelBuilder();
@@ -153,11 +177,31 @@ export function convolutionTiled(
     )}
 ${fetchWeights}
   }`;
+  const steps = `u32(max((${builder.i(shape.kernelHeight + stride - 1)} - ky) / ${builder.i(stride)}, 0) * max((${builder.i(shape.kernelWidth + stride - 1)} - kx) / ${builder.i(stride)}, 0)) * ${builder.u(depthSteps)}`;
+  const tiles = geometry.phases * rowTiles * columnTiles;
+  // A split begins in the middle: at its first step's kernel position and channels.
+  const begin =
+    depthSplits === 1
+      ? `  var d = 0u;
+  let end = ${steps};
+  let begin = 0u;`
+      : `  let steps = ${steps};
+  let split = group / ${builder.u(tiles)};
+  let share = (steps + ${builder.u(depthSplits - 1)}) / ${builder.u(depthSplits)};
+  let begin = min(split * share, steps);
+  let end = min(begin + share, steps);
+  let across = max((${builder.i(shape.kernelWidth + stride - 1)} - kx) / ${builder.i(stride)}, 1);
+  let first_position = i32(begin / ${builder.u(depthSteps)});
+  var d = (begin % ${builder.u(depthSteps)}) * ${blockDepthGroups}u;
+  ky += first_position / across * ${builder.i(stride)};
+  kx += first_position % across * ${builder.i(stride)};`;
+  const outputRow =
+    depthSplits === 1 ? 'row.pixel' : `split * ${builder.u(rowsOf(output) / depthSplits)} + row.pixel`;
   const body = `
 ${startTile(tile)}
   let first_column = (group % ${builder.u(columnTiles)}) * ${blockColumnGroups}u;
   let first_row = ((group / ${builder.u(columnTiles)}) % ${builder.u(rowTiles)}) * ${tile.blockRows}u;
-  let phase = group / ${builder.u(columnTiles * rowTiles)};
+  let phase = ${depthSplits === 1 ? `group / ${builder.u(columnTiles * rowTiles)}` : `(group % ${builder.u(tiles)}) / ${builder.u(columnTiles * rowTiles)}`};
   let a_fetches = lane < ${sourceItems}u;
   let a_depth = lane % ${blockDepthGroups}u;
   let a_row = (lane / ${blockDepthGroups}u) % ${blockRowGroups}u;
@@ -173,10 +217,9 @@ ${unroll(4, (i) => `  var b${i} = vec4f(0);`)}`
 }
   var ky = first_ky(phase);
   var kx = first_kx(phase);
-  var d = 0u;
-  let steps = u32(max((${builder.i(shape.kernelHeight + stride - 1)} - ky) / ${builder.i(stride)}, 0) * max((${builder.i(shape.kernelWidth + stride - 1)} - kx) / ${builder.i(stride)}, 0)) * ${builder.u(depthSteps)};
+${begin}
   ${fetch}
-  for (var step = 0u; step < steps; step++) {
+  for (var step = begin; step < end; step++) {
     workgroupBarrier();
     ${ifFetches('a', storeTurned('tile_a', 'a', blockRowGroups))}
 ${storeWeights}
@@ -190,7 +233,7 @@ ${storeWeights}
         ky += ${builder.i(stride)};
       }
     }
-    if (step + 1u < steps) ${fetch}
+    if (step + 1u < end) ${fetch}
     ${multiplyTiles(tile)}
   }
 ${unroll(
@@ -204,7 +247,7 @@ ${unroll(
     g,
   ) => `      let column${g} = first_column + thread_column + ${g * (tile.blockColumns / tile.threadColumns)}u;
       if (column${g} < ${allColumns}) {
-        finish(row.pixel, column${g}, select(select(sum_${4 * i}_${g}, sum_${4 * i + 1}_${g}, r == 1u), select(sum_${4 * i + 2}_${g}, sum_${4 * i + 3}_${g}, r == 3u), r >= 2u));
+        finish(${outputRow}, column${g}, select(select(sum_${4 * i}_${g}, sum_${4 * i + 1}_${g}, r == 1u), select(sum_${4 * i + 2}_${g}, sum_${4 * i + 3}_${g}, r == 3u), r >= 2u));
       }`,
 )}
     }
@@ -214,7 +257,7 @@ ${unroll(
     name: operands.name,
     body,
     workgroupSize: threads,
-    groups: geometry.phases * rowTiles * columnTiles,
+    groups: depthSplits * tiles,
     operations: operationsOf(shape),
   });
 }

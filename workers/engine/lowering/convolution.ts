@@ -1,9 +1,9 @@
 /** Convolutions and dense layers: forward with what is fused into them, and the gradients of all they read. */
 import type { ProductLayer } from '../fuse.ts';
 import { biasGradientParts } from '../kernels/batch_norm.ts';
-import { convolutionDirect, type ConvolutionOperands } from '../kernels/convolution_direct.ts';
+import type { ConvolutionOperands } from '../kernels/convolution_direct.ts';
 import type { ConvolutionGeometry } from '../kernels/convolution_geometry.ts';
-import { convolutionTiled } from '../kernels/convolution_tiled.ts';
+import { convolutionProduct } from '../kernels/convolution_product.ts';
 import {
   filterGradientDirect,
   filterGradientTiled,
@@ -87,11 +87,7 @@ function gather(program: ProgramBuilder, direction: GatherDirection, operands: C
   const elementType = elementTypeOf(operands.source.memory);
   program.uses.push({ operation: direction, shape: operands.shape, elementType });
   const variant = program.variants.convolution(direction, operands.shape, elementType);
-  program.add(
-    variant.kind === 'direct'
-      ? convolutionDirect(direction, operands, variant)
-      : convolutionTiled(direction, operands, variant),
-  );
+  program.add(...convolutionProduct(direction, operands, variant));
 }
 
 function biasGradient(
