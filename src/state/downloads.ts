@@ -13,23 +13,37 @@ export class NoStreamTransferError extends Error {
   }
 }
 
+export class FileNotSavedError extends Error {
+  override name = 'FileNotSavedError';
+  constructor(fileName: string, cause: unknown) {
+    const isFull = cause instanceof Error && cause.name === 'QuotaExceededError';
+    const message = isFull
+      ? `There is no room left for ${fileName}. Free some space, or choose another place, and start again.`
+      : `${fileName} can no longer be written (${cause instanceof Error ? cause.message : String(cause)}). Choose a place for it and start again.`;
+    super(`${message} Nothing of it was kept.`, { cause });
+  }
+}
+
 export interface ZipTarget {
   /** For a worker's request; the stream in it moves to the worker. */
   readonly output: AlignOutput;
   /** Called when the worker is done: the zip, or undefined when it went to a file the person chose. */
   readonly finish: () => Promise<Blob | undefined>;
+  /** Called when the worker failed, even where it could not tell anyone: nothing is left of the zip. */
+  readonly abandon: () => Promise<void>;
 }
 
 /** Keeps the zip for a download link. */
 export function zipAsBlob(): ZipTarget {
   if (!features.streamTransfer) return zipByStorage();
   const { output, readable } = transferredStream();
-  const finished = new Response(readable)
+  const abandoned = new AbortController();
+  const finished = new Response(readable.pipeThrough(new TransformStream(), abandoned))
     .blob()
     .then((blob) => new Blob([blob], { type: 'application/zip' }));
   // A failure shows when the zip is asked for.
   finished.catch(() => undefined);
-  return { output, finish: () => finished };
+  return { output, finish: () => finished, abandon: async () => abandoned.abort() };
 }
 
 /**
@@ -37,20 +51,23 @@ export function zipAsBlob(): ZipTarget {
  * from there.
  */
 function zipByStorage(): ZipTarget {
-  const path = `exports/${crypto.randomUUID()}`;
+  const id = crypto.randomUUID();
+  const exports = async (): Promise<FileSystemDirectoryHandle> =>
+    (await navigator.storage.getDirectory()).getDirectoryHandle('exports');
+  const remove = async (): Promise<void> => (await exports()).removeEntry(id, { recursive: true });
   const finish = async (): Promise<Blob> => {
     const { downloadZip } = await import('client-zip');
-    const exports = await (await navigator.storage.getDirectory()).getDirectoryHandle('exports');
-    const id = path.split('/')[1]!;
     try {
-      return await downloadZip(filesBelow(await exports.getDirectoryHandle(id), '')).blob();
+      return await downloadZip(filesBelow(await (await exports()).getDirectoryHandle(id), '')).blob();
     } finally {
-      await exports.removeEntry(id, { recursive: true });
+      await remove();
     }
   };
   return {
-    output: { kind: 'directory', directory: { kind: 'private', path } },
+    output: { kind: 'directory', directory: { kind: 'private', path: `exports/${id}` } },
     finish,
+    // It may not have been made yet.
+    abandon: () => remove().catch(() => undefined),
   };
 }
 
@@ -73,9 +90,56 @@ export async function zipToFile(suggestedName: string): Promise<ZipTarget> {
     types: [{ description: 'Zip file', accept: { 'application/zip': ['.zip'] } }],
   });
   const { output, readable } = transferredStream();
-  const finished = readable.pipeTo(await handle.createWritable()).then(() => undefined);
+  const abandoned = new AbortController();
+  const finished = saveStream(readable, handle, abandoned.signal).then(() => undefined);
   finished.catch(() => undefined);
-  return { output, finish: () => finished };
+  const abandon = async (): Promise<void> => {
+    abandoned.abort();
+    await finished.catch(() => undefined);
+    await removeIfEmpty(handle);
+  };
+  return { output, finish: () => finished, abandon };
+}
+
+/**
+ * The file appears whole, or not at all: a browser writes beside it, and puts that in its place when it is closed.
+ * @throws FileNotSavedError, and what the stream fails with
+ */
+async function saveStream(
+  content: ReadableStream<Uint8Array<ArrayBuffer>>,
+  handle: FileSystemFileHandle,
+  signal?: AbortSignal,
+): Promise<void> {
+  let file: FileSystemWritableFileStream | undefined;
+  const explained = async (work: Promise<unknown>): Promise<void> => {
+    try {
+      await work;
+    } catch (error) {
+      throw new FileNotSavedError(handle.name, error);
+    }
+  };
+  try {
+    await explained(handle.createWritable().then((opened) => (file = opened)));
+    const output = new WritableStream<Uint8Array<ArrayBuffer>>({
+      write: (chunk) => explained(file!.write(chunk)),
+      close: () => explained(file!.close()),
+    });
+    await content.pipeTo(output, { signal });
+  } catch (error) {
+    await file?.abort(error).catch(() => undefined);
+    // Whoever writes must not wait where nothing is read.
+    if (!content.locked) await content.cancel(error).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Picking a new file makes an empty one. Not every browser can remove it (https://fs.spec.whatwg.org/). */
+async function removeIfEmpty(handle: FileSystemFileHandle & { remove?(): Promise<void> }): Promise<void> {
+  try {
+    if ((await handle.getFile()).size === 0) await handle.remove?.();
+  } catch (error) {
+    console.warn(error);
+  }
 }
 
 function transferredStream(): { output: AlignOutput; readable: ReadableStream<Uint8Array<ArrayBuffer>> } {
@@ -99,7 +163,7 @@ export async function saveRunFiles(runId: string): Promise<void> {
 
 /**
  * Hands over a checkpoint's model: straight into a file that the person chooses, where the browser can; needs a click.
- * @throws AbortError, RunMissingError, NoCheckpointError
+ * @throws AbortError, RunMissingError, NoCheckpointError, FileNotSavedError
  */
 export async function saveCheckpointFile(
   runId: string,
@@ -113,11 +177,16 @@ export async function saveCheckpointFile(
         types: [{ description: 'Model', accept: { 'application/octet-stream': ['.safetensors'] } }],
       })
     : undefined;
-  const { name, file } = await libraryWorker.call((api) =>
-    api.checkpointFile(runId, step, useMovingAverages),
-  );
-  if (handle) await file.stream().pipeTo(await handle.createWritable());
-  else saveBlob(file, name);
+  try {
+    const { name, file } = await libraryWorker.call((api) =>
+      api.checkpointFile(runId, step, useMovingAverages),
+    );
+    if (handle) await saveStream(file.stream(), handle);
+    else saveBlob(file, name);
+  } catch (error) {
+    if (handle) await removeIfEmpty(handle);
+    throw error;
+  }
 }
 
 /** Offers a finished file as an ordinary download. */

@@ -100,10 +100,13 @@ export class ExportsState {
     const item = this.#begin(model, settings);
     await this.#attempt(item, async () => {
       const zip = zipAsBlob();
-      item.summary = await this.#run(
-        item,
-        withMovedStream({ ...settings, model: model.reference, output: zip.output }),
-      );
+      const request = withMovedStream({ ...settings, model: model.reference, output: zip.output });
+      try {
+        item.summary = await this.#run(item, request);
+      } catch (error) {
+        await zip.abandon();
+        throw error;
+      }
       const blob = await zip.finish();
       if (blob) {
         item.url = URL.createObjectURL(blob);

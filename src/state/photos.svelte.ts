@@ -202,11 +202,13 @@ export class PhotosState {
   async #run(again?: { paths: readonly string[]; options: AlignOptions }): Promise<void> {
     if (this.isBusy || this.input.folders.length === 0) return;
     this.problem = undefined;
+    let zip: ZipTarget | undefined;
     try {
       const target = await this.#openOutput();
-      if (target)
-        await this.#guard.during('align', false, () => this.#align(target.output, target.zip, again));
+      zip = target?.zip;
+      if (target) await this.#guard.during('align', false, () => this.#align(target.output, zip, again));
     } catch (error) {
+      await zip?.abandon();
       this.#fail(error);
     } finally {
       this.#flush();

@@ -28,8 +28,10 @@ function withdrawPermission(): void {
   const withdrawn = { read: false, readwrite: false };
   let writes = 0;
   let reads = 0;
-  others.onmessage = ({ data }: MessageEvent<Partial<typeof withdrawn>>) =>
-    void Object.assign(withdrawn, data);
+  others.onmessage = ({ data }: MessageEvent<Partial<typeof withdrawn> & { dies?: boolean }>) => {
+    if (!data.dies) Object.assign(withdrawn, data);
+    else if (location.pathname.includes('/align.worker')) throw new Error('Out of memory.');
+  };
   const change = (what: Partial<typeof withdrawn>): void => {
     Object.assign(withdrawn, what);
     others.postMessage(what);
@@ -143,6 +145,63 @@ describe.sequential('a zip file', () => {
   });
 });
 
+describe.sequential('a zip file that cannot be finished is gone, and the page says why', () => {
+  const savedZips = (): Promise<string[]> =>
+    page.evaluate(async () => {
+      const names: string[] = [];
+      for await (const name of (await navigator.storage.getDirectory()).keys())
+        if (name.includes('.zip')) names.push(name);
+      return names;
+    });
+
+  async function failToAlign(message: RegExp): Promise<void> {
+    await chooseInput();
+    await page.getByRole('radio', { name: /^A zip file/ }).check();
+    await button('Align the faces').click();
+    const notice = page.getByRole('alert').filter({ hasText: 'The alignment stopped' });
+    await notice.waitFor();
+    expect(await notice.innerText()).toMatch(message);
+    // Not a failure a photo besides.
+    expect(await heading(/without a result/).count()).toBe(0);
+    expect(await savedZips()).toEqual([]);
+    await button('Start over').click();
+  }
+
+  it('a full disk', { timeout: JOB_LIMIT_MS }, async () => {
+    await page.evaluate(async () => {
+      const root = await navigator.storage.getDirectory();
+      for await (const name of root.keys()) if (name.endsWith('.zip')) await root.removeEntry(name);
+      const streams = FileSystemWritableFileStream.prototype;
+      const { write } = streams;
+      let room = 100_000;
+      streams.write = function (data) {
+        room -= (data as Uint8Array).byteLength;
+        if (room > 0) return write.call(this, data);
+        streams.write = write;
+        return Promise.reject(new DOMException('No space.', 'QuotaExceededError'));
+      };
+    });
+    await failToAlign(/no room left for .*aligned\.zip\. Free some space.* Nothing of it was kept/);
+  });
+
+  it('an aligning worker that dies', { timeout: JOB_LIMIT_MS }, async () => {
+    await page.evaluate(() => {
+      const streams = FileSystemWritableFileStream.prototype;
+      const { write } = streams;
+      let room = 100_000;
+      streams.write = function (data) {
+        room -= (data as Uint8Array).byteLength;
+        if (room < 0) {
+          streams.write = write;
+          new BroadcastChannel('permission test').postMessage({ dies: true });
+        }
+        return write.call(this, data);
+      };
+    });
+    await failToAlign(/The part that aligns faces stopped working/);
+  });
+});
+
 describe.sequential('a folder of the person’s', () => {
   const LOCKED = 'The folder is locked again';
 
@@ -201,8 +260,7 @@ describe.sequential('a folder of the person’s', () => {
 
   it('and nothing else went wrong', () => {
     // What was refused on purpose is told on the console, with its cause.
-    expect(browser.complaints.filter((line) => !/PermissionLostError|no longer allows/.test(line))).toEqual(
-      [],
-    );
+    const wanted = /PermissionLostError|no longer allows|no room left|stopped working/;
+    expect(browser.complaints.filter((line) => !wanted.test(line))).toEqual([]);
   });
 });

@@ -9,6 +9,14 @@ interface Entry {
   readonly lastModified: Date;
 }
 
+/** What takes the zip's bytes takes no more of them: none of the zip is of use. */
+export class ZipNotWrittenError extends Error {
+  override name = 'ZipNotWrittenError';
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
 /** Files can be written, and nothing else: what is in the zip cannot be read back or removed. */
 export class ZipDirectory implements WritableDirectory {
   readonly name = 'zip';
@@ -21,7 +29,7 @@ export class ZipDirectory implements WritableDirectory {
     this.#entries = new TransformStream<Entry, Entry>();
     this.#writer = this.#entries.writable.getWriter();
     this.#done = makeZip(this.#read()).pipeTo(output);
-    // A failing output shows at the next write or at close.
+    // A failing output shows at the next write, or at close.
     this.#done.catch(() => undefined);
   }
 
@@ -46,14 +54,21 @@ export class ZipDirectory implements WritableDirectory {
     return this.#written.has(path);
   }
 
+  /** @throws ZipNotWrittenError */
   async write(path: string, content: Blob | Uint8Array<ArrayBuffer> | string): Promise<void> {
     this.#written.add(path);
+    const written = this.#writer.write({ name: path, input: content, lastModified: new Date() });
     // A broken output never drains: whichever comes first.
     await Promise.race([
-      this.#writer.write({ name: path, input: content, lastModified: new Date() }),
-      this.#done.then(() => {
-        throw new Error('The zip file was closed before everything was written.');
-      }),
+      written,
+      this.#done.then(
+        () => {
+          throw new Error('The zip file was closed before everything was written.');
+        },
+        (error: unknown) => {
+          throw new ZipNotWrittenError(error);
+        },
+      ),
     ]);
   }
 
@@ -61,9 +76,19 @@ export class ZipDirectory implements WritableDirectory {
     throw new Error(`${path} is in the zip file already and cannot be removed.`);
   }
 
-  /** Writes the zip's directory; the file is whole when this resolves. */
+  /** Writes the zip's directory; the file is whole when this resolves. @throws ZipNotWrittenError */
   async close(): Promise<void> {
-    await this.#writer.close();
-    await this.#done;
+    try {
+      await Promise.all([this.#writer.close(), this.#done]);
+    } catch (error) {
+      throw new ZipNotWrittenError(error);
+    }
+  }
+
+  /** Ends the zip before it is whole: what takes its bytes is told, and can throw them away. */
+  async abort(reason: unknown): Promise<void> {
+    // It is not waited for: what was being written to a broken output never ends.
+    this.#writer.abort(reason).catch(() => undefined);
+    await this.#done.catch(() => undefined);
   }
 }

@@ -5,8 +5,8 @@ import { readClasses, type ImageFile } from '../../dataset/classes.ts';
 import type { WritableDirectory } from '../../dataset/directory.ts';
 import { PermissionLostError, StorageFullError } from '../../dataset/errors.ts';
 import { isPhotoPath } from '../../dataset/image.ts';
-import { openDirectories, openWritableDirectory } from '../../dataset/open.ts';
-import { ZipDirectory } from '../../formats/zip_directory.ts';
+import { openDirectories } from '../../dataset/open.ts';
+import { ZipDirectory, ZipNotWrittenError } from '../../formats/zip_directory.ts';
 import { chooseFace, cropBox, type CropBox } from '../../mtcnn/align.ts';
 import { FaceDetector } from '../../mtcnn/detector.ts';
 import type {
@@ -22,6 +22,7 @@ import { hashKey, permutation } from '../../random.ts';
 import { detectPhotos, type PhotoDetection, type Retry } from './detect_photos.ts';
 import { DuplicateFinder } from './duplicate_photos.ts';
 import { Throttle, type JobControl } from '../job_control.ts';
+import { withOutput } from '../job_output.ts';
 import { readSetAside } from './set_aside_photos.ts';
 import { nameOutputs, renamedOutputs } from '../output_names.ts';
 import { PermissionGate } from '../permission_gate.ts';
@@ -31,14 +32,25 @@ import type { PhotoTimes } from '../../decode.worker.ts';
 const PROGRESS_INTERVAL_MS = 250;
 const THUMBNAIL_INTERVAL_MS = 120;
 const BOXES_INTERVAL_MS = 5000;
+const WRITING_IS_OVER = [StorageFullError, PermissionLostError, ZipNotWrittenError];
 /** Of existing outputs whose size is asked for at once. */
 const SIZES_AT_ONCE = 16;
 
 /**
  * A permission that is withdrawn on the way pauses the job.
- * @throws NoImagesError, PermissionLostError (before the first photo), StorageFullError; what is written by then is whole
+ * @throws NoImagesError, PermissionLostError (before the first photo), StorageFullError; what is written by then is
+ * whole, but for a zip, of which nothing is left. ZipNotWrittenError
  */
-export async function align(
+export function align(
+  request: AlignRequest,
+  onEvent: (event: AlignEvent) => void,
+  control: JobControl,
+): Promise<AlignSummary> {
+  return withOutput(request.output, (open) => alignInto(open, request, onEvent, control));
+}
+
+async function alignInto(
+  openOutput: () => Promise<WritableDirectory>,
   request: AlignRequest,
   onEvent: (event: AlignEvent) => void,
   control: JobControl,
@@ -50,10 +62,7 @@ export async function align(
     control.signal,
     isPhotoPath,
   );
-  const output =
-    request.output.kind === 'zip'
-      ? new ZipDirectory(request.output.stream)
-      : await openWritableDirectory(request.output.directory);
+  const output = await openOutput();
   const allImages = dataset.classes.flatMap(({ images: list }) => list);
   // Named among all of them: a photo's face is called the same whichever photos are asked for.
   const stems = nameOutputs(allImages);
@@ -85,7 +94,6 @@ export async function align(
     // Also after an error: what is written is listed.
     await job.writeBoundingBoxes().catch(() => undefined);
   }
-  if (output instanceof ZipDirectory) await output.close();
   return {
     totalImages: images.length,
     successfullyAligned: done.size + job.alignedCount,
@@ -292,7 +300,7 @@ class AlignJob {
         await this.writing.during(() => this.#retry(() => this.#output.write(path, content)));
     } catch (error) {
       // Nothing that follows could be written either: stop, with everything so far whole.
-      if (error instanceof StorageFullError || error instanceof PermissionLostError) throw error;
+      if (WRITING_IS_OVER.some((kind) => error instanceof kind)) throw error;
       return this.#fail(file, 'not-written', messageOf(error));
     }
     for (const { path, box } of files) this.#boundingBoxes.push(`${path} ${box.join(' ')}`);

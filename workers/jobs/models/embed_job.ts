@@ -1,8 +1,7 @@
 /** A folder of aligned faces → embeddings, as the original's export_embeddings leaves them for NumPy. */
 import { readClasses, type ImageFile } from '../../dataset/classes.ts';
-import { openDirectories, openWritableDirectory } from '../../dataset/open.ts';
+import { openDirectories } from '../../dataset/open.ts';
 import { npyFloats, npyIntegers, npyTexts } from '../../formats/npy.ts';
-import { ZipDirectory } from '../../formats/zip_directory.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
 import type { EmbedRequest, EmbedSummary } from '../../protocol/embed.ts';
 import type { EvaluationProgress } from '../../protocol/evaluate.ts';
@@ -10,6 +9,7 @@ import type { ExecutorFactory } from '../../training/executor.ts';
 import { withEmbedder } from '../embedder.ts';
 import { embedImages, readFile, type ReadImage } from '../evaluate/evaluate_job.ts';
 import type { JobControl } from '../job_control.ts';
+import { withOutput } from '../job_output.ts';
 
 export interface LabelledImage {
   readonly file: ImageFile;
@@ -78,8 +78,7 @@ export async function embedFolder(
   onProgress?: (progress: EvaluationProgress) => void,
   read?: ReadImage,
 ): Promise<EmbedSummary> {
-  const { output } = request;
-  try {
+  return withOutput(request.output, async (open) => {
     const { classes } = await readClasses(await openDirectories(request.images), undefined, control.signal);
     const images = classes.flatMap((one, label) => one.images.map((file) => ({ file, label })));
     const embedded = await embedDataset(
@@ -100,12 +99,8 @@ export async function embedFolder(
         content: npyFloats(embedded.embeddings, [labels.length, embedded.dimension]),
       },
     ];
-    const zip = output.kind === 'zip' ? new ZipDirectory(output.stream) : undefined;
-    const directory =
-      zip ??
-      (await openWritableDirectory((output as Extract<typeof output, { kind: 'directory' }>).directory));
+    const directory = await open();
     for (const { path, content } of files) await directory.write(path, content);
-    await zip?.close();
     return {
       imageCount: labels.length,
       embeddingSize: embedded.dimension,
@@ -113,9 +108,5 @@ export async function embedFolder(
       failures: embedded.failures,
       files: files.map(({ path, content }) => ({ path, sizeBytes: content.size })),
     };
-  } catch (error) {
-    if (output.kind === 'zip' && !output.stream.locked)
-      await output.stream.abort(error).catch(() => undefined);
-    throw error;
-  }
+  });
 }

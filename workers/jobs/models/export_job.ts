@@ -4,9 +4,7 @@
  */
 import type { ReadableDirectory, WritableDirectory } from '../../dataset/directory.ts';
 import { MemoryDirectory } from '../../dataset/memory_directory.ts';
-import { openWritableDirectory } from '../../dataset/open.ts';
 import { MODEL_JSON, type ExportedFile } from '../../formats/tfjs_graph_model.ts';
-import { ZipDirectory } from '../../formats/zip_directory.ts';
 import { hashedPixels } from '../../graph/hashed_tensors.ts';
 import { loadFromDirectory, loadModel } from '../../models/load_model.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
@@ -19,6 +17,7 @@ import { centredTransforms, prepareImages } from '../../training/augmentation.ts
 import type { ExecutorFactory, ImageBatch } from '../../training/executor.ts';
 import { withEmbedder } from '../embedder.ts';
 import { JobControl } from '../job_control.ts';
+import { withOutput } from '../job_output.ts';
 
 const TEST_IMAGES = 2;
 const TEST_SEED = 1;
@@ -55,7 +54,18 @@ export async function exportModel(
   control = new JobControl(),
   onProgress: OnProgress = () => undefined,
 ): Promise<ExportSummary> {
-  const { output, format } = request;
+  return withOutput(request.output, (open) => exportInto(open, request, createExecutor, control, onProgress));
+}
+
+async function exportInto(
+  openOutput: () => Promise<WritableDirectory>,
+  request: ExportRequest,
+  createExecutor: ExecutorFactory,
+  control: JobControl,
+  onProgress: OnProgress,
+): Promise<ExportSummary> {
+  const { format } = request;
+  const isZip = request.output.kind === 'zip';
   const written: string[] = [];
   let folder: WritableDirectory | undefined;
   try {
@@ -63,10 +73,7 @@ export async function exportModel(
     const model = await loadModel(request.model);
     await proceed(control);
     const files = exportedFiles(model, request);
-    const directory =
-      output.kind === 'zip'
-        ? new MemoryDirectory()
-        : (folder = await openWritableDirectory(output.directory));
+    const directory = isZip ? new MemoryDirectory() : (folder = await openOutput());
     // Old shards with a new description, or the other way round, would look like a model too.
     if (format === 'tfjs' && (await directory.exists(MODEL_JSON))) await directory.remove(MODEL_JSON);
     await writeFiles(
@@ -78,11 +85,10 @@ export async function exportModel(
     );
     onProgress({ phase: 'verifying', done: 0, total: 0 });
     const verifiedMaxAbsError = await verify(model, request, directory, files, createExecutor, control);
-    if (output.kind === 'zip') {
-      const zip = new ZipDirectory(output.stream);
-      await writeFiles(zip, files, control, (done, total) => onProgress({ phase: 'packing', done, total }));
-      await zip.close();
-    }
+    if (isZip)
+      await writeFiles(await openOutput(), files, control, (done, total) =>
+        onProgress({ phase: 'packing', done, total }),
+      );
     return {
       files: files.map(({ path, content }) => ({ path, sizeBytes: content.size })),
       verifiedMaxAbsError,
@@ -93,9 +99,6 @@ export async function exportModel(
     // Half an export in the person's folder is of no use.
     if (error instanceof ExportCancelledError && folder)
       for (const path of written) await folder.remove(path).catch(() => undefined);
-    // Whoever reads the zip must not wait for it. A stream that a zip has begun on is locked, and fails by itself.
-    if (output.kind === 'zip' && !output.stream.locked)
-      await output.stream.abort(error).catch(() => undefined);
     throw error;
   }
 }
