@@ -2,14 +2,17 @@
 import { expose, transfer } from 'comlink';
 import { readClasses } from './dataset/classes.ts';
 import { datasetName, walkDataset } from './dataset/dataset_count.ts';
+import { Examples } from './dataset/examples.ts';
 import { FileMissingError } from './dataset/errors.ts';
 import { isPhotoPath } from './dataset/image.ts';
 import { openDirectories, openWritableDirectory } from './dataset/open.ts';
 import type { ReadableDirectory } from './dataset/directory.ts';
-import { smallPicture, spreadOverClasses, thumbnail } from './dataset/thumbnails.ts';
+import { smallPicture, thumbnail } from './dataset/thumbnails.ts';
 import type { DatasetWorkerApi, DirectoryReference, Thumbnail } from './protocol/dataset.ts';
 import { sampleFolder, writeSampleFaces } from './sample_faces/sample_dataset.ts';
 
+/** Photos that are shown of a dataset as soon as it is counted. */
+const EXAMPLES = 12;
 /** Those going on, by their ids. */
 const scans = new Map<string, AbortController>();
 const folders: (readonly ReadableDirectory[])[] = [];
@@ -30,13 +33,25 @@ const api: DatasetWorkerApi = {
     scans.set(id, abort);
     try {
       const directories = await openDirectories(references);
-      const { classes, imageCount, ignoredCount, ignoredExamples } = await walkDataset(directories, {
-        onProgress: onProgress && ((count) => onProgress(count.takeProgress())),
-        signal: abort.signal,
-        // As the jobs read it: a photo that this browser cannot decode is named by them, not passed over.
-        isWanted: isPhotoPath,
-      });
-      return { name: datasetName(directories), classes, imageCount, ignoredCount, ignoredExamples };
+      const examples = new Examples(EXAMPLES);
+      const { classes, imageCount, ignoredCount, ignoredExamples } = await walkDataset(
+        directories,
+        {
+          onProgress: onProgress && ((count) => onProgress(count.takeProgress())),
+          signal: abort.signal,
+          // As the jobs read it: a photo that this browser cannot decode is named by them, not passed over.
+          isWanted: isPhotoPath,
+        },
+        (className, path) => examples.add(className, path),
+      );
+      return {
+        name: datasetName(directories),
+        classes,
+        imageCount,
+        examples: examples.paths,
+        ignoredCount,
+        ignoredExamples,
+      };
     } finally {
       if (scans.get(id) === abort) scans.delete(id);
     }
@@ -50,19 +65,6 @@ const api: DatasetWorkerApi = {
     const reference: DirectoryReference = { kind: 'private', path: sampleFolder(options) };
     await writeSampleFaces(await openWritableDirectory(reference), options, onProgress);
     return reference;
-  },
-
-  async thumbnails(references, count, sizePx) {
-    const dataset = await readClasses(await openDirectories(references));
-    const thumbnails: Thumbnail[] = [];
-    for (const { path, directory } of spreadOverClasses(dataset, count)) {
-      const bitmap = await thumbnail(await directory.read(path), sizePx);
-      if (bitmap) thumbnails.push({ path, bitmap });
-    }
-    return transfer(
-      thumbnails,
-      thumbnails.map(({ bitmap }) => bitmap),
-    );
   },
 
   async open(references) {

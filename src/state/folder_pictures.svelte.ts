@@ -10,7 +10,7 @@ export class FolderPictures {
   readonly #references: readonly DirectoryReference[];
   readonly #sizePx: number;
   /** null for what cannot be decoded. */
-  readonly #read = new SvelteMap<string, ImageBitmap | null>();
+  readonly #known = new SvelteMap<string, ImageBitmap | null>();
   #folder: Promise<number> | undefined;
   #wanted: readonly string[] = [];
   #isReading = false;
@@ -33,7 +33,7 @@ export class FolderPictures {
 
   /** undefined until it is read. */
   of(path: string): ImageBitmap | null | undefined {
-    return this.#read.get(path);
+    return this.#known.get(path);
   }
 
   /** Reads these; what was wanted before and has not begun is left out. */
@@ -46,11 +46,11 @@ export class FolderPictures {
     this.#isReading = true;
     try {
       for (;;) {
-        const missing = this.#wanted.filter((path) => !this.#read.has(path)).slice(0, READ_AT_ONCE);
+        const missing = this.#wanted.filter((path) => !this.#known.has(path)).slice(0, READ_AT_ONCE);
         if (missing.length === 0) break;
-        const pictures = await this.#pictures(missing, { sizePx: this.#sizePx, isWhole: false });
+        const pictures = await this.read(missing);
         for (const path of missing)
-          this.#read.set(path, pictures.find((picture) => picture.path === path)?.bitmap ?? null);
+          this.#known.set(path, pictures.find((picture) => picture.path === path)?.bitmap ?? null);
         this.#forget();
       }
     } catch (error) {
@@ -59,6 +59,11 @@ export class FolderPictures {
     } finally {
       this.#isReading = false;
     }
+  }
+
+  /** Those of these images that can be decoded; the caller closes them. */
+  read(paths: readonly string[]): Promise<Thumbnail[]> {
+    return this.#pictures(paths, { sizePx: this.#sizePx, isWhole: false });
   }
 
   /** One photo as a whole, `sizePx` at most; undefined where it cannot be read. The caller closes it. */
@@ -76,24 +81,24 @@ export class FolderPictures {
 
   /** The longest known ones, unless they are in sight. */
   #forget(): void {
-    if (this.#read.size <= PICTURES_KEPT) return;
-    for (const [path, bitmap] of this.#read) {
-      if (this.#read.size <= PICTURES_KEPT) return;
+    if (this.#known.size <= PICTURES_KEPT) return;
+    for (const [path, bitmap] of this.#known) {
+      if (this.#known.size <= PICTURES_KEPT) return;
       if (this.#wanted.includes(path)) continue;
       bitmap?.close();
-      this.#read.delete(path);
+      this.#known.delete(path);
     }
   }
 
   /** The picture has changed, or is gone: it is read again when it is wanted. */
   forget(path: string): void {
-    this.#read.get(path)?.close();
-    this.#read.delete(path);
+    this.#known.get(path)?.close();
+    this.#known.delete(path);
   }
 
   close(): void {
     this.#wanted = [];
-    for (const bitmap of this.#read.values()) bitmap?.close();
-    this.#read.clear();
+    for (const bitmap of this.#known.values()) bitmap?.close();
+    this.#known.clear();
   }
 }

@@ -8,7 +8,7 @@ import {
   type AlignOutput,
   type AlignSummary,
 } from '../../workers/protocol/align.ts';
-import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
+import type { DatasetSummary, DirectoryReference } from '../../workers/protocol/dataset.ts';
 import { together } from './align_summaries.ts';
 import { DatasetChoice } from './dataset_choice.svelte.ts';
 import { saveBlob, withMovedStream, zipToFile, type ZipTarget } from './downloads.ts';
@@ -170,19 +170,15 @@ export class PhotosState {
   }
 
   /** Shows a few of the chosen photos. */
-  async loadPreview(count = 12): Promise<void> {
-    this.preview = await this.#readThumbnails(this.input.folders, count);
-  }
-
-  async #readThumbnails(
-    references: readonly DirectoryReference[],
-    count: number,
-  ): Promise<readonly FaceThumbnail[]> {
+  async loadPreview({ examples }: DatasetSummary): Promise<void> {
     try {
-      return await datasetWorker.call((api) => api.thumbnails([...references], count, THUMBNAIL_SIZE_PX));
+      const pictures = new FolderPictures(this.input.folders, THUMBNAIL_SIZE_PX);
+      const shown = await pictures.read(examples);
+      // Others may have been chosen meanwhile.
+      if (this.input.summary?.examples === examples) this.preview = shown;
     } catch (error) {
       console.warn(error);
-      return [];
+      this.preview = [];
     }
   }
 
@@ -249,12 +245,17 @@ export class PhotosState {
     this.aligned = undefined;
     this.facePaths = [];
     this.setAside = [];
-    if (!again) this.#detections.clear();
+    if (!again) {
+      this.#detections.clear();
+      this.#photosByName = undefined;
+      // The folders may be others than the last time.
+      this.inputPictures?.close();
+      this.inputPictures = new FolderPictures(this.input.folders, THUMBNAIL_SIZE_PX);
+    }
     this.facePictures?.close();
     // Where a zip file is made by way of a folder, that folder is gone afterwards.
     const folder = output.kind === 'directory' && !zip ? output.directory : undefined;
     this.facePictures = folder && new FolderPictures([folder], THUMBNAIL_SIZE_PX);
-    this.inputPictures ??= new FolderPictures(this.input.folders, THUMBNAIL_SIZE_PX);
     const request = withMovedStream({
       input: [...this.input.folders],
       output,

@@ -32,9 +32,13 @@ describe('dataset.worker', () => {
     expect(await modificationTimes(reference)).toEqual(before);
     expect(progress).toContain('6/6');
 
-    const thumbnails = await api.thumbnails([reference], 4, 32);
-    expect(thumbnails).toHaveLength(4);
-    expect(new Set(thumbnails.slice(0, 3).map(({ path }) => path.split('/')[0])).size).toBe(3);
+    expect(summary.examples).toHaveLength(6);
+    expect(new Set(summary.examples.slice(0, 3).map((path) => path.split('/')[0])).size).toBe(3);
+    const thumbnails = await api.pictures(await api.open([reference]), summary.examples, {
+      sizePx: 32,
+      isWhole: false,
+    });
+    expect(thumbnails.map(({ path }) => path)).toEqual(summary.examples);
     for (const { bitmap } of thumbnails) expect([bitmap.width, bitmap.height]).toEqual([32, 32]);
   });
 
@@ -68,10 +72,12 @@ describe('dataset.worker', () => {
         { name: 'Q', imageCount: 2 },
       ],
       imageCount: 3,
+      examples: ['P/a.jpg', 'Q/d.PNG', 'Q/e.heic'],
       ignoredCount: 2,
       ignoredExamples: ['P/in/b.jpg', 'c.jpg'],
     });
-    expect(await api.thumbnails([reference], 5, 16)).toEqual([]);
+    const folder = await api.open([reference]);
+    expect(await api.pictures(folder, ['P/a.jpg'], { sizePx: 16, isWhole: false })).toEqual([]);
   });
 
   it('says what is wrong with an empty folder, by name', async () => {

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { readClasses } from '../../workers/dataset/classes.ts';
 import type { DatasetTotals } from '../../workers/dataset/dataset_count.ts';
 import { NoImagesError } from '../../workers/dataset/errors.ts';
+import { Examples } from '../../workers/dataset/examples.ts';
 import { baseName, isImagePath } from '../../workers/dataset/image.ts';
 import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
-import { spreadOverClasses } from '../../workers/dataset/thumbnails.ts';
 
 function folder(...paths: string[]): MemoryDirectory {
   return new MemoryDirectory('photos', Object.fromEntries(paths.map((path) => [path, 'x'])));
@@ -67,15 +67,20 @@ describe('readClasses', () => {
   });
 });
 
-describe('spreadOverClasses', () => {
-  it('takes from every class in turn, and evenly from many', async () => {
-    const few = await readClasses([folder('a/1.jpg', 'a/2.jpg', 'a/3.jpg', 'b/1.jpg')]);
-    expect(spreadOverClasses(few, 3).map(({ path }) => path)).toEqual(['a/1.jpg', 'b/1.jpg', 'a/2.jpg']);
-    expect(spreadOverClasses(few, 99)).toHaveLength(4);
-    const many = await readClasses([folder(...Array.from({ length: 10 }, (_, index) => `c${index}/1.jpg`))]);
-    expect(spreadOverClasses(many, 5).map(({ path }) => path)).toEqual(
-      [0, 2, 4, 6, 8].map((n) => `c${n}/1.jpg`),
-    );
+describe('Examples', () => {
+  const examplesOf = (count: number, paths: readonly string[]): string[] => {
+    const examples = new Examples(count);
+    for (const path of paths) examples.add(path.slice(0, path.indexOf('/')), path);
+    return examples.paths;
+  };
+
+  it('are of every class in turn, and evenly from many', () => {
+    const few = ['b/1.jpg', 'a/1.jpg', 'a/3.jpg', 'a/2.jpg'];
+    expect(examplesOf(3, few)).toEqual(['a/1.jpg', 'b/1.jpg', 'a/2.jpg']);
+    expect(examplesOf(99, few)).toEqual(['a/1.jpg', 'b/1.jpg', 'a/2.jpg', 'a/3.jpg']);
+    const many = Array.from({ length: 10 }, (_, index) => [`c${index}/1.jpg`, `c${index}/2.jpg`]).flat();
+    expect(examplesOf(5, many)).toEqual([0, 2, 4, 6, 8].map((n) => `c${n}/1.jpg`));
+    expect(examplesOf(5, [])).toEqual([]);
   });
 });
 

@@ -69,6 +69,7 @@ describe('what is left out of chosen folders', () => {
       classes: classes.map((one) => ({ name: one.name, imageCount: one.images.length })),
       imageCount,
       ignoredCount,
+      examples: [],
       ignoredExamples,
     };
   };

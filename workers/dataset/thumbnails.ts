@@ -1,27 +1,4 @@
-/** Small pictures of a dataset, spread over its classes. */
-import type { Dataset, ImageFile } from './classes.ts';
-
-/**
- * @returns at most `count` images: every class's first, then every class's second …; of more classes than `count`,
- *   evenly spaced ones
- */
-export function spreadOverClasses({ classes }: Dataset, count: number): ImageFile[] {
-  if (classes.length >= count)
-    return Array.from({ length: count }, (_, index) => {
-      const { images } = classes[Math.floor((index * classes.length) / count)]!;
-      return images[0]!;
-    });
-  const chosen: ImageFile[] = [];
-  for (let round = 0; chosen.length < count; round++) {
-    const before = chosen.length;
-    for (const { images } of classes) {
-      const image = images[round];
-      if (image && chosen.length < count) chosen.push(image);
-    }
-    if (chosen.length === before) break;
-  }
-  return chosen;
-}
+/** Small pictures of photos. */
 
 /** @returns the middle square of the image, `sizePx` wide; undefined for what cannot be decoded */
 export async function thumbnail(blob: Blob, sizePx: number): Promise<ImageBitmap | undefined> {

@@ -10,6 +10,8 @@ export interface DatasetSummary {
   /** Sorted by name. */
   readonly classes: readonly ClassCount[];
   readonly imageCount: number;
+  /** A few images' paths, spread over the classes. */
+  readonly examples: readonly string[];
   /** Files that are no images, and images that lie in no class folder. */
   readonly ignoredCount: number;
   /** The first few of the ignored files' paths. */
@@ -24,7 +26,7 @@ export interface SampleFacesOptions {
 
 export interface DatasetWorkerApi {
   /**
-   * Reads names only, and keeps none but those of the classes.
+   * Reads names only, and keeps none but those of the classes and an example or a few of each.
    * @param id for cancelScan, which makes it reject
    * @throws NoImagesError
    */
@@ -39,8 +41,6 @@ export interface DatasetWorkerApi {
     options: SampleFacesOptions,
     onProgress?: (done: number, total: number) => void,
   ): Promise<DirectoryReference>;
-  /** Small pictures for a grid: at most `count` images of the folder, spread over its classes. */
-  thumbnails(references: DirectoryReference[], count: number, sizePx: number): Promise<Thumbnail[]>;
   /** Keeps folders open for `list` and `pictures`, which know them by the number. */
   open(references: DirectoryReference[]): Promise<number>;
   /** The paths of all images, in order, with NUL between them: one long text crosses faster than 100,000 short ones. */
