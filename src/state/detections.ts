@@ -1,4 +1,7 @@
-/** What was found in a photo, kept small: 100,000 photos' faces stay in the page's memory. */
+/**
+ * What was found in the photos of this visit, kept small: an object and some arrays a photo would be 600 bytes, and
+ * there may be 100,000 photos. All numbers lie in one array, a row a photo.
+ */
 import type { AlignEvent, DetectedFace } from '../../workers/protocol/align.ts';
 
 export interface Detection {
@@ -9,48 +12,111 @@ export interface Detection {
   readonly width: number;
   readonly height: number;
   readonly chosen: readonly number[];
-  /** Fifteen numbers a face: score, box, the landmarks' x, their y. */
-  readonly packed: Float32Array;
+  readonly faces: readonly DetectedFace[];
 }
 
+/** Score, box, the landmarks' x, their y. */
 const NUMBERS_PER_FACE = 15;
+/** A row: width, height, how many faces were found and chosen; then the chosen, then the faces. */
+const HEAD = 4;
+const FIRST_CAPACITY = 1024;
 
 type AlignedEvent = Extract<AlignEvent, { kind: 'aligned' }>;
 
 /** By the path of the face that was written; plain, since nothing is drawn anew when one is added. */
 export class Detections {
-  readonly #byFace = new Map<string, Detection>();
+  /** Where the photo's row begins. */
+  readonly #rowOf = new Map<string, number>();
+  /** By the beginnings of the rows. */
+  readonly #photos = new Map<number, string>();
+  /** Of photos that gave several faces. */
+  readonly #outputPaths = new Map<number, readonly string[]>();
+  #numbers = new Float32Array(FIRST_CAPACITY);
+  #size = 0;
 
-  add(event: AlignedEvent): void {
-    const detection = packFaces(event);
-    for (const path of event.outputPaths) this.#byFace.set(path, detection);
+  add({ path, outputPaths, width, height, chosen, faces }: AlignedEvent): void {
+    const row = this.#append([
+      width,
+      height,
+      faces.length,
+      chosen.length,
+      ...chosen,
+      ...faces.flatMap(({ score, box, landmarksX, landmarksY }) => [
+        score,
+        ...box,
+        ...landmarksX,
+        ...landmarksY,
+      ]),
+    ]);
+    this.#photos.set(row, path);
+    if (outputPaths.length > 1) this.#outputPaths.set(row, outputPaths);
+    for (const outputPath of outputPaths) this.#rowOf.set(outputPath, row);
+  }
+
+  #append(numbers: readonly number[]): number {
+    const start = this.#size;
+    this.#size += numbers.length;
+    if (this.#size > this.#numbers.length) {
+      const larger = new Float32Array(Math.max(this.#size, Math.ceil(1.5 * this.#numbers.length)));
+      larger.set(this.#numbers);
+      this.#numbers = larger;
+    }
+    this.#numbers.set(numbers, start);
+    return start;
   }
 
   of(facePath: string): Detection | undefined {
-    return this.#byFace.get(facePath);
+    const row = this.#rowOf.get(facePath);
+    if (row === undefined) return undefined;
+    const [width, height, faceCount, chosenCount] = this.#numbers.subarray(row, row + HEAD);
+    const facesAt = row + HEAD + chosenCount!;
+    return {
+      path: this.#photos.get(row)!,
+      outputPaths: this.#outputPaths.get(row) ?? [facePath],
+      width: width!,
+      height: height!,
+      chosen: [...this.#numbers.subarray(row + HEAD, facesAt)],
+      faces: Array.from({ length: faceCount! }, (_, face) =>
+        faceOf(this.#numbers.subarray(facesAt + face * NUMBERS_PER_FACE)),
+      ),
+    };
   }
 
-  /** Another of the found faces was taken. */
+  /** Another of the found faces was taken, of a photo that gave one. */
   choose(facePath: string, face: number): void {
-    const detection = this.#byFace.get(facePath);
-    if (detection) this.#byFace.set(facePath, { ...detection, chosen: [face] });
+    const row = this.#rowOf.get(facePath);
+    if (row !== undefined) this.#numbers[row + HEAD] = face;
   }
 
   delete(facePath: string): void {
-    this.#byFace.delete(facePath);
+    this.#rowOf.delete(facePath);
   }
 
   /** Of these faces, those whose photo shows more faces than were taken. */
   ofSeveral(facePaths: readonly string[]): string[] {
     return facePaths.filter((path) => {
-      const detection = this.#byFace.get(path);
-      return detection !== undefined && faceCount(detection) > detection.chosen.length;
+      const row = this.#rowOf.get(path);
+      return row !== undefined && this.#numbers[row + 2]! > this.#numbers[row + 3]!;
     });
   }
 
   clear(): void {
-    this.#byFace.clear();
+    this.#rowOf.clear();
+    this.#photos.clear();
+    this.#outputPaths.clear();
+    this.#numbers = new Float32Array(FIRST_CAPACITY);
+    this.#size = 0;
   }
+}
+
+function faceOf(numbers: Float32Array): DetectedFace {
+  const [score, x1, y1, x2, y2, ...landmarks] = numbers.subarray(0, NUMBERS_PER_FACE);
+  return {
+    score: score!,
+    box: [x1!, y1!, x2!, y2!],
+    landmarksX: landmarks.slice(0, 5),
+    landmarksY: landmarks.slice(5),
+  };
 }
 
 /** Which photo a face is of, as far as the names tell: `Name/photo` → `Name/photo.jpg`. */
@@ -70,32 +136,4 @@ export class PhotosByName {
 
 function withoutExtension(path: string): string {
   return path.slice(0, path.lastIndexOf('.'));
-}
-
-export function packFaces(event: AlignedEvent): Detection {
-  const { path, outputPaths, width, height, chosen, faces } = event;
-  const packed = Float32Array.from(
-    faces.flatMap(({ score, box, landmarksX, landmarksY }) => [score, ...box, ...landmarksX, ...landmarksY]),
-  );
-  return { path, outputPaths, width, height, chosen, packed };
-}
-
-export function faceCount({ packed }: Detection): number {
-  return packed.length / NUMBERS_PER_FACE;
-}
-
-export function unpackFaces(detection: Detection): DetectedFace[] {
-  const { packed } = detection;
-  return Array.from({ length: faceCount(detection) }, (_, index) => {
-    const [score, x1, y1, x2, y2, ...landmarks] = packed.subarray(
-      index * NUMBERS_PER_FACE,
-      (index + 1) * NUMBERS_PER_FACE,
-    );
-    return {
-      score: score!,
-      box: [x1!, y1!, x2!, y2!],
-      landmarksX: landmarks.slice(0, 5),
-      landmarksY: landmarks.slice(5),
-    };
-  });
 }

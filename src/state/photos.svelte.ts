@@ -18,7 +18,7 @@ import { folderName, pickFolder, requestAccess, safeName } from './folders.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
 import type { Library } from './library.svelte.ts';
 import { FolderPictures } from './folder_pictures.svelte.ts';
-import { Detections, PhotosByName, unpackFaces, type Detection } from './detections.ts';
+import { Detections, PhotosByName, type Detection } from './detections.ts';
 import { alignWorker, datasetWorker } from './workers.ts';
 
 export interface AlignPreset {
@@ -308,7 +308,7 @@ export class PhotosState {
       const input = [...this.input.folders];
       const decision = { input, output, path: detection.path, outputPath: facePath };
       await alignWorker.call((api) =>
-        api.takeFace({ ...decision, options: { image_size, margin } }, unpackFaces(detection)[face]!),
+        api.takeFace({ ...decision, options: { image_size, margin } }, detection.faces[face]!),
       );
       this.#detections.choose(facePath, face);
       this.facePictures?.forget(facePath);

@@ -1,18 +1,24 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
-import { nameOutputs, renamedOutputs } from '../../workers/jobs/output_names.ts';
+import { OutputNames } from '../../workers/jobs/output_names.ts';
 import { inGroups, readAhead } from '../../workers/jobs/read_ahead.ts';
 
 const directory = new MemoryDirectory();
 const images = (...paths: string[]) => paths.map((path) => ({ path, directory }));
+const namesOf = (list: ReturnType<typeof images>) => {
+  const folders = new Set(list.map(({ path }) => path[0]!));
+  return new OutputNames(
+    [...folders].map((name) => ({ name, images: list.filter(({ path }) => path[0] === name) })),
+  );
+};
 
-describe('nameOutputs', () => {
+describe('OutputNames', () => {
   it('names faces as their photos, and numbers the later of two of one name', () => {
     const list = images('A/a.jpg', 'A/a.png', 'A/b.c.jpg', 'B/a.jpg', 'A/a.jpg');
-    const stems = nameOutputs(list);
-    expect(list.map((image) => stems.get(image))).toEqual(['A/a', 'A/a-2', 'A/b.c', 'B/a', 'A/a-3']);
-    expect(renamedOutputs(list, stems)).toEqual([
+    const names = namesOf(list);
+    expect(list.map((image) => names.stemOf(image))).toEqual(['A/a', 'A/a-2', 'A/b.c', 'B/a', 'A/a-3']);
+    expect(names.renamed(list)).toEqual([
       { path: 'A/a.png', outputPath: 'A/a-2.png' },
       { path: 'A/a.jpg', outputPath: 'A/a-3.png' },
     ]);
@@ -27,10 +33,11 @@ describe('nameOutputs', () => {
     fc.assert(
       fc.property(fc.array(path, { maxLength: 24 }), (parts) => {
         const list = images(...parts.map(([folder, name, kind]) => `${folder}/${name}.${kind}`));
-        const stems = nameOutputs(list);
-        expect(new Set(stems.values()).size).toBe(list.length);
+        const names = namesOf(list);
+        const stems = list.map((image) => names.stemOf(image));
+        expect(new Set(stems).size).toBe(list.length);
         const own = new Set(parts.map(([folder, name]) => `${folder}/${name}`));
-        for (const stem of own) expect([...stems.values()]).toContain(stem);
+        for (const stem of own) expect(stems).toContain(stem);
       }),
     );
   });

@@ -1,7 +1,7 @@
 /** What the page keeps of an alignment: the faces found, and the summary after some photos were tried again. */
 import { describe, expect, it } from 'vitest';
 import { together } from '../../src/state/align_summaries.ts';
-import { Detections, unpackFaces, PhotosByName } from '../../src/state/detections.ts';
+import { Detections, PhotosByName } from '../../src/state/detections.ts';
 import type { AlignFailure, AlignSummary } from '../../workers/protocol/align.ts';
 
 describe('Detections', () => {
@@ -24,8 +24,21 @@ describe('Detections', () => {
     detections.add({ ...event, outputPaths: ['Ada/a_0.png', 'Ada/a_1.png'] });
     const detection = detections.of('Ada/a_1.png')!;
     expect(detection).toMatchObject({ path: 'Ada/a.jpg', width: 90, height: 80, chosen: [0, 1] });
-    expect(unpackFaces(detection)).toEqual(faces);
+    expect(detection.outputPaths).toEqual(['Ada/a_0.png', 'Ada/a_1.png']);
+    expect(detection.faces).toEqual(faces);
     expect(detections.of('Ada/b.png')).toBeUndefined();
+
+    detections.add({ ...event, path: 'Ada/c.jpg', outputPaths: ['Ada/c.png'], chosen: [1] });
+    expect(detections.of('Ada/c.png')).toMatchObject({ outputPaths: ['Ada/c.png'], chosen: [1], faces });
+    const all = ['Ada/a_0.png', 'Ada/a_1.png', 'Ada/c.png'];
+    expect(detections.ofSeveral(all)).toEqual(['Ada/c.png']);
+    detections.choose('Ada/c.png', 0);
+    expect(detections.of('Ada/c.png')).toMatchObject({ path: 'Ada/c.jpg', chosen: [0], faces });
+    detections.delete('Ada/c.png');
+    expect(detections.of('Ada/c.png')).toBeUndefined();
+    expect(detections.of('Ada/a_0.png')).toEqual(detection);
+    detections.clear();
+    expect(detections.of('Ada/a_0.png')).toBeUndefined();
   });
 });
 

@@ -24,7 +24,7 @@ import { DuplicateFinder } from './duplicate_photos.ts';
 import { Throttle, type JobControl } from '../job_control.ts';
 import { withOutput } from '../job_output.ts';
 import { readSetAside } from './set_aside_photos.ts';
-import { nameOutputs, renamedOutputs } from '../output_names.ts';
+import { OutputNames } from '../output_names.ts';
 import { PermissionGate } from '../permission_gate.ts';
 import { PhotoPool, type PooledPhoto } from '../photo_pool.ts';
 import type { PhotoTimes } from '../../decode.worker.ts';
@@ -65,12 +65,12 @@ async function alignInto(
   const output = await openOutput();
   const allImages = dataset.classes.flatMap(({ images: list }) => list);
   // Named among all of them: a photo's face is called the same whichever photos are asked for.
-  const stems = nameOutputs(allImages);
+  const names = new OutputNames(dataset.classes);
   const wanted = request.paths && new Set(request.paths);
   const images = wanted ? allImages.filter(({ path }) => wanted.has(path)) : allImages;
   const setAsidePaths = await readSetAside(output);
   const setAside = images.filter(({ path }) => setAsidePaths.has(path));
-  const done = await doneImages(images, stems, output, request.options);
+  const done = await doneImages(images, names, output, request.options);
   const todo = images.filter((image) => !done.has(image) && !setAsidePaths.has(image.path));
   const detector = await FaceDetector.create(request.backend);
   const { device } = detector;
@@ -86,7 +86,7 @@ async function alignInto(
     () => onEvent({ kind: 'resumed' }),
   );
   const retry: Retry = canBeAllowedAgain(request) ? gate.through : (work) => work();
-  const job = new AlignJob(detector, output, stems, request.options, onEvent, retry);
+  const job = new AlignJob(detector, output, names, request.options, onEvent, retry);
   try {
     await job.run(shuffledIf(request.options.random_order, todo), control);
   } finally {
@@ -98,7 +98,7 @@ async function alignInto(
     totalImages: images.length,
     successfullyAligned: done.size + job.alignedCount,
     skippedExisting: done.size,
-    renamed: renamedOutputs(images, stems),
+    renamed: names.renamed(images),
     failures: job.failures,
     duplicates: job.duplicatePhotos.duplicates,
     setAside: setAside.map(({ path }) => path),
@@ -121,7 +121,7 @@ function canBeAllowedAgain({ input, output }: AlignRequest): boolean {
 /** The images whose output is there, whole. */
 async function doneImages(
   images: readonly ImageFile[],
-  stems: ReadonlyMap<ImageFile, string>,
+  outputNames: OutputNames,
   output: WritableDirectory,
   options: AlignOptions,
 ): Promise<Set<ImageFile>> {
@@ -129,7 +129,7 @@ async function doneImages(
   for await (const { path } of output.list()) existing.add(path);
   const done = new Set<ImageFile>();
   const check = async (image: ImageFile): Promise<void> => {
-    const stem = stems.get(image)!;
+    const stem = outputNames.stemOf(image);
     const names = options.detect_multiple_faces ? [`${stem}.png`, `${stem}_0.png`] : [`${stem}.png`];
     for (const name of names)
       if (existing.has(name) && (await output.size?.(name)) !== 0) {
@@ -173,7 +173,7 @@ class AlignJob {
   readonly writing = new BusyClock();
   readonly #detector: FaceDetector;
   readonly #output: WritableDirectory;
-  readonly #stems: ReadonlyMap<ImageFile, string>;
+  readonly #names: OutputNames;
   readonly #options: AlignOptions;
   readonly #onEvent: (event: AlignEvent) => void;
   /** Around all reading and writing. */
@@ -188,7 +188,7 @@ class AlignJob {
   constructor(
     detector: FaceDetector,
     output: WritableDirectory,
-    stems: ReadonlyMap<ImageFile, string>,
+    names: OutputNames,
     options: AlignOptions,
     onEvent: (event: AlignEvent) => void,
     retry: Retry,
@@ -196,7 +196,7 @@ class AlignJob {
     this.#retry = retry;
     this.#detector = detector;
     this.#output = output;
-    this.#stems = stems;
+    this.#names = names;
     this.#options = options;
     this.#onEvent = onEvent;
   }
@@ -271,7 +271,7 @@ class AlignJob {
       : [chooseFace(faces, width, height)];
     const boxes = chosen.map((index) => cropBox(faces[index]!.box, margin, width, height));
     const aligned = await photo.align(boxes, image_size, this.#thumbnails.ready());
-    const stem = this.#stems.get(file)!;
+    const stem = this.#names.stemOf(file);
     const files = aligned.files.flatMap((content, order): FaceFile[] =>
       content
         ? [
@@ -321,7 +321,7 @@ class AlignJob {
   #fail(file: ImageFile, reason: AlignFailureReason, message: string): void {
     const failure = { path: file.path, reason, message };
     this.failures.push(failure);
-    this.#boundingBoxes.push(`${this.#stems.get(file)!}.png`);
+    this.#boundingBoxes.push(`${this.#names.stemOf(file)}.png`);
     this.#onEvent({ kind: 'failed', failure });
   }
 }

@@ -10,7 +10,7 @@ import { Photo } from '../../mtcnn/photo.ts';
 import { DEFAULT_ALIGN_OPTIONS, type DetectedFace, type FaceDecision } from '../../protocol/align.ts';
 import type { DirectoryReference } from '../../protocol/dataset.ts';
 import { readSetAside, writeSetAside } from './set_aside_photos.ts';
-import { nameOutputs } from '../output_names.ts';
+import { OutputNames } from '../output_names.ts';
 
 const BOUNDING_BOXES = /^bounding_boxes_\d{5}\.txt$/;
 
@@ -61,11 +61,11 @@ async function findPhoto({ input, path, outputPath }: FaceDecision): Promise<Ima
   const candidates = directories.filter((_, index) => there[index]);
   if (candidates.length === 1) return { path, directory: candidates[0]! };
   if (candidates.length > 1) {
-    const images = (await readClasses(directories, undefined, undefined, isPhotoPath)).classes.flatMap(
-      (one) => one.images,
-    );
-    for (const [image, stem] of nameOutputs(images))
-      if (image.path === path && `${stem}.png` === outputPath) return image;
+    const { classes } = await readClasses(directories, undefined, undefined, isPhotoPath);
+    const names = new OutputNames(classes);
+    for (const { images } of classes)
+      for (const image of images)
+        if (image.path === path && `${names.stemOf(image)}.png` === outputPath) return image;
   }
   throw new FileMissingError(path, directories.map(({ name }) => name).join(' + '));
 }
