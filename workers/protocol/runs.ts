@@ -1,5 +1,6 @@
 /** What is stored of a training run. */
 import type { DirectoryReference } from '../dataset/directory.ts';
+import type { StepMetrics } from '../training/executor.ts';
 import type { TrainingOptions } from '../training/options.ts';
 import type { PairsSource } from './evaluate.ts';
 
@@ -31,21 +32,13 @@ export interface RunRecord {
 }
 
 /** One step, as charts and logs need it. */
-export interface StepRecord {
+export interface StepRecord extends StepMetrics {
   /** Steps done, this one included. */
   readonly step: number;
   /** From 1. */
   readonly epoch: number;
   /** Batch in the epoch, from 1. */
   readonly batch: number;
-  readonly totalLoss: number;
-  readonly crossEntropy: number;
-  readonly regularization: number;
-  readonly prelogitsNorm: number;
-  readonly centerLoss: number;
-  readonly accuracy: number;
-  /** √Σg², weight decay included; runs of older versions have none. */
-  readonly gradientNorm?: number | undefined;
   readonly learningRate: number;
   readonly stepMs: number;
   /** Of stepMs, the time spent waiting for images. */

@@ -72,7 +72,7 @@ export interface StepMetrics {
   readonly centerLoss: number;
   /** share of the batch whose largest logit is the label's */
   readonly accuracy: number;
-  /** √Σg² over all trained parameters, weight decay included; of training steps only */
+  /** √Σg² over all trained parameters, weight decay included; of training steps only, and not of older runs' */
   readonly gradientNorm?: number | undefined;
 }
 
