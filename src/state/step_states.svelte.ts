@@ -42,6 +42,7 @@ function photosState({ photos }: ApplicationParts): StepState {
   return plain('empty', 'choose a folder');
 }
 
+/** Words that do not fit a small screen have a soft hyphen. */
 function trainState({ train, library }: ApplicationParts): StepState {
   if (train.isBusy) {
     const { live } = train;
@@ -50,7 +51,7 @@ function trainState({ train, library }: ApplicationParts): StepState {
     return { kind: 'busy', text, share: live ? step / live.totalSteps : 0 };
   }
   if (train.problem) return plain('problem', 'needs you');
-  if (library.interrupted.length > 0) return plain('problem', 'interrupted');
+  if (library.interrupted.length > 0) return plain('problem', 'inter\u00ADrupted');
   const finished = library.runs.filter(({ status }) => status === 'finished' || status === 'stopped').length;
   if (finished > 0) return plain('done', formatCountOf(finished, 'run'));
   return train.dataset.summary ? plain('ready', 'ready to start') : plain('empty', 'no run yet');

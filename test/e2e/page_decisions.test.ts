@@ -97,7 +97,7 @@ describe.sequential('after an alignment', () => {
   });
 
   it('takes another of the found faces', async () => {
-    await page.getByRole('button', { name: '1 of photos with several faces' }).click();
+    await page.getByRole('button', { name: '1 from photos with several faces' }).click();
     await page.getByRole('button', { name: 'Ann/both.png: show the photo' }).click();
     const faces = dialog().getByRole('group', { name: 'Which of the found faces is taken' });
     await faces.waitFor();

@@ -105,7 +105,7 @@ describe.sequential('a browser without folder access', () => {
     await page.getByRole('heading', { name: 'Done: 0 aligned faces' }).waitFor();
     // The others are not forgotten, and neither was tried.
     await page.getByRole('heading', { name: '4 photos without a result' }).waitFor();
-    await page.getByRole('button', { name: 'Choose 2 of them' }).click();
+    await page.getByRole('button', { name: 'Choose the 2 that could be read' }).click();
     await page.getByRole('button', { name: 'Try 2 photos again' }).waitFor();
   });
 

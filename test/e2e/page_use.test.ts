@@ -127,9 +127,9 @@ describe.sequential('using a model', () => {
 
     // The threshold says who is the same.
     await page.getByLabel('Same person below a distance of').fill('2');
-    await page.getByText('6 pairs of 6 pairs below the threshold.').waitFor();
+    await page.getByText('6 of 6 pairs are below the threshold.').waitFor();
     await page.getByLabel('Same person below a distance of').fill('0');
-    await page.getByText('0 pairs of 6 pairs below the threshold.').waitFor();
+    await page.getByText('0 of 6 pairs are below the threshold.').waitFor();
 
     const downloading = page.waitForEvent('download');
     await button('Download CSV').click();
