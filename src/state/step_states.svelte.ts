@@ -60,7 +60,7 @@ function trainState({ train, library }: ApplicationParts): StepState {
 function evaluateState({ evaluate }: ApplicationParts): StepState {
   if (evaluate.isBusy) {
     const { done = 0, total = 1 } = evaluate.progress ?? {};
-    return { kind: 'busy', text: 'measuring', share: done / Math.max(total, 1) };
+    return { kind: 'busy', text: 'measur\u00ADing', share: done / Math.max(total, 1) };
   }
   if (evaluate.problem) return plain('problem', 'needs you');
   if (evaluate.result) return plain('done', `${formatShare(evaluate.result.accuracy)} right`);

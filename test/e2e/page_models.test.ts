@@ -320,7 +320,7 @@ describe.sequential('models', () => {
       await goTo(/Models/);
       const card = page.getByRole('region', { name: RUN });
       await card.getByText('faces, step 20, the best by the validation, moving averages: accuracy').waitFor();
-      await card.getByText('Take it out').click();
+      await card.getByText('Export', { exact: true }).click();
       await card.getByLabel('Checkpoint', { exact: true }).selectOption('30');
       await card.getByLabel('Format').selectOption('safetensors');
       const exported = await exportFrom(card);
@@ -346,7 +346,7 @@ describe.sequential('models', () => {
   it('are taken out, with their results on the card, and can be stopped on the way', async () => {
     await goTo(/Models/);
     const card = page.getByRole('region', { name: 'second model' });
-    await card.getByText('Take it out').click();
+    await card.getByText('Export', { exact: true }).click();
     await card.getByLabel('Format').selectOption('onnx');
     await card.getByLabel('Precision of the weights').selectOption('float16');
     await card.getByLabel('Licence, for the card').fill('CC0-1.0');
