@@ -60,7 +60,7 @@ export const trainCommand: Command = {
       name: 'learning_rate_schedule_file',
       type: 'text',
       placeholder: 'file',
-      description: 'Lines `epoch: rate`, used when learning_rate is zero or less.',
+      description: 'One "epoch: rate" a line; used when learning_rate is zero or less.',
     },
     {
       name: 'lfw_dir',

@@ -29,6 +29,9 @@ afterAll(async () => {
 
 const heading = (text: string | RegExp) => page.getByRole('heading', { name: text });
 
+/** What has the keyboard's focus. */
+const focused = () => page.evaluate(() => document.activeElement?.textContent?.trim());
+
 /** The value of the number that stands under `label`. */
 async function metric(label: string): Promise<string> {
   return page
@@ -115,6 +118,12 @@ describe.sequential('the main job', () => {
     await roc.getByText('Table').click();
     await expect.poll(() => roc.locator('tbody tr').count(), POLL).toBeGreaterThan(1);
     await page.getByLabel('Logarithmic axis').uncheck();
+
+    // From a result to its model's own export form.
+    await page.getByRole('link', { name: 'Export the model' }).click();
+    await heading('Models').waitFor();
+    await expect.poll(focused, POLL).toBe('Export');
+    expect(await page.getByLabel('Format').isVisible()).toBe(true);
   });
 
   it('hands over the export as a zip file', async () => {
@@ -153,6 +162,9 @@ describe.sequential('the main job', () => {
     await page.getByLabel('Images in a batch').fill('8');
     await page.getByRole('button', { name: 'Start training' }).click();
     const log = page.getByRole('log');
+    await heading(/^Run \d{8}-\d{6}/).waitFor();
+    // The button was far down; the run is read from its top.
+    await expect.poll(() => page.evaluate(() => window.scrollY), POLL).toBe(0);
     await log.getByText('Checkpoint saved at step 2').waitFor({ timeout: JOB_LIMIT_MS });
     const runName = await heading(/^Run \d{8}-\d{6}/).innerText();
     const line = await log.getByText('Epoch: [1][2/2]').innerText();
@@ -167,6 +179,8 @@ describe.sequential('the main job', () => {
     expect(await log.getByText('Epoch: [1][2/2]').innerText()).toBe(line);
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByRole('button', { name: 'Resume' }).waitFor({ timeout: JOB_LIMIT_MS });
+    // The keyboard stays where it was.
+    await expect.poll(focused, POLL).toBe('Resume');
     expect(
       await page.getByRole('progressbar', { name: 'Training' }).getAttribute('aria-valuetext'),
     ).toContain('paused');

@@ -90,7 +90,7 @@ export const TRAINING_OPTIONS: readonly OptionSpec[] = [
   { name: 'learning_rate', type: 'number', default: 0.1, group: 'schedule', description: 'Initial learning rate; zero or less: the schedule is used.' },
   { name: 'learning_rate_decay_epochs', type: 'integer', minimum: 1, default: 100, group: 'schedule', description: 'Number of epochs between decays of the learning rate.' },
   { name: 'learning_rate_decay_factor', type: 'number', minimum: 0, default: 1.0, group: 'schedule', description: 'Factor of each decay of the learning rate.' },
-  { name: 'learning_rate_schedule', type: 'text', default: '', group: 'schedule', description: 'Lines `epoch: rate`; a rate of zero or less stops the run.' },
+  { name: 'learning_rate_schedule', type: 'text', default: '', group: 'schedule', description: 'One "epoch: rate" a line; a rate of zero or less stops the run.' },
   { name: 'moving_average_decay', type: 'number', minimum: 0, maximum: 1, default: 0.9999, group: 'schedule', description: 'Decay of the exponential moving average of the trained parameters.' },
   { name: 'seed', type: 'integer', minimum: 0, default: 666, group: 'schedule', description: 'Of every random choice in the run.' },
   { name: 'image_size', type: 'integer', minimum: 25, maximum: 1024, default: 160, group: 'images', description: 'Width and height of the network\'s input, pixels.' },
