@@ -66,6 +66,11 @@ export const BASIC_OPTIONS: readonly OptionName[] = [
 ];
 
 export const CHOICE_LABELS: Readonly<Partial<Record<OptionName, Readonly<Record<string, string>>>>> = {
+  model_def: {
+    'models.inception_resnet_v1': 'Inception-ResNet-v1',
+    'models.inception_resnet_v2': 'Inception-ResNet-v2',
+    'models.squeezenet': 'SqueezeNet',
+  },
   lfw_distance_metric: { 0: 'Squared Euclidean', 1: 'Angle' },
   optimizer: { MOM: 'Momentum (MOM)' },
   precision: { float32: 'float32', float16: 'float16 (half the memory)' },

@@ -151,7 +151,7 @@ describe.sequential('looking at a dataset', () => {
     await page.getByText('1 photo left out.').waitFor();
     expect(await fact('images').innerText()).toBe(String(PHOTOS - 1));
     await page.getByText('All settings').click();
-    await page.getByLabel('Network', { exact: true }).fill('models.squeezenet');
+    await page.getByLabel('Network', { exact: true }).selectOption('SqueezeNet');
     await page.getByLabel('Images in a batch').fill('4');
     await page.getByLabel('Steps in an epoch').fill('1');
     await page.getByLabel('Epochs at most').fill('1');

@@ -86,8 +86,9 @@ describe('validation', () => {
     const spec = TRAINING_OPTIONS.find(({ name }) => name === 'image_size')!;
     const sizes = MODEL_NAMES.map((name) => minimumImageSize(name)!);
     expect(spec).toMatchObject({ minimum: Math.min(...sizes) });
-    const { description } = TRAINING_OPTIONS.find(({ name }) => name === 'model_def')!;
+    const { description, ...modelDef } = TRAINING_OPTIONS.find(({ name }) => name === 'model_def')!;
     for (const name of MODEL_NAMES) expect(description).toContain(`models.${name}`);
+    expect(modelDef).toMatchObject({ suggestions: MODEL_NAMES.map((name) => `models.${name}`) });
   });
 });
 

@@ -74,13 +74,17 @@ export type OptionSpec = {
       : TrainingOptions[Name] extends number
         ? | { readonly type: 'integer' | 'number'; readonly minimum?: number; readonly maximum?: number }
           | { readonly type: 'choice'; readonly choices: readonly TrainingOptions[Name][] }
-        : | { readonly type: 'text' }
+        : | {
+              readonly type: 'text';
+              /** What the form offers; others are possible. */
+              readonly suggestions?: readonly string[];
+            }
           | { readonly type: 'choice'; readonly choices: readonly TrainingOptions[Name][] });
 }[OptionName];
 
 // prettier-ignore
 export const TRAINING_OPTIONS: readonly OptionSpec[] = [
-  { name: 'model_def', type: 'text', default: 'models.inception_resnet_v1', group: 'model', description: 'The network: models.inception_resnet_v1, models.inception_resnet_v2 or models.squeezenet.' },
+  { name: 'model_def', type: 'text', suggestions: ['models.inception_resnet_v1', 'models.inception_resnet_v2', 'models.squeezenet'], default: 'models.inception_resnet_v1', group: 'model', description: 'The network: models.inception_resnet_v1, models.inception_resnet_v2 or models.squeezenet.' },
   { name: 'embedding_size', type: 'integer', minimum: 1, maximum: 4096, default: 128, group: 'model', description: 'Number of values in an embedding.' },
   { name: 'batch_norm_decay', type: 'number', minimum: 0, maximum: 1, default: 0.995, group: 'model', description: 'Decay of the batch norms\' moving statistics; smaller for runs of a few hundred steps.' },
   { name: 'max_nrof_epochs', type: 'integer', minimum: 1, default: 500, group: 'schedule', description: 'Number of epochs to run at most.' },
