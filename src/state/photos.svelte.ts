@@ -9,6 +9,7 @@ import {
   type AlignSummary,
 } from '../../workers/protocol/align.ts';
 import type { DatasetSummary, DirectoryReference } from '../../workers/protocol/dataset.ts';
+import { ALIGN_PRESETS, retryOptions, type AlignPreset, type Retry } from './align_settings.ts';
 import { together } from './align_summaries.ts';
 import { DatasetChoice } from './dataset_choice.svelte.ts';
 import { saveBlob, withMovedStream, zipToFile, type ZipTarget } from './downloads.ts';
@@ -20,31 +21,6 @@ import type { Library } from './library.svelte.ts';
 import { FolderPictures } from './folder_pictures.svelte.ts';
 import { Detections, PhotosByName, type Detection } from './detections.ts';
 import { alignWorker, datasetWorker } from './workers.ts';
-
-export interface AlignPreset {
-  readonly id: string;
-  readonly title: string;
-  readonly description: string;
-  readonly image_size: number;
-  readonly margin: number;
-}
-
-export const ALIGN_PRESETS: readonly AlignPreset[] = [
-  {
-    id: 'train',
-    title: 'train 182/44',
-    description: 'For training at 160 pixels: room for a random crop around the face.',
-    image_size: 182,
-    margin: 44,
-  },
-  {
-    id: 'test',
-    title: 'test 160/32',
-    description: 'For evaluating a model: exactly what the network sees.',
-    image_size: 160,
-    margin: 32,
-  },
-];
 
 export type OutputKind = 'private' | 'folder' | 'zip';
 export type AlignStatus = 'idle' | 'starting' | 'running' | 'paused' | 'stopping' | 'done' | 'failed';
@@ -61,32 +37,11 @@ interface AlignProgress {
   readonly secondsLeft: number;
 }
 
-/** What may be tried with photos that gave no face. */
-export type Retry = 'lower-thresholds' | 'smaller-faces' | 'both';
-
 export class PhotoMissingError extends Error {
   override name = 'PhotoMissingError';
   constructor(facePath: string) {
     super(`The photo of ${facePath} is not in the chosen folders. Choose the folder it came from.`);
   }
-}
-
-const LEAST_THRESHOLD = 0.3;
-/** The first network's window is 12 pixels: smaller faces are looked for in enlarged photos. */
-const LEAST_MINSIZE = 10;
-
-export function retryOptions(options: AlignOptions, retry: Retry): AlignOptions {
-  const [first, second, third] = options.thresholds;
-  const lower = (threshold: number): number =>
-    Math.max(LEAST_THRESHOLD, Number((threshold - 0.15).toFixed(2)));
-  return {
-    ...options,
-    thresholds: retry === 'smaller-faces' ? options.thresholds : [lower(first), lower(second), lower(third)],
-    minsize:
-      retry === 'lower-thresholds'
-        ? options.minsize
-        : Math.min(options.minsize, Math.max(LEAST_MINSIZE, Math.floor(options.minsize / 2))),
-  };
 }
 
 const THUMBNAILS_KEPT = 60;
