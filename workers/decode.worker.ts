@@ -4,9 +4,7 @@
  */
 import { expose, transfer } from 'comlink';
 import type { CropBox } from './mtcnn/align.ts';
-import type { Box } from './mtcnn/boxes.ts';
 import type { Detection, DetectionOptions } from './mtcnn/cascade.ts';
-import type { Level } from './mtcnn/crops.ts';
 import { FaceDetector } from './mtcnn/detector.ts';
 import { Photo, photoClocks, type AlignedFaces, type PyramidOptions } from './mtcnn/photo.ts';
 import type { AlignTimes } from './protocol/align.ts';
@@ -53,18 +51,15 @@ async function openDetector(): Promise<FaceDetector> {
 }
 
 const api = {
-  /** With its pyramid, for networks that run elsewhere. */
+  /** With a copy of its pixels, for networks that run elsewhere. */
   async open(
     blob: Blob,
     path: string,
     options: PyramidOptions,
-  ): Promise<OpenedPhoto & { readonly levels: readonly Level[] }> {
+  ): Promise<OpenedPhoto & { readonly data: Uint8Array<ArrayBuffer> }> {
     const opened = await Photo.open(blob, path, options);
-    const levels = opened.scales.map((_, index) => opened.level(index));
-    return transfer(
-      { ...keep(opened), levels },
-      levels.map(({ values }) => values.buffer as ArrayBuffer),
-    );
+    const data = opened.image.data.slice();
+    return transfer({ ...keep(opened), data }, [data.buffer]);
   },
 
   /** The whole cascade, on this worker's thread. */
@@ -82,11 +77,6 @@ const api = {
       const { name, message } = one.reason as Error;
       return { error: { name, message } };
     });
-  },
-
-  async crops(id: number, boxes: readonly Box[], size: number): Promise<Float32Array> {
-    const values = await photo(id).crops(boxes, size);
-    return transfer(values, [values.buffer]);
   },
 
   async align(

@@ -11,15 +11,17 @@ import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
 import { recordPhotos } from '../../workers/jobs/align/detect_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import { cropFace, type CropBox } from '../../workers/mtcnn/align.ts';
-import { generateBoxes, type Box } from '../../workers/mtcnn/boxes.ts';
+import type { Box, Candidate } from '../../workers/mtcnn/boxes.ts';
 import { decide, propose, refine } from '../../workers/mtcnn/cascade.ts';
-import { pyramidLevel, pyramidScales } from '../../workers/mtcnn/crops.ts';
+import type { CascadeNetworks } from '../../workers/mtcnn/cascade_networks.ts';
+import { pyramidScales } from '../../workers/mtcnn/crops.ts';
 import { FaceDetector } from '../../workers/mtcnn/detector.ts';
-import type { PNetOutput } from '../../workers/mtcnn/network_outputs.ts';
+import { GpuCascade } from '../../workers/mtcnn/gpu/gpu_cascade.ts';
 import { MtcnnNetworks } from '../../workers/mtcnn/networks.ts';
 import { Photo } from '../../workers/mtcnn/photo.ts';
+import { ProcessorCascade } from '../../workers/mtcnn/processor_cascade.ts';
 import { SimdNetworks } from '../../workers/mtcnn/simd/networks.ts';
-import { fetchMtcnnWeights, parseMtcnnWeights } from '../../workers/mtcnn/weights.ts';
+import { fetchMtcnnWeights, parseMtcnnWeights, type MtcnnWeights } from '../../workers/mtcnn/weights.ts';
 import {
   DEFAULT_ALIGN_OPTIONS,
   type DetectedFace,
@@ -35,78 +37,66 @@ const expected = (await readExpected()).filter(({ image }) =>
 );
 const backend = (environment.VITE_REFERENCE_BACKEND ?? 'wasm') as BackendName;
 
+const kinds: Readonly<Record<string, (weights: MtcnnWeights) => Promise<CascadeNetworks>>> = {
+  'the processor’s kernels': async (weights) => new ProcessorCascade(new SimdNetworks(weights)),
+  'TensorFlow.js': async (weights) => {
+    await selectBackend('wasm');
+    return new ProcessorCascade(new MtcnnNetworks(weights));
+  },
+  'the GPU’s kernels': (weights) => GpuCascade.create(weights),
+};
+
 describe.skipIf(expected.length === 0)('the cascade against the original', () => {
-  it.each(backend === 'wasm' ? [SimdNetworks, MtcnnNetworks] : [MtcnnNetworks])(
-    'has every intermediate tensor within 1e-3 on each kind of networks',
-    async (Networks) => {
-      const stages = await readStages();
-      await selectBackend(backend);
-      const networks = new Networks(parseMtcnnWeights(await fetchMtcnnWeights()));
-      // The original's own pixels: the decoders' differences are not what is tested here.
-      const image = {
-        width: 250,
-        height: 250,
-        data: Uint8Array.from(stages.get('image_rgb')!),
-      };
-      const differences: Record<string, number> = {};
-      const compare = (name: string, actual: ArrayLike<number>, of = stages.get(name)!): void => {
-        expect(actual.length, name).toBe(of.length);
-        differences[name] = of.reduce(
-          (worst, value, index) => Math.max(worst, Math.abs(value - actual[index]!)),
-          0,
-        );
-      };
-      for (const [index, scale] of pyramidScales(250, 250, 20, 0.709).entries()) {
-        const level = pyramidLevel(image, scale);
-        compare(`pnet${index}/input_NWHC`, level.values);
-        const [output] = (await networks.proposals([level.values], level.width, level.height)) as [
-          PNetOutput,
-        ];
-        const boxes = generateBoxes(
-          output.scores,
-          output.regressions,
-          output.width,
-          output.height,
-          scale,
-          0.6,
+  it.each(Object.keys(kinds))('has every intermediate tensor within 1e-3 in %s', async (kind) => {
+    const stages = await readStages();
+    const networks = await kinds[kind]!(parseMtcnnWeights(await fetchMtcnnWeights()));
+    // The original's own pixels: the decoders' differences are not what is tested here.
+    const image = {
+      width: 250,
+      height: 250,
+      data: Uint8Array.from(stages.get('image_rgb')!),
+    };
+    const differences: Record<string, number> = {};
+    const compare = (name: string, actual: ArrayLike<number>, of = stages.get(name)!): void => {
+      expect(actual.length, name).toBe(of.length);
+      differences[name] = of.reduce(
+        (worst, value, index) => Math.max(worst, Math.abs(value - actual[index]!)),
+        0,
+      );
+    };
+    const ofFace = (name: string): Float32Array => stages.get(name)!.filter((_, at) => at % 2 === 1);
+    const photo = Photo.of(image, DEFAULT_ALIGN_OPTIONS);
+    await networks.look([photo], async (looking) => {
+      // Every cell has a probability of at least 0.
+      const [everything] = (await looking.propose(0)) as [Candidate[][]];
+      const [passed] = (await looking.propose(0.6)) as [Candidate[][]];
+      for (const index of pyramidScales(250, 250, 20, 0.709).keys()) {
+        compare(`pnet${index}/input_NWHC`, photo.level(index).values);
+        compare(`pnet${index}/conv4-2_NWHC`, everything[index]!.flatMap(regressionValues));
+        compare(
+          `pnet${index}/prob1_NWHC`,
+          everything[index]!.map(({ score }) => score),
+          ofFace(`pnet${index}/prob1_NWHC`),
         );
         compare(
           `generateBoundingBox${index}`,
-          boxes.flatMap(({ x1, y1, x2, y2, score, regression: { dx1, dy1, dx2, dy2 } }) => [
-            ...[x1, y1, x2, y2, score],
-            ...[dx1, dy1, dx2, dy2],
-          ]),
-        );
-        compare(`pnet${index}/conv4-2_NWHC`, output.regressions);
-        compare(
-          `pnet${index}/prob1_NWHC`,
-          output.scores,
-          stages.get(`pnet${index}/prob1_NWHC`)!.filter((_, at) => at % 2 === 1),
+          passed[index]!.flatMap((one) => [...boxValues([one]), ...regressionValues(one)]),
         );
       }
-      const photo = Photo.of(image, DEFAULT_ALIGN_OPTIONS);
-      const [proposed] = (await propose(networks, [photo], 0.6)) as [Box[]];
-      compare('after_rerec_stage1', boxValues(proposed), truncated(stages.get('after_rerec_stage1')!));
-      compare('rnet/input_NWHC', await photo.crops(proposed, 24));
-      const refineOutput = await networks.refine(stages.get('rnet/input_NWHC')!, proposed.length);
-      compare('rnet/conv5-2', refineOutput.regressions);
-      compare(
-        'rnet/prob1',
-        refineOutput.scores,
-        stages.get('rnet/prob1')!.filter((_, at) => at % 2 === 1),
-      );
-      const [refined] = (await refine(networks, [photo], [proposed], 0.7)) as [Box[]];
-      compare('after_rerec_stage2', boxValues(refined), truncated(stages.get('after_rerec_stage2')!));
-      compare('onet/input_NWHC', await photo.crops(refined, 48));
-      const output = await networks.output(stages.get('onet/input_NWHC')!, refined.length);
-      compare('onet/conv6-2', output.regressions);
-      compare('onet/conv6-3', output.landmarks);
-      compare(
-        'onet/prob1',
-        output.scores,
-        stages.get('onet/prob1')!.filter((_, at) => at % 2 === 1),
-      );
-      const [faces] = (await decide(networks, [photo], [refined], 0.7)) as [DetectedFace[]];
+      const proposed = await propose(looking, 0.6);
+      compare('after_rerec_stage1', boxValues(proposed[0]!), truncated(stages.get('after_rerec_stage1')!));
+      compare('rnet/input_NWHC', await photo.crops(proposed[0]!, 24));
+      const second = await looking.refine(proposed);
+      compare('rnet/conv5-2', second.regressions);
+      compare('rnet/prob1', second.scores, ofFace('rnet/prob1'));
+      const refined = await refine(looking, proposed, 0.7);
+      compare('after_rerec_stage2', boxValues(refined[0]!), truncated(stages.get('after_rerec_stage2')!));
+      compare('onet/input_NWHC', await photo.crops(refined[0]!, 48));
+      const third = await looking.output(refined);
+      compare('onet/conv6-2', third.regressions);
+      compare('onet/conv6-3', third.landmarks);
+      compare('onet/prob1', third.scores, ofFace('onet/prob1'));
+      const [faces] = (await decide(looking, refined, 0.7)) as [DetectedFace[]];
       compare(
         'final_boxes',
         faces.flatMap(({ box, score }) => [...box, score]),
@@ -115,12 +105,12 @@ describe.skipIf(expected.length === 0)('the cascade against the original', () =>
         'final_points',
         faces.flatMap(({ landmarksX, landmarksY }) => [...landmarksX, ...landmarksY]),
       );
-      networks.dispose();
-      console.log(`stages on ${backend} in ${Networks.name}`, JSON.stringify(differences));
-      for (const [name, difference] of Object.entries(differences))
-        expect(difference, name).toBeLessThanOrEqual(1e-3);
-    },
-  );
+    });
+    networks.dispose();
+    console.log(`stages in ${kind}`, JSON.stringify(differences));
+    for (const [name, difference] of Object.entries(differences))
+      expect(difference, name).toBeLessThanOrEqual(1e-3);
+  });
 
   it('finds the same faces', async () => {
     const wanted = Number(environment.VITE_REFERENCE_PHOTOS ?? 40);
@@ -195,6 +185,10 @@ function spread<T extends { image: string }>(list: readonly T[], count: number):
 /** The boxes were written down just before their coordinates are truncated. */
 function truncated(boxes: Float32Array): Float32Array {
   return boxes.map((value, index) => (index % 5 < 4 ? Math.trunc(value) : value));
+}
+
+function regressionValues({ regression: { dx1, dy1, dx2, dy2 } }: Candidate): number[] {
+  return [dx1, dy1, dx2, dy2];
 }
 
 function boxValues(boxes: readonly Box[]): number[] {

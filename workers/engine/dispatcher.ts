@@ -284,7 +284,7 @@ interface Piece {
 }
 
 /** Operations after which the commands so far are handed to the queue. */
-const OPERATIONS_PER_SUBMISSION = { software: 4e9, hardware: 2e11 } as const;
+export const OPERATIONS_PER_SUBMISSION = { software: 4e9, hardware: 2e11 } as const;
 
 function encodeDispatch(pass: GPUComputePassEncoder, { pipeline, bindGroup, x, y }: Dispatch): void {
   pass.setPipeline(pipeline);

@@ -2,9 +2,10 @@
 
 export class WebGpuUnavailableError extends Error {
   override name = 'WebGpuUnavailableError';
-  constructor() {
+  /** @param advice where it is not the engine that was asked for */
+  constructor(advice = 'Otherwise choose the executor tfjs.') {
     super(
-      'No WebGPU adapter was found. Current Chrome, Edge and Safari offer one; in Firefox it depends on the system. Otherwise choose the executor tfjs.',
+      `No WebGPU adapter was found. Current Chrome, Edge and Safari offer one; in Firefox it depends on the system. ${advice}`,
     );
   }
 }
@@ -22,31 +23,44 @@ export class HalfPrecisionUnavailableError extends Error {
 /** A shader or a pipeline that the device refused, or an error it reported later. */
 export class GpuError extends Error {
   override name = 'GpuError';
-  /** @param kernel the kernel, or the phase, in which the device reported it */
+  /**
+   * @param kernel the kernel, or the phase, in which the device reported it
+   * @param advice where it is not the engine's network that runs
+   */
   constructor(
     readonly kernel: string,
-    detail: string,
+    readonly detail: string,
+    advice = 'Choose the executor tfjs to go on without it.',
   ) {
-    super(`The GPU reported an error in ${kernel}: ${detail}. Choose the executor tfjs to go on without it.`);
+    super(`The GPU reported an error in ${kernel}: ${detail}. ${advice}`);
   }
 }
 
 export class GpuOutOfMemoryError extends Error {
   override name = 'GpuOutOfMemoryError';
-  /** @param bytes that were asked for, if that is known */
-  constructor(bytes: number | undefined, detail: string) {
+  /**
+   * @param bytes that were asked for, if that is known
+   * @param advice where it is not the engine's network that runs
+   */
+  constructor(
+    readonly bytes: number | undefined,
+    readonly detail: string,
+    advice = 'Choose a smaller batch_size, or close other pages that use the GPU.',
+  ) {
     super(
-      `The GPU could not give ${bytes === undefined ? 'enough' : formatMegabytes(bytes) + ' of'} memory (${detail}). Choose a smaller batch_size, or close other pages that use the GPU.`,
+      `The GPU could not give ${bytes === undefined ? 'enough' : formatMegabytes(bytes) + ' of'} memory (${detail}). ${advice}`,
     );
   }
 }
 
 export class DeviceLostError extends Error {
   override name = 'DeviceLostError';
-  constructor(readonly reason: string) {
-    super(
-      `The GPU was lost while the network ran (${reason}). The last checkpoint is kept; start again from it, with a smaller batch_size if it happens again.`,
-    );
+  /** @param advice where it is not the engine's network that ran */
+  constructor(
+    readonly reason: string,
+    advice = 'The last checkpoint is kept; start again from it, with a smaller batch_size if it happens again.',
+  ) {
+    super(`The GPU was lost while the network ran (${reason}). ${advice}`);
   }
 }
 

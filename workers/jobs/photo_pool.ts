@@ -2,10 +2,8 @@
 import { releaseProxy, wrap, type Remote } from 'comlink';
 import type { DecodeWorkerApi, OpenedPhoto, PhotoTimes } from '../decode.worker.ts';
 import type { CropBox } from '../mtcnn/align.ts';
-import type { Box } from '../mtcnn/boxes.ts';
 import type { Detection, DetectionOptions } from '../mtcnn/cascade.ts';
-import type { Level } from '../mtcnn/crops.ts';
-import type { AlignedFaces, CascadePhoto, PyramidOptions } from '../mtcnn/photo.ts';
+import { Photo, type AlignedFaces, type PyramidOptions } from '../mtcnn/photo.ts';
 import type { BackendMemory } from '../protocol/device.ts';
 import type { PlainError } from '../protocol/errors.ts';
 
@@ -35,13 +33,25 @@ export class PhotoPool {
     return this.#workers.length;
   }
 
-  /** Close the photo when it is done with. @throws UnreadableImageError (as a plain error of that name) */
-  async open(blob: Blob, path: string, options: PyramidOptions): Promise<PyramidPhoto> {
+  /**
+   * For networks that run elsewhere: with a copy of its pixels. Close the photo when it is done with.
+   * @throws UnreadableImageError (as a plain error of that name)
+   */
+  async open(
+    blob: Blob,
+    path: string,
+    options: PyramidOptions,
+  ): Promise<{ readonly pooled: PooledPhoto; readonly photo: Photo }> {
     const worker = this.#leastBusy();
     worker.openPhotos++;
     try {
-      const { levels, ...opened } = await worker.api.open(blob, path, options);
-      return new PyramidPhoto(worker.api, opened, releaseOf(worker), levels);
+      const { data, ...opened } = await worker.api.open(blob, path, options);
+      const { width, height, originalWidth, originalHeight } = opened;
+      const decoded = { image: { width, height, data }, width: originalWidth, height: originalHeight };
+      return {
+        pooled: new PooledPhoto(worker.api, opened, releaseOf(worker)),
+        photo: new Photo(decoded, options),
+      };
     } catch (error) {
       worker.openPhotos--;
       throw error;
@@ -90,7 +100,7 @@ export class PhotoPool {
     };
   }
 
-  /** What TensorFlow.js holds in the workers of all pools that run. */
+  /** What the networks in the workers of all pools that run hold. */
   static async memory(): Promise<BackendMemory> {
     const workers = [...PhotoPool.#running].flatMap((pool) => pool.#workers);
     const memory = await Promise.all(workers.map(({ api }) => api.memory()));
@@ -126,8 +136,8 @@ export class PooledPhoto {
   readonly originalWidth: number;
   readonly originalHeight: number;
   readonly digest: string;
-  protected readonly api: Remote<DecodeWorkerApi>;
-  protected readonly id: number;
+  readonly #api: Remote<DecodeWorkerApi>;
+  readonly #id: number;
   readonly #release: () => void;
 
   constructor(api: Remote<DecodeWorkerApi>, opened: OpenedPhoto, release: () => void) {
@@ -136,42 +146,17 @@ export class PooledPhoto {
     this.originalWidth = opened.originalWidth;
     this.originalHeight = opened.originalHeight;
     this.digest = opened.digest;
-    this.api = api;
-    this.id = opened.id;
+    this.#api = api;
+    this.#id = opened.id;
     this.#release = release;
   }
 
   align(boxes: readonly CropBox[], imageSize: number, withThumbnail: boolean): Promise<AlignedFaces> {
-    return this.api.align(this.id, boxes, imageSize, withThumbnail);
+    return this.#api.align(this.#id, boxes, imageSize, withThumbnail);
   }
 
   close(): void {
     this.#release();
-    void this.api.close(this.id);
-  }
-}
-
-/** One that the cascade looks at from another worker. */
-export class PyramidPhoto extends PooledPhoto implements CascadePhoto {
-  readonly scales: readonly number[];
-  readonly #levels: readonly Level[];
-
-  constructor(
-    api: Remote<DecodeWorkerApi>,
-    opened: OpenedPhoto,
-    release: () => void,
-    levels: readonly Level[],
-  ) {
-    super(api, opened, release);
-    this.#levels = levels;
-    this.scales = levels.map(({ scale }) => scale);
-  }
-
-  level(index: number): Level {
-    return this.#levels[index]!;
-  }
-
-  crops(boxes: readonly Box[], size: number): Promise<Float32Array> {
-    return this.api.crops(this.id, boxes, size);
+    void this.#api.close(this.#id);
   }
 }

@@ -27,6 +27,41 @@ export interface Candidate extends Box {
 const STRIDE = 2;
 const CELL_SIZE = 12;
 
+/** One of P-Net's cells that may be a face. Regressions are four numbers: dx1, dy1, dx2, dy2. */
+export interface Cell {
+  readonly x: number;
+  readonly y: number;
+  readonly score: number;
+  readonly regression: ArrayLike<number>;
+  /** Of the cell at the horizontally mirrored place. */
+  readonly mirrored: ArrayLike<number>;
+}
+
+/**
+ * P-Net's cells of a level → boxes in the image.
+ * @param cells column by column of the image: the order decides between equal scores
+ */
+export function boxesOfCells(cells: readonly Cell[], scale: number): Candidate[] {
+  // With exactly one cell in a level the original takes its regression from the horizontally mirrored place.
+  const isAlone = cells.length === 1;
+  return cells.map(({ x, y, score, regression, mirrored }) => {
+    const [dx1, dy1, dx2, dy2] = Array.from(isAlone ? mirrored : regression) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    return {
+      x1: Math.trunc((STRIDE * x + 1) / scale),
+      y1: Math.trunc((STRIDE * y + 1) / scale),
+      x2: Math.trunc((STRIDE * x + CELL_SIZE) / scale),
+      y2: Math.trunc((STRIDE * y + CELL_SIZE) / scale),
+      score,
+      regression: { dx1, dy1, dx2, dy2 },
+    };
+  });
+}
+
 /**
  * P-Net's cells above the threshold → boxes in the image.
  * @param scores [width, height], the face probability of each cell (x is the slow axis: the nets see the transposed image)
@@ -40,29 +75,16 @@ export function generateBoxes(
   scale: number,
   threshold: number,
 ): Candidate[] {
-  const cells: { x: number; y: number }[] = [];
-  // Column by column of the image: the order decides between equal scores.
+  const cells: Cell[] = [];
+  const regressionOf = (x: number, y: number): number[] =>
+    Array.from({ length: 4 }, (_, index) => regressions[(x * height + y) * 4 + index]!);
   for (let x = 0; x < width; x++)
-    for (let y = 0; y < height; y++) if (scores[x * height + y]! >= threshold) cells.push({ x, y });
-  // With exactly one cell in a level the original takes its regression from the horizontally mirrored place.
-  const mirrored = cells.length === 1;
-  return cells.map(({ x, y }) => {
-    const column = mirrored ? width - 1 - x : x;
-    const at = (column * height + y) * 4;
-    return {
-      x1: Math.trunc((STRIDE * x + 1) / scale),
-      y1: Math.trunc((STRIDE * y + 1) / scale),
-      x2: Math.trunc((STRIDE * x + CELL_SIZE) / scale),
-      y2: Math.trunc((STRIDE * y + CELL_SIZE) / scale),
-      score: scores[x * height + y]!,
-      regression: {
-        dx1: regressions[at]!,
-        dy1: regressions[at + 1]!,
-        dx2: regressions[at + 2]!,
-        dy2: regressions[at + 3]!,
-      },
-    };
-  });
+    for (let y = 0; y < height; y++) {
+      const score = scores[x * height + y]!;
+      if (score >= threshold)
+        cells.push({ x, y, score, regression: regressionOf(x, y), mirrored: regressionOf(width - 1 - x, y) });
+    }
+  return boxesOfCells(cells, scale);
 }
 
 /**

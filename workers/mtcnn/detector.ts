@@ -1,22 +1,31 @@
 /** The face detector, ready to use: backend chosen, weights loaded when they are first needed. */
+import { DeviceLostError, WebGpuUnavailableError } from '../engine/errors.ts';
 import type { RgbImage } from '../dataset/image.ts';
 import type { BackendMemory, BackendName, DeviceInfo } from '../protocol/device.ts';
 import { hasVectors } from '../webassembly/has_vectors.ts';
 import { describeDevice } from '../tfjs/device.ts';
 import { detectInPhotos, type Detection, type DetectionOptions } from './cascade.ts';
-import type { Networks } from './network_outputs.ts';
+import type { CascadeNetworks } from './cascade_networks.ts';
+import { GpuCascade } from './gpu/gpu_cascade.ts';
 import { Photo, type CascadePhoto } from './photo.ts';
+import { ProcessorCascade } from './processor_cascade.ts';
 import { SimdNetworks } from './simd/networks.ts';
 import { fetchMtcnnWeights, parseMtcnnWeights, type MtcnnWeights } from './weights.ts';
 
-type MakeNetworks = (weights: MtcnnWeights) => Networks;
+type MakeNetworks = (weights: MtcnnWeights) => CascadeNetworks | Promise<CascadeNetworks>;
+
+/** Waits before the GPU is asked for again after it was lost; it may take a while to come back. */
+const WAITS_MS = [0, 500, 1500, 4000];
 
 export class FaceDetector {
   static readonly #open = new Set<FaceDetector>();
   readonly device: DeviceInfo;
   readonly #make: MakeNetworks;
-  #loading: Promise<Networks> | undefined;
-  #networks: Networks | undefined;
+  #loading: Promise<CascadeNetworks> | undefined;
+  #networks: CascadeNetworks | undefined;
+  /** Of networks that were lost with their device. */
+  #earlierMs = 0;
+  #isDisposed = false;
 
   private constructor(device: DeviceInfo, make: MakeNetworks) {
     this.device = device;
@@ -25,20 +34,30 @@ export class FaceDetector {
   }
 
   /**
-   * On WebGPU the networks run on TensorFlow.js, on the processor in kernels of their own, or on TensorFlow.js where the
-   * browser lacks the instructions for them.
-   * @throws BackendUnavailableError
+   * The networks run in kernels of their own on WebGPU and on the processor, or on TensorFlow.js where the browser lacks
+   * the processor's instructions for them.
+   * @throws WebGpuUnavailableError, BackendUnavailableError
    */
   static async create(requested?: BackendName): Promise<FaceDetector> {
     const device = await describeDevice();
     const backend = requested ?? device.backend;
-    if (backend === 'wasm' && hasVectors())
-      return new FaceDetector({ ...device, backend }, (weights) => new SimdNetworks(weights));
+    if (backend === 'webgpu') {
+      if (!device.hasWebGpu) throw new WebGpuUnavailableError(USE_WASM);
+      return new FaceDetector({ ...device, backend }, (weights) => GpuCascade.create(weights));
+    }
+    if (hasVectors())
+      return new FaceDetector(
+        { ...device, backend },
+        (weights) => new ProcessorCascade(new SimdNetworks(weights)),
+      );
     const [{ selectBackend }, { MtcnnNetworks }] = await Promise.all([
       import('../tfjs/backends.ts'),
       import('./networks.ts'),
     ]);
-    return new FaceDetector(await selectBackend(backend), (weights) => new MtcnnNetworks(weights));
+    return new FaceDetector(
+      await selectBackend(backend),
+      (weights) => new ProcessorCascade(new MtcnnNetworks(weights)),
+    );
   }
 
   /** One of several beside each other on the processor: a thread each is all the machine has. */
@@ -63,7 +82,7 @@ export class FaceDetector {
 
   /** How long the networks were busy so far. */
   get networksMs(): number {
-    return this.#networks?.clock.busyMs ?? 0;
+    return this.#earlierMs + (this.#networks?.clock.busyMs ?? 0);
   }
 
   async detect(image: RgbImage, options: DetectionOptions): Promise<Detection> {
@@ -71,21 +90,46 @@ export class FaceDetector {
     return detection!;
   }
 
-  /** @returns a detection a photo, in order; boxes are in the photos' decoded pixels */
+  /**
+   * A lost GPU is asked for again, and the photos are looked at anew.
+   * @returns a detection a photo, in order; boxes are in the photos' decoded pixels
+   * @throws PhotoTooLargeError, DeviceLostError (when it does not come back), GpuOutOfMemoryError, GpuError
+   */
   async detectInPhotos(photos: readonly CascadePhoto[], options: DetectionOptions): Promise<Detection[]> {
-    this.#loading ??= this.#load();
-    const networks = await this.#loading;
-    const detections = await detectInPhotos(networks, photos, options.thresholds);
-    networks.trim();
-    return detections;
+    let loss: DeviceLostError | undefined;
+    for (const waitMs of [0, ...WAITS_MS]) {
+      if (waitMs > 0) await sleep(waitMs);
+      if (this.#isDisposed) break;
+      const loading = (this.#loading ??= this.#load());
+      try {
+        return await detectInPhotos(await loading, photos, options.thresholds);
+      } catch (error) {
+        // A GPU that was there may be away for a moment.
+        const isAway = loss !== undefined && error instanceof WebGpuUnavailableError;
+        if (!(error instanceof DeviceLostError) && !isAway) throw error;
+        if (error instanceof DeviceLostError) loss = error;
+        this.#forget(loading);
+      }
+    }
+    throw loss ?? new Error('The face detector was closed.');
   }
 
-  async #load(): Promise<Networks> {
-    this.#networks = this.#make(parseMtcnnWeights(await fetchMtcnnWeights()));
+  async #load(): Promise<CascadeNetworks> {
+    this.#networks = await this.#make(parseMtcnnWeights(await fetchMtcnnWeights()));
     return this.#networks;
   }
 
+  /** Several groups of photos find the same networks lost. */
+  #forget(loading: Promise<CascadeNetworks>): void {
+    if (this.#loading !== loading) return;
+    this.#loading = undefined;
+    this.#earlierMs = this.networksMs;
+    this.#networks?.dispose();
+    this.#networks = undefined;
+  }
+
   dispose(): void {
+    this.#isDisposed = true;
     FaceDetector.#open.delete(this);
     void this.#loading?.then(
       (networks) => networks.dispose(),
@@ -93,4 +137,10 @@ export class FaceDetector {
     );
     this.#loading = undefined;
   }
+}
+
+const USE_WASM = 'Use the WebAssembly backend (wasm) instead.';
+
+function sleep(durationMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, durationMs));
 }

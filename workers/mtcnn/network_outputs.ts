@@ -26,11 +26,10 @@ export interface ONetOutput extends RNetOutput {
 export const R_NET_SIZE = 24;
 export const O_NET_SIZE = 48;
 
+/** The networks as they run on the processor. */
 export interface Networks {
   /** How long they were busy. */
   readonly clock: BusyClock;
-  /** The backend keeps the buffers of each shape, and compiles shaders for it: few shapes are best. */
-  readonly keepsBuffers: boolean;
   /**
    * P-Net.
    * @param images of one size, each [width, height, 3]
@@ -42,8 +41,6 @@ export interface Networks {
   /** O-Net. @param values [count, 48, 48, 3] */
   output(values: Float32Array, count: number): Promise<ONetOutput>;
   memory(): BackendMemory;
-  /** Gives memory back that is kept for later. Call it between two pieces of work. */
-  trim(): void;
   dispose(): void;
 }
 

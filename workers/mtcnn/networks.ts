@@ -1,5 +1,5 @@
 /**
- * P-Net, R-Net and O-Net on TensorFlow.js. Pools are TensorFlow's:
+ * P-Net, R-Net and O-Net on TensorFlow.js, for browsers without WebAssembly's vectors. Pools are TensorFlow's:
  * SAME after the first layers, VALID where reference implementations in Caffe round up otherwise.
  */
 import * as tf from '@tensorflow/tfjs-core';
@@ -15,13 +15,10 @@ import {
   type PNetOutput,
   type RNetOutput,
 } from './network_outputs.ts';
-import { backendMemory, trimGpuMemory } from './trim_memory.ts';
 import type { MtcnnWeights } from './weights.ts';
 
 export class MtcnnNetworks implements Networks {
   readonly clock = new BusyClock();
-  /** The backend keeps the buffers of each shape, and compiles shaders for it. */
-  readonly keepsBuffers = tf.getBackend() === 'webgpu';
   readonly #weights: ReadonlyMap<string, tf.Tensor>;
 
   constructor(weights: MtcnnWeights) {
@@ -100,11 +97,9 @@ export class MtcnnNetworks implements Networks {
   }
 
   memory(): BackendMemory {
-    return backendMemory();
-  }
-
-  trim(): void {
-    trimGpuMemory();
+    const usedBytes = tf.memory().numBytes;
+    const { wasm } = tf.backend() as unknown as { wasm?: { HEAPU8: Uint8Array } };
+    return { usedBytes, allocatedBytes: wasm?.HEAPU8.byteLength ?? usedBytes };
   }
 
   dispose(): void {

@@ -1,7 +1,7 @@
 /**
- * A decoded photo and everything that alignment asks of its pixels: levels of the pyramid, crops for the networks,
- * aligned faces. All of it is plain work for a processor, so that photos live in a pool of workers (see
- * jobs/photo_pool.ts) while another one runs the networks.
+ * A decoded photo and everything that alignment asks of its pixels on the processor: levels of the pyramid, crops for the
+ * networks, aligned faces. Photos live in a pool of workers (see jobs/photo_pool.ts). A graphics processor makes levels
+ * and crops of its own (see gpu/).
  */
 import { BusyClock } from '../busy_clock.ts';
 import { decodePhoto, encodePng, readFileBytes, toImageData, type DecodedPhoto } from '../dataset/decode.ts';
@@ -22,6 +22,7 @@ export interface PyramidOptions {
 export interface CascadePhoto {
   readonly width: number;
   readonly height: number;
+  readonly image: RgbImage;
   /** Of its pyramid. */
   readonly scales: readonly number[];
   level(index: number): Level;
@@ -59,12 +60,12 @@ export class Photo implements CascadePhoto {
   /** Equal for files with the same bytes; empty where it did not come from a file. */
   readonly digest: string;
   readonly scales: readonly number[];
-  readonly #image: RgbImage;
+  readonly image: RgbImage;
 
   constructor(decoded: DecodedPhoto, options: PyramidOptions, digest = '') {
     const { image } = decoded;
     this.digest = digest;
-    this.#image = image;
+    this.image = image;
     this.width = image.width;
     this.height = image.height;
     this.originalWidth = decoded.width;
@@ -76,7 +77,7 @@ export class Photo implements CascadePhoto {
 
   /** Made when asked for: a large photo's whole pyramid takes three times the photo's own memory. */
   level(index: number): Level {
-    return photoClocks.resize.duringSync(() => pixels.level(this.#image, this.scales[index]!));
+    return photoClocks.resize.duringSync(() => pixels.level(this.image, this.scales[index]!));
   }
 
   /** @throws UnreadableImageError */
@@ -98,7 +99,7 @@ export class Photo implements CascadePhoto {
       const length = size * size * 3;
       const values = new Float32Array(boxes.length * length);
       boxes.forEach((box, index) =>
-        pixels.crop(this.#image, box, size, values.subarray(index * length, (index + 1) * length)),
+        pixels.crop(this.image, box, size, values.subarray(index * length, (index + 1) * length)),
       );
       return values;
     });
@@ -110,7 +111,7 @@ export class Photo implements CascadePhoto {
   }
 
   async #align(boxes: readonly CropBox[], imageSize: number, withThumbnail: boolean): Promise<AlignedFaces> {
-    const faces = boxes.map((box) => pixels.face(this.#image, this.#reduced(box), imageSize));
+    const faces = boxes.map((box) => pixels.face(this.image, this.#reduced(box), imageSize));
     const files = await Promise.all(faces.map((face) => (face ? encodePng(face) : undefined)));
     const first = faces[0];
     return {

@@ -15,7 +15,7 @@ export interface DeviceInfo {
   readonly advice: string;
 }
 
-/** What TensorFlow.js holds for the networks, bytes. */
+/** What the detector's networks hold, bytes. */
 export interface BackendMemory {
   readonly usedBytes: number;
   /** With what it keeps for later: WebGPU's buffers, or WebAssembly's memory. */

@@ -2,14 +2,16 @@
  * The pipeline that alignment and detection share. Photos go through the cascade in groups, several of which are under
  * way at a time.
  *
- * On a GPU the photos of a group are decoded by a pool of workers, and the networks run here on all of them together
- * while the pool works for other groups. On the processor each worker of the pool does all of it for a group of its
+ * On a GPU the photos of a group are decoded by a pool of workers, whose pixels are uploaded here: the networks look at all
+ * of them together while the pool works for other groups. On the processor each worker of the pool does all of it for a group of its
  * own: the processor's cores are evenly busy, and no pixels are sent around.
  */
 import type { ImageFile } from '../../dataset/classes.ts';
 import { PermissionLostError } from '../../dataset/errors.ts';
 import type { Detection } from '../../mtcnn/cascade.ts';
 import type { FaceDetector } from '../../mtcnn/detector.ts';
+import { PhotoTooLargeError } from '../../mtcnn/gpu/errors.ts';
+import type { Photo } from '../../mtcnn/photo.ts';
 import type { AlignOptions, DetectedFace } from '../../protocol/align.ts';
 import type { PhotoPool, PooledPhoto } from '../photo_pool.ts';
 import { inGroups, readAhead } from '../read_ahead.ts';
@@ -22,7 +24,7 @@ const GROUP_SIZE_ON_PROCESSOR = 2;
 const FILES_AHEAD = 8;
 /** A group's files have so many bytes at most (or it is one photo): some 25 megapixels as cameras write them. */
 const GROUP_BYTES = 8e6;
-/** One in the networks, one whose crops are cut out, one that is decoded. */
+/** One in the networks, one that is uploaded or whose boxes are suppressed, one that is decoded or written. */
 const GROUPS_ON_GPU = 3;
 /** One that is looked at, others that are decoded, written or wait. */
 const GROUPS_A_WORKER = 4;
@@ -147,14 +149,36 @@ async function searchOnGpu(
   options: AlignOptions,
 ): Promise<PromiseSettledResult<Found>[]> {
   const opened = await Promise.allSettled(group.map(({ file, blob }) => pool.open(blob, file.path, options)));
-  const photos = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-  const detections = await detector.detectInPhotos(photos, options);
+  const photos = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value.photo] : []));
+  const detections = await detectEach(detector, photos, options);
   const byPhoto = new Map(photos.map((photo, index) => [photo, detections[index]!]));
-  return opened.map((one) =>
-    one.status === 'rejected'
-      ? one
-      : { status: 'fulfilled', value: { photo: one.value, detection: byPhoto.get(one.value)! } },
-  );
+  return opened.map((one): PromiseSettledResult<Found> => {
+    if (one.status === 'rejected') return one;
+    const { photo, pooled } = one.value;
+    const detection = byPhoto.get(photo)!;
+    if (detection.status === 'fulfilled')
+      return { status: 'fulfilled', value: { photo: pooled, detection: detection.value } };
+    pooled.close();
+    return detection;
+  });
+}
+
+/** A photo that the GPU cannot take fails by itself; what else goes wrong is no photo's fault, and is thrown. */
+async function detectEach(
+  detector: FaceDetector,
+  photos: readonly Photo[],
+  options: AlignOptions,
+): Promise<PromiseSettledResult<Detection>[]> {
+  try {
+    const detections = await detector.detectInPhotos(photos, options);
+    return detections.map((value) => ({ status: 'fulfilled', value }));
+  } catch (reason) {
+    if (!(reason instanceof PhotoTooLargeError)) throw reason;
+    if (photos.length === 1) return [{ status: 'rejected', reason }];
+    const each: PromiseSettledResult<Detection>[] = [];
+    for (const photo of photos) each.push(...(await detectEach(detector, [photo], options)));
+    return each;
+  }
 }
 
 function inOriginalPixels(detection: Detection, photo: PooledPhoto): Detection {

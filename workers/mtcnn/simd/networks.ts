@@ -15,7 +15,7 @@ import {
   type PNetOutput,
   type RNetOutput,
 } from '../network_outputs.ts';
-import type { MtcnnWeights } from '../weights.ts';
+import { sideBySide, weightValues, type MtcnnWeights } from '../weights.ts';
 import {
   addConvolution,
   addMaxPool,
@@ -86,7 +86,6 @@ interface Pools {
 
 export class SimdNetworks implements Networks {
   readonly clock = new BusyClock();
-  readonly keepsBuffers = false;
   readonly #memory = new KernelMemory();
   readonly #layers: Readonly<Record<LayerName, ReadyLayer>>;
   readonly #pools: Pools;
@@ -99,12 +98,12 @@ export class SimdNetworks implements Networks {
     for (const name of Object.keys(LAYERS) as LayerName[]) {
       const layer: NetworkLayer = LAYERS[name];
       const parts = (layer.heads ?? ['']).map((suffix) => ({
-        weights: valuesOf(weights, `${layer.name}${suffix}/weights`),
-        bias: valuesOf(weights, `${layer.name}${suffix}/bias`),
+        weights: weightValues(weights, `${layer.name}${suffix}/weights`),
+        bias: weightValues(weights, `${layer.name}${suffix}/bias`),
       }));
       const bias = sideBySide(parts.map((part) => ({ values: part.bias, count: part.bias.length })));
       const all = sideBySide(parts.map((part) => ({ values: part.weights, count: part.bias.length })));
-      const slopes = layer.prelu === undefined ? undefined : valuesOf(weights, layer.prelu);
+      const slopes = layer.prelu === undefined ? undefined : weightValues(weights, layer.prelu);
       const convolution: ConvolutionLayer = {
         size: layer.size,
         channels: layer.channels,
@@ -273,10 +272,6 @@ export class SimdNetworks implements Networks {
     return { usedBytes: this.#memory.bytes, allocatedBytes: this.#memory.bytes };
   }
 
-  trim(): void {
-    // A kernels' memory only grows.
-  }
-
   dispose(): void {
     // The memory goes with this object.
   }
@@ -297,25 +292,4 @@ function convolve(
 /** P-Net's cells along a side of so many pixels. */
 function cellsAlong(pixels: number): number {
   return Math.ceil((pixels - 2) / 2) - 4;
-}
-
-function valuesOf(weights: MtcnnWeights, name: string): Float32Array {
-  const weight = weights.get(name);
-  if (!weight) throw new Error(`The face detector's weights have no ${name}.`);
-  return weight.values;
-}
-
-/** [..., a] and [..., b] → [..., a + b] */
-function sideBySide(
-  parts: readonly { readonly values: Float32Array; readonly count: number }[],
-): Float32Array {
-  const width = parts.reduce((sum, { count }) => sum + count, 0);
-  const joined = new Float32Array((parts[0]!.values.length / parts[0]!.count) * width);
-  let first = 0;
-  for (const { values, count } of parts) {
-    for (let from = 0, to = first; from < values.length; from += count, to += width)
-      joined.set(values.subarray(from, from + count), to);
-    first += count;
-  }
-  return joined;
 }

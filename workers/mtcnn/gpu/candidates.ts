@@ -1,0 +1,93 @@
+/**
+ * P-Net's cells that may be faces, out of all: few of hundreds of thousands are read back. The threshold here lets a
+ * little more pass than the exact one, which the processor applies with the rounding of `faceProbabilities`.
+ */
+import { BEGIN_THREAD, ENTRY_POINT, TableShape, wordOf, type EncodedTable } from './tables.ts';
+
+const TABLE = new TableShape(['wide', 'high', 'at', 'level'] as const);
+
+/** P-Net's outputs for a level, [wide, high, 8]. */
+export interface LevelHeads {
+  /** Number by which its candidates are known. */
+  readonly level: number;
+  readonly wide: number;
+  readonly high: number;
+  /** In vectors of four. */
+  readonly at: number;
+}
+
+export interface CellCandidate {
+  readonly level: number;
+  /** x · high + y */
+  readonly cell: number;
+  readonly logits: Float32Array;
+  readonly regression: Float32Array;
+  /** Of the cell at the horizontally mirrored place. */
+  readonly mirrored: Float32Array;
+}
+
+/** Number of candidates and three words that stand for nothing. */
+export const HEADER_BYTES = 16;
+export const RECORD_BYTES = 48;
+const RECORD_WORDS = RECORD_BYTES / 4;
+
+/** Differences of the logits are good to far less, in single precision. */
+const MARGIN = 1e-3;
+
+export function candidateTable(heads: readonly LevelHeads[], threshold: number): EncodedTable {
+  const difference = Math.log(threshold / (1 - threshold)) - MARGIN;
+  return TABLE.encode(
+    heads.map(({ level, wide, high, at }) => ({ threads: wide * high, values: { wide, high, at, level } })),
+    // All cells pass at 0; at 1 those whose probability rounds to it.
+    [wordOf(Math.min(Math.max(difference, -1e30), 10))],
+  );
+}
+
+export function candidateShader(): string {
+  return `${TABLE.wgsl}
+struct Candidates { count: atomic<u32>, unused: u32, unused_too: u32, unused_also: u32, records: array<vec4u> }
+@group(0) @binding(2) var<storage, read> source: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> candidates: Candidates;
+
+fn regression_at(at: u32) -> vec4u {
+  return bitcast<vec4u>(vec4f(source[at].zw, source[at + 1u].xy));
+}
+
+${ENTRY_POINT} {
+  ${BEGIN_THREAD}
+  let entry = table.entries[entry_of(thread)];
+  let cell = thread - entry.first;
+  let at = entry.at + 2u * cell;
+  let logits = source[at].xy;
+  if (logits.y - logits.x < bitcast<f32>(table.number)) { return; }
+  let record = 3u * atomicAdd(&candidates.count, 1u);
+  if (record + 2u >= arrayLength(&candidates.records)) { return; }
+  let mirrored = (entry.wide - 1u - cell / entry.high) * entry.high + cell % entry.high;
+  candidates.records[record] = vec4u(entry.level, cell, bitcast<vec2u>(logits));
+  candidates.records[record + 1u] = regression_at(at);
+  candidates.records[record + 2u] = regression_at(entry.at + 2u * mirrored);
+}
+`;
+}
+
+/** @returns sorted by level and cell; undefined where more were found than the buffer holds, with how many */
+export function readCandidates(bytes: ArrayBuffer): {
+  readonly found: number;
+  readonly candidates: CellCandidate[] | undefined;
+} {
+  const words = new Uint32Array(bytes);
+  const floats = new Float32Array(bytes);
+  const found = words[0]!;
+  if (HEADER_BYTES + found * RECORD_BYTES > bytes.byteLength) return { found, candidates: undefined };
+  const candidates = Array.from({ length: found }, (_, index): CellCandidate => {
+    const at = HEADER_BYTES / 4 + index * RECORD_WORDS;
+    return {
+      level: words[at]!,
+      cell: words[at + 1]!,
+      logits: floats.subarray(at + 2, at + 4),
+      regression: floats.subarray(at + 4, at + 8),
+      mirrored: floats.subarray(at + 8, at + 12),
+    };
+  });
+  return { found, candidates: candidates.sort((a, b) => a.level - b.level || a.cell - b.cell) };
+}
