@@ -20,20 +20,20 @@ interface NamedLayer extends Omit<ConvolutionLayer, 'filters' | 'hasPrelu'> {
 
 const LAYERS = {
   pnet1: { name: 'pnet/conv1', size: 3, channels: 3, tile: [4, 3], prelu: 'pnet/prelu1_alpha' },
-  pnet2: { name: 'pnet/conv2', size: 3, channels: 10, tile: [4, 4], prelu: 'pnet/prelu2_alpha' },
-  pnet3: { name: 'pnet/conv3', size: 3, channels: 16, tile: [4, 4], prelu: 'pnet/prelu3_alpha' },
+  pnet2: { name: 'pnet/conv2', size: 3, channels: 10, tile: [4, 2], prelu: 'pnet/prelu2_alpha' },
+  pnet3: { name: 'pnet/conv3', size: 3, channels: 16, tile: [4, 2], prelu: 'pnet/prelu3_alpha' },
   pnet4: { name: 'pnet/conv4', size: 1, channels: 32, tile: [4, 2], heads: ['_1', '_2'] },
   rnet1: { name: 'rnet/conv1', size: 3, channels: 3, tile: [2, 7], prelu: 'rnet/prelu1_alpha' },
-  rnet2: { name: 'rnet/conv2', size: 3, channels: 28, tile: [3, 4], prelu: 'rnet/prelu2_alpha' },
-  rnet3: { name: 'rnet/conv3', size: 2, channels: 48, tile: [3, 4], prelu: 'rnet/prelu3_alpha' },
-  rnet4: { name: 'rnet/fc1', size: 1, channels: 576, tile: [4, 4], prelu: 'rnet/prelu4_alpha' },
+  rnet2: { name: 'rnet/conv2', size: 3, channels: 28, tile: [9, 2], prelu: 'rnet/prelu2_alpha' },
+  rnet3: { name: 'rnet/conv3', size: 2, channels: 48, tile: [3, 2], prelu: 'rnet/prelu3_alpha' },
+  rnet4: { name: 'rnet/fc1', size: 1, channels: 576, tile: [4, 2], prelu: 'rnet/prelu4_alpha' },
   rnet5: { name: 'rnet/fc2', size: 1, channels: 128, tile: [4, 2], heads: ['_1', '_2'] },
-  onet1: { name: 'onet/conv1', size: 3, channels: 3, tile: [4, 4], prelu: 'onet/prelu1_alpha' },
-  onet2: { name: 'onet/conv2', size: 3, channels: 32, tile: [3, 4], prelu: 'onet/prelu2_alpha' },
-  onet3: { name: 'onet/conv3', size: 3, channels: 64, tile: [4, 4], prelu: 'onet/prelu3_alpha' },
-  onet4: { name: 'onet/conv4', size: 2, channels: 64, tile: [3, 4], prelu: 'onet/prelu4_alpha' },
-  onet5: { name: 'onet/fc1', size: 1, channels: 1152, tile: [4, 4], prelu: 'onet/prelu5_alpha' },
-  onet6: { name: 'onet/fc2', size: 1, channels: 256, tile: [4, 4], heads: ['_1', '_2', '_3'] },
+  onet1: { name: 'onet/conv1', size: 3, channels: 3, tile: [4, 2], prelu: 'onet/prelu1_alpha' },
+  onet2: { name: 'onet/conv2', size: 3, channels: 32, tile: [7, 2], prelu: 'onet/prelu2_alpha' },
+  onet3: { name: 'onet/conv3', size: 3, channels: 64, tile: [8, 2], prelu: 'onet/prelu3_alpha' },
+  onet4: { name: 'onet/conv4', size: 2, channels: 64, tile: [3, 2], prelu: 'onet/prelu4_alpha' },
+  onet5: { name: 'onet/fc1', size: 1, channels: 1152, tile: [4, 2], prelu: 'onet/prelu5_alpha' },
+  onet6: { name: 'onet/fc2', size: 1, channels: 256, tile: [4, 2], heads: ['_1', '_2', '_3'] },
 } as const satisfies Record<string, NamedLayer>;
 
 export type LayerName = keyof typeof LAYERS;
