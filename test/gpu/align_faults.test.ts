@@ -1,10 +1,15 @@
 /** Faults put into an alignment on purpose: it waits or stops, and what is written is whole. */
-import { afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { decodeImage } from '../../workers/dataset/decode.ts';
 import { openWritableDirectory } from '../../workers/dataset/open.ts';
 import { align } from '../../workers/jobs/align/align_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
-import { DEFAULT_ALIGN_OPTIONS, type AlignEvent, type AlignSummary } from '../../workers/protocol/align.ts';
+import {
+  DEFAULT_ALIGN_OPTIONS,
+  type AlignEvent,
+  type AlignRequest,
+  type AlignSummary,
+} from '../../workers/protocol/align.ts';
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import { drawSampleFace } from '../../workers/sample_faces/draw_face.ts';
 import { samplePerson } from '../../workers/sample_faces/person.ts';
@@ -42,7 +47,10 @@ interface Run {
   readonly end: Promise<AlignSummary>;
 }
 
-function run(onEvent: (event: AlignEvent, control: JobControl) => void = () => undefined): Run {
+function run(
+  onEvent: (event: AlignEvent, control: JobControl) => void = () => undefined,
+  other: Partial<AlignRequest> = {},
+): Run {
   const events: AlignEvent[] = [];
   const control = new JobControl();
   const end = align(
@@ -51,6 +59,7 @@ function run(onEvent: (event: AlignEvent, control: JobControl) => void = () => u
       output: { kind: 'directory', directory: OUTPUT },
       options: DEFAULT_ALIGN_OPTIONS,
       backend: 'wasm',
+      ...other,
     },
     (event) => {
       events.push(event);
@@ -179,4 +188,59 @@ it('stopped in the middle and run again: what is there is skipped, and all of it
   });
   expect(second.events.filter(({ kind }) => kind === 'aligned')).toHaveLength(PHOTOS - successfullyAligned);
   expect(await listedFaces()).toEqual(await wholeFaces());
+});
+
+describe('on the GPU', () => {
+  const options = { ...DEFAULT_ALIGN_OPTIONS, minsize: 40 };
+  /** Two groups: the second is under way with the first. */
+  const paths = Array.from(
+    { length: 12 },
+    (_, index) => `${1 + (index % 5)}/${String(index).padStart(2, '0')}.jpg`,
+  );
+
+  /** Destroys the device when results are asked for, from the second to the `last` time. */
+  function loseDevices(last: number): void {
+    const devices: GPUDevice[] = [];
+    const requestDevice = GPUAdapter.prototype.requestDevice;
+    vi.spyOn(GPUAdapter.prototype, 'requestDevice').mockImplementation(async function (
+      this: GPUAdapter,
+      descriptor,
+    ) {
+      devices.push(await requestDevice.call(this, descriptor));
+      return devices.at(-1)!;
+    });
+    const mapAsync = GPUBuffer.prototype.mapAsync;
+    let calls = 0;
+    vi.spyOn(GPUBuffer.prototype, 'mapAsync').mockImplementation(function (this: GPUBuffer, ...values) {
+      if (++calls >= 2 && calls <= last) devices.at(-1)!.destroy();
+      return mapAsync.apply(this, values);
+    });
+  }
+
+  it('a GPU lost in the middle is asked for again: no photo is left out', async () => {
+    loseDevices(2);
+    const { end } = run(undefined, { backend: 'webgpu', options, paths });
+    expect(await end).toMatchObject({ successfullyAligned: paths.length, failures: [] });
+    expect(await wholeFaces()).toHaveLength(paths.length);
+  });
+
+  it('a GPU that does not come back ends the job with a name; the processor does the rest later', async () => {
+    loseDevices(2);
+    const requestAdapter = GPU.prototype.requestAdapter;
+    let asked = 0;
+    // Once for the device's name, once for the detector.
+    vi.spyOn(GPU.prototype, 'requestAdapter').mockImplementation(function (this: GPU, ...values) {
+      return ++asked <= 2 ? requestAdapter.apply(this, values) : Promise.resolve(null);
+    });
+    const { end } = run(undefined, { backend: 'webgpu', options, paths });
+    await expect(end).rejects.toMatchObject({
+      name: 'DeviceLostError',
+      message: expect.stringMatching(/faces written so far are kept.*backend wasm/),
+    });
+    const faces = await wholeFaces();
+    const { successfullyAligned, skippedExisting, failures } = await run(undefined, { paths, options }).end;
+    expect(skippedExisting).toBe(faces.length);
+    expect(successfullyAligned).toBe(paths.length);
+    expect(failures).toEqual([]);
+  });
 });

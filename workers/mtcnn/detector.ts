@@ -1,11 +1,12 @@
 /** The face detector, ready to use: backend chosen, weights loaded when they are first needed. */
-import { DeviceLostError, WebGpuUnavailableError } from '../engine/errors.ts';
+import { DeviceLostError, EngineClosedError, WebGpuUnavailableError } from '../engine/errors.ts';
 import type { RgbImage } from '../dataset/image.ts';
 import type { BackendMemory, BackendName, DeviceInfo } from '../protocol/device.ts';
 import { hasVectors } from '../webassembly/has_vectors.ts';
 import { describeDevice } from '../tfjs/device.ts';
 import { detectInPhotos, type Detection, type DetectionOptions } from './cascade.ts';
 import type { CascadeNetworks } from './cascade_networks.ts';
+import { PhotoTooLargeError } from './gpu/errors.ts';
 import { GpuCascade } from './gpu/gpu_cascade.ts';
 import { Photo, type CascadePhoto } from './photo.ts';
 import { ProcessorCascade } from './processor_cascade.ts';
@@ -14,8 +15,8 @@ import { fetchMtcnnWeights, parseMtcnnWeights, type MtcnnWeights } from './weigh
 
 type MakeNetworks = (weights: MtcnnWeights) => CascadeNetworks | Promise<CascadeNetworks>;
 
-/** Waits before the GPU is asked for again after it was lost; it may take a while to come back. */
-const WAITS_MS = [0, 500, 1500, 4000];
+/** Waits before each attempt: a GPU that was lost may take a while to come back. */
+const WAITS_MS = [0, 0, 500, 1500, 4000];
 
 export class FaceDetector {
   static readonly #open = new Set<FaceDetector>();
@@ -97,21 +98,25 @@ export class FaceDetector {
    */
   async detectInPhotos(photos: readonly CascadePhoto[], options: DetectionOptions): Promise<Detection[]> {
     let loss: DeviceLostError | undefined;
-    for (const waitMs of [0, ...WAITS_MS]) {
+    for (const waitMs of WAITS_MS) {
       if (waitMs > 0) await sleep(waitMs);
       if (this.#isDisposed) break;
       const loading = (this.#loading ??= this.#load());
       try {
         return await detectInPhotos(await loading, photos, options.thresholds);
       } catch (error) {
-        // A GPU that was there may be away for a moment.
-        const isAway = loss !== undefined && error instanceof WebGpuUnavailableError;
-        if (!(error instanceof DeviceLostError) && !isAway) throw error;
-        if (error instanceof DeviceLostError) loss = error;
+        if (error instanceof PhotoTooLargeError) throw error;
+        // What has failed once is not worth keeping: the next photos find networks that are made anew.
         this.#forget(loading);
+        // Another group of photos has met the failure, or a GPU that was there is away for a moment.
+        const isPassing =
+          error instanceof EngineClosedError ||
+          (loss !== undefined && error instanceof WebGpuUnavailableError);
+        if (error instanceof DeviceLostError) loss = error;
+        else if (!isPassing) throw error;
       }
     }
-    throw loss ?? new Error('The face detector was closed.');
+    throw loss ?? new EngineClosedError();
   }
 
   async #load(): Promise<CascadeNetworks> {
