@@ -8,7 +8,6 @@ import { cutOut } from '../../workers/mtcnn/crops.ts';
 import { FaceDetector } from '../../workers/mtcnn/detector.ts';
 import { PhotoTooLargeError } from '../../workers/mtcnn/gpu/errors.ts';
 import { GpuCascade } from '../../workers/mtcnn/gpu/gpu_cascade.ts';
-import { BATCH_PIXELS } from '../../workers/mtcnn/gpu/level_plan.ts';
 import { Photo } from '../../workers/mtcnn/photo.ts';
 import { ProcessorCascade } from '../../workers/mtcnn/processor_cascade.ts';
 import { SimdNetworks } from '../../workers/mtcnn/simd/networks.ts';
@@ -69,22 +68,19 @@ describe('the cascade on the GPU', () => {
     expect(gpu.counts.dispatches - before.dispatches).toBe(7 + 8 + 10);
   });
 
-  it('finds what the processor finds in levels that go through P-Net in bands', async () => {
-    // Grey around the astronaut: a large level, few candidates.
-    const [width, height] = [1000, 700];
-    const image = { width, height, data: new Uint8Array(width * height * 3).fill(90) };
-    for (let y = 0; y < 160; y++)
-      image.data.set(
-        astronaut.data.subarray(((y + 40) * 512 + 160) * 3, ((y + 40) * 512 + 290) * 3),
-        ((y + 300) * width + 430) * 3,
-      );
-    const photo = Photo.of(image, { minsize: 12, factor: 0.2 });
-    expect(width * height).toBeGreaterThan(BATCH_PIXELS);
-    const before = { ...gpu.counts };
-    const actual = await detectInPhotos(gpu, [photo], thresholds);
-    expectSame(actual, await detectInPhotos(processor, [photo], thresholds));
-    expect(actual[0]!.rNetCount).toBeGreaterThan(0);
-    expect(gpu.counts.readbacks - before.readbacks).toBeLessThanOrEqual(3);
+  it('finds what the processor finds in levels that go through P-Net in bands, and in several rounds', async () => {
+    const photos = [part(130, 20, 190, 200), randomPhoto(61, 150, 1), part(150, 40, 131, 163)].map((image) =>
+      Photo.of(image, { minsize: 15, factor }),
+    );
+    const tight = await GpuCascade.create(weights, {}, { batchPixels: 6000, roundCells: 3000 });
+    expectSame(
+      await detectInPhotos(tight, photos, thresholds),
+      await detectInPhotos(processor, photos, thresholds),
+    );
+    expect(tight.counts.readbacks).toBe(3);
+    // With all levels in one batch there would be seven for P-Net, and one batch of crops each.
+    expect(tight.counts.dispatches).toBeGreaterThan(60);
+    tight.dispose();
   });
 
   it('asks again with more room where more cells pass than there is room for', async () => {

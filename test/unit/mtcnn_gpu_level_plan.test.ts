@@ -10,7 +10,7 @@ describe('planLevels', () => {
   it('has each column of cells of each level once, from the pixels that it needs', () => {
     fc.assert(
       fc.property(levels, fc.integer({ min: 6000, max: 60_000 }), (sizes, batchPixels) => {
-        const rounds = planLevels(sizes, batchPixels, 20_000);
+        const rounds = planLevels(sizes, { batchPixels, roundCells: 20_000 });
         const columns = sizes.map(({ width }) => new Uint8Array(cellsAlong(width)));
         for (const { batches } of rounds)
           for (const band of batches.flat()) {
@@ -33,7 +33,9 @@ describe('planLevels', () => {
   it('keeps batches below their bound, or to one column of cells', () => {
     fc.assert(
       fc.property(levels, fc.integer({ min: 1000, max: 60_000 }), (sizes, batchPixels) => {
-        for (const bands of planLevels(sizes, batchPixels).flatMap(({ batches }) => batches)) {
+        for (const bands of planLevels(sizes, { batchPixels, roundCells: 1e6 }).flatMap(
+          ({ batches }) => batches,
+        )) {
           const pixels = bands.reduce(
             (sum, { level, columns }) => sum + columns * sizes[level.level]!.height,
             0,
@@ -47,7 +49,7 @@ describe('planLevels', () => {
   it('has whole levels in each round, one after the other, below the bound unless it is a single one', () => {
     fc.assert(
       fc.property(levels, (sizes) => {
-        const rounds = planLevels(sizes, 30_000, 10_000);
+        const rounds = planLevels(sizes, { batchPixels: 30_000, roundCells: 10_000 });
         expect(rounds.flatMap((round) => round.levels.map(({ level }) => level))).toEqual([...sizes.keys()]);
         for (const round of rounds) {
           let cells = 0;

@@ -102,16 +102,17 @@ export class FaceDetector {
       if (waitMs > 0) await sleep(waitMs);
       if (this.#isDisposed) break;
       const loading = (this.#loading ??= this.#load());
+      let isLoaded = false;
       try {
-        return await detectInPhotos(await loading, photos, options.thresholds);
+        const networks = await loading;
+        isLoaded = true;
+        return await detectInPhotos(networks, photos, options.thresholds);
       } catch (error) {
         if (error instanceof PhotoTooLargeError) throw error;
         // What has failed once is not worth keeping: the next photos find networks that are made anew.
         this.#forget(loading);
         // Another group of photos has met the failure, or a GPU that was there is away for a moment.
-        const isPassing =
-          error instanceof EngineClosedError ||
-          (loss !== undefined && error instanceof WebGpuUnavailableError);
+        const isPassing = error instanceof EngineClosedError || (loss !== undefined && !isLoaded);
         if (error instanceof DeviceLostError) loss = error;
         else if (!isPassing) throw error;
       }

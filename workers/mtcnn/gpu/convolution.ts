@@ -3,7 +3,7 @@
  * thread keeps some neighbouring pixels of some filters in registers and reads what it needs: no workgroup memory and no
  * barriers, which are what slows software adapters, and which layers this narrow do not need.
  */
-import { float, unroll } from '../../engine/kernels/kernel.ts';
+import { unroll } from '../../engine/kernels/kernel.ts';
 import { vectorsOf, type PlacedLayer } from './layers.ts';
 import { BEGIN_THREAD, ENTRY_POINT, TableShape, type EncodedTable } from './tables.ts';
 
@@ -88,14 +88,6 @@ ${unroll(pixels, (p) =>
 @group(0) @binding(2) var<storage, read> source: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> target_values: array<vec4f>;
 
-fn finish(value: vec4f, vector: u32) -> vec4f {
-  ${
-    hasPrelu
-      ? `return max(value, vec4f(${float(0)})) + constants[${biasAt + width}u + vector] * min(value, vec4f(${float(0)}));`
-      : 'return value;'
-  }
-}
-
 ${ENTRY_POINT} {
   ${BEGIN_THREAD}
   let entry = table.entries[entry_of(thread)];
@@ -125,13 +117,18 @@ ${unroll(pixels, (p) => unroll(vectors, (v) => `  var sum_${p}_${v} = bias${v};`
         : ''
     }
   }
+  // In a loop, so that the stores and what goes before them stand in the shader once: adapters that are programs on the
+  // processor compile each for a long time.
+  var sums = array<vec4f, ${pixels * vectors}>(${unroll(pixels, (p) => unroll(vectors, (v) => `sum_${p}_${v}`, ', '), ', ')});
   let out = entry.out_at + (all_rows * entry.columns + column) * ${width}u + vector;
-${unroll(
-  pixels,
-  (p) => `  if (column + ${p}u < entry.columns) {
-${unroll(vectors, (v) => `    target_values[out + ${p * width + v}u] = finish(sum_${p}_${v}, vector + ${v}u);`)}
-  }`,
-)}
+  let count = min(${pixels}u, entry.columns - column);
+  for (var v = 0u; v < ${vectors}u; v++) {
+    ${hasPrelu ? `let slopes = constants[${biasAt + width}u + vector + v];` : ''}
+    for (var p = 0u; p < count; p++) {
+      let value = sums[p * ${vectors}u + v];
+      target_values[out + p * ${width}u + v] = ${hasPrelu ? 'max(value, vec4f(0.0)) + slopes * min(value, vec4f(0.0))' : 'value'};
+    }
+  }
 }
 `;
 }

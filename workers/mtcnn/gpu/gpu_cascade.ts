@@ -30,7 +30,7 @@ import { detectionError, PhotoTooLargeError } from './errors.ts';
 import { LayerChain, placeStacks, VECTOR_BYTES } from './layer_chain.ts';
 import { packLayers, type PackedLayers } from './layers.ts';
 import { levelTable } from './level_resize.ts';
-import { cellsAlong, planLevels, type Round } from './level_plan.ts';
+import { cellsAlong, PLAN_BOUNDS, planLevels, type PlanBounds, type Round } from './level_plan.ts';
 import { photoBytes, placePhotos, writePhoto, type PlacedPhoto } from './photo_bytes.ts';
 import { createPipelines, type Pipelines } from './pipelines.ts';
 import { Recording, submitRecording } from './recording.ts';
@@ -60,9 +60,11 @@ export class GpuCascade implements CascadeNetworks {
   readonly #pipelines: Pipelines;
   readonly #layers: PackedLayers['layers'];
   readonly #detectorMemory: DetectorMemory;
+  readonly #bounds: PlanBounds;
 
-  private constructor(device: EngineDevice, pipelines: Pipelines, packed: PackedLayers) {
+  private constructor(device: EngineDevice, pipelines: Pipelines, packed: PackedLayers, bounds: PlanBounds) {
     this.#device = device;
+    this.#bounds = bounds;
     this.#pipelines = pipelines;
     this.#layers = packed.layers;
     this.#detectorMemory = new DetectorMemory(device);
@@ -72,9 +74,14 @@ export class GpuCascade implements CascadeNetworks {
 
   /**
    * @param given a device to share, or an adapter; or else the browser's
+   * @param bounds of P-Net's memory
    * @throws WebGpuUnavailableError, GpuError, GpuOutOfMemoryError, DeviceLostError
    */
-  static async create(weights: MtcnnWeights, given?: Parameters<typeof openDevice>[0]): Promise<GpuCascade> {
+  static async create(
+    weights: MtcnnWeights,
+    given?: Parameters<typeof openDevice>[0],
+    bounds = PLAN_BOUNDS,
+  ): Promise<GpuCascade> {
     const device = await openDevice(given);
     try {
       const packed = packLayers(weights);
@@ -82,7 +89,7 @@ export class GpuCascade implements CascadeNetworks {
       return await device.checked(
         'the face detector’s weights',
         packed.values.byteLength,
-        () => new GpuCascade(device, pipelines, packed),
+        () => new GpuCascade(device, pipelines, packed, bounds),
       );
     } catch (error) {
       device.dispose();
@@ -97,11 +104,6 @@ export class GpuCascade implements CascadeNetworks {
   /** How often a buffer was made. */
   get growths(): number {
     return this.#detectorMemory.growths;
-  }
-
-  /** The first error of the device. */
-  get failure(): Error | undefined {
-    return this.#device.failure;
   }
 
   groups<Photo extends CascadePhoto>(photos: readonly Photo[]): Photo[][] {
@@ -177,7 +179,7 @@ export class GpuCascade implements CascadeNetworks {
       })),
     );
     if (levels.length === 0) return photos.map(() => []);
-    const rounds = planLevels(levels);
+    const rounds = planLevels(levels, this.#bounds);
     const recording = new Recording();
     const axes = new AxisWeightsList();
     let cells = 0;

@@ -1,5 +1,6 @@
 /** The layers of the three networks, and their weights in one buffer as convolution.ts reads them. See mtcnn/networks.ts. */
-import { sideBySide, weightValues, type MtcnnWeights } from '../weights.ts';
+import { sideBySide, weightValues } from '../weight_values.ts';
+import type { MtcnnWeights } from '../weights.ts';
 
 export interface ConvolutionLayer {
   readonly name: string;

@@ -3,10 +3,15 @@
  * columns. A level's outputs stay until its candidates are collected, so that a round of collecting has whole levels.
  */
 
-/** Pixels of all bands of a batch: what lies between the layers takes 80 bytes for each of them, 32 MB in all. */
-export const BATCH_PIXELS = 400_000;
-/** Cells whose outputs are kept for a round: 32 MB; or those of one level. */
-export const ROUND_CELLS = 1_000_000;
+export interface PlanBounds {
+  /** Pixels of all bands of a batch. */
+  readonly batchPixels: number;
+  /** Cells whose outputs are kept for a round, or those of one level. */
+  readonly roundCells: number;
+}
+
+/** What lies between the layers takes 80 bytes a pixel, outputs 32 bytes a cell: 32 MB each. */
+export const PLAN_BOUNDS: PlanBounds = { batchPixels: 400_000, roundCells: 1_000_000 };
 
 /** P-Net's window along a side. */
 const WINDOW = 12;
@@ -47,8 +52,7 @@ export interface LevelSize {
 
 export function planLevels(
   sizes: readonly LevelSize[],
-  batchPixels = BATCH_PIXELS,
-  roundCells = ROUND_CELLS,
+  { batchPixels, roundCells }: PlanBounds = PLAN_BOUNDS,
 ): Round[] {
   const rounds: { levels: PlannedLevel[]; batches: Band[][] }[] = [];
   let cells = Infinity;

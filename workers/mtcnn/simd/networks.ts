@@ -15,7 +15,8 @@ import {
   type PNetOutput,
   type RNetOutput,
 } from '../network_outputs.ts';
-import { sideBySide, weightValues, type MtcnnWeights } from '../weights.ts';
+import { sideBySide, weightValues } from '../weight_values.ts';
+import type { MtcnnWeights } from '../weights.ts';
 import {
   addConvolution,
   addMaxPool,
