@@ -1,4 +1,7 @@
-/** Max pools of stride 2 whose windows begin at even places; what reaches beyond the image does not count, as in TensorFlow's SAME. */
+/**
+ * Max pools of stride 2 whose windows begin at even places; what reaches beyond the image does not count. So TensorFlow's
+ * SAME begins for windows of 2, and for windows of 3 on images with an even side, as all are that meet one here.
+ */
 import type { ImageStack } from './convolution.ts';
 import { BEGIN_THREAD, ENTRY_POINT, TableShape, type EncodedTable } from './tables.ts';
 
