@@ -1,7 +1,7 @@
 /** The data path of a training by itself, in a worker as in a run: files → decoded and stacked batches. */
 import { expose } from 'comlink';
 import { readClasses, type Dataset } from '../workers/dataset/classes.ts';
-import { encodePng } from '../workers/dataset/decode.ts';
+import { encodePng } from '../workers/dataset/encode_png.ts';
 import type { WritableDirectory } from '../workers/dataset/directory.ts';
 import { ImageCache } from '../workers/dataset/image_cache.ts';
 import { openDirectories, openWritableDirectory } from '../workers/dataset/open.ts';
@@ -40,7 +40,7 @@ async function encode(kind: ImageKind, index: number, size: number): Promise<Blo
     .getImageData(left, left, size, size).data;
   if (kind === 'png') {
     const data = new Uint8Array(size * size * 3).map((_, at) => pixels[Math.floor(at / 3) * 4 + (at % 3)]!);
-    return encodePng({ width: size, height: size, data });
+    return new Blob([await encodePng({ width: size, height: size, data })]);
   }
   const canvas = new OffscreenCanvas(size, size);
   canvas.getContext('2d')!.putImageData(new ImageData(pixels, size, size), 0, 0);

@@ -86,7 +86,8 @@ const api = {
     withThumbnail: boolean,
   ): Promise<AlignedFaces> {
     const faces = await photo(id).align(boxes, imageSize, withThumbnail);
-    return transfer(faces, faces.thumbnail ? [faces.thumbnail] : []);
+    const files = faces.files.flatMap((file) => (file ? [file.buffer] : []));
+    return transfer(faces, faces.thumbnail ? [...files, faces.thumbnail] : files);
   },
 
   close(id: number): void {

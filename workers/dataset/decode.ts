@@ -233,9 +233,3 @@ export function toImageData(image: RgbImage): ImageData {
   }
   return new ImageData(rgba, image.width, image.height);
 }
-
-export async function encodePng(image: RgbImage): Promise<Blob> {
-  const canvas = new OffscreenCanvas(image.width, image.height);
-  canvas.getContext('2d')!.putImageData(toImageData(image), 0, 0);
-  return canvas.convertToBlob({ type: 'image/png' });
-}

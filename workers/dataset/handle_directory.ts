@@ -4,6 +4,8 @@ import { FileMissingError, PermissionLostError, StorageFullError } from './error
 
 export class HandleDirectory implements WritableDirectory {
   readonly #handle: FileSystemDirectoryHandle;
+  /** Where the last file was written: the next one often goes there, too, and each look-up is a message to the browser. */
+  #lastFolder: { readonly path: string; readonly handle: FileSystemDirectoryHandle } | undefined;
 
   constructor(handle: FileSystemDirectoryHandle) {
     this.#handle = handle;
@@ -49,12 +51,12 @@ export class HandleDirectory implements WritableDirectory {
    */
   async write(path: string, content: Blob | Uint8Array<ArrayBuffer> | string): Promise<void> {
     try {
-      const { folder, name } = await this.#parent(path, true);
       if (!('createWritable' in FileSystemFileHandle.prototype)) {
+        const { folder, name } = await this.#parent(path, true);
         await writeAtOnce(folder, name, content);
         return;
       }
-      const file = await folder.getFileHandle(name, { create: true });
+      const { folder, file } = await this.#fileToWrite(path);
       try {
         const stream = await file.createWritable();
         try {
@@ -80,6 +82,24 @@ export class HandleDirectory implements WritableDirectory {
     } catch (error) {
       throw this.#explain(error, path);
     }
+  }
+
+  async #fileToWrite(
+    path: string,
+  ): Promise<{ folder: FileSystemDirectoryHandle; file: FileSystemFileHandle }> {
+    const end = path.lastIndexOf('/') + 1;
+    const [folderPath, name] = [path.slice(0, end), path.slice(end)];
+    const last = this.#lastFolder;
+    if (last?.path === folderPath)
+      try {
+        return { folder: last.handle, file: await last.handle.getFileHandle(name, { create: true }) };
+      } catch (error) {
+        // It was removed or moved in the meantime.
+        if (!isNamed(error, 'NotFoundError')) throw error;
+      }
+    const { folder } = await this.#parent(path, true);
+    this.#lastFolder = { path: folderPath, handle: folder };
+    return { folder, file: await folder.getFileHandle(name, { create: true }) };
   }
 
   async #parent(path: string, create: boolean): Promise<{ folder: FileSystemDirectoryHandle; name: string }> {

@@ -4,7 +4,8 @@
  * and crops of its own (see gpu/).
  */
 import { BusyClock } from '../busy_clock.ts';
-import { decodePhoto, encodePng, readFileBytes, toImageData, type DecodedPhoto } from '../dataset/decode.ts';
+import { decodePhoto, readFileBytes, toImageData, type DecodedPhoto } from '../dataset/decode.ts';
+import { encodePng } from '../dataset/encode_png.ts';
 import type { RgbImage } from '../dataset/image.ts';
 import { cropFace, type CropBox } from './align.ts';
 import type { Box } from './boxes.ts';
@@ -32,7 +33,7 @@ export interface CascadePhoto {
 
 export interface AlignedFaces {
   /** A PNG file a box; undefined for a box without area. */
-  readonly files: readonly (Blob | undefined)[];
+  readonly files: readonly (Uint8Array<ArrayBuffer> | undefined)[];
   /** Of the first box. */
   readonly thumbnail?: ImageBitmap | undefined;
 }
@@ -112,7 +113,7 @@ export class Photo implements CascadePhoto {
 
   async #align(boxes: readonly CropBox[], imageSize: number, withThumbnail: boolean): Promise<AlignedFaces> {
     const faces = boxes.map((box) => pixels.face(this.image, this.#reduced(box), imageSize));
-    const files = await Promise.all(faces.map((face) => (face ? encodePng(face) : undefined)));
+    const files = await Promise.all(faces.map((face) => face && encodePng(face)));
     const first = faces[0];
     return {
       files,

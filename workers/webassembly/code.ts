@@ -67,9 +67,21 @@ export const set = ({ index }: Local, value: Code): Code => [value, 0x21, ...uns
 export const i32 = {
   const: (value: number): Code => [0x41, ...signed(value)],
   load: (address: Code, offset = 0): Code => [address, 0x28, 0, ...unsigned(offset)],
+  /** A byte, or two, and zeros. */
+  load8: (address: Code, offset = 0): Code => [address, 0x2d, 0, ...unsigned(offset)],
+  load16: (address: Code, offset = 0): Code => [address, 0x2f, 0, ...unsigned(offset)],
+  store: (address: Code, value: Code, offset = 0): Code => [address, value, 0x36, 0, ...unsigned(offset)],
+  store8: (address: Code, value: Code, offset = 0): Code => [address, value, 0x3a, 0, ...unsigned(offset)],
+  store16: (address: Code, value: Code, offset = 0): Code => [address, value, 0x3b, 0, ...unsigned(offset)],
   add: scalar(0x6a),
   sub: scalar(0x6b),
   mul: scalar(0x6c),
+  and: scalar(0x71),
+  or: scalar(0x72),
+  shiftLeft: scalar(0x74),
+  /** Zeros come in. */
+  shiftRight: scalar(0x76),
+  isEqual: scalar(0x46),
   isLess: scalar(0x49),
   isDifferent: scalar(0x47),
   /** Of two numbers that are not negative. */
@@ -120,10 +132,27 @@ export const v128 = {
     0x0d,
     ...[8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15],
   ],
+  /** Bits of the first where the mask has ones, of the second elsewhere. */
+  select: (first: Code, second: Code, mask: Code): Code => [first, second, mask, SIMD, 0x52],
   zero: [SIMD, 0x0c, ...new Array<number>(16).fill(0)] as Code,
 };
 
-export const i16x8 = { extendLowBytes: unary(0x89), extendHighBytes: unary(0x8a) };
+export const i8x16 = {
+  sub: binary(0x71),
+  /** Of two vectors of 16 bits, saturating. */
+  narrow: binary(0x66),
+};
+export const i16x8 = {
+  extendLowBytes: unary(0x89),
+  extendHighBytes: unary(0x8a),
+  abs: unary(0x80),
+  add: binary(0x8e),
+  sub: binary(0x91),
+  /** Signed. */
+  min: binary(0x96),
+  /** Ones where the first is at most the second (signed), zeros elsewhere. */
+  isAtMost: binary(0x33),
+};
 export const i32x4 = {
   extendLow: unary(0xa9),
   extendHigh: unary(0xaa),

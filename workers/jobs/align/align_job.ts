@@ -151,7 +151,7 @@ function shuffledIf(shuffle: boolean, images: readonly ImageFile[]): readonly Im
 interface FaceFile {
   readonly path: string;
   readonly box: CropBox;
-  readonly content: Blob;
+  readonly content: Uint8Array<ArrayBuffer>;
 }
 
 /** A photo's faces, cut out and encoded, or why there are none. */

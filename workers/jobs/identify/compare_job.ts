@@ -1,5 +1,6 @@
 /** Photos as taken → their faces, aligned on the spot → how far apart they are: the original's compare. */
-import { decodeImage, encodePng } from '../../dataset/decode.ts';
+import { decodeImage } from '../../dataset/decode.ts';
+import { encodePng } from '../../dataset/encode_png.ts';
 import type { RgbImage } from '../../dataset/image.ts';
 import { openDirectory } from '../../dataset/open.ts';
 import { euclideanDistance } from '../../evaluation/nearest.ts';
@@ -67,7 +68,7 @@ export async function comparePhotos(
         path,
         face,
         faceCount,
-        ...(request.includeCrops ? { crop: await encodePng(crop) } : {}),
+        ...(request.includeCrops ? { crop: new Blob([await encodePng(crop)], { type: 'image/png' }) } : {}),
       })),
     ),
     failures,

@@ -86,7 +86,7 @@ export async function* locateFaces(
         const boxes = chosen.map((index) => cropBox(faces[index]!.box, margin, width, height));
         const { files } = await pooled.align(boxes, imageSize, false);
         const crops = await Promise.all(
-          files.map((file) => (file ? decodeImage(file, 'the aligned face') : undefined)),
+          files.map((file) => (file ? decodeImage(new Blob([file]), 'the aligned face') : undefined)),
         );
         return {
           crops: crops.flatMap((image, place) => (image ? [{ number: chosen[place]! + 1, image }] : [])),
