@@ -111,6 +111,21 @@ describe('HandleDirectory', () => {
     expect(await directory.exists('a/b/c.txt')).toBe(false);
   });
 
+  it('makes a folder again that was removed between two files', async () => {
+    const root = await navigator.storage.getDirectory();
+    await root.removeEntry('test-handle', { recursive: true }).catch(() => undefined);
+    const handle = await root.getDirectoryHandle('test-handle', { create: true });
+    const directory = new HandleDirectory(handle);
+    await directory.write('a/b/1.txt', 'one');
+    await directory.write('a/b/2.txt', 'two');
+    await handle.removeEntry('a', { recursive: true });
+    await directory.write('a/b/3.txt', 'three');
+    await directory.write('c/4.txt', 'four');
+    const listed: string[] = [];
+    for await (const { path } of new HandleDirectory(handle).list()) listed.push(path);
+    expect(listed.sort()).toEqual(['a/b/3.txt', 'c/4.txt']);
+  });
+
   it('leaves nothing behind when writing fails, and says that the disk is full', async () => {
     const entries = new Map<string, number>();
     // A folder on a full disk: a file can be made, and nothing be written into it.
