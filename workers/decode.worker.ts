@@ -91,6 +91,7 @@ const api = {
   },
 
   close(id: number): void {
+    photos.get(id)?.close();
     photos.delete(id);
   },
 

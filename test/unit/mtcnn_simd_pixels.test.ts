@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { RgbImage } from '../../workers/dataset/image.ts';
 import { cropFace, type CropBox } from '../../workers/mtcnn/align.ts';
 import { cropForNetwork, pyramidLevel, pyramidScales } from '../../workers/mtcnn/crops.ts';
-import { PhotoPixels } from '../../workers/mtcnn/simd/photo_pixels.ts';
+import { KEPT_BYTES, PhotoPixels } from '../../workers/mtcnn/simd/photo_pixels.ts';
 import { hashKey, uniform } from '../../workers/random.ts';
 
 function photo(seed: number, width: number, height: number): RgbImage {
@@ -89,5 +89,48 @@ describe('aligned faces', () => {
         );
       }
     }
+  });
+});
+
+describe('the kernels’ memory', () => {
+  // Flat: noise of this size takes too long to make.
+  const large: RgbImage = { width: 4000, height: 3000, data: new Uint8Array(4000 * 3000 * 3).fill(90) };
+  const small = photo(7, 120, 90);
+  const expected = pyramidLevel(small, 0.6).values;
+
+  it('that a large photo took is given back with the next photo', () => {
+    const own = new PhotoPixels();
+    own.level(large, 0.6);
+    expect(own.bytes).toBeGreaterThan(2 * KEPT_BYTES);
+    expect(largestDifference(own.level(small, 0.6).values, expected)).toBe(0);
+    expect(own.bytes).toBeLessThan(KEPT_BYTES);
+  });
+
+  it('is given back with the large photo itself, and all goes on after it', () => {
+    const own = new PhotoPixels();
+    own.level(large, 0.6);
+    own.release(small);
+    expect(own.bytes).toBeGreaterThan(2 * KEPT_BYTES);
+    own.release(large);
+    expect(own.bytes).toBeLessThan(KEPT_BYTES);
+    const level = own.level(large, 0.6);
+    expect(level.values.length).toBe(2400 * 1800 * 3);
+    expect(level.values.every((value) => value === (90 - 127.5) * 0.0078125)).toBe(true);
+    const box: CropBox = [10, 5, 70, 65];
+    expect(own.face(small, box, 40)).toEqual(cropFace(small, box, 40));
+    const crop = new Float32Array(24 * 24 * 3);
+    const plain = new Float32Array(24 * 24 * 3);
+    own.crop(large, { x1: 1, y1: 1, x2: 90, y2: 90, score: 1 }, 24, crop);
+    cropForNetwork(large, { x1: 1, y1: 1, x2: 90, y2: 90, score: 1 }, 24, plain);
+    expect(largestDifference(crop, plain)).toBeLessThan(1e-6);
+  });
+
+  it('of small photos is kept from one to the next', () => {
+    const own = new PhotoPixels();
+    own.level(photo(8, 500, 400), 0.6);
+    const { bytes } = own;
+    own.release(small);
+    own.level(small, 0.6);
+    expect(own.bytes).toBe(bytes);
   });
 });

@@ -43,11 +43,17 @@ for (let symbol = 257, length = SHORTEST_RUN; length < LONGEST_RUN; symbol++) {
 LENGTH_SYMBOLS[LONGEST_RUN] = 285;
 LENGTH_BITS[LONGEST_RUN] = 1;
 
-let encoder: PngEncoder | { encode: typeof encodeWithCanvas } | undefined;
+let encoder: PngEncoder | undefined;
+/** Of the encoder: what a photo of 600 × 600 pixels takes. */
+const KEPT_BYTES = 8e6;
 
 export async function encodePng(image: RgbImage): Promise<Uint8Array<ArrayBuffer>> {
-  encoder ??= hasVectors() ? new PngEncoder() : { encode: encodeWithCanvas };
-  return encoder.encode(image);
+  if (!hasVectors()) return encodeWithCanvas(image);
+  encoder ??= new PngEncoder();
+  const file = encoder.encode(image);
+  // A kernels' memory does not shrink.
+  if (encoder.memoryBytes > KEPT_BYTES) encoder = undefined;
+  return file;
 }
 
 async function encodeWithCanvas(image: RgbImage): Promise<Uint8Array<ArrayBuffer>> {
@@ -59,6 +65,10 @@ async function encodeWithCanvas(image: RgbImage): Promise<Uint8Array<ArrayBuffer
 class PngEncoder {
   readonly #memory = new KernelMemory();
   readonly #kernels = this.#memory.instantiate(pngModule()) as unknown as PngKernels;
+
+  get memoryBytes(): number {
+    return this.#memory.bytes;
+  }
 
   encode({ width, height, data }: RgbImage): Uint8Array<ArrayBuffer> {
     const rowBytes = width * CHANNELS;

@@ -44,7 +44,7 @@ export const photoClocks = { decode: new BusyClock(), resize: new BusyClock(), e
 /** With the processor's vectors where the browser lends them. */
 const pixels = hasVectors()
   ? new PhotoPixels()
-  : { level: pyramidLevel, crop: cropForNetwork, face: cropFace };
+  : { level: pyramidLevel, crop: cropForNetwork, face: cropFace, release: () => undefined };
 
 /** Files up to this are read before it is known what they are. */
 const READ_WHOLE_BYTES = 16e6;
@@ -104,6 +104,11 @@ export class Photo implements CascadePhoto {
       );
       return values;
     });
+  }
+
+  /** Gives back what was kept for its next level, crop or face. */
+  close(): void {
+    pixels.release(this.#image);
   }
 
   /** @param boxes in the photo's own pixels */

@@ -3,6 +3,12 @@ import { ModuleWriter } from './module.ts';
 
 /** Whether this browser's WebAssembly has 128-bit vectors (all current ones: Safari since 16.4). */
 export function hasVectors(): boolean {
+  return (answer ??= isValid());
+}
+
+let answer: boolean | undefined;
+
+function isValid(): boolean {
   const module = new ModuleWriter();
   module.add('vector', [], (writer) => set(writer.vector(), f32x4.splat(0)));
   return WebAssembly.validate(module.bytes());

@@ -10,18 +10,34 @@ import { resizeModule, SPAN_BYTES, SUM_STEP, type ResizeKernels } from './resize
 
 /** Kernels read and write a little beyond the ends. */
 const SLACK_BYTES = 64;
+/** More than this is given back when a photo is done with; 4 megapixels with their largest level take as much. */
+export const KEPT_BYTES = 32e6;
 const FLOAT_BYTES = 4;
 const DOUBLE_BYTES = 8;
 
 export class PhotoPixels {
   readonly #memory = new KernelMemory();
-  readonly #kernels: ResizeKernels;
+  #kernels: ResizeKernels;
   /** Its pixels are at the memory's beginning. */
   #image: RgbImage | undefined;
   #scratch = 0;
 
   constructor() {
     this.#kernels = this.#memory.instantiate(resizeModule()) as unknown as ResizeKernels;
+  }
+
+  get bytes(): number {
+    return this.#memory.bytes;
+  }
+
+  /** The photo is done with. */
+  release(image: RgbImage): void {
+    if (image === this.#image) this.#unload();
+  }
+
+  #unload(): void {
+    this.#image = undefined;
+    if (this.#memory.bytes > KEPT_BYTES) this.#kernels = this.#memory.renew() as unknown as ResizeKernels;
   }
 
   /** As `pyramidLevel`. */
@@ -152,6 +168,7 @@ export class PhotoPixels {
 
   #load(image: RgbImage): void {
     if (image === this.#image) return;
+    this.#unload();
     this.#scratch = roundUp(image.data.length + SLACK_BYTES, 16);
     this.#memory.reserve(this.#scratch);
     new Uint8Array(this.#memory.memory.buffer).set(image.data);
