@@ -55,6 +55,22 @@ async function alignInto(
   onEvent: (event: AlignEvent) => void,
   control: JobControl,
 ): Promise<AlignSummary> {
+  // Its workers load while the folders are read.
+  const pool = new PhotoPool();
+  try {
+    return await alignWith(pool, openOutput, request, onEvent, control);
+  } finally {
+    pool.dispose();
+  }
+}
+
+async function alignWith(
+  pool: PhotoPool,
+  openOutput: () => Promise<WritableDirectory>,
+  request: AlignRequest,
+  onEvent: (event: AlignEvent) => void,
+  control: JobControl,
+): Promise<AlignSummary> {
   const startedAt = performance.now();
   const dataset = await readClasses(
     await openDirectories(request.input),
@@ -86,7 +102,7 @@ async function alignInto(
     () => onEvent({ kind: 'resumed' }),
   );
   const retry: Retry = canBeAllowedAgain(request) ? gate.through : (work) => work();
-  const job = new AlignJob(detector, output, names, request.options, onEvent, retry);
+  const job = new AlignJob(detector, pool, output, names, request.options, onEvent, retry);
   try {
     await job.run(shuffledIf(request.options.random_order, todo), control);
   } finally {
@@ -172,6 +188,7 @@ class AlignJob {
   photoTimes: PhotoTimes = { decodeMs: 0, resizeMs: 0, encodeMs: 0, networksMs: 0 };
   readonly writing = new BusyClock();
   readonly #detector: FaceDetector;
+  readonly #pool: PhotoPool;
   readonly #output: WritableDirectory;
   readonly #names: OutputNames;
   readonly #options: AlignOptions;
@@ -187,6 +204,7 @@ class AlignJob {
 
   constructor(
     detector: FaceDetector,
+    pool: PhotoPool,
     output: WritableDirectory,
     names: OutputNames,
     options: AlignOptions,
@@ -195,6 +213,7 @@ class AlignJob {
   ) {
     this.#retry = retry;
     this.#detector = detector;
+    this.#pool = pool;
     this.#output = output;
     this.#names = names;
     this.#options = options;
@@ -205,12 +224,11 @@ class AlignJob {
     const startedAt = performance.now();
     const boxesThrottle = new Throttle(BOXES_INTERVAL_MS);
     boxesThrottle.ready();
-    const pool = new PhotoPool();
     let done = 0;
     try {
       const photos = detectPhotos(
         this.#detector,
-        pool,
+        this.#pool,
         images,
         this.#options,
         (found, photo) => this.#prepare(found, photo),
@@ -237,12 +255,10 @@ class AlignJob {
         if (!(this.#output instanceof ZipDirectory) && boxesThrottle.ready())
           await this.#retry(() => this.writeBoundingBoxes());
       }
-      this.photoTimes = await pool.times();
+      this.photoTimes = await this.#pool.times();
     } catch (error) {
       // Cancelled while it waited for a permission.
       if (!(control.cancelled && error instanceof PermissionLostError)) throw error;
-    } finally {
-      pool.dispose();
     }
   }
 
