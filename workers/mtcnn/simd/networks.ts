@@ -26,6 +26,14 @@ import {
   type ConvolutionLayer,
   type Pool,
 } from './kernels.ts';
+import {
+  addWinograd,
+  packWinogradWeights,
+  winograd,
+  winogradScratchBytes,
+  type WinogradFunctions,
+  type WinogradLayer,
+} from './winograd.ts';
 
 interface NetworkLayer {
   readonly name: string;
@@ -34,6 +42,8 @@ interface NetworkLayer {
   readonly channels: number;
   readonly tile: readonly [pixels: number, vectors: number];
   readonly prelu?: string;
+  /** By Winograd's method, where the image is large enough for it. */
+  readonly winograd?: true;
   /** Layers side by side, whose outputs follow each other in each pixel; their last vector is filled up with zeros. */
   readonly heads?: readonly string[];
 }
@@ -41,16 +51,44 @@ interface NetworkLayer {
 const LAYERS = {
   pnet1: { name: 'pnet/conv1', size: 3, channels: 3, tile: [3, 3], prelu: 'pnet/prelu1_alpha' },
   pnet2: { name: 'pnet/conv2', size: 3, channels: 10, tile: [4, 2], prelu: 'pnet/prelu2_alpha' },
-  pnet3: { name: 'pnet/conv3', size: 3, channels: 16, tile: [3, 3], prelu: 'pnet/prelu3_alpha' },
+  pnet3: {
+    name: 'pnet/conv3',
+    size: 3,
+    channels: 16,
+    tile: [3, 3],
+    prelu: 'pnet/prelu3_alpha',
+    winograd: true,
+  },
   pnet4: { name: 'pnet/conv4', size: 1, channels: 32, tile: [4, 2], heads: ['_1', '_2'] },
   rnet1: { name: 'rnet/conv1', size: 3, channels: 3, tile: [2, 4], prelu: 'rnet/prelu1_alpha' },
-  rnet2: { name: 'rnet/conv2', size: 3, channels: 28, tile: [3, 3], prelu: 'rnet/prelu2_alpha' },
+  rnet2: {
+    name: 'rnet/conv2',
+    size: 3,
+    channels: 28,
+    tile: [3, 3],
+    prelu: 'rnet/prelu2_alpha',
+    winograd: true,
+  },
   rnet3: { name: 'rnet/conv3', size: 2, channels: 48, tile: [3, 3], prelu: 'rnet/prelu3_alpha' },
   rnet4: { name: 'rnet/fc1', size: 1, channels: 576, tile: [3, 3], prelu: 'rnet/prelu4_alpha' },
   rnet5: { name: 'rnet/fc2', size: 1, channels: 128, tile: [3, 3], heads: ['_1', '_2'] },
   onet1: { name: 'onet/conv1', size: 3, channels: 3, tile: [2, 4], prelu: 'onet/prelu1_alpha' },
-  onet2: { name: 'onet/conv2', size: 3, channels: 32, tile: [3, 3], prelu: 'onet/prelu2_alpha' },
-  onet3: { name: 'onet/conv3', size: 3, channels: 64, tile: [4, 2], prelu: 'onet/prelu3_alpha' },
+  onet2: {
+    name: 'onet/conv2',
+    size: 3,
+    channels: 32,
+    tile: [3, 3],
+    prelu: 'onet/prelu2_alpha',
+    winograd: true,
+  },
+  onet3: {
+    name: 'onet/conv3',
+    size: 3,
+    channels: 64,
+    tile: [3, 3],
+    prelu: 'onet/prelu3_alpha',
+    winograd: true,
+  },
   onet4: { name: 'onet/conv4', size: 2, channels: 64, tile: [3, 3], prelu: 'onet/prelu4_alpha' },
   onet5: { name: 'onet/fc1', size: 1, channels: 1152, tile: [3, 3], prelu: 'onet/prelu5_alpha' },
   onet6: { name: 'onet/fc2', size: 1, channels: 256, tile: [3, 3], heads: ['_1', '_2', '_3'] },
@@ -74,6 +112,14 @@ interface ReadyLayer {
   /** Floats of a pixel as it is read, and as it is written. */
   readonly channels: number;
   readonly outputChannels: number;
+  readonly winograd?: ReadyWinograd | undefined;
+}
+
+interface ReadyWinograd {
+  readonly layer: WinogradLayer;
+  readonly functions: WinogradFunctions;
+  readonly weights: number;
+  readonly scratch: number;
 }
 
 interface Pools {
@@ -95,7 +141,13 @@ export class SimdNetworks implements Networks {
 
   constructor(weights: MtcnnWeights) {
     const module = new ModuleWriter();
-    const packed: { name: LayerName; values: Float32Array; channels: number; outputChannels: number }[] = [];
+    const packed: {
+      name: LayerName;
+      values: Float32Array;
+      channels: number;
+      outputChannels: number;
+      winograd: { layer: WinogradLayer; values: Float32Array } | undefined;
+    }[] = [];
     for (const name of Object.keys(LAYERS) as LayerName[]) {
       const layer: NetworkLayer = LAYERS[name];
       const parts = (layer.heads ?? ['']).map((suffix) => ({
@@ -114,11 +166,16 @@ export class SimdNetworks implements Networks {
       };
       const outputChannels = layer.heads ? 4 * vectorsOf(bias.length) : bias.length;
       addConvolution(module, name, convolution, outputChannels * FLOAT_BYTES);
+      if (layer.winograd) addWinograd(module, name, convolution);
       packed.push({
         name,
         values: packWeights(convolution, all, bias, slopes),
         channels: layer.channels,
         outputChannels,
+        winograd: layer.winograd && {
+          layer: convolution,
+          values: packWinogradWeights(convolution, all, bias, slopes!),
+        },
       });
     }
     addMaxPool(module, 'pnetPool', { size: 2, channels: 10 });
@@ -129,15 +186,37 @@ export class SimdNetworks implements Networks {
     addMaxPool(module, 'onetPool3', { size: 2, channels: 64 });
     const functions = this.#memory.instantiate(module.bytes());
     let address = 0;
+    const place = (values: Float32Array): number => {
+      const at = address;
+      address += values.length * FLOAT_BYTES;
+      this.#memory.reserve(address);
+      this.#memory.write(at, values);
+      return at;
+    };
+    // The layers use it one after the other.
+    const scratch = 0;
+    address = Math.max(...packed.map((one) => (one.winograd ? winogradScratchBytes(one.winograd.layer) : 0)));
     this.#layers = Object.fromEntries(
-      packed.map(({ name, values, channels, outputChannels }) => {
-        const at = address;
-        address += values.length * FLOAT_BYTES;
-        this.#memory.reserve(address);
-        this.#memory.write(at, values);
-        return [name, { run: functions[name] as Convolution, weights: at, channels, outputChannels }];
-      }),
-    ) as unknown as Record<LayerName, ReadyLayer>;
+      packed.map(({ name, values, channels, outputChannels, winograd: other }): [string, ReadyLayer] => [
+        name,
+        {
+          run: functions[name] as Convolution,
+          weights: place(values),
+          channels,
+          outputChannels,
+          winograd: other && {
+            layer: other.layer,
+            functions: {
+              planes: functions[`${name}Planes`] as WinogradFunctions['planes'],
+              products: functions[`${name}Products`] as Convolution,
+              pixels: functions[`${name}Pixels`] as WinogradFunctions['pixels'],
+            },
+            weights: place(other.values),
+            scratch,
+          },
+        },
+      ]),
+    ) as Record<LayerName, ReadyLayer>;
     this.#pools = functions as unknown as Pools;
     this.#scratch = address;
   }
@@ -280,13 +359,15 @@ export class SimdNetworks implements Networks {
 
 /** @param rows of the input, as columns */
 function convolve(
-  { run, weights, channels }: ReadyLayer,
+  { run, weights, channels, winograd: other }: ReadyLayer,
   size: number,
   input: number,
   output: number,
   rows: number,
   columns: number,
 ): void {
+  if (other && Math.min(rows, columns) >= 4)
+    return winograd(other.functions, other.layer, other.weights, other.scratch, input, output, rows, columns);
   run(input, output, weights, rows - size + 1, columns - size + 1, columns * channels * FLOAT_BYTES);
 }
 
