@@ -108,7 +108,7 @@ export class Photo implements CascadePhoto {
 
   /** Gives back what was kept for its next level, crop or face. */
   close(): void {
-    pixels.release(this.#image);
+    pixels.release(this.image);
   }
 
   /** @param boxes in the photo's own pixels */
