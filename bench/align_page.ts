@@ -122,6 +122,7 @@ async function measureSet(
   const { minsize, backend } = options;
   await align(files.slice(0, WARM_UP_PHOTOS), { minsize }, backend);
   const choice = await peer?.choose(files[0]!);
+  await untilQuiet();
   const own = new Rounds(count);
   const ownDetection = new Rounds(count);
   const other = new Rounds(count);
@@ -154,6 +155,15 @@ async function measureSet(
     },
     device: last!.device,
   };
+}
+
+/** The backends that were tried may still compile or draw in the GPU's process: that is no round's work. */
+async function untilQuiet(): Promise<void> {
+  for (let second = 0; second < 60; second++) {
+    const before = await processorSeconds();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    if ((await processorSeconds()) - before < 0.1) return;
+  }
 }
 
 class Rounds {
