@@ -1,7 +1,7 @@
 /** Where the pairs of an evaluation come from: a pairs file, else pairs made from the folders. */
 import { readFileSync } from 'node:fs';
 import type { DirectoryReference } from '../workers/protocol/dataset.ts';
-import type { PairsSource } from '../workers/protocol/evaluate.ts';
+import type { PairsSource } from '../workers/protocol/pairs.ts';
 import { numberOf, textOf } from './command.ts';
 import { CommandError } from './errors.ts';
 import type { Arguments, FlagSpec } from './flags.ts';

@@ -1,28 +1,6 @@
 /** The page's whole state, made once. */
-import { BringIn } from './bring_in.svelte.ts';
-import { EvaluateState } from './evaluate.svelte.ts';
-import { ExportsState } from './exports.svelte.ts';
-import { JobGuard } from './job_guard.svelte.ts';
-import { Library } from './library.svelte.ts';
-import { LookState } from './look/look.svelte.ts';
-import { Navigation } from './navigation.svelte.ts';
-import { PhotosState } from './photos.svelte.ts';
+import { ApplicationParts } from './application_parts.svelte.ts';
 import { SampleRun } from './sample_run.svelte.ts';
-import { TrainState } from './train.svelte.ts';
-import { UseState } from './use/use.svelte.ts';
-
-export class ApplicationParts {
-  readonly navigation = new Navigation();
-  readonly library = new Library();
-  readonly guard = new JobGuard();
-  readonly photos = new PhotosState(this.library, this.guard);
-  readonly train = new TrainState(this.library, this.guard);
-  readonly evaluate = new EvaluateState(this.library, this.guard);
-  readonly exports = new ExportsState(this.guard);
-  readonly bringIn = new BringIn(this.library, this.guard);
-  readonly use = new UseState(this.library, this.guard);
-  readonly look = new LookState(this.train.dataset, this.use.model, this.guard);
-}
 
 export class Application extends ApplicationParts {
   readonly sampleRun = new SampleRun(this);

@@ -1,5 +1,5 @@
 /** Where an evaluation's pairs come from: made from class folders, or a pairs file in them or beside them. */
-import type { PairsSource } from '../../workers/protocol/evaluate.ts';
+import type { PairsSource } from '../../workers/protocol/pairs.ts';
 import { DatasetChoice } from './dataset_choice.svelte.ts';
 import type { Library } from './library.svelte.ts';
 

@@ -1,5 +1,5 @@
 /** "Try it with sample faces": the whole main job in one click, walking through the ordinary pages. */
-import type { ApplicationParts } from './application.svelte.ts';
+import type { ApplicationParts } from './application_parts.svelte.ts';
 import { runModel } from './exports.svelte.ts';
 import { PAGE_TITLES } from './navigation.svelte.ts';
 import { optionOverrides, sampleFacesOptions } from './query.ts';

@@ -1,5 +1,5 @@
 /** What the step navigation says about each step. */
-import type { ApplicationParts } from './application.svelte.ts';
+import type { ApplicationParts } from './application_parts.svelte.ts';
 import { formatCountOf, formatShare } from './format.ts';
 import type { StepName } from './navigation.svelte.ts';
 

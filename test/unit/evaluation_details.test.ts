@@ -9,7 +9,8 @@ import { worstPairs } from '../../workers/evaluation/worst_pairs.ts';
 import { evaluationFiles } from '../../workers/jobs/evaluate/evaluation_files.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import { evaluatePairs } from '../../workers/jobs/evaluate/evaluate_job.ts';
-import type { EvaluationResult, PairsSource, SavedEvaluation } from '../../workers/protocol/evaluate.ts';
+import type { EvaluationResult, SavedEvaluation } from '../../workers/protocol/evaluate.ts';
+import type { PairsSource } from '../../workers/protocol/pairs.ts';
 
 /** Numbers from a seed, 0 … 1. */
 function randomNumbers(seed: number): () => number {

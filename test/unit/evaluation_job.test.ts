@@ -15,7 +15,8 @@ import {
   type ReadImage,
 } from '../../workers/jobs/evaluate/evaluate_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
-import type { EvaluationOptions, EvaluationProgress, PairsSource } from '../../workers/protocol/evaluate.ts';
+import type { EvaluationOptions, EvaluationProgress } from '../../workers/protocol/evaluate.ts';
+import type { PairsSource } from '../../workers/protocol/pairs.ts';
 import { centredTransforms, prepareImages } from '../../workers/training/augmentation.ts';
 import { stackImages } from '../../workers/training/batch_source.ts';
 import type { Executor, ExecutorSettings, ImageBatch } from '../../workers/training/executor.ts';

@@ -4,20 +4,10 @@ import type { DistanceHistogram } from '../evaluation/histogram.ts';
 import type { MeasuredPairs } from '../evaluation/metrics.ts';
 import type { BackendName } from './device.ts';
 import type { ModelReference, RunWeights } from './models.ts';
+import type { PairsSource } from './pairs.ts';
 
 export type { DistanceHistogram } from '../evaluation/histogram.ts';
 export type { ValidationRate } from '../evaluation/metrics.ts';
-
-/** Where the pairs of an evaluation come from. */
-export interface PairsSource {
-  readonly images: readonly DirectoryReference[];
-  /** The text of a pairs file; without it pairs are generated from the class folders. */
-  readonly pairsText?: string | undefined;
-  /** The pairs file lies in one of the folders: pairs.txt, or the one whose name begins so. */
-  readonly isPairsFileInside?: boolean | undefined;
-  readonly generate?: { readonly seed: number; readonly pairsPerFold: number } | undefined;
-  readonly lfw_nrof_folds: number;
-}
 
 export interface EvaluationOptions {
   readonly lfw_batch_size: number;

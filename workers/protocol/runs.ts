@@ -2,7 +2,7 @@
 import type { DirectoryReference } from '../dataset/directory.ts';
 import type { StepMetrics } from '../training/executor.ts';
 import type { TrainingOptions } from '../training/options.ts';
-import type { PairsSource } from './evaluate.ts';
+import type { PairsSource } from './pairs.ts';
 
 export type RunStatus = 'running' | 'paused' | 'interrupted' | 'finished' | 'stopped' | 'failed';
 

@@ -3,7 +3,7 @@ import type { DatasetTotals } from '../dataset/dataset_count.ts';
 import type { DirectoryReference } from '../dataset/directory.ts';
 import type { TrainingOptions } from '../training/options.ts';
 import type { DeviceInfo } from './device.ts';
-import type { PairsSource } from './evaluate.ts';
+import type { PairsSource } from './pairs.ts';
 import type { ModelReference } from './models.ts';
 import type {
   BestModel,

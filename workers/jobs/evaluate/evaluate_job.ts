@@ -17,9 +17,9 @@ import type {
   EvaluationOptions,
   EvaluationProgress,
   EvaluationResult,
-  PairsSource,
   WrongImagePair,
 } from '../../protocol/evaluate.ts';
+import type { PairsSource } from '../../protocol/pairs.ts';
 import { crc32 } from '../../storage/crc32.ts';
 import { centredTransforms } from '../../training/augmentation.ts';
 import { stackImages } from '../../training/batch_source.ts';

@@ -1,6 +1,6 @@
 /** From a request to the run's record and its data: of a new run, or of one that goes on. */
 import type { DirectoryReference } from '../../protocol/dataset.ts';
-import type { PairsSource } from '../../protocol/evaluate.ts';
+import type { PairsSource } from '../../protocol/pairs.ts';
 import type { RunRecord } from '../../protocol/runs.ts';
 import type { TrainEvent, TrainRequest } from '../../protocol/train.ts';
 import { getRun, newRunId } from '../../storage/runs.ts';

@@ -1,7 +1,8 @@
 /** What is measured between a run's epochs, with the run's own executor. */
 import type { ImageFile } from '../../dataset/classes.ts';
 import type { RgbImage } from '../../dataset/image.ts';
-import type { EvaluationResult, PairsSource } from '../../protocol/evaluate.ts';
+import type { EvaluationResult } from '../../protocol/evaluate.ts';
+import type { PairsSource } from '../../protocol/pairs.ts';
 import { orderedBatches, type LabelledImage } from '../../training/batch_source.ts';
 import type { Executor } from '../../training/executor.ts';
 import type { TrainingOptions } from '../../training/options.ts';

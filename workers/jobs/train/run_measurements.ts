@@ -2,7 +2,8 @@
 import type { ImageFile } from '../../dataset/classes.ts';
 import { PermissionLostError } from '../../dataset/errors.ts';
 import type { RgbImage } from '../../dataset/image.ts';
-import type { EvaluationResult, PairsSource } from '../../protocol/evaluate.ts';
+import type { EvaluationResult } from '../../protocol/evaluate.ts';
+import type { PairsSource } from '../../protocol/pairs.ts';
 import type { BestModel, EvaluationSummary, ValidationRecord } from '../../protocol/runs.ts';
 import type { TrainEvent } from '../../protocol/train.ts';
 import { readEvaluations, readValidations } from '../../storage/runs.ts';
