@@ -4,7 +4,7 @@
  * for hung and reset.
  */
 import type { EngineDevice } from './device.ts';
-import { GpuError } from './errors.ts';
+import { createComputePipeline } from './compute_pipeline.ts';
 import {
   MAXIMUM_WORKGROUPS,
   encodeNumbers,
@@ -230,30 +230,11 @@ export class Dispatcher {
     return pipeline;
   }
 
-  async #createPipeline(kernel: Kernel, code: string, hasBase: boolean): Promise<GPUComputePipeline> {
-    const { device } = this.#device;
-    const label = kernel.name;
-    device.pushErrorScope('validation');
-    const module = device.createShaderModule({ label, code });
-    const moduleError = device.popErrorScope();
-    const invalid = await this.#device.guard(moduleError, label);
-    if (invalid) {
-      const { messages } = await module.getCompilationInfo();
-      const detail = messages.map(({ lineNum, message }) => `line ${lineNum}: ${message}`).join('; ');
-      throw new GpuError(label, detail || invalid.message);
-    }
-    const pipeline = device.createComputePipelineAsync({
-      label,
-      layout: device.createPipelineLayout({ bindGroupLayouts: [this.#layout(kernel, hasBase)] }),
-      compute: { module, entryPoint: 'main' },
+  #createPipeline(kernel: Kernel, code: string, hasBase: boolean): Promise<GPUComputePipeline> {
+    const layout = this.#device.device.createPipelineLayout({
+      bindGroupLayouts: [this.#layout(kernel, hasBase)],
     });
-    // What is not the shader's fault may be the loss of the device, which is waited for.
-    const named = pipeline.catch((error: unknown) => {
-      throw error instanceof GPUPipelineError && error.reason === 'validation'
-        ? new GpuError(label, error.message)
-        : error;
-    });
-    return this.#device.guard(named, label);
+    return createComputePipeline(this.#device, kernel.name, code, layout);
   }
 
   #bindGroup(

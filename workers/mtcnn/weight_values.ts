@@ -1,14 +1,39 @@
 /** Weights as the networks' kernels pack them. Apart from weights.ts, whose files only a bundler finds. */
 import type { MtcnnWeights } from './weights.ts';
 
-export function weightValues(weights: MtcnnWeights, name: string): Float32Array {
+function weightValues(weights: MtcnnWeights, name: string): Float32Array {
   const weight = weights.get(name);
   if (!weight) throw new Error(`The face detector's weights have no ${name}.`);
   return weight.values;
 }
 
+/** A layer as the weights' file names it. */
+export interface WeightedLayer {
+  readonly name: string;
+  /** The name of its PReLU's slopes. */
+  readonly prelu?: string;
+  /** Suffixes of layers side by side, whose filters follow each other. */
+  readonly heads?: readonly string[];
+}
+
+/** @returns weights: [size, size, channels, filters] or [inputs, filters], the heads' filters side by side */
+export function layerValues(
+  weights: MtcnnWeights,
+  { name, prelu, heads = [''] }: WeightedLayer,
+): { readonly all: Float32Array; readonly bias: Float32Array; readonly slopes: Float32Array | undefined } {
+  const parts = heads.map((suffix) => ({
+    weights: weightValues(weights, `${name}${suffix}/weights`),
+    bias: weightValues(weights, `${name}${suffix}/bias`),
+  }));
+  return {
+    bias: sideBySide(parts.map((part) => ({ values: part.bias, count: part.bias.length }))),
+    all: sideBySide(parts.map((part) => ({ values: part.weights, count: part.bias.length }))),
+    slopes: prelu === undefined ? undefined : weightValues(weights, prelu),
+  };
+}
+
 /** [..., a] and [..., b] → [..., a + b] */
-export function sideBySide(
+function sideBySide(
   parts: readonly { readonly values: Float32Array; readonly count: number }[],
 ): Float32Array {
   const width = parts.reduce((sum, { count }) => sum + count, 0);

@@ -1,5 +1,5 @@
 /** The layers of the three networks, and their weights in one buffer as convolution.ts reads them. See mtcnn/networks.ts. */
-import { sideBySide, weightValues } from '../weight_values.ts';
+import { layerValues } from '../weight_values.ts';
 import type { MtcnnWeights } from '../weights.ts';
 
 export interface ConvolutionLayer {
@@ -59,13 +59,7 @@ export function vectorsOf(channels: number): number {
 export function packLayers(weights: MtcnnWeights): PackedLayers {
   const packed = LAYER_NAMES.map((name) => {
     const layer: NamedLayer = LAYERS[name];
-    const parts = (layer.heads ?? ['']).map((suffix) => ({
-      weights: weightValues(weights, `${layer.name}${suffix}/weights`),
-      bias: weightValues(weights, `${layer.name}${suffix}/bias`),
-    }));
-    const bias = sideBySide(parts.map((part) => ({ values: part.bias, count: part.bias.length })));
-    const all = sideBySide(parts.map((part) => ({ values: part.weights, count: part.bias.length })));
-    const slopes = layer.prelu === undefined ? undefined : weightValues(weights, layer.prelu);
+    const { all, bias, slopes } = layerValues(weights, layer);
     const convolution: ConvolutionLayer = {
       name: layer.name,
       size: layer.size,

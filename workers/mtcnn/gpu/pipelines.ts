@@ -1,6 +1,6 @@
 /** The detector's pipelines: one for each layer that has weights, and four more. No photo makes another one. */
+import { createComputePipeline } from '../../engine/compute_pipeline.ts';
 import type { EngineDevice } from '../../engine/device.ts';
-import { GpuError } from '../../engine/errors.ts';
 import { candidateShader } from './candidates.ts';
 import { convolutionShader } from './convolution.ts';
 import { cropShader } from './crop_resize.ts';
@@ -42,7 +42,7 @@ export async function createPipelines(
   const pipelines = await Promise.all(
     shaders.map(
       async ([name, code]) =>
-        [name, await createPipeline(device, labelOf(name), code, pipelineLayout)] as const,
+        [name, await createComputePipeline(device, labelOf(name), code, pipelineLayout)] as const,
     ),
   );
   return { layout, byName: new Map(pipelines) };
@@ -50,33 +50,4 @@ export async function createPipelines(
 
 function labelOf(name: KernelName): string {
   return `face detector: ${name}`;
-}
-
-async function createPipeline(
-  engineDevice: EngineDevice,
-  label: string,
-  code: string,
-  layout: GPUPipelineLayout,
-): Promise<GPUComputePipeline> {
-  const { device } = engineDevice;
-  device.pushErrorScope('validation');
-  const module = device.createShaderModule({ label, code });
-  const invalid = await engineDevice.guard(device.popErrorScope(), label);
-  if (invalid) {
-    const { messages } = await module.getCompilationInfo();
-    const detail = messages.map(({ lineNum, message }) => `line ${lineNum}: ${message}`).join('; ');
-    throw new GpuError(label, detail || invalid.message);
-  }
-  const pipeline = device.createComputePipelineAsync({
-    label,
-    layout,
-    compute: { module, entryPoint: 'main' },
-  });
-  // What is not the shader's fault may be the loss of the device, which is waited for.
-  const named = pipeline.catch((error: unknown) => {
-    throw error instanceof GPUPipelineError && error.reason === 'validation'
-      ? new GpuError(label, error.message)
-      : error;
-  });
-  return engineDevice.guard(named, label);
 }

@@ -15,7 +15,7 @@ import {
   type PNetOutput,
   type RNetOutput,
 } from '../network_outputs.ts';
-import { sideBySide, weightValues } from '../weight_values.ts';
+import { layerValues } from '../weight_values.ts';
 import type { MtcnnWeights } from '../weights.ts';
 import {
   addConvolution,
@@ -150,13 +150,7 @@ export class SimdNetworks implements Networks {
     }[] = [];
     for (const name of Object.keys(LAYERS) as LayerName[]) {
       const layer: NetworkLayer = LAYERS[name];
-      const parts = (layer.heads ?? ['']).map((suffix) => ({
-        weights: weightValues(weights, `${layer.name}${suffix}/weights`),
-        bias: weightValues(weights, `${layer.name}${suffix}/bias`),
-      }));
-      const bias = sideBySide(parts.map((part) => ({ values: part.bias, count: part.bias.length })));
-      const all = sideBySide(parts.map((part) => ({ values: part.weights, count: part.bias.length })));
-      const slopes = layer.prelu === undefined ? undefined : weightValues(weights, layer.prelu);
+      const { all, bias, slopes } = layerValues(weights, layer);
       const convolution: ConvolutionLayer = {
         size: layer.size,
         channels: layer.channels,
