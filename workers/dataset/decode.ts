@@ -4,7 +4,8 @@
  */
 import { UnreadableImageError } from './errors.ts';
 import type { RgbImage } from './image.ts';
-import { isCutOff, isHeic, readImageHeader, type ImageHeader } from './image_size.ts';
+import { isCutOff, readImageHeader, type ImageHeader } from './image_size.ts';
+import { FORMAT_BYTES, photoFormatOfContent, unreadableFormatCause } from './photo_formats.ts';
 
 /**
  * Photos with more pixels are reduced to at most so many while they are decoded. With it a decoded photo takes 7 bytes
@@ -149,8 +150,9 @@ async function createBitmap(
 }
 
 async function undecodableCause(blob: Blob): Promise<string> {
-  return isHeic(new Uint8Array(await blob.slice(0, 12).arrayBuffer()))
-    ? 'it is a HEIC photo, which this browser does not support; convert it to JPEG, or use Safari'
+  const format = photoFormatOfContent(new Uint8Array(await blob.slice(0, FORMAT_BYTES).arrayBuffer()));
+  return format && format.isRead !== 'yes'
+    ? unreadableFormatCause(format)
     : 'it is no image that this browser can decode';
 }
 

@@ -1,3 +1,5 @@
+import { photoFormatOfPath } from './photo_formats.ts';
+
 /** A decoded photo. */
 export interface RgbImage {
   readonly width: number;
@@ -6,25 +8,15 @@ export interface RgbImage {
   readonly data: Uint8Array<ArrayBuffer>;
 }
 
-/** What browsers decode; by extension, without the dot. */
-const IMAGE_EXTENSIONS = new Set(['jpg', 'jpeg', 'jfif', 'png', 'webp', 'gif', 'bmp', 'avif']);
-
-/** What only some browsers decode (Safari), and what telephones write. */
-const SOMETIMES_EXTENSIONS = new Set(['heic', 'heif']);
-
+/** Whether this program reads such a photo in every browser, by its name. */
 export function isImagePath(path: string): boolean {
-  return IMAGE_EXTENSIONS.has(extensionOf(path));
+  return photoFormatOfPath(path)?.isRead === 'yes';
 }
 
-/** Photos as they are taken: also those of which the person is to be told that this browser cannot decode them. */
+/** Also photos that only some browsers decode: the person is told about each that this one does not. */
 export function isPhotoPath(path: string): boolean {
-  return isImagePath(path) || SOMETIMES_EXTENSIONS.has(extensionOf(path));
-}
-
-function extensionOf(path: string): string {
-  const name = path.slice(path.lastIndexOf('/') + 1);
-  const dot = name.lastIndexOf('.');
-  return dot > 0 ? name.slice(dot + 1).toLowerCase() : '';
+  const format = photoFormatOfPath(path);
+  return format !== undefined && format.isRead !== 'no';
 }
 
 /** `a/b.c.jpg` → `b.c` */

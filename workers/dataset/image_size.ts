@@ -12,8 +12,6 @@ export interface ImageHeader {
   readonly mayHaveAlpha: boolean;
 }
 
-const HEIC_BRANDS = new Set(['heic', 'heix', 'heim', 'heis', 'hevc', 'hevx', 'mif1', 'msf1']);
-
 /** @returns undefined for anything else (AVIF among them: the browser judges it) */
 export function readImageHeader(bytes: Uint8Array): ImageHeader | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -39,11 +37,6 @@ export function readImageHeader(bytes: Uint8Array): ImageHeader | undefined {
       mayHaveAlpha: false,
     };
   return undefined;
-}
-
-/** High Efficiency Image File Format (ISO/IEC 23008-12): telephones write it, few browsers decode it. */
-export function isHeic(bytes: Uint8Array): boolean {
-  return textAt(bytes, 4, 4) === 'ftyp' && HEIC_BRANDS.has(textAt(bytes, 8, 4));
 }
 
 /** Walks the markers to the frame header (ITU-T T.81, B.2.2). */
