@@ -47,17 +47,26 @@ export function graphDef(tensors: NamedTensors): Uint8Array<ArrayBuffer> {
   return graph.finish();
 }
 
-/** A checkpoint's index and its data; keys share prefixes, and there is a restart point each 16 entries. */
-export function checkpoint(tensors: NamedTensors): { index: Uint8Array<ArrayBuffer>; data: Buffer } {
+/**
+ * A checkpoint's index and its data; keys share prefixes, and there is a restart point each 16 entries.
+ * @param aliases variables that are said to lie where another one of their size lies
+ */
+export function checkpoint(
+  tensors: NamedTensors,
+  aliases: Readonly<Record<string, string>> = {},
+): { index: Uint8Array<ArrayBuffer>; data: Buffer } {
   const sorted = [...tensors].sort(([a], [b]) => (a < b ? -1 : 1));
   const entries: [string, Uint8Array][] = [['', new ProtobufWriter().integer(1, 1).finish()]];
+  const places = new Map<string, number>();
   let offset = 0;
   for (const [name, { shape, data }] of sorted) {
     const entry = new ProtobufWriter().integer(1, 1).message(2, shapeMessage(shape));
-    if (offset > 0) entry.integer(4, offset);
+    const place = places.get(aliases[name] ?? '') ?? offset;
+    places.set(name, place);
+    if (place > 0) entry.integer(4, place);
     const checksum = Buffer.alloc(5);
     checksum[0] = (6 << 3) | 5;
-    checksum.writeUInt32LE(maskedCrc32c(bytesOf(data)), 1);
+    checksum.writeUInt32LE(maskedCrc32c(bytesOf(tensors.get(aliases[name] ?? name)!.data)), 1);
     entries.push([name, Buffer.concat([entry.integer(5, data.byteLength).finish(), checksum])]);
     offset += data.byteLength;
   }

@@ -47,6 +47,9 @@ export class KerasWeightsFile {
       values += elementCount(shape);
       if (values > MAXIMUM_VALUES)
         throw new Hdf5Error(`${name} would unpack to more than the ${MAXIMUM_VALUES} values allowed.`);
+      // A model within the model, and an optimizer's slots, give one name to several; a layer's own weights have one.
+      if (shapes.has(weight) && [path, paths.get(weight)!].some(isOfLayer))
+        throw new Hdf5Error(`${name} has the weights "${weight.slice(0, 80)}" twice.`);
       shapes.set(weight, shape);
       paths.set(weight, path);
     }
@@ -65,4 +68,10 @@ export class KerasWeightsFile {
       return tensors;
     });
   }
+}
+
+/** `<layer>/<layer>/<weight>`, below the root or below the whole model's group. */
+function isOfLayer(path: string): boolean {
+  const parts = path.replace(/^\//, '').replace(WHOLE_MODEL, '').split('/');
+  return parts.length === 3 && parts[0] === parts[1];
 }

@@ -32,7 +32,10 @@ export function readOnnxWeights(bytes: Uint8Array, file: string): Map<string, Ho
       for (const part of protobufFields(bytesOfField(field))) {
         if (part.number !== 5) continue;
         const tensor = readTensor(bytesOfField(part));
-        if (tensor) weights.set(tensor.name.replace(FLOAT16_SUFFIX, ''), tensor.value);
+        if (!tensor) continue;
+        const name = tensor.name.replace(FLOAT16_SUFFIX, '');
+        if (weights.has(name)) throw new ProtobufError(`it has the tensor "${name.slice(0, 80)}" twice`);
+        weights.set(name, tensor.value);
       }
     }
     return weights;
@@ -53,6 +56,7 @@ export function readOnnxMetadata(bytes: Uint8Array, file: string): Map<string, s
         if (part.number === 1) key = textOf(part);
         else if (part.number === 2) value = textOf(part);
       }
+      if (texts.has(key)) throw new ProtobufError(`its metadata has "${key.slice(0, 80)}" twice`);
       texts.set(key, value);
     }
     return texts;

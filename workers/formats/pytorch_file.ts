@@ -229,7 +229,9 @@ function collectTensors(
     return;
   }
   const tensor = tensorOf(value, path);
-  if (tensor) tensors.set(path, tensor);
+  if (!tensor) return;
+  if (tensors.has(path)) throw new PickleError(`it has the tensor "${path.slice(0, 80)}" twice`);
+  tensors.set(path, tensor);
 }
 
 /** Undefined for what is no tensor. @throws PickleError for one that cannot be */

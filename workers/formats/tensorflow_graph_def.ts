@@ -50,7 +50,10 @@ export class GraphDefFile {
         if (field.number !== 1) continue;
         if (++nodes > MAXIMUM_NODES) throw new ProtobufError('it has too many nodes');
         const node = readNode(bytesOfField(field));
-        if (node) constants.set(node.name, node.constant);
+        if (!node) continue;
+        if (constants.has(node.name))
+          throw new ProtobufError(`it has the node "${node.name.slice(0, 80)}" twice`);
+        constants.set(node.name, node.constant);
       }
     } catch (error) {
       throw error instanceof ProtobufError ? new GraphDefError(name, error.message) : error;

@@ -41,6 +41,15 @@ export class ParameterShapeError extends Error {
   }
 }
 
+export class SharedTensorsError extends Error {
+  override name = 'SharedTensorsError';
+  constructor(file: string, first: string, second: string) {
+    super(
+      `In ${file}, ${first} and ${second} share their bytes. No training writes such a model: take the file from where it was made again.`,
+    );
+  }
+}
+
 export class ModelMetadataError extends Error {
   override name = 'ModelMetadataError';
   constructor(file: string, key: string, value: string) {

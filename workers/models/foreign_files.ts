@@ -36,6 +36,11 @@ async function pytorchSource(blob: Blob, name: string): Promise<TensorSource> {
     name,
     kind: 'PyTorch state dict',
     shapes: new Map([...file.tensors].map(([tensor, { shape }]) => [tensor, shape])),
+    regionOf: (tensor) => {
+      const { storage, offset, shape, strides } = file.tensors.get(tensor)!;
+      const last = shape.reduce((sum, length, axis) => sum + (length - 1) * strides[axis]!, offset);
+      return { storage: storage.key, start: offset, end: last + 1 };
+    },
     read: (tensor) => file.read(tensor),
   };
 }
@@ -57,6 +62,10 @@ export async function checkpointSource(directory: ReadableDirectory, path: strin
     name: path,
     kind: 'TensorFlow checkpoint',
     shapes: new Map([...file.entries].map(([variable, { shape }]) => [variable, shape])),
+    regionOf: (variable) => {
+      const { shard, offset, sizeBytes } = file.entries.get(variable)!;
+      return { storage: String(shard), start: offset, end: offset + sizeBytes };
+    },
     read: (variable) => file.read(variable),
   };
 }

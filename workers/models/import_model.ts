@@ -13,7 +13,7 @@ import type { BatchNormNode, Conv2dNode, DenseNode, Graph } from '../graph/ir.ts
 import { buildModel, MODEL_NAMES } from '../graph/models/index.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import type { ImportReport } from '../protocol/models.ts';
-import { MissingParametersError, NotAModelError, ParameterShapeError } from './errors.ts';
+import { MissingParametersError, NotAModelError, ParameterShapeError, SharedTensorsError } from './errors.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { facenetPytorchNames } from './names/facenet_pytorch.ts';
 import { kerasFacenetNames } from './names/keras_facenet.ts';
@@ -36,7 +36,7 @@ const LEAST_SHARE = 0.1;
 
 export interface OpenedImport {
   readonly report: ImportReport;
-  /** @throws MissingParametersError, ParameterShapeError, and what reading the file throws */
+  /** @throws MissingParametersError, ParameterShapeError, SharedTensorsError, and what reading the file throws */
   read(): Promise<LoadedModel>;
 }
 
@@ -106,6 +106,7 @@ export function openImport(source: TensorSource): OpenedImport {
         throw new MissingParametersError(source.name, graph.name, graph.parameters.length, missing);
       const [wrong] = wrongShapes;
       if (wrong) throw new ParameterShapeError(source.name, wrong.parameter, wrong.expected, wrong.found);
+      checkRegions(source, used);
       const parameters = new Map<string, HostTensor>();
       for (const { parameter, source: foreign } of mapped)
         parameters.set(
@@ -197,6 +198,20 @@ function classifierTensors(
   if (!weights || count?.length !== 1) return [];
   const expected = foreignShape([graph.embeddingSize, count[0]!], weights.layout);
   return shapeOf(weights.name)?.join() === expected.join() ? [CLASSIFIER_WEIGHTS, CLASSIFIER_BIASES] : [];
+}
+
+/** @throws SharedTensorsError */
+function checkRegions({ name: file, regionOf }: TensorSource, used: ReadonlySet<string>): void {
+  if (!regionOf) return;
+  const inOrder = [...used]
+    .map((name) => ({ name, ...regionOf(name) }))
+    .filter(({ start, end }) => start < end)
+    .sort((a, b) => (a.storage === b.storage ? a.start - b.start : a.storage < b.storage ? -1 : 1));
+  for (const [at, { name, storage, start }] of inOrder.entries()) {
+    const before = inOrder[at - 1];
+    if (before?.storage === storage && start < before.end)
+      throw new SharedTensorsError(file, before.name, name);
+  }
 }
 
 /** Changes weights and moving mean so that the batch norm needs no gamma. */

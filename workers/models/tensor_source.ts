@@ -8,6 +8,16 @@ export interface TensorSource {
   readonly kind: string;
   /** Of the tensors that can be read, under the file's own names. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** Where a tensor's values lie, in files that say so for each tensor: no two may share their bytes. */
+  readonly regionOf?: (name: string) => TensorRegion;
   /** The values as float32. */
   read(name: string): Promise<HostTensor>;
+}
+
+/** A part of a file, or of a storage in it, in values or bytes. */
+export interface TensorRegion {
+  readonly storage: string;
+  readonly start: number;
+  /** After the last one. */
+  readonly end: number;
 }
