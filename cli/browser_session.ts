@@ -21,7 +21,7 @@ import type { DeviceInfo } from '../workers/protocol/device.ts';
 import type { LookWorkerApi } from '../workers/protocol/look.ts';
 import type { TrainWorkerApi } from '../workers/protocol/train_worker.ts';
 import { CommandError } from './errors.ts';
-import { FolderServer, type FolderAccess } from './folder_server.ts';
+import { FolderServer, LINK_OUTSIDE, type FolderAccess } from './folder_server.ts';
 import { startStaticServer, type StaticServer } from './static_server.ts';
 
 /**
@@ -210,6 +210,18 @@ export class BrowserSession {
   /** The page knows folders by name; here the real path and the system's reason can be told. */
   #explain({ name, message, stack }: CallOutcome & { ok: false }): PageError {
     const failure = this.#folders.lastFailure;
+    if (name === 'FolderMissingError' && failure)
+      return new PageError(
+        name,
+        `The folder ${failure.path} is no longer there, or is empty now. Put it back where it was and run the command again; what is written so far is kept.`,
+        stack,
+      );
+    if (name === 'PermissionLostError' && failure?.code === LINK_OUTSIDE)
+      return new PageError(
+        name,
+        `${failure.path} leads out of the output folder through a symbolic link. Put a real folder in the link's place, or name the folder that it leads to as the output.`,
+        stack,
+      );
     if (name === 'PermissionLostError' && failure)
       return new PageError(
         name,

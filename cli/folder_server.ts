@@ -3,21 +3,21 @@
  * which describes the protocol.
  *
  * What the page can reach is what the command opened: each folder's address holds an unguessable token, a path below
- * it cannot leave it (no `..`), and a folder opened for reading takes no writes. Symbolic links inside a folder are
- * followed, as datasets are often put together from them; links in a circle are not.
+ * it cannot leave it (no `..`), and a folder opened for reading takes no writes. Symbolic links inside a folder that is
+ * read are followed, as datasets are often put together from them; links in a circle are not. In a folder that is
+ * written to, links that lead out of it are neither followed nor listed.
  */
 import { randomBytes } from 'node:crypto';
 import type { Dirent, Stats } from 'node:fs';
-import { mkdir, open, opendir, realpath, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, open, opendir, realpath, rmdir, stat, unlink } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { basename, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { PartFiles } from './part_files.ts';
 
 export const FOLDERS_PATH = '/folders/';
 
-/** Below this size a write is not forced to the disk: a crop lost in a power cut is made again, a checkpoint is not. */
-const SYNC_SIZE_BYTES = 1_000_000;
 const LIST_CHUNK_CHARACTERS = 65_536;
 
 export interface FolderAccess {
@@ -28,10 +28,15 @@ export interface FolderAccess {
 
 interface OpenFolder extends FolderAccess {
   readonly path: string;
+  /** Of a folder that is written to. */
+  readonly parts?: PartFiles | undefined;
 }
 
+/** The code of a failure that no system has: a symbolic link leads out of the output folder. */
+export const LINK_OUTSIDE = 'LINK_OUTSIDE';
+
 export interface FolderFailure {
-  /** As Node calls it: EACCES, ENOSPC … */
+  /** As Node calls it (EACCES, ENOSPC …), or LINK_OUTSIDE. */
   readonly code: string;
   readonly path: string;
 }
@@ -43,6 +48,11 @@ class BadPathError extends Error {
 class ReadOnlyError extends Error {
   override name = 'ReadOnlyError';
   readonly code = 'EROFS';
+}
+
+class LinkOutsideError extends Error {
+  override name = 'LinkOutsideError';
+  readonly code = LINK_OUTSIDE;
 }
 
 export class FolderServer {
@@ -63,7 +73,7 @@ export class FolderServer {
 
   /** @returns the folder's address below the origin: `/folders/<token>/<number>` */
   open(path: string, access: FolderAccess = {}): string {
-    this.#folders.push({ ...access, path });
+    this.#folders.push({ ...access, path, parts: access.writable ? new PartFiles(path) : undefined });
     return `${FOLDERS_PATH}${this.#token}/${this.#folders.length - 1}`;
   }
 
@@ -82,14 +92,17 @@ export class FolderServer {
     try {
       if (encodedParts.length === 0) {
         if (request.method === 'GET' && query === 'list') await this.#list(folder, response);
+        else if (request.method === 'HEAD') await this.#answerThere(folder, response);
         else send(response, 405, 'A folder can only be listed.');
         return true;
       }
       const parts = encodedParts.map(decodePart);
       path = join(folder.path, ...parts);
-      await this.#serveFile(folder, parts.join('/'), path, request, response);
+      if (folder.writable) await requireInside(folder.path, path);
+      if (query === 'folder') await this.#serveFolder(folder, path, request, response);
+      else await this.#serveFile(folder, parts.join('/'), path, request, response);
     } catch (error) {
-      this.#fail(error, path, request, response);
+      await this.#fail(error, folder, path, request, response);
     }
     return true;
   }
@@ -107,11 +120,10 @@ export class FolderServer {
       case 'HEAD':
         return sendFile(path, request.method === 'HEAD', response);
       case 'PUT':
-        if (!folder.writable) throw new ReadOnlyError(`${folder.path} was opened for reading`);
-        await writeAtomically(path, request);
+        await partsOf(folder).write(path, request, announcedSize(request));
         return send(response, 204);
       case 'DELETE':
-        if (!folder.writable) throw new ReadOnlyError(`${folder.path} was opened for reading`);
+        partsOf(folder);
         await unlink(path);
         return send(response, 204);
       default:
@@ -119,50 +131,173 @@ export class FolderServer {
     }
   }
 
+  /** A folder that a process claims for itself: made here and nowhere else, or not at all. */
+  async #serveFolder(
+    folder: OpenFolder,
+    path: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    partsOf(folder);
+    switch (request.method) {
+      case 'PUT':
+        await mkdir(path);
+        return send(response, 201);
+      case 'DELETE':
+        await rmdir(path);
+        return send(response, 204);
+      default:
+        return send(response, 405, 'PUT or DELETE.');
+    }
+  }
+
+  async #answerThere(folder: OpenFolder, response: ServerResponse): Promise<void> {
+    await (await opendir(folder.path)).close();
+    if (await isVanished(folder)) throw Object.assign(new Error('The folder is gone.'), { code: 'ENOENT' });
+    send(response, 204);
+  }
+
   async #list(folder: OpenFolder, response: ServerResponse): Promise<void> {
     // Opened once before the answer begins, so that a folder that cannot be read has a status of its own.
     await (await opendir(folder.path)).close();
     response.writeHead(200, { 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' });
-    const paths = folder.only ?? this.#filesBelow(folder.path, '', new Set([await realpath(folder.path)]));
+    const root = await realpath(folder.path);
+    const paths =
+      folder.only ?? this.#filesBelow(folder.path, '', new Set([root]), folder.writable ? root : undefined);
     await pipeline(Readable.from(inChunks(paths)), response);
   }
 
-  /** @param ancestors real paths of the folders that lead here */
-  async *#filesBelow(folder: string, prefix: string, ancestors: ReadonlySet<string>): AsyncIterable<string> {
+  /**
+   * @param ancestors real paths of the folders that lead here
+   * @param fence the real path that links may not lead out of
+   */
+  async *#filesBelow(
+    folder: string,
+    prefix: string,
+    ancestors: ReadonlySet<string>,
+    fence: string | undefined,
+  ): AsyncIterable<string> {
     const subfolders: string[] = [];
     try {
       for await (const entry of await opendir(folder)) {
         if (entry.name.startsWith('.')) continue;
-        const kind = await kindOfEntry(entry, join(folder, entry.name));
+        const kind = await kindOfEntry(entry, join(folder, entry.name), fence);
         if (kind === 'file') yield prefix + entry.name;
         else if (kind === 'folder') subfolders.push(entry.name);
       }
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (!code) throw error;
+      // Without its root a listing would look like that of a small folder.
+      if (!code || prefix === '') throw error;
       this.#onSkipped({ code, path: folder });
     }
     for (const name of subfolders) {
       const path = join(folder, name);
       const real = await realpath(path).catch(() => undefined);
       if (real === undefined || ancestors.has(real)) continue;
-      yield* this.#filesBelow(path, `${prefix}${name}/`, new Set([...ancestors, real]));
+      yield* this.#filesBelow(path, `${prefix}${name}/`, new Set([...ancestors, real]), fence);
     }
   }
 
-  #fail(error: unknown, path: string, request: IncomingMessage, response: ServerResponse): void {
+  async #fail(
+    error: unknown,
+    folder: OpenFolder,
+    path: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
     const { code = '', message } = error as NodeJS.ErrnoException;
-    // Asking whether a file exists is no failure.
-    const status = error instanceof BadPathError ? 400 : statusOf(code);
-    if (status !== 404) this.#lastFailure = { code, path };
+    const isReading = request.method === 'GET' || request.method === 'HEAD';
+    const status = error instanceof BadPathError ? 400 : await this.#statusFor(code, folder, path, isReading);
+    // Asking whether a file exists is no failure, and one file that cannot be read is named in the answer.
+    if (status === 410) this.#lastFailure = { code, path: folder.path };
+    else if (status !== 404 && status !== 422) this.#lastFailure = { code, path };
     if (response.headersSent) {
       response.destroy();
       return;
     }
     // What the page still sends of a refused file is not waited for.
     if (!request.complete) response.setHeader('Connection', 'close');
-    send(response, status, message);
+    send(response, status, status === 422 ? code : message);
   }
+
+  /** Whether it is this file's fault or the whole folder's is not in the system's code: the folder is looked at. */
+  async #statusFor(code: string, folder: OpenFolder, path: string, isReading: boolean): Promise<number> {
+    const status = statusOf(code);
+    if (status === 404) return (await isVanished(folder)) ? 410 : 404;
+    const isOneFile = isReading && path !== folder.path && (status === 403 || UNREADABLE_CODES.has(code));
+    if (!isOneFile || code === LINK_OUTSIDE) return status;
+    if (await isVanished(folder)) return 410;
+    return (await isAllowed(folder.path)) ? 422 : 403;
+  }
+}
+
+/** Of a file whose content does not come, whatever the permissions say: a bad sector, a broken network drive. */
+const UNREADABLE_CODES: ReadonlySet<string> = new Set([
+  'EIO',
+  'ENXIO',
+  'ELOOP',
+  'EINVAL',
+  'EBADMSG',
+  'ESTALE',
+  'EUCLEAN',
+  'ETIMEDOUT',
+]);
+
+/** @throws ReadOnlyError */
+function partsOf(folder: OpenFolder): PartFiles {
+  if (!folder.parts) throw new ReadOnlyError(`${folder.path} was opened for reading`);
+  return folder.parts;
+}
+
+function announcedSize({ headers }: IncomingMessage): number | undefined {
+  const announced = headers['content-length'];
+  return announced === undefined ? undefined : Number(announced);
+}
+
+/** Also a folder of photos with nothing in it any more: where a drive was removed, its empty mount point stays. */
+async function isVanished({ path, writable }: OpenFolder): Promise<boolean> {
+  try {
+    const folder = await opendir(path);
+    const first = await folder.read();
+    await folder.close();
+    return first === null && !writable;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' || code === 'ENOTDIR';
+  }
+}
+
+async function isAllowed(folder: string): Promise<boolean> {
+  try {
+    await (await opendir(folder)).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Follows the links on the way to a path as far as it exists.
+ * @throws LinkOutsideError
+ */
+async function requireInside(root: string, path: string): Promise<void> {
+  const fence = await realpath(root);
+  for (let existing = path; existing !== root; existing = dirname(existing)) {
+    const real = await realpath(existing).catch((error: NodeJS.ErrnoException) => {
+      // What does not exist yet, or is a link to nowhere, is decided by the folder that it is in.
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR' || error.code === 'ENAMETOOLONG')
+        return undefined;
+      throw error;
+    });
+    if (real === undefined) continue;
+    if (!isWithin(real, fence)) throw new LinkOutsideError(`${existing} leads out of ${root}.`);
+    return;
+  }
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }
 
 /** The protocol's status for an error of the file system. */
@@ -174,10 +309,12 @@ export function statusOf(code: string): number {
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
+    case LINK_OUTSIDE:
       return 403;
     case 'ENOSPC':
     case 'EDQUOT':
       return 507;
+    case 'EEXIST':
     case 'EISDIR':
     case 'ENOTEMPTY':
       return 409;
@@ -212,8 +349,13 @@ async function* inChunks(paths: Iterable<string> | AsyncIterable<string>): Async
   if (chunk !== '') yield chunk;
 }
 
-async function kindOfEntry(entry: Dirent, path: string): Promise<'file' | 'folder' | undefined> {
+async function kindOfEntry(
+  entry: Dirent,
+  path: string,
+  fence: string | undefined,
+): Promise<'file' | 'folder' | undefined> {
   if (!entry.isSymbolicLink()) return kindOfStats(entry);
+  if (fence !== undefined && !isWithin(await realpath(path).catch(() => fence), fence)) return undefined;
   // A link that leads nowhere is left out.
   const target = await stat(path).catch(() => undefined);
   return target && kindOfStats(target);
@@ -246,30 +388,6 @@ async function sendFile(path: string, headersOnly: boolean, response: ServerResp
   const content = (await open(path)).createReadStream({ end: stats.size - 1 });
   response.writeHead(200, headers);
   await pipeline(content, response);
-}
-
-/** Into a hidden file beside it first, which then takes its name: a reader sees the old file or the new one, whole. */
-async function writeAtomically(path: string, request: IncomingMessage): Promise<void> {
-  const folder = join(path, '..');
-  await mkdir(folder, { recursive: true });
-  const temporary = join(folder, `.${randomBytes(9).toString('base64url')}.part`);
-  try {
-    const file = await open(temporary, 'wx');
-    try {
-      await writeFile(file, request);
-      const { size } = await file.stat();
-      const announced = request.headers['content-length'];
-      if (announced !== undefined && Number(announced) !== size)
-        throw new Error(`${basename(path)} was cut off after ${size} of ${announced} bytes.`);
-      if (size >= SYNC_SIZE_BYTES) await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
 }
 
 function send(response: ServerResponse, status: number, text = ''): void {

@@ -39,6 +39,11 @@ export async function startStaticServer(
 ): Promise<StaticServer> {
   const files = await readFiles(folder);
   const server = createServer((request, response) => {
+    if (!isLocalHost(request.headers.host)) {
+      // A page elsewhere whose name has been made to lead to this machine (DNS rebinding) names its own host.
+      response.writeHead(421, { Connection: 'close' }).end();
+      return;
+    }
     for (const [name, value] of Object.entries(pageHeaders)) response.setHeader(name, value);
     first(request, response)
       .then((answered) => {
@@ -59,6 +64,12 @@ export async function startStaticServer(
         server.closeAllConnections();
       }),
   };
+}
+
+/** Names that browsers do not ask any name server for (https://www.rfc-editor.org/rfc/rfc6761#section-6.3). */
+function isLocalHost(host: string | undefined): boolean {
+  const name = host?.replace(/:\d+$/, '').toLowerCase();
+  return name === 'localhost' || name === '127.0.0.1' || name === '[::1]' || !!name?.endsWith('.localhost');
 }
 
 async function readFiles(folder: string): Promise<Map<string, Buffer>> {

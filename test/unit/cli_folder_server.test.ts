@@ -1,12 +1,31 @@
 import fc from 'fast-check';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { createServer, request, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FolderServer, statusOf, type FolderFailure } from '../../cli/folder_server.ts';
-import { FileMissingError, PermissionLostError } from '../../workers/dataset/errors.ts';
+import { markOf } from '../../cli/process_owner.ts';
+import {
+  FileMissingError,
+  FileUnreadableError,
+  FolderMissingError,
+  PermissionLostError,
+} from '../../workers/dataset/errors.ts';
 import { HttpDirectory } from '../../workers/dataset/http_directory.ts';
 
 let server: Server;
@@ -228,9 +247,126 @@ describe('folder server', () => {
     expect(await readdir(folder)).toEqual(['person']);
   });
 
+  it('tells one unreadable file from a folder that is gone', async () => {
+    const directory = openDirectory();
+    await mkdir(join(folder, 'person'));
+    for (const name of ['1.jpg', '2.jpg']) await writeFile(join(folder, 'person', name), name);
+    await symlink('loop.jpg', join(folder, 'person', 'loop.jpg'));
+    await expect(directory.read('person/loop.jpg')).rejects.toThrow(FileUnreadableError);
+    await expect(directory.read('person/loop.jpg')).rejects.toThrow(
+      /person\/loop\.jpg cannot be read \(ELOOP\)/,
+    );
+    await expect(directory.read('person/3.jpg')).rejects.toThrow(FileMissingError);
+    await directory.requireThere();
+    await rename(folder, `${folder} elsewhere`);
+    await expect(directory.read('person/1.jpg')).rejects.toThrow(FolderMissingError);
+    await expect(directory.requireThere()).rejects.toThrow(FolderMissingError);
+    await expect(listed(directory)).rejects.toThrow(FolderMissingError);
+    expect(folders.lastFailure).toEqual({ code: 'ENOENT', path: folder });
+    // As a drive that was removed leaves it.
+    await mkdir(folder);
+    await expect(directory.read('person/1.jpg')).rejects.toThrow(FolderMissingError);
+    await expect(directory.requireThere()).rejects.toThrow(FolderMissingError);
+  });
+
+  // A superuser may read everything, and becomes somebody else for this.
+  it.skipIf(process.platform === 'win32')('tells an unreadable file from an unreadable folder', async () => {
+    const directory = openDirectory();
+    await writeFile(join(folder, '1.jpg'), '1');
+    await writeFile(join(folder, '2.jpg'), '2');
+    await chmod(join(folder, '1.jpg'), 0);
+    const isSuperuser = process.getuid!() === 0;
+    const NOBODY = 65534;
+    for (const path of isSuperuser ? [outside, folder, join(folder, '1.jpg')] : [])
+      await chown(path, NOBODY, NOBODY);
+    if (isSuperuser) process.seteuid!(NOBODY);
+    try {
+      await expect(directory.read('1.jpg')).rejects.toThrow(/1\.jpg cannot be read \(EACCES\)/);
+      expect(await (await directory.read('2.jpg')).text()).toBe('2');
+      await chmod(folder, 0);
+      await expect(directory.read('2.jpg')).rejects.toThrow(PermissionLostError);
+      await expect(directory.requireThere()).rejects.toThrow(PermissionLostError);
+    } finally {
+      if (isSuperuser) process.seteuid!(0);
+      await chmod(folder, 0o755);
+    }
+  });
+
+  it('does not make an output folder again that was deleted meanwhile', async () => {
+    const directory = openDirectory({ writable: true });
+    await directory.write('person/1.png', '1');
+    await rm(folder, { recursive: true });
+    await expect(directory.write('person/2.png', '2')).rejects.toThrow(FolderMissingError);
+    expect(await readdir(outside)).toEqual(['secret.txt']);
+    // An empty one is where every output begins.
+    await mkdir(folder);
+    await directory.write('person/2.png', '2');
+    expect(await listed(directory)).toEqual(['person/2.png']);
+  });
+
+  it('follows no link out of a folder that is written to', async () => {
+    await mkdir(join(outside, 'elsewhere'));
+    await writeFile(join(outside, 'elsewhere', '4.png'), 'theirs');
+    await mkdir(join(folder, 'inside'));
+    await symlink(join(outside, 'elsewhere'), join(folder, 'linked'));
+    await symlink(join(folder, 'inside'), join(folder, 'near'));
+    await symlink(join(outside, 'secret.txt'), join(folder, 'secret.png'));
+    await symlink(join(outside, 'new.txt'), join(folder, 'new.png'));
+    const directory = openDirectory({ writable: true });
+    expect(await listed(directory)).toEqual([]);
+    for (const path of ['linked/4.png', 'linked/new/5.png', 'secret.png']) {
+      await expect(directory.write(path, 'mine'), path).rejects.toThrow(PermissionLostError);
+      await expect(directory.read(path), path).rejects.toThrow(/folder "dataset"/);
+      await expect(directory.remove(path), path).rejects.toThrow(/folder "dataset"/);
+    }
+    expect(folders.lastFailure).toMatchObject({ code: 'LINK_OUTSIDE' });
+    // The link itself is replaced.
+    await directory.write('new.png', 'mine');
+    await directory.write('near/6.png', 'mine');
+    expect(await readFile(join(outside, 'secret.txt'), 'utf8')).toBe('secret');
+    expect((await readdir(outside)).sort()).toEqual(['dataset', 'elsewhere', 'secret.txt']);
+    expect(await readdir(join(outside, 'elsewhere'))).toEqual(['4.png']);
+    expect(await readFile(join(folder, 'inside', '6.png'), 'utf8')).toBe('mine');
+  });
+
+  it('gives a folder to one of many that claim its name', async () => {
+    const directory = openDirectory({ writable: true });
+    const others = openDirectory({ writable: true });
+    const claims = await Promise.all(
+      Array.from({ length: 10 }, (_, index) =>
+        (index % 2 ? directory : others).claimFolder('20260101-120000'),
+      ),
+    );
+    expect(claims.filter(Boolean)).toHaveLength(1);
+    await directory.releaseFolder('20260101-120000');
+    expect(await directory.claimFolder('20260101-120000')).toBe(true);
+    await directory.write('20260101-120000/model', '1');
+    await directory.releaseFolder('20260101-120000');
+    expect(await listed(directory)).toEqual(['20260101-120000/model']);
+    await expect(openDirectory().claimFolder('x')).rejects.toThrow(PermissionLostError);
+  });
+
+  it('removes what killed processes have left in an output folder, and nothing of those that live', async () => {
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+    const living = `.facenet-${markOf(process.pid)}.part`;
+    const dead = `.facenet-${markOf(child.pid!)}.part`;
+    const elsewhere = '.facenet-00000000-1-1.part';
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    for (const name of [living, dead, elsewhere]) {
+      await mkdir(join(folder, name));
+      await writeFile(join(folder, name, 'x.part'), 'half');
+    }
+    await writeFile(join(folder, '.facenet-notes'), 'theirs');
+    folders.open(folder);
+    expect(await readdir(folder)).toHaveLength(4);
+    folders.open(folder, { writable: true });
+    expect((await readdir(folder)).sort()).toEqual([elsewhere, living, '.facenet-notes'].sort());
+  });
+
   it('says in the status what the disk said', () => {
     expect(
-      ['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'EIO'].map(statusOf),
-    ).toEqual([507, 507, 403, 403, 403, 404, 404, 500]);
+      ['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'EEXIST', 'EIO'].map(statusOf),
+    ).toEqual([507, 507, 403, 403, 403, 404, 404, 409, 500]);
   });
 });

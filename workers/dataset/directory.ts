@@ -17,7 +17,7 @@ export interface ReadableDirectory {
    * @param onFolder told of the folders directly below, where their names are known before what is in them
    */
   list(signal?: AbortSignal, onFolder?: (name: string) => void): AsyncIterable<FileListing>;
-  /** @throws FileMissingError, PermissionLostError */
+  /** @throws FileMissingError and FileUnreadableError (this file only), FolderMissingError and PermissionLostError */
   read(path: string): Promise<Blob>;
   exists(path: string): Promise<boolean>;
   /**
@@ -25,12 +25,25 @@ export interface ReadableDirectory {
    * one, which counts as not written.
    */
   size?(path: string): Promise<number>;
+  /** Not where the folder cannot vanish. @throws FolderMissingError, PermissionLostError */
+  requireThere?(): Promise<void>;
 }
 
 export interface WritableDirectory extends ReadableDirectory {
-  /** The file appears whole or (but for an empty one, see `size`) not at all; parent folders are made. @throws StorageFullError, PermissionLostError */
+  /**
+   * The file appears whole or (but for an empty one, see `size`) not at all. Parent folders are made, but not the folder
+   * itself where it has been deleted.
+   * @throws StorageFullError, FolderMissingError, PermissionLostError
+   */
   write(path: string, content: Blob | Uint8Array<ArrayBuffer> | string): Promise<void>;
   remove(path: string): Promise<void>;
+  /**
+   * Makes a folder directly below this one for one owner. Only where several processes share the folder.
+   * @returns false where there is something of that name already
+   */
+  claimFolder?(name: string): Promise<boolean>;
+  /** Removes a claimed folder again, unless something is in it. */
+  releaseFolder?(name: string): Promise<void>;
 }
 
 /** How a folder crosses a worker boundary; `openDirectory` turns it into a directory. */

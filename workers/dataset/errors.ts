@@ -9,7 +9,30 @@ export class FileMissingError extends Error {
   }
 }
 
-export class PermissionLostError extends Error {
+/** One file cannot be read, though its folder can: it alone is left out, by name. */
+export class FileUnreadableError extends Error {
+  override name = 'FileUnreadableError';
+  constructor(path: string, cause: string) {
+    super(`${path} cannot be read (${cause}). Check its owner, its permissions and its drive.`);
+  }
+}
+
+/**
+ * A whole folder cannot be used any more. Work on it stops, or waits until the folder can be used again: it never goes
+ * on without the folder's files.
+ */
+export abstract class FolderUnavailableError extends Error {}
+
+export class FolderMissingError extends FolderUnavailableError {
+  override name = 'FolderMissingError';
+  constructor(folder: string) {
+    super(
+      `The folder "${folder}" is no longer there, or is empty now. It may have been moved, renamed or deleted, or its drive was removed. Put it back where it was, then go on.`,
+    );
+  }
+}
+
+export class PermissionLostError extends FolderUnavailableError {
   override name = 'PermissionLostError';
   constructor(folder: string) {
     super(
@@ -48,6 +71,15 @@ export class UnreadableImageError extends Error {
     error.message = message;
     return error;
   }
+}
+
+/** Whether an error is about one file only, so that the work goes on with the others. */
+export function isAboutOneFile(error: unknown): error is Error {
+  return (
+    error instanceof FileMissingError ||
+    error instanceof FileUnreadableError ||
+    error instanceof UnreadableImageError
+  );
 }
 
 export class NotWritableError extends Error {

@@ -1,6 +1,12 @@
 /** A folder behind a FileSystemDirectoryHandle: picked by the person, or in the origin's private file system. */
 import type { FileListing, WritableDirectory } from './directory.ts';
-import { FileMissingError, PermissionLostError, StorageFullError } from './errors.ts';
+import {
+  FileMissingError,
+  FileUnreadableError,
+  FolderMissingError,
+  PermissionLostError,
+  StorageFullError,
+} from './errors.ts';
 
 export class HandleDirectory implements WritableDirectory {
   readonly #handle: FileSystemDirectoryHandle;
@@ -19,7 +25,7 @@ export class HandleDirectory implements WritableDirectory {
     try {
       yield* listBelow(this.#handle, '', signal, onFolder);
     } catch (error) {
-      throw this.#explain(error, this.name);
+      throw await this.#explain(error, this.name);
     }
   }
 
@@ -27,7 +33,7 @@ export class HandleDirectory implements WritableDirectory {
     try {
       return await (await this.#file(path)).getFile();
     } catch (error) {
-      throw this.#explain(error, path);
+      throw await this.#explain(error, path);
     }
   }
 
@@ -37,7 +43,7 @@ export class HandleDirectory implements WritableDirectory {
       return true;
     } catch (error) {
       if (isNamed(error, 'NotFoundError', 'TypeMismatchError')) return false;
-      throw this.#explain(error, path);
+      throw await this.#explain(error, path);
     }
   }
 
@@ -71,7 +77,7 @@ export class HandleDirectory implements WritableDirectory {
         throw error;
       }
     } catch (error) {
-      throw this.#explain(error, path);
+      throw await this.#explain(error, path);
     }
   }
 
@@ -80,7 +86,7 @@ export class HandleDirectory implements WritableDirectory {
       const { folder, name } = await this.#parent(path, false);
       await folder.removeEntry(name);
     } catch (error) {
-      throw this.#explain(error, path);
+      throw await this.#explain(error, path);
     }
   }
 
@@ -115,12 +121,36 @@ export class HandleDirectory implements WritableDirectory {
     return folder.getFileHandle(name);
   }
 
-  #explain(error: unknown, path: string): unknown {
-    if (isNamed(error, 'NotFoundError', 'TypeMismatchError')) return new FileMissingError(path, this.name);
+  async requireThere(): Promise<void> {
+    try {
+      await this.#handle.keys().next();
+    } catch (error) {
+      throw isNamed(error, 'NotFoundError')
+        ? new FolderMissingError(this.name)
+        : await this.#explain(error, this.name);
+    }
+  }
+
+  async #explain(error: unknown, path: string): Promise<unknown> {
+    if (isNamed(error, 'NotFoundError', 'TypeMismatchError'))
+      return (await this.#isThere())
+        ? new FileMissingError(path, this.name)
+        : new FolderMissingError(this.name);
+    if (isNamed(error, 'NotReadableError')) return new FileUnreadableError(path, 'the system refuses it');
     if (isNamed(error, 'NotAllowedError', 'SecurityError', 'NoModificationAllowedError'))
       return new PermissionLostError(this.name);
     if (isNamed(error, 'QuotaExceededError')) return new StorageFullError(path);
     return error;
+  }
+
+  /** Whether the folder itself is; one whose permission is gone counts as there. */
+  async #isThere(): Promise<boolean> {
+    try {
+      await this.#handle.keys().next();
+      return true;
+    } catch (error) {
+      return !isNamed(error, 'NotFoundError');
+    }
   }
 }
 

@@ -1,11 +1,22 @@
 /**
  * A real folder that the terminal front end serves to the page on the page's own origin.
  *
- * `GET <url>?list` → newline-delimited JSON, `{"path": "a/b.jpg"}` a file, streamed; `GET`, `HEAD`, `PUT` (whole or not
- * at all; 507 when the disk is full, 403 when not permitted) and `DELETE` on `<url>/<path>`, each part percent-encoded.
+ * - `GET <url>?list` → newline-delimited JSON, one `{"path": "a/b.jpg"}` per file, streamed; `HEAD <url>` asks whether
+ *   the folder is there.
+ * - `GET`, `HEAD`, `PUT` (whole or not at all) and `DELETE` on `<url>/<path>`, each part percent-encoded.
+ * - `PUT <url>/<name>?folder` makes a folder, or answers 409 where there is one; `DELETE` removes an empty one.
+ *
+ * Failures: 404 the file is missing, 422 the file cannot be read (the body says why), 410 the whole folder is gone,
+ * 403 the folder may not be read or written, 507 the disk is full.
  */
 import type { FileListing, WritableDirectory } from './directory.ts';
-import { FileMissingError, PermissionLostError, StorageFullError } from './errors.ts';
+import {
+  FileMissingError,
+  FileUnreadableError,
+  FolderMissingError,
+  PermissionLostError,
+  StorageFullError,
+} from './errors.ts';
 
 export class HttpDirectory implements WritableDirectory {
   readonly name: string;
@@ -18,7 +29,7 @@ export class HttpDirectory implements WritableDirectory {
 
   async *list(signal?: AbortSignal): AsyncIterable<FileListing> {
     const response = await fetch(`${this.#url}?list`, signal ? { signal } : {});
-    if (!response.ok || !response.body) throw this.#failure(response, this.name);
+    if (!response.ok || !response.body) throw await this.#failure(response, this.name);
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = '';
     for (;;) {
@@ -34,35 +45,65 @@ export class HttpDirectory implements WritableDirectory {
 
   async read(path: string): Promise<Blob> {
     const response = await fetch(this.#address(path));
-    if (!response.ok) throw this.#failure(response, path);
-    return response.blob();
+    if (!response.ok) throw await this.#failure(response, path);
+    try {
+      return await response.blob();
+    } catch (error) {
+      throw new FileUnreadableError(path, error instanceof Error ? error.message : String(error));
+    }
   }
 
   async exists(path: string): Promise<boolean> {
     const response = await fetch(this.#address(path), { method: 'HEAD' });
     if (response.status === 404) return false;
-    if (!response.ok) throw this.#failure(response, path);
+    if (!response.ok) throw await this.#failure(response, path);
     return true;
   }
 
   async write(path: string, content: Blob | Uint8Array<ArrayBuffer> | string): Promise<void> {
     const response = await fetch(this.#address(path), { method: 'PUT', body: content });
-    if (!response.ok) throw this.#failure(response, path);
+    if (!response.ok) throw await this.#failure(response, path);
   }
 
   async remove(path: string): Promise<void> {
     const response = await fetch(this.#address(path), { method: 'DELETE' });
-    if (!response.ok) throw this.#failure(response, path);
+    if (!response.ok) throw await this.#failure(response, path);
+  }
+
+  async requireThere(): Promise<void> {
+    const response = await fetch(this.#url, { method: 'HEAD' });
+    if (!response.ok) throw await this.#failure(response, this.name);
+  }
+
+  async claimFolder(name: string): Promise<boolean> {
+    const response = await fetch(`${this.#address(name)}?folder`, { method: 'PUT' });
+    if (response.status === 409) return false;
+    if (!response.ok) throw await this.#failure(response, name);
+    return true;
+  }
+
+  async releaseFolder(name: string): Promise<void> {
+    await fetch(`${this.#address(name)}?folder`, { method: 'DELETE' });
   }
 
   #address(path: string): string {
     return `${this.#url}/${path.split('/').map(encodeURIComponent).join('/')}`;
   }
 
-  #failure(response: Response, path: string): Error {
-    if (response.status === 404) return new FileMissingError(path, this.name);
-    if (response.status === 403) return new PermissionLostError(this.name);
-    if (response.status === 507) return new StorageFullError(path);
-    return new Error(`${path} in "${this.name}": the folder's server answered ${response.status}.`);
+  async #failure(response: Response, path: string): Promise<Error> {
+    switch (response.status) {
+      case 404:
+        return new FileMissingError(path, this.name);
+      case 422:
+        return new FileUnreadableError(path, (await response.text()) || 'no reason is known');
+      case 410:
+        return new FolderMissingError(this.name);
+      case 403:
+        return new PermissionLostError(this.name);
+      case 507:
+        return new StorageFullError(path);
+      default:
+        return new Error(`${path} in "${this.name}": the folder's server answered ${response.status}.`);
+    }
   }
 }

@@ -23,6 +23,10 @@ export class LeavingOutDirectory implements ReadableDirectory {
     return this.#directory.read(path);
   }
 
+  async requireThere(): Promise<void> {
+    await this.#directory.requireThere?.();
+  }
+
   exists(path: string): Promise<boolean> {
     return this.#directory.exists(path);
   }

@@ -1,3 +1,12 @@
+/** The reason of a job's signal: what was waited for when the person stopped the job ends with it. */
+export class JobStoppedError extends Error {
+  // Pages know by this name that nothing went wrong.
+  override name = 'AbortError';
+  constructor() {
+    super('Stopped before anything was made. Nothing was changed.');
+  }
+}
+
 /** Pause, resume and cancel for one running job; the job asks between two pieces of work. */
 export class JobControl {
   readonly #abort = new AbortController();
@@ -25,7 +34,7 @@ export class JobControl {
   }
 
   cancel(): void {
-    this.#abort.abort();
+    this.#abort.abort(new JobStoppedError());
     this.resume();
   }
 

@@ -2,7 +2,7 @@
  * Permission for a folder can be withdrawn in the middle of a job. The job then waits instead of ending: the page shows
  * what to click, asks for the permission again, and resumes.
  */
-import { PermissionLostError } from '../dataset/errors.ts';
+import { FolderUnavailableError } from '../dataset/errors.ts';
 import type { JobControl } from './job_control.ts';
 
 export class PermissionGate {
@@ -29,7 +29,7 @@ export class PermissionGate {
       try {
         return await work();
       } catch (error) {
-        if (!(error instanceof PermissionLostError)) throw error;
+        if (!(error instanceof FolderUnavailableError)) throw error;
         if (begunAt !== this.#resumeCount) continue;
         if (!(await this.#wait(error))) throw error;
       }
@@ -37,7 +37,7 @@ export class PermissionGate {
   };
 
   /** Whoever comes while the job waits already waits along. */
-  #wait(error: PermissionLostError): Promise<boolean> {
+  #wait(error: FolderUnavailableError): Promise<boolean> {
     this.#waiting ??= this.#pause(error.message).finally(() => {
       this.#waiting = undefined;
     });

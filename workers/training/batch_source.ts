@@ -1,6 +1,6 @@
 /** Images and labels of each step, decoded ahead of their use. */
 import type { ImageFile } from '../dataset/classes.ts';
-import { FileMissingError, UnreadableImageError } from '../dataset/errors.ts';
+import { isAboutOneFile } from '../dataset/errors.ts';
 import type { RgbImage } from '../dataset/image.ts';
 import { centredTransforms, drawTransforms, type AugmentationOptions } from './augmentation.ts';
 import type { LabelledBatch } from './executor.ts';
@@ -58,7 +58,7 @@ export class BatchSource {
 
   /**
    * @param step from 0
-   * @throws PermissionLostError; asking again for the step reads anew
+   * @throws FolderUnavailableError; asking again for the step reads anew
    */
   next(step: number): Promise<LabelledBatch> {
     for (let ahead = step; ahead <= step + STEPS_AHEAD; ahead++)
@@ -101,7 +101,7 @@ export class BatchSource {
       try {
         return { image: await this.#read(file), label };
       } catch (error) {
-        if (!(error instanceof UnreadableImageError || error instanceof FileMissingError)) throw error;
+        if (!isAboutOneFile(error)) throw error;
         cause = error.message;
         if (!this.#unreadable.has(at)) this.#onUnreadable(error);
         this.#unreadable.add(at);

@@ -2,7 +2,7 @@
 import { readClasses, type ImageFile } from '../../dataset/classes.ts';
 import { decodeImage } from '../../dataset/decode.ts';
 import type { ReadableDirectory } from '../../dataset/directory.ts';
-import { PermissionLostError } from '../../dataset/errors.ts';
+import { FolderUnavailableError } from '../../dataset/errors.ts';
 import type { RgbImage } from '../../dataset/image.ts';
 import { openDirectories } from '../../dataset/open.ts';
 import { NoPairsFileError, NoPairsFoundError } from '../../evaluation/errors.ts';
@@ -348,7 +348,7 @@ async function loadCrops(
     if (result.status === 'fulfilled') {
       crops.push(result.value);
       readable.push(index);
-    } else if (result.reason instanceof PermissionLostError) throw result.reason;
+    } else if (result.reason instanceof FolderUnavailableError) throw result.reason;
     else failures.push({ index, cause: messageOf(result.reason) });
   }
   const pixels = crops.length === 0 ? new Uint8Array() : stackImages(crops).pixels;

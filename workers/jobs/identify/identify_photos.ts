@@ -1,7 +1,7 @@
 /** Photos as taken, or faces that are aligned already → crops as the network takes them. */
 import { readClasses, type ImageFile } from '../../dataset/classes.ts';
 import { decodeImage } from '../../dataset/decode.ts';
-import { PermissionLostError } from '../../dataset/errors.ts';
+import { FolderUnavailableError } from '../../dataset/errors.ts';
 import { FileListDirectory } from '../../dataset/file_list_directory.ts';
 import { isPhotoPath, type RgbImage } from '../../dataset/image.ts';
 import { openDirectories } from '../../dataset/open.ts';
@@ -127,7 +127,7 @@ export async function* readAlignedFaces(
   for await (const { item: photo, result } of decoded) {
     if (result.status === 'fulfilled')
       yield { photo, faces: { crops: [{ number: 1, image: result.value }], faceCount: 1 } };
-    else if (result.reason instanceof PermissionLostError) throw result.reason;
+    else if (result.reason instanceof FolderUnavailableError) throw result.reason;
     else yield { photo, faces: { message: messageOf(result.reason, photo) } };
   }
 }

@@ -3,7 +3,7 @@
  * calculate_filtering_metrics measures it.
  */
 import type { DatasetClass, ImageFile } from '../../dataset/classes.ts';
-import { FileMissingError, UnreadableImageError } from '../../dataset/errors.ts';
+import { isAboutOneFile } from '../../dataset/errors.ts';
 import type { RgbImage } from '../../dataset/image.ts';
 import { centredTransforms } from '../../training/augmentation.ts';
 import { stackImages } from '../../training/batch_source.ts';
@@ -96,7 +96,7 @@ async function readCrops(
       crops.push(cropOrPad(await read(image.file), imageSize));
       readable.push(image);
     } catch (error) {
-      if (!(error instanceof UnreadableImageError || error instanceof FileMissingError)) throw error;
+      if (!isAboutOneFile(error)) throw error;
       onUnreadable(error);
     }
   return { readable, crops };

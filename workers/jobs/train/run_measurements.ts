@@ -1,6 +1,6 @@
 /** What is measured at the end of a run's epochs: the validation, the evaluation on pairs, and which model is the best. */
 import type { ImageFile } from '../../dataset/classes.ts';
-import { PermissionLostError } from '../../dataset/errors.ts';
+import { FolderUnavailableError } from '../../dataset/errors.ts';
 import type { RgbImage } from '../../dataset/image.ts';
 import type { EvaluationResult } from '../../protocol/evaluate.ts';
 import type { PairsSource } from '../../protocol/pairs.ts';
@@ -107,7 +107,7 @@ export class RunMeasurements {
     try {
       result = await evaluateRun(this.#device.executor, this.#keeper.run.options, pairs);
     } catch (error) {
-      if (error instanceof PermissionLostError || isDeviceLost(error)) throw error;
+      if (error instanceof FolderUnavailableError || isDeviceLost(error)) throw error;
       this.#pairs = undefined;
       const message = `The evaluation on pairs failed: ${messageOf(error)} The run goes on without it.`;
       this.#onEvent({ kind: 'warning', message });

@@ -1,5 +1,5 @@
 /** What a run says of itself, and its pauses: those that the person asks for, and those for want of a permission. */
-import { PermissionLostError } from '../../dataset/errors.ts';
+import { FolderUnavailableError, PermissionLostError } from '../../dataset/errors.ts';
 import type { RunStatus } from '../../protocol/runs.ts';
 import type { TrainEvent } from '../../protocol/train.ts';
 import type { RunKeeper } from './run_keeper.ts';
@@ -28,9 +28,14 @@ export class RunPauses {
     await this.#goOn();
   }
 
-  /** A folder whose permission is gone pauses the run. */
-  async pauseFor(problem: PermissionLostError): Promise<void> {
-    await this.setStatus('paused', `${problem.message} “Resume” asks for it.`);
+  /** A folder that is gone, or whose permission is, pauses the run. */
+  async pauseFor(problem: FolderUnavailableError): Promise<void> {
+    await this.setStatus(
+      'paused',
+      problem instanceof PermissionLostError
+        ? `${problem.message} “Resume” asks for it.`
+        : `${problem.message} The run is paused until you press “Resume”.`,
+    );
     await this.#control.pauseByItself();
     await this.#goOn();
   }
@@ -39,13 +44,13 @@ export class RunPauses {
     if (this.#control.wanted !== 'stop') await this.setStatus('running', 'The run goes on.');
   }
 
-  /** Pauses where a folder's permission is gone, then does the work again; left out when the run is to stop. */
+  /** Pauses where a folder cannot be used, then does the work again; left out when the run is to stop. */
   async whilePermitted(work: () => Promise<void>): Promise<void> {
     while (this.#control.wanted !== 'stop')
       try {
         return await work();
       } catch (error) {
-        if (!(error instanceof PermissionLostError)) throw error;
+        if (!(error instanceof FolderUnavailableError)) throw error;
         await this.pauseFor(error);
       }
   }

@@ -3,7 +3,7 @@
  * step depends on is in the checkpoint or follows from the settings, so that a run can go on where it was.
  */
 import type { ImageFile } from '../../dataset/classes.ts';
-import { PermissionLostError } from '../../dataset/errors.ts';
+import { FolderUnavailableError } from '../../dataset/errors.ts';
 import { ImageCache } from '../../dataset/image_cache.ts';
 import type { DeviceLostError } from '../../engine/errors.ts';
 import { buildModel } from '../../graph/models/index.ts';
@@ -302,7 +302,7 @@ class TrainJob {
     try {
       return await this.#batches.next(step);
     } catch (error) {
-      if (!(error instanceof PermissionLostError)) throw error;
+      if (!(error instanceof FolderUnavailableError)) throw error;
       await settle();
       await this.#checkpoints.write();
       await this.#pauses.pauseFor(error);
