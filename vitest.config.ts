@@ -13,6 +13,8 @@ export default defineConfig({
   test: {
     projects: [
       {
+        // The page's state classes are tested in Node too, with workers that the test answers for.
+        plugins: [svelte()],
         test: {
           name: 'unit',
           environment: 'node',

@@ -20,8 +20,16 @@ export class PairsChoice {
   }
 
   get isComplete(): boolean {
+    return this.obstacle === '';
+  }
+
+  /** Why there are no pairs yet, and what to do; empty when there are. */
+  get obstacle(): string {
     const { folders, problem } = this.images;
-    return folders.length > 0 && !problem && (this.kind !== 'file' || this.pairsText !== '');
+    if (problem) return 'The folder of the pairs cannot be used. Choose another one.';
+    if (folders.length === 0) return 'Choose the folder of faces for the pairs.';
+    if (this.kind === 'file' && this.pairsText === '') return 'Choose the pairs file.';
+    return '';
   }
 
   async readPairsFile(file: File): Promise<void> {

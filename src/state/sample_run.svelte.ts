@@ -112,6 +112,7 @@ export class SampleRun {
     await train.describeDevice();
     train.usePreset(train.suggestedPreset, optionOverrides());
     train.evaluatesEachEpoch = false;
+    train.pretrained.kind = 'none';
     await train.dataset.choose([aligned]);
     this.#proceedIf(train.dataset.summary !== undefined);
     await train.start();

@@ -2,11 +2,13 @@
 import { proxy } from 'comlink';
 import type { DatasetTotals, DirectoryReference } from '../../workers/protocol/dataset.ts';
 import type { DeviceInfo } from '../../workers/protocol/device.ts';
+import type { PairsSource } from '../../workers/protocol/pairs.ts';
 import type { RunRecord, StepRecord } from '../../workers/protocol/runs.ts';
 import type { TrainEvent, TrainRequest } from '../../workers/protocol/train.ts';
 import type { TrainingOptions } from '../../workers/training/options.ts';
 import { formatConfiguration, parseConfiguration } from '../../workers/training/configuration.ts';
 import { PRESETS, presetOptions, type Preset } from '../../workers/training/presets.ts';
+import { validateOptions, type OptionProblem } from '../../workers/training/validate_options.ts';
 import { DatasetChoice } from './dataset_choice.svelte.ts';
 import { saveBlob } from './downloads.ts';
 import { problemOf, type Problem } from './errors.ts';
@@ -153,13 +155,31 @@ export class TrainState {
     this.presetId = this.#matchingPreset;
   }
 
+  /** What is wrong with the settings, or unwise. */
+  readonly problems: readonly OptionProblem[] = $derived.by(() =>
+    validateOptions(this.options, { imageCount: this.dataset.summary?.imageCount }),
+  );
+
+  /** Why a run cannot start yet, and what to do; empty when it can. */
+  readonly obstacle: string = $derived.by(() => {
+    const { dataset } = this;
+    if (dataset.isScanning) return 'The dataset is still being read.';
+    if (!dataset.summary) return 'Choose a dataset first.';
+    if (dataset.summary.classes.length < 2) return 'At least two people are needed.';
+    if (this.problems.some(({ severity }) => severity === 'error'))
+      return 'Please correct the settings first.';
+    if (this.isFilterTableMissing) return 'Choose the file of the filter table, or use none.';
+    if (!this.pretrained.isComplete) return 'Choose the model to start from.';
+    return this.evaluatesEachEpoch ? this.pairs.obstacle : '';
+  });
+
   /** A new run with the settings as they are. */
   async start(): Promise<void> {
-    if (this.isBusy || this.dataset.folders.length === 0) return;
+    if (this.isBusy || this.obstacle !== '') return;
     await this.#run({
       options: $state.snapshot(this.options),
       data: [...this.dataset.folders],
-      lfw: this.evaluatesEachEpoch && this.pairs.isComplete ? this.pairs.source : undefined,
+      lfw: this.evaluatesEachEpoch ? this.pairs.source : undefined,
       pretrained: this.pretrained.reference,
       filterTable: this.options.filter_filename === '' ? undefined : this.filterTable,
     });
@@ -178,7 +198,20 @@ export class TrainState {
       }
     }
     const view = await this.#open(run);
-    if (view) await this.#run({ options: run.options, data, lfw: run.lfw, resumeRunId: run.id }, view);
+    if (!view) return;
+    const lfw = run.lfw ?? this.#pairsInPlaceOfForgotten(run, view);
+    await this.#run({ options: run.options, data, lfw, resumeRunId: run.id }, view);
+  }
+
+  /** For a run that was evaluated on pairs from a folder that the browser could not remember. */
+  #pairsInPlaceOfForgotten(run: RunRecord, view: RunView): PairsSource | undefined {
+    if (!run.lastEvaluation) return undefined;
+    if (this.evaluatesEachEpoch && this.pairs.isComplete) return this.pairs.source;
+    view.note(
+      'The run is no longer evaluated after each epoch: this browser could not remember the folder of the pairs. To go on with it, stop the run, choose the folder again under “Evaluate on pairs after each epoch”, and resume.',
+      'warning',
+    );
+    return undefined;
   }
 
   async #run(request: TrainRequest, view?: RunView): Promise<void> {

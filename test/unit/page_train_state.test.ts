@@ -1,0 +1,105 @@
+/** What keeps a run from being started, with workers that the test answers for. */
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { DatasetSummary, DirectoryReference } from '../../workers/protocol/dataset.ts';
+import type { RunRecord } from '../../workers/protocol/runs.ts';
+import type { TrainRequest } from '../../workers/protocol/train.ts';
+import { JobGuard } from '../../src/state/job_guard.svelte.ts';
+import { Library } from '../../src/state/library.svelte.ts';
+import { TrainState } from '../../src/state/train.svelte.ts';
+import { presetOptions } from '../../workers/training/presets.ts';
+import { answerAsEmpty, answers } from './fake_workers.ts';
+
+vi.mock('../../src/state/workers.ts', () => import('./fake_workers.ts'));
+vi.mock('../../src/state/stored_data.ts', () => ({}));
+vi.mock('../../src/state/features.ts', () => ({ features: {} }));
+
+const requests: TrainRequest[] = [];
+const folder = (path: string): DirectoryReference => ({ kind: 'private', path });
+const summary = {
+  imageCount: 20,
+  classes: [
+    { name: 'Ann', imageCount: 10 },
+    { name: 'Bob', imageCount: 10 },
+  ],
+} as unknown as DatasetSummary;
+
+let train: TrainState;
+
+beforeAll(() => {
+  vi.stubGlobal('navigator', {});
+  vi.stubGlobal('window', new EventTarget());
+  vi.stubGlobal('document', new EventTarget());
+});
+
+beforeEach(() => {
+  requests.length = 0;
+  answerAsEmpty();
+  answers.set('scan', () => summary);
+  answers.set('train', (request) => {
+    requests.push(request as TrainRequest);
+    return { run: { status: 'finished' } };
+  });
+  train = new TrainState(new Library(), new JobGuard());
+});
+
+describe('an evaluation after each epoch', () => {
+  it('keeps the run from starting until its folder is chosen', async () => {
+    await train.dataset.choose([folder('aligned/people')]);
+    expect(train.obstacle).toBe('');
+    train.evaluatesEachEpoch = true;
+    expect(train.obstacle).toBe('Choose the folder of faces for the pairs.');
+    await train.start();
+    expect(requests).toEqual([]);
+    await train.pairs.images.choose([folder('aligned/others')]);
+    expect(train.obstacle).toBe('');
+    await train.start();
+    expect(requests.map(({ lfw }) => lfw?.images)).toEqual([[folder('aligned/others')]]);
+  });
+
+  it('asks for the pairs file where one is to be used', async () => {
+    await train.dataset.choose([folder('aligned/people')]);
+    train.evaluatesEachEpoch = true;
+    await train.pairs.images.choose([folder('aligned/others')]);
+    train.pairs.kind = 'file';
+    expect(train.obstacle).toBe('Choose the pairs file.');
+  });
+
+  it('says that the folder of the pairs cannot be used, not that a file is missing', async () => {
+    await train.dataset.choose([folder('aligned/people')]);
+    train.evaluatesEachEpoch = true;
+    answers.set('scan', () => {
+      throw new Error('No photos in it.');
+    });
+    await train.pairs.images.choose([folder('aligned/empty')]);
+    expect(train.obstacle).toBe('The folder of the pairs cannot be used. Choose another one.');
+  });
+});
+
+describe('going on with a run', () => {
+  const run = {
+    id: '20260101-100000',
+    status: 'interrupted',
+    options: presetOptions('quick-try'),
+    datasetName: 'people',
+    classNames: ['Ann', 'Bob'],
+    imageCount: 20,
+    data: [folder('aligned/people')],
+    step: 6,
+    epoch: 1,
+  } as unknown as RunRecord;
+
+  it('says in its log that the pairs are gone that it was evaluated on', async () => {
+    await train.goOn({ ...run, lastEvaluation: { step: 6, epoch: 1, accuracy: 0.7, valRate: 0.1 } });
+    expect(requests).toHaveLength(1);
+    expect(train.live!.log.map(({ text, kind }) => `${kind}: ${text}`).join('\n')).toMatch(
+      /warning: .*no longer evaluated after each epoch/,
+    );
+  });
+
+  it('evaluates on the pairs that are chosen in their place', async () => {
+    train.evaluatesEachEpoch = true;
+    await train.pairs.images.choose([folder('aligned/others')]);
+    await train.goOn({ ...run, lastEvaluation: { step: 6, epoch: 1, accuracy: 0.7, valRate: 0.1 } });
+    expect(requests[0]!.lfw?.images).toEqual([folder('aligned/others')]);
+  });
+});
