@@ -1,10 +1,11 @@
 /** The fourth step: models for use elsewhere, as a zip to download or as files in a folder. */
 import { proxy } from 'comlink';
-import { SvelteMap } from 'svelte/reactivity';
+import { SvelteMap, SvelteSet } from 'svelte/reactivity';
 import type { ExportProgress, ExportRequest, ExportSummary } from '../../workers/protocol/export.ts';
 import type { ModelReference } from '../../workers/protocol/models.ts';
 import { saveBlob, withMovedStream, zipAsBlob } from './downloads.ts';
 import { problemOf, type Problem } from './errors.ts';
+import { readExportedIds, storeExportedIds } from './exported_models.ts';
 import { pickFolder, requestAccess, folderName } from './folders.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
 import { WeightsChoice } from './weights_choice.svelte.ts';
@@ -84,6 +85,8 @@ function keyOf({ id, values }: ExportedModel, { format, dtype = 'float32' }: Exp
 export class ExportsState {
   /** The newest export of each model, format and precision. */
   readonly all = new SvelteMap<string, ModelExport>();
+  /** Models that were exported, on this visit or an earlier one; some of them may have been deleted since. */
+  readonly exportedIds = new SvelteSet<string>(readExportedIds());
   readonly isBusy = $derived([...this.all.values()].some(({ isRunning }) => isRunning));
   readonly #guard: JobGuard;
 
@@ -163,6 +166,8 @@ export class ExportsState {
     try {
       await work();
       item.status = 'done';
+      this.exportedIds.add(item.model.id);
+      storeExportedIds(this.exportedIds);
     } catch (error) {
       const wasStopping = (item.status as ModelExport['status']) === 'stopping';
       item.problem = wasStopping

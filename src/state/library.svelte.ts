@@ -1,6 +1,7 @@
 /** What is stored in this browser: runs, remembered folders, and the room they take. */
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import type { EvaluationOverview, SavedEvaluation } from '../../workers/protocol/evaluate.ts';
+import type { KeptGallery } from '../../workers/protocol/identify.ts';
 import type { RememberedFolder } from '../../workers/protocol/library.ts';
 import type { StoredModel } from '../../workers/protocol/models.ts';
 import type { RunRecord } from '../../workers/protocol/runs.ts';
@@ -17,6 +18,8 @@ export class Library {
   /** The newest first. */
   evaluations = $state.raw<readonly EvaluationOverview[]>([]);
   folders = $state.raw<readonly RememberedFolder[]>([]);
+  /** People kept to be recognised, the newest first. */
+  galleries = $state.raw<readonly KeptGallery[]>([]);
   storage = $state.raw<{ usedBytes: number; quotaBytes: number } | undefined>();
   problem = $state.raw<Problem | undefined>();
   isLoaded = $state(false);
@@ -42,13 +45,15 @@ export class Library {
 
   async refresh(): Promise<void> {
     try {
-      [this.runs, this.models, this.evaluations, this.folders, this.storage] = await Promise.all([
-        libraryWorker.call((api) => api.listRuns()),
-        libraryWorker.call((api) => api.listModels()),
-        libraryWorker.call((api) => api.listEvaluations()),
-        libraryWorker.call((api) => api.listFolders()),
-        libraryWorker.call((api) => api.estimate()),
-      ]);
+      [this.runs, this.models, this.evaluations, this.folders, this.galleries, this.storage] =
+        await Promise.all([
+          libraryWorker.call((api) => api.listRuns()),
+          libraryWorker.call((api) => api.listModels()),
+          libraryWorker.call((api) => api.listEvaluations()),
+          libraryWorker.call((api) => api.listFolders()),
+          libraryWorker.call((api) => api.listGalleries()),
+          libraryWorker.call((api) => api.estimate()),
+        ]);
       this.problem = undefined;
     } catch (error) {
       this.problem = problemOf(error);
@@ -100,6 +105,10 @@ export class Library {
 
   async deleteEvaluation(id: string): Promise<void> {
     await this.#change(() => libraryWorker.call((api) => api.deleteEvaluation(id)));
+  }
+
+  async refreshGalleries(): Promise<void> {
+    this.galleries = await libraryWorker.call((api) => api.listGalleries());
   }
 
   async deleteEverything(): Promise<void> {

@@ -1,6 +1,11 @@
-/** What the step navigation says about each step. */
+/**
+ * What the step navigation says about each step: what runs now, else what this visit is about, else what is stored, so
+ * that a reload forgets nothing. A step is `done`, and has a tick, only when what came of it is good.
+ */
+import { isKnownToGuess, pairVerdict } from '../../workers/protocol/verdicts.ts';
 import type { ApplicationParts } from './application_parts.svelte.ts';
-import { formatCountOf, formatShare } from './format.ts';
+import { folderName } from './folders.ts';
+import { formatCount, formatCountOf, formatShare } from './format.ts';
 import type { StepName } from './navigation.svelte.ts';
 
 export interface StepState {
@@ -22,7 +27,7 @@ export function stepStates(app: ApplicationParts): Record<StepName, StepState> {
   };
 }
 
-function photosState({ photos }: ApplicationParts): StepState {
+function photosState({ photos, library }: ApplicationParts): StepState {
   if (photos.drawing) {
     const { done, total } = photos.drawing;
     return { kind: 'busy', text: 'drawing', share: done / Math.max(total, 1) };
@@ -36,9 +41,15 @@ function photosState({ photos }: ApplicationParts): StepState {
     };
   }
   if (photos.problem ?? photos.input.problem) return plain('problem', 'needs you');
-  if (photos.summary) return plain('done', formatCountOf(photos.summary.successfullyAligned, 'face'));
+  if (photos.summary) {
+    const { successfullyAligned } = photos.summary;
+    if (successfullyAligned === 0) return plain('problem', 'no faces');
+    return plain('done', formatCountOf(successfullyAligned, 'face'));
+  }
   if (photos.input.isScanning) return plain('empty', 'reading');
   if (photos.input.summary) return plain('ready', formatCountOf(photos.input.summary.imageCount, 'photo'));
+  const setNames = new Set(library.foldersFor('aligned').map(({ reference }) => folderName(reference)));
+  if (setNames.size > 0) return plain('done', formatCountOf(setNames.size, 'set'));
   return plain('empty', 'choose a folder');
 }
 
@@ -52,31 +63,47 @@ function trainState({ train, library }: ApplicationParts): StepState {
   }
   if (train.problem) return plain('problem', 'needs you');
   if (library.interrupted.length > 0) return plain('problem', 'inter\u00ADrupted');
-  const finished = library.runs.filter(({ status }) => status === 'finished' || status === 'stopped').length;
-  if (finished > 0) return plain('done', formatCountOf(finished, 'run'));
-  return train.dataset.summary ? plain('ready', 'ready to start') : plain('empty', 'no run yet');
+  const elsewhere = library.runs.find(({ status }) => status === 'running' || status === 'paused');
+  if (elsewhere) {
+    const { max_nrof_epochs, epoch_size } = elsewhere.options;
+    return { kind: 'busy', text: 'in another tab', share: elsewhere.step / (max_nrof_epochs * epoch_size) };
+  }
+  const finished = library.runs.filter(({ status }) => status === 'finished');
+  if (finished.length > 0)
+    return finished.every(isKnownToGuess)
+      ? plain('ready', 'guess\u00ADing')
+      : plain('done', formatCountOf(library.trainedRuns.length, 'run'));
+  if (library.trainedRuns.length > 0) return plain('ready', 'stopped early');
+  if (train.dataset.summary) return plain('ready', 'ready to start');
+  return library.runs.length > 0 ? plain('problem', 'failed') : plain('empty', 'no run yet');
 }
 
-function evaluateState({ evaluate }: ApplicationParts): StepState {
+function evaluateState({ evaluate, library }: ApplicationParts): StepState {
   if (evaluate.isBusy) {
     const { done = 0, total = 1 } = evaluate.progress ?? {};
     return { kind: 'busy', text: 'measur\u00ADing', share: done / Math.max(total, 1) };
   }
   if (evaluate.problem) return plain('problem', 'needs you');
-  if (evaluate.result) return plain('done', `${formatShare(evaluate.result.accuracy)} right`);
-  return plain('empty', 'not measured');
+  // One that could not be stored is only shown.
+  const known = [...(evaluate.shown ? [evaluate.shown] : []), ...library.evaluations];
+  const [newest] = known.sort((a, b) => b.at - a.at);
+  if (!newest) return plain('empty', 'not measured');
+  const { accuracy, pairCount } = newest.result;
+  const isGood = pairVerdict(accuracy, pairCount) === 'good';
+  return plain(isGood ? 'done' : 'ready', `${formatShare(accuracy)} right`);
 }
 
 function modelsState({ library, exports }: ApplicationParts): StepState {
   if (exports.isBusy) return { kind: 'busy', text: 'exporting', share: 0.5 };
   const items = [...exports.all.values()];
   if (items.some(({ status }) => status === 'failed')) return plain('problem', 'needs you');
-  if (items.length > 0) return plain('done', formatCountOf(items.length, 'export'));
-  const count = library.runs.length + library.models.length;
-  return count > 0 ? plain('ready', formatCountOf(count, 'model')) : plain('empty', 'none yet');
+  const ids = [...library.trainedRuns, ...library.models].map(({ id }) => id);
+  const exported = ids.filter((id) => exports.exportedIds.has(id)).length;
+  if (exported > 0) return plain('done', `${formatCount(exported)} exported`);
+  return ids.length > 0 ? plain('ready', formatCountOf(ids.length, 'model')) : plain('empty', 'none yet');
 }
 
-function useState({ use, look }: ApplicationParts): StepState {
+function useState({ use, look, library }: ApplicationParts): StepState {
   const { job, identify, compare } = use;
   if (look.isBusy) return { kind: 'busy', text: 'looking', share: look.share ?? 0 };
   if (job.isBusy) return { kind: 'busy', text: 'looking', share: job.done / Math.max(job.total, 1) };
@@ -84,5 +111,7 @@ function useState({ use, look }: ApplicationParts): StepState {
   if (identify.people.length > 0)
     return plain('done', formatCountOf(identify.people.length, 'person', 'people'));
   if (compare.faces.length > 0) return plain('done', formatCountOf(compare.faces.length, 'face'));
+  const [kept] = library.galleries;
+  if (kept) return plain('done', `${formatCountOf(kept.people, 'person', 'people')} kept`);
   return plain('empty', 'compare, identify');
 }

@@ -59,7 +59,6 @@ export class IdentifyState {
   queries = $state.raw<readonly QueryFace[]>([]);
   queryFailures = $state.raw<readonly FaceFailure[]>([]);
 
-  kept = $state.raw<readonly KeptGallery[]>([]);
   keepsPictures = $state(true);
   problem = $state.raw<Problem | undefined>();
   /** What could not be done: the heading over the problem. */
@@ -69,12 +68,19 @@ export class IdentifyState {
   readonly faceById = $derived(facesById(this.people));
   readonly job: UseJob;
   readonly #model: UsedModel;
+  readonly #library: Library;
 
   constructor(library: Library, job: UseJob, model: UsedModel) {
+    this.#library = library;
     this.job = job;
     this.#model = model;
     this.photosFolder = new DatasetChoice('photos', library);
     this.alignedFolder = new DatasetChoice('aligned', library);
+  }
+
+  /** People that this browser keeps, the newest first. */
+  get kept(): readonly KeptGallery[] {
+    return this.#library.galleries;
   }
 
   get folder(): DatasetChoice {
@@ -273,7 +279,7 @@ export class IdentifyState {
 
   async listKept(): Promise<void> {
     try {
-      this.kept = await libraryWorker.call((api) => api.listGalleries());
+      await this.#library.refreshGalleries();
     } catch (error) {
       this.#fail('What is kept could not be read', problemOf(error));
     }
