@@ -43,9 +43,9 @@ export class TooFewPairsError extends Error {
 
 export class EmbeddingsNotFiniteError extends Error {
   override name = 'EmbeddingsNotFiniteError';
-  constructor() {
+  constructor(modelName?: string) {
     super(
-      'The model’s embeddings are not numbers: its training has diverged. Evaluate an earlier checkpoint, or train again with a smaller learning rate.',
+      `The embeddings of ${modelName === undefined ? 'the model' : `the model ${modelName}`} are not numbers: its training has diverged. Take an earlier checkpoint, or train again with a smaller learning rate.`,
     );
   }
 }

@@ -1,6 +1,7 @@
 /** A model that is ready to embed: an executor for inference with its parameters in it. */
+import { EmbeddingsNotFiniteError } from '../evaluation/errors.ts';
 import type { LoadedModel } from '../models/loaded_model.ts';
-import type { Executor, ExecutorFactory } from '../training/executor.ts';
+import type { ExecutorFactory, ImageBatch } from '../training/executor.ts';
 
 export interface EmbedderInput {
   readonly batchSize: number;
@@ -12,12 +13,22 @@ export interface EmbedderInput {
   readonly foldsBatchNorms?: boolean | undefined;
 }
 
+/** What is left of an executor where nothing is trained. */
+export interface Embedder {
+  /**
+   * l2-normalised, [count, embeddingSize]; count ≤ batchSize
+   * @throws EmbeddingsNotFiniteError, and what the executor throws
+   */
+  embed(batch: ImageBatch): Promise<Float32Array>;
+  dispose(): void;
+}
+
 /** Dispose of it when it is no longer needed. */
 export async function createEmbedder(
   model: LoadedModel,
   input: EmbedderInput,
   createExecutor: ExecutorFactory,
-): Promise<Executor> {
+): Promise<Embedder> {
   const executor = await createExecutor({
     graph: model.graph,
     batchSize: input.batchSize,
@@ -40,20 +51,28 @@ export async function createEmbedder(
     executor.dispose();
     throw error;
   }
-  return executor;
+  return {
+    async embed(batch) {
+      const embeddings = await executor.embed(batch);
+      // Every road to an embedding leads through here.
+      if (!embeddings.every(Number.isFinite)) throw new EmbeddingsNotFiniteError(model.name);
+      return embeddings;
+    },
+    dispose: () => executor.dispose(),
+  };
 }
 
-/** The executor is disposed of when `work` ends. */
+/** The embedder is disposed of when `work` ends. */
 export async function withEmbedder<Result>(
   model: LoadedModel,
   input: EmbedderInput,
   createExecutor: ExecutorFactory,
-  work: (executor: Executor) => Promise<Result>,
+  work: (embedder: Embedder) => Promise<Result>,
 ): Promise<Result> {
-  const executor = await createEmbedder(model, input, createExecutor);
+  const embedder = await createEmbedder(model, input, createExecutor);
   try {
-    return await work(executor);
+    return await work(embedder);
   } finally {
-    executor.dispose();
+    embedder.dispose();
   }
 }

@@ -26,6 +26,7 @@ import {
   type NameTable,
 } from './names/name_table.ts';
 import { originalNames } from './names/original.ts';
+import { checkAllValues, checkTensorValues, isVariance } from './parameter_values.ts';
 import type { TensorSource } from './tensor_source.ts';
 
 const NAMINGS: readonly MakeNameTable[] = [originalNames, facenetPytorchNames, kerasFacenetNames];
@@ -36,7 +37,10 @@ const LEAST_SHARE = 0.1;
 
 export interface OpenedImport {
   readonly report: ImportReport;
-  /** @throws MissingParametersError, ParameterShapeError, SharedTensorsError, and what reading the file throws */
+  /**
+   * @throws MissingParametersError, ParameterShapeError, SharedTensorsError, ParameterNotFiniteError,
+   *   NegativeVarianceError, and what reading the file throws
+   */
   read(): Promise<LoadedModel>;
 }
 
@@ -108,13 +112,23 @@ export function openImport(source: TensorSource): OpenedImport {
       if (wrong) throw new ParameterShapeError(source.name, wrong.parameter, wrong.expected, wrong.found);
       checkRegions(source, used);
       const parameters = new Map<string, HostTensor>();
+      const readChecked = async (foreign: string, holdsVariances: boolean): Promise<HostTensor> => {
+        const tensor = await source.read(foreign);
+        checkTensorValues(source.name, foreign, tensor, holdsVariances);
+        return tensor;
+      };
       for (const { parameter, source: foreign } of mapped)
         parameters.set(
           parameter,
-          fromForeign(await source.read(foreign), table.tensors.get(parameter)!.layout),
+          fromForeign(
+            await readChecked(foreign, isVariance(parameter)),
+            table.tensors.get(parameter)!.layout,
+          ),
         );
       for (const [beta, foreign] of gammas)
-        foldGamma(graph, parameters, beta, (await source.read(nameIn(foreign))).data);
+        foldGamma(graph, parameters, beta, (await readChecked(nameIn(foreign), false)).data);
+      // A product with a factor may leave what float32 holds.
+      if (gammas.size > 0) checkAllValues(source.name, parameters);
       return {
         name: source.name.replace(/^.*\//, '').replace(/\.[^.]*$/, ''),
         graph,

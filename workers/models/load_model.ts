@@ -36,6 +36,7 @@ import {
 import { parametersOf } from './moving_averages.ts';
 import { ONNX_EXTENSION, readOnnxModel } from './onnx_file.ts';
 import { ownExportReport } from './own_export.ts';
+import { checkAllValues } from './parameter_values.ts';
 import { runMetadata } from './run_metadata.ts';
 import { inspectTfjsModel, readTfjsModel } from './tfjs_model.ts';
 
@@ -205,10 +206,12 @@ async function loadRun({
     new Map([...checkpoint.parameters].map(([name, { shape }]) => [name, shape])),
     `The checkpoint of ${runId}`,
   );
+  const parameters = parametersOf(checkpoint, useMovingAverages);
+  checkAllValues(`the checkpoint of ${runId}, step ${checkpoint.step}`, parameters);
   return {
     name: runId,
     graph,
-    parameters: parametersOf(checkpoint, useMovingAverages),
+    parameters,
     imageSize: options.image_size,
     useFixedImageStandardization: options.use_fixed_image_standardization,
     metadata: {

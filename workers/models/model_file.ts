@@ -14,6 +14,7 @@ import { MissingParametersError, NotAModelError, ParameterShapeError } from './e
 import { importModel, openImport } from './import_model.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { decodeMetadata, encodeMetadata, type ModelMetadata } from './metadata.ts';
+import { checkTensorValues } from './parameter_values.ts';
 import type { TensorSource } from './tensor_source.ts';
 
 export const MODEL_FILE_EXTENSION = '.safetensors';
@@ -52,7 +53,8 @@ export function metadataOf(model: LoadedModel): ModelMetadata {
 
 /**
  * @param name of the file, for messages
- * @throws NotAModelError, MissingParametersError, ParameterShapeError, ModelMetadataError, SafetensorsError
+ * @throws NotAModelError, MissingParametersError, ParameterShapeError, ParameterNotFiniteError, NegativeVarianceError,
+ *   ModelMetadataError, SafetensorsError
  */
 export async function readModelFile(blob: Blob, name: string): Promise<LoadedModel> {
   const file = await openSafetensors(blob, name);
@@ -72,7 +74,9 @@ export async function readModelFile(blob: Blob, name: string): Promise<LoadedMod
   const unused = new Set(file.entries.keys());
   const parameters = new Map<string, HostTensor>();
   for (const parameter of [...names, ...classifierNames(file, metadata)]) {
-    parameters.set(parameter, await file.read(parameter));
+    const tensor = await file.read(parameter);
+    checkTensorValues(name, parameter, tensor);
+    parameters.set(parameter, tensor);
     unused.delete(parameter);
   }
   if (unused.size > 0) {

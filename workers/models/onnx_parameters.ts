@@ -5,10 +5,11 @@ import { OIHW_TO_HWIO, permuteTensor } from '../formats/tensor_layout.ts';
 import type { Graph } from '../graph/ir.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import { checkParameters } from './model_file.ts';
+import { checkTensorValues } from './parameter_values.ts';
 
 /**
  * @param file its name, for messages
- * @throws OnnxError, MissingParametersError, ParameterShapeError
+ * @throws OnnxError, MissingParametersError, ParameterShapeError, ParameterNotFiniteError
  */
 export function onnxParameters(graph: Graph, bytes: Uint8Array, file: string): Map<string, HostTensor> {
   const folded = foldedGraph(graph);
@@ -20,5 +21,6 @@ export function onnxParameters(graph: Graph, bytes: Uint8Array, file: string): M
     ]),
   );
   checkParameters(folded, new Map([...weights].map(([name, { shape }]) => [name, shape])), file);
+  for (const { name } of folded.parameters) checkTensorValues(file, name, weights.get(name)!);
   return unfoldBatchNorms(graph, weights);
 }

@@ -18,6 +18,7 @@ import type { LoadedModel } from './loaded_model.ts';
 import { decodeMetadata, encodeMetadata } from './metadata.ts';
 import { checkParameters, metadataOf } from './model_file.ts';
 import { FOLDED_NOTE, ownExportReport } from './own_export.ts';
+import { checkTensorValues } from './parameter_values.ts';
 import type { TensorSource } from './tensor_source.ts';
 
 export function tfjsModelFiles(model: LoadedModel, weightFormat: WeightFormat = 'float32'): ExportedFile[] {
@@ -32,7 +33,7 @@ export function tfjsModelFiles(model: LoadedModel, weightFormat: WeightFormat = 
 
 /**
  * @param path of model.json in the folder
- * @throws TfjsModelError, MissingParametersError, ParameterShapeError, ModelMetadataError
+ * @throws TfjsModelError, MissingParametersError, ParameterShapeError, ParameterNotFiniteError, ModelMetadataError
  */
 export async function readTfjsModel(directory: ReadableDirectory, path: string): Promise<LoadedModel> {
   const file = await TfjsGraphModelFile.open(directory, path);
@@ -42,7 +43,11 @@ export async function readTfjsModel(directory: ReadableDirectory, path: string):
   const folded = foldedGraph(graph);
   checkParameters(folded, new Map([...file.weights].map(([name, { shape }]) => [name, shape])), path);
   const parameters = new Map<string, HostTensor>();
-  for (const { name } of folded.parameters) parameters.set(name, await file.read(name));
+  for (const { name } of folded.parameters) {
+    const tensor = await file.read(name);
+    checkTensorValues(path, name, tensor);
+    parameters.set(name, tensor);
+  }
   return {
     name: directory.name,
     graph,

@@ -4,8 +4,8 @@ import type { LoadedModel } from '../../models/loaded_model.ts';
 import { crc32 } from '../../storage/crc32.ts';
 import { centredTransforms } from '../../training/augmentation.ts';
 import { stackImages } from '../../training/batch_source.ts';
-import type { Executor, ExecutorFactory } from '../../training/executor.ts';
-import { createEmbedder } from '../embedder.ts';
+import type { ExecutorFactory } from '../../training/executor.ts';
+import { createEmbedder, type Embedder } from '../embedder.ts';
 
 /** A network computes its whole batch, whether it is full or not. */
 const BATCH_SIZES = [1, 4, 16] as const;
@@ -14,7 +14,7 @@ export const LARGEST_BATCH = BATCH_SIZES.at(-1)!;
 export class FaceEmbedder {
   readonly model: LoadedModel;
   readonly #createExecutor: ExecutorFactory;
-  readonly #executors = new Map<number, Promise<Executor>>();
+  readonly #executors = new Map<number, Promise<Embedder>>();
 
   constructor(model: LoadedModel, createExecutor: ExecutorFactory) {
     this.model = model;
@@ -44,7 +44,7 @@ export class FaceEmbedder {
     return rows;
   }
 
-  #executor(batchSize: number): Promise<Executor> {
+  #executor(batchSize: number): Promise<Embedder> {
     let executor = this.#executors.get(batchSize);
     if (!executor) {
       executor = createEmbedder(this.model, { batchSize }, this.#createExecutor);

@@ -35,6 +35,15 @@ export class ExportMismatchError extends Error {
   }
 }
 
+export class ConstantEmbeddingsError extends Error {
+  override name = 'ConstantEmbeddingsError';
+  constructor(modelName: string) {
+    super(
+      `${modelName} gives different pictures the same embedding: it tells nobody apart. Its training failed, or its values are damaged; take an earlier checkpoint, or the file from where it was made.`,
+    );
+  }
+}
+
 export class ExportCancelledError extends Error {
   override name = 'ExportCancelledError';
   constructor() {
@@ -46,7 +55,8 @@ type OnProgress = (progress: ExportProgress) => void;
 
 /**
  * A folder gets the files, model last, and is then read; a zip is checked before its first byte is written.
- * @throws ExportMismatchError, ExportCancelledError, what loading the model throws, and what the output throws
+ * @throws EmbeddingsNotFiniteError, ConstantEmbeddingsError, ExportMismatchError, ExportCancelledError, what loading the
+ *   model throws, and what the output throws
  */
 export async function exportModel(
   request: ExportRequest,
@@ -135,7 +145,10 @@ async function writeFiles(
   onProgress(done, total);
 }
 
-/** @returns the largest absolute difference of the embeddings. @throws ExportMismatchError, ExportCancelledError */
+/**
+ * @returns the largest absolute difference of the embeddings
+ * @throws EmbeddingsNotFiniteError, ConstantEmbeddingsError, ExportMismatchError, ExportCancelledError
+ */
 async function verify(
   model: LoadedModel,
   settings: ExportSettings,
@@ -146,6 +159,7 @@ async function verify(
 ): Promise<number> {
   const batch = testImages(model.imageSize);
   const expected = await embed(model, batch, createExecutor);
+  if (isConstant(expected, batch.count)) throw new ConstantEmbeddingsError(model.name);
   await proceed(control);
   const { path } = files.at(-1)!;
   const reloaded =
@@ -210,6 +224,12 @@ function embed(
 ): Promise<Float32Array> {
   const input = { batchSize: batch.count, foldsBatchNorms: false };
   return withEmbedder(model, input, createExecutor, (executor) => executor.embed(batch));
+}
+
+/** All rows are the same, value by value: no picture reaches the output. */
+function isConstant(embeddings: Float32Array, count: number): boolean {
+  const size = embeddings.length / count;
+  return count > 1 && embeddings.every((value, at) => value === embeddings[at % size]);
 }
 
 function largestDifference(a: Float32Array, b: Float32Array): number {

@@ -5,6 +5,7 @@
 import { initializeParameters } from '../../graph/initialize.ts';
 import { elementCount, type NamedTensors } from '../../graph/tensor.ts';
 import type { PrelogitsHistogram } from '../../protocol/runs.ts';
+import { checkAllValues } from '../../models/parameter_values.ts';
 import type { TrainEvent } from '../../protocol/train.ts';
 import { CHECKPOINTS_KEPT, type Checkpoint } from '../../storage/checkpoints.ts';
 import type { ExecutorSettings } from '../../training/executor.ts';
@@ -60,8 +61,16 @@ export class RunCheckpoints {
     );
   }
 
-  /** The network's values before the next step: a checkpoint's, or fresh ones. */
+  /**
+   * The network's values before the next step: a checkpoint's, or fresh ones.
+   * @throws ParameterNotFiniteError, NegativeVarianceError
+   */
   async restore(checkpoint: Checkpoint | undefined): Promise<void> {
+    if (checkpoint) {
+      const { id } = this.#keeper.run;
+      const place = `the checkpoint of ${id}, step ${checkpoint.step}`;
+      for (const tensors of [checkpoint.parameters, checkpoint.state]) checkAllValues(place, tensors);
+    }
     const { executor } = this.#device;
     const { graph, seed } = executor.settings;
     await executor.writeParameters(initializeParameters(graph, seed));

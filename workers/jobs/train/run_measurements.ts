@@ -2,12 +2,14 @@
 import type { ImageFile } from '../../dataset/classes.ts';
 import { FolderUnavailableError } from '../../dataset/errors.ts';
 import type { RgbImage } from '../../dataset/image.ts';
+import { EmbeddingsNotFiniteError } from '../../evaluation/errors.ts';
 import type { EvaluationResult } from '../../protocol/evaluate.ts';
 import type { PairsSource } from '../../protocol/pairs.ts';
 import type { BestModel, EvaluationSummary, ValidationRecord } from '../../protocol/runs.ts';
 import type { TrainEvent } from '../../protocol/train.ts';
 import { readEvaluations, readValidations } from '../../storage/runs.ts';
 import type { LabelledImage } from '../../training/batch_source.ts';
+import { LossNotFiniteError } from '../../training/loop.ts';
 import { isDeviceLost } from './device_losses.ts';
 import { messageOf } from '../message_of.ts';
 import type { RunDevice } from './run_device.ts';
@@ -89,8 +91,10 @@ export class RunMeasurements {
   async #validate(epoch: number, step: number): Promise<void> {
     const { validation, read } = this.#data;
     const startedAt = performance.now();
+    const measured = await validateRun(this.#device.executor, this.#keeper.run.options, validation, read);
+    if (!Object.values(measured).every(Number.isFinite)) throw new LossNotFiniteError(step);
     const record: ValidationRecord = {
-      ...(await validateRun(this.#device.executor, this.#keeper.run.options, validation, read)),
+      ...measured,
       step,
       epoch,
       durationMs: performance.now() - startedAt,
@@ -108,6 +112,8 @@ export class RunMeasurements {
       result = await evaluateRun(this.#device.executor, this.#keeper.run.options, pairs);
     } catch (error) {
       if (error instanceof FolderUnavailableError || isDeviceLost(error)) throw error;
+      // A network that gives no numbers is no model: the run has failed, and not its evaluation.
+      if (error instanceof EmbeddingsNotFiniteError) throw error;
       this.#pairs = undefined;
       const message = `The evaluation on pairs failed: ${messageOf(error)} The run goes on without it.`;
       this.#onEvent({ kind: 'warning', message });
