@@ -27,3 +27,8 @@ export function withChanges(classes: readonly ClassCount[], changes: readonly Cl
   while (at < classes.length) merged.push(classes[at++]!);
   return merged;
 }
+
+/** How many classes these images, by their paths, belong to. */
+export function countClasses(paths: readonly string[]): number {
+  return new Set(paths.map((path) => path.slice(0, path.indexOf('/')))).size;
+}

@@ -15,6 +15,17 @@ export interface Detection {
   readonly faces: readonly DetectedFace[];
 }
 
+export interface FacesInDoubt {
+  readonly paths: readonly string[];
+  /** Photos that show more than one face. */
+  readonly severalFacesPhotoCount: number;
+  /** Faces of other photos that the detector is not sure about. */
+  readonly lowScoreCount: number;
+}
+
+/** A find below this score is worth a look: hands, pictures on walls and half-hidden faces score so. */
+export const SURE_SCORE = 0.9;
+
 /** Score, box, the landmarks' x, their y. */
 const NUMBERS_PER_FACE = 15;
 /** A row: width, height, how many faces were found and chosen; then the chosen, then the faces. */
@@ -92,12 +103,31 @@ export class Detections {
     this.#rowOf.delete(facePath);
   }
 
-  /** Of these faces, those whose photo shows more faces than were taken. */
-  ofSeveral(facePaths: readonly string[]): string[] {
-    return facePaths.filter((path) => {
+  /** Of these faces, those that a person should look at, because the choice may be wrong, or the find no face at all. */
+  inDoubt(facePaths: readonly string[]): FacesInDoubt {
+    const paths: string[] = [];
+    const several = new Set<number>();
+    let lowScoreCount = 0;
+    for (const path of facePaths) {
       const row = this.#rowOf.get(path);
-      return row !== undefined && this.#numbers[row + 2]! > this.#numbers[row + 3]!;
-    });
+      if (row === undefined) continue;
+      const showsSeveral = this.#numbers[row + 2]! > 1;
+      if (showsSeveral) several.add(row);
+      const hasLowScore = this.#leastChosenScore(row) < SURE_SCORE;
+      if (hasLowScore && !showsSeveral) lowScoreCount++;
+      if (showsSeveral || hasLowScore) paths.push(path);
+    }
+    return { paths, severalFacesPhotoCount: several.size, lowScoreCount };
+  }
+
+  /** Of the faces of a photo that were taken. */
+  #leastChosenScore(row: number): number {
+    const chosenCount = this.#numbers[row + 3]!;
+    const facesAt = row + HEAD + chosenCount;
+    let least = Infinity;
+    for (let at = row + HEAD; at < facesAt; at++)
+      least = Math.min(least, this.#numbers[facesAt + this.#numbers[at]! * NUMBERS_PER_FACE]!);
+    return least;
   }
 
   clear(): void {

@@ -19,50 +19,38 @@ import { folderName, pickFolder, requestAccess, safeName } from './folders.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
 import type { Library } from './library.svelte.ts';
 import { FolderPictures } from './folder_pictures.svelte.ts';
-import { Detections, PhotosByName, type Detection } from './detections.ts';
+import { AlignProgress, type AlignNews, type FaceThumbnail } from './photos/align_progress.svelte.ts';
+import { FaceDecisions, type DecidedAlignment } from './photos/face_decisions.svelte.ts';
+import { FoundFaces } from './photos/found_faces.svelte.ts';
 import { alignWorker, datasetWorker } from './workers.ts';
 
 export type OutputKind = 'private' | 'folder' | 'zip';
 export type AlignStatus = 'idle' | 'starting' | 'running' | 'paused' | 'stopping' | 'done' | 'failed';
 
-export interface FaceThumbnail {
-  readonly path: string;
-  readonly bitmap: ImageBitmap;
+/** What came of trying some photos once more. */
+export interface RetryOutcome {
+  readonly triedCount: number;
+  readonly alignedCount: number;
 }
 
-interface AlignProgress {
-  readonly done: number;
-  readonly total: number;
-  readonly photosPerSecond: number;
-  readonly secondsLeft: number;
+interface AlignAgain {
+  readonly paths: readonly string[];
+  readonly options: AlignOptions;
+  readonly isRetry: boolean;
 }
 
-export class PhotoMissingError extends Error {
-  override name = 'PhotoMissingError';
-  constructor(facePath: string) {
-    super(`The photo of ${facePath} is not in the chosen folders. Choose the folder it came from.`);
-  }
-}
+const PREVIEW_SIZE_PX = 112;
 
-const THUMBNAILS_KEPT = 60;
-const FLUSH_INTERVAL_MS = 150;
-const THUMBNAIL_SIZE_PX = 112;
-
-export class PhotosState {
+export class PhotosState implements DecidedAlignment {
   readonly input: DatasetChoice;
   options = $state<AlignOptions>({ ...DEFAULT_ALIGN_OPTIONS });
   outputKind = $state<OutputKind>(features.privateStorage ? 'private' : 'zip');
   outputFolder = $state.raw<DirectoryReference | undefined>();
   status = $state<AlignStatus>('idle');
-  progress = $state.raw<AlignProgress | undefined>();
-  /** Of the folders that are read before the first photo is aligned. */
-  filesRead = $state(0);
-  device = $state('');
-  alignedCount = $state(0);
-  skippedCount = $state(0);
-  thumbnails = $state.raw<readonly FaceThumbnail[]>([]);
+  readonly progress = new AlignProgress((news) => this.#takeNews(news));
   failures = $state.raw<readonly AlignFailure[]>([]);
   summary = $state.raw<AlignSummary | undefined>();
+  retryOutcome = $state.raw<RetryOutcome | undefined>();
   problem = $state.raw<Problem | undefined>();
   /** Where the aligned faces are, once there are some that can be read back. */
   aligned = $state.raw<DirectoryReference | undefined>();
@@ -70,22 +58,14 @@ export class PhotosState {
   drawing = $state.raw<{ done: number; total: number } | undefined>();
   /** A first look at what was chosen. */
   preview = $state.raw<readonly FaceThumbnail[]>([]);
-
-  /** Every aligned face that can be read back, by its path: while a run goes on, its own; then all in the folder. */
-  facePaths = $state.raw<readonly string[]>([]);
-  inputPictures = $state.raw<FolderPictures | undefined>();
-  facePictures = $state.raw<FolderPictures | undefined>();
-  /** What was found in the photos of this visit, by the path of the face that was written. */
-  readonly #detections = new Detections();
-  /** Counts the changes of what was found, which is not watched itself. */
-  #detectionChanges = $state(0);
+  readonly faces = new FoundFaces();
+  readonly decisions = new FaceDecisions(this, this.faces);
   /** Photos set aside by hand. */
   setAside = $state.raw<readonly string[]>([]);
-  /** A decision about a photo is being written. */
-  isDeciding = $state(false);
-  #photosByName: PhotosByName | undefined;
 
   readonly isBusy = $derived(['starting', 'running', 'paused', 'stopping'].includes(this.status));
+  /** All faces of the last alignment: those in its folder, or those that went into the zip file. */
+  readonly faceCount = $derived(this.aligned ? this.faces.paths.length : this.progress.faceCount);
   readonly presetId = $derived(
     ALIGN_PRESETS.find(
       ({ image_size, margin }) => image_size === this.options.image_size && margin === this.options.margin,
@@ -93,14 +73,16 @@ export class PhotosState {
   );
   readonly #library: Library;
   readonly #guard: JobGuard;
-  /** What the worker reported since the page was last brought up to date. */
-  #pending: AlignEvent[] = [];
-  #flushTimer: ReturnType<typeof setTimeout> | undefined;
+  #isTryingAgain = false;
 
   constructor(library: Library, guard: JobGuard) {
     this.#library = library;
     this.#guard = guard;
     this.input = new DatasetChoice('photos', library);
+  }
+
+  get inputFolders(): readonly DirectoryReference[] {
+    return this.input.folders;
   }
 
   usePreset(preset: AlignPreset): void {
@@ -127,7 +109,7 @@ export class PhotosState {
   /** Shows a few of the chosen photos. */
   async loadPreview({ examples }: DatasetSummary): Promise<void> {
     try {
-      const pictures = new FolderPictures(this.input.folders, THUMBNAIL_SIZE_PX);
+      const pictures = new FolderPictures(this.input.folders, PREVIEW_SIZE_PX);
       const shown = await pictures.read(examples);
       // Others may have been chosen meanwhile.
       if (this.input.summary?.examples === examples) this.preview = shown;
@@ -146,11 +128,22 @@ export class PhotosState {
   }
 
   /** Tries photos that gave no face once more, with other options. */
-  retry(paths: readonly string[], retry: Retry): Promise<void> {
-    return this.#run({ paths, options: retryOptions($state.snapshot(this.options), retry) });
+  async retry(paths: readonly string[], retry: Retry): Promise<void> {
+    this.retryOutcome = undefined;
+    const before = this.summary?.successfullyAligned ?? 0;
+    await this.#run({ paths, options: retryOptions($state.snapshot(this.options), retry), isRetry: true });
+    if (this.status === 'done' && this.summary && !this.summary.cancelled)
+      this.retryOutcome = {
+        triedCount: paths.length,
+        alignedCount: this.summary.successfullyAligned - before,
+      };
   }
 
-  async #run(again?: { paths: readonly string[]; options: AlignOptions }): Promise<void> {
+  alignAgain(paths: readonly string[]): Promise<void> {
+    return this.#run({ paths, options: $state.snapshot(this.options), isRetry: false });
+  }
+
+  async #run(again?: AlignAgain): Promise<void> {
     if (this.isBusy || this.input.folders.length === 0) return;
     this.problem = undefined;
     let zip: ZipTarget | undefined;
@@ -162,7 +155,7 @@ export class PhotosState {
       await zip?.abandon();
       this.#fail(error);
     } finally {
-      this.#flush();
+      this.progress.flush();
       alignWorker.release();
       void this.#library.refresh();
     }
@@ -186,164 +179,56 @@ export class PhotosState {
   async #align(
     output: AlignOutput,
     zip: ZipTarget | undefined,
-    again: { paths: readonly string[]; options: AlignOptions } | undefined,
+    again: AlignAgain | undefined,
   ): Promise<void> {
     const before = again && this.summary;
     this.status = 'starting';
-    this.filesRead = 0;
-    this.progress = undefined;
-    this.alignedCount = 0;
-    this.skippedCount = 0;
-    this.thumbnails = [];
-    this.failures = [];
+    this.progress.begin();
+    this.#isTryingAgain = before !== undefined;
+    // Those that are tried again stay in sight, as they were chosen.
+    this.failures = before?.failures ?? [];
+    this.retryOutcome = undefined;
     this.summary = undefined;
     this.aligned = undefined;
-    this.facePaths = [];
     this.setAside = [];
-    if (!again) {
-      this.#detections.clear();
-      this.#photosByName = undefined;
-      // The folders may be others than the last time.
-      this.inputPictures?.close();
-      this.inputPictures = new FolderPictures(this.input.folders, THUMBNAIL_SIZE_PX);
-    }
-    this.facePictures?.close();
+    if (!again) this.faces.openInput(this.input.folders);
     // Where a zip file is made by way of a folder, that folder is gone afterwards.
     const folder = output.kind === 'directory' && !zip ? output.directory : undefined;
-    this.facePictures = folder && new FolderPictures([folder], THUMBNAIL_SIZE_PX);
+    this.faces.openOutput(folder);
     const request = withMovedStream({
       input: [...this.input.folders],
       output,
       options: again?.options ?? $state.snapshot(this.options),
       paths: again?.paths,
     });
-    const onEvent = proxy((event: AlignEvent) => this.#receive(event));
+    const onEvent = proxy((event: AlignEvent) => this.progress.receive(event));
     const ownSummary = await alignWorker.call((api) => api.align(request, onEvent));
     const summary = before ? together(before, ownSummary, again!.paths) : ownSummary;
-    this.#flush();
+    this.progress.flush();
     const blob = await zip?.finish();
     if (blob && blob.size > 0) saveBlob(blob, `${safeName(this.input.name)} aligned.zip`);
     this.summary = summary;
     this.failures = summary.failures;
     this.setAside = summary.setAside;
-    this.alignedCount = summary.successfullyAligned - summary.skippedExisting;
     if (folder && summary.successfullyAligned > 0) {
       this.aligned = folder;
       await this.#library.remember(folder, 'aligned');
-      await this.#listFaces();
+      await this.faces.listAll();
     }
     this.status = 'done';
   }
 
-  async #listFaces(): Promise<void> {
-    this.facePaths = (await this.facePictures?.list()) ?? [];
-  }
-
-  detectionOf(facePath: string): Detection | undefined {
-    void this.#detectionChanges;
-    return this.#detections.of(facePath);
-  }
-
-  /** The faces whose photos show more faces than were taken. */
-  readonly severalFacePaths = $derived.by(() => {
-    void this.#detectionChanges;
-    return this.#detections.ofSeveral(this.facePaths);
-  });
-
-  /** Whether faces can be exchanged and photos set aside: they are in a folder, and nothing is under way. */
-  readonly canDecide = $derived(!this.isBusy && !this.isDeciding && this.aligned !== undefined);
-
-  /** Writes another of the found faces in the place of the one that was taken. */
-  async takeFace(facePath: string, face: number): Promise<void> {
-    const detection = this.#detections.of(facePath);
-    const output = this.aligned;
-    if (!detection || !output) return;
-    await this.#decide(async () => {
-      const { image_size, margin } = this.options;
-      const input = [...this.input.folders];
-      const decision = { input, output, path: detection.path, outputPath: facePath };
-      await alignWorker.call((api) =>
-        api.takeFace({ ...decision, options: { image_size, margin } }, detection.faces[face]!),
-      );
-      this.#detections.choose(facePath, face);
-      this.facePictures?.forget(facePath);
-    });
-  }
-
-  /** Removes the photo's faces; it stays aside when its folder is aligned again. */
-  async setAsidePhoto(facePath: string): Promise<void> {
-    const output = this.aligned;
-    if (!output) return;
-    await this.#decide(async () => {
-      const path = await this.#photoOf(facePath);
-      const outputPaths = this.#detections.of(facePath)?.outputPaths ?? [facePath];
-      await alignWorker.call((api) => api.setAside(output, path, outputPaths));
-      this.#forgetFaces(outputPaths);
-      this.setAside = [...this.setAside, path];
-      this.#changeAlignedCount(-1);
-    });
-  }
-
-  /** Aligns photos again that were set aside. */
-  async takeBack(paths: readonly string[]): Promise<void> {
-    const output = this.aligned;
-    if (!output) return;
-    await this.#decide(async () => {
-      for (const path of paths) await alignWorker.call((api) => api.takeBack(output, path));
-      if (this.summary)
-        this.summary = {
-          ...this.summary,
-          setAside: this.summary.setAside.filter((path) => !paths.includes(path)),
-        };
-    });
-    if (!this.problem) await this.#run({ paths, options: $state.snapshot(this.options) });
-  }
-
-  /** Aligns the photo of a face from an earlier visit again, so that it is known what is found in it. */
-  async findAgain(facePath: string): Promise<void> {
-    const path = await this.#photoOf(facePath);
-    await this.setAsidePhoto(facePath);
-    if (!this.problem) await this.takeBack([path]);
-  }
-
-  async #decide(work: () => Promise<void>): Promise<void> {
-    if (!this.canDecide) return;
-    this.problem = undefined;
-    this.isDeciding = true;
-    try {
-      const folders = [...this.input.folders, this.aligned!];
-      if (!(await requestAccess([this.aligned!], 'readwrite')) || !(await requestAccess(folders))) return;
-      await work();
-    } catch (error) {
-      this.problem = problemOf(error);
-    } finally {
-      this.#detectionChanges++;
-      this.isDeciding = false;
-    }
-  }
-
-  #forgetFaces(facePaths: readonly string[]): void {
-    for (const path of facePaths) {
-      this.#detections.delete(path);
-      this.facePictures?.forget(path);
-    }
-    this.facePaths = this.facePaths.filter((path) => !facePaths.includes(path));
-  }
-
-  #changeAlignedCount(by: number): void {
+  onSetAside(path: string): void {
+    this.setAside = [...this.setAside, path];
     if (!this.summary) return;
-    const successfullyAligned = this.summary.successfullyAligned + by;
+    const successfullyAligned = this.summary.successfullyAligned - 1;
     this.summary = { ...this.summary, successfullyAligned, setAside: this.setAside };
   }
 
-  /** Of a face from an earlier visit: the photo of its name. */
-  async #photoOf(facePath: string): Promise<string> {
-    const detection = this.#detections.of(facePath);
-    if (detection) return detection.path;
-    this.#photosByName ??= new PhotosByName((await this.inputPictures?.list()) ?? []);
-    const path = this.#photosByName.of(facePath);
-    if (path === undefined) throw new PhotoMissingError(facePath);
-    return path;
+  onTakenBack(paths: readonly string[]): void {
+    if (!this.summary) return;
+    const setAside = this.summary.setAside.filter((path) => !paths.includes(path));
+    this.summary = { ...this.summary, setAside };
   }
 
   #fail(error: unknown): void {
@@ -397,19 +282,14 @@ export class PhotosState {
   reset(): void {
     this.status = 'idle';
     this.summary = undefined;
+    this.retryOutcome = undefined;
     this.problem = undefined;
-    this.progress = undefined;
-    this.thumbnails = [];
+    this.progress.begin();
     this.failures = [];
     this.setAside = [];
     this.preview = [];
-    this.facePaths = [];
-    this.#photosByName = undefined;
-    this.#detections.clear();
-    this.inputPictures?.close();
-    this.facePictures?.close();
-    this.inputPictures = undefined;
-    this.facePictures = undefined;
+    this.aligned = undefined;
+    this.faces.close();
     void this.input.choose([]);
   }
 
@@ -417,62 +297,18 @@ export class PhotosState {
     return this.aligned ? folderName(this.aligned) : '';
   }
 
-  /** Events come by the hundred a second on a fast machine; the page follows a few times a second. */
-  #receive(event: AlignEvent): void {
-    this.#pending.push(event);
-    this.#flushTimer ??= setTimeout(() => this.#flush(), FLUSH_INTERVAL_MS);
-  }
-
-  #flush(): void {
-    clearTimeout(this.#flushTimer);
-    this.#flushTimer = undefined;
-    const events = this.#pending;
-    this.#pending = [];
-    const thumbnails: FaceThumbnail[] = [];
-    const failures: AlignFailure[] = [];
-    const facePaths: string[] = [];
-    let aligned = 0;
-    for (const event of events)
-      switch (event.kind) {
-        case 'reading':
-          this.filesRead = event.fileCount;
-          break;
-        case 'started':
-          this.device = event.device;
-          this.skippedCount = event.skipped;
-          if (this.status === 'starting') this.status = 'running';
-          break;
-        case 'aligned':
-          aligned++;
-          this.#detections.add(event);
-          facePaths.push(...event.outputPaths);
-          if (event.thumbnail)
-            thumbnails.push({ path: event.outputPaths[0] ?? event.path, bitmap: event.thumbnail });
-          break;
-        case 'failed':
-          failures.push(event.failure);
-          break;
-        case 'paused':
-          this.status = 'paused';
-          this.problem = { name: 'PermissionLostError', message: event.message };
-          break;
-        case 'resumed':
-          this.status = 'running';
-          this.problem = undefined;
-          break;
-        case 'progress':
-          this.progress = event;
+  #takeNews({ aligned, failures, turns }: AlignNews): void {
+    for (const turn of turns)
+      if (turn.kind === 'started') {
+        if (this.status === 'starting') this.status = 'running';
+      } else if (turn.kind === 'paused') {
+        this.status = 'paused';
+        this.problem = { name: 'PermissionLostError', message: turn.message };
+      } else {
+        this.status = 'running';
+        this.problem = undefined;
       }
-    this.alignedCount += aligned;
-    if (facePaths.length > 0 && this.facePictures) this.facePaths = [...this.facePaths, ...facePaths];
-    if (thumbnails.length > 0) this.#showThumbnails(thumbnails);
-    if (failures.length > 0) this.failures = [...this.failures, ...failures];
-  }
-
-  /** The newest first, and only so many. */
-  #showThumbnails(added: readonly FaceThumbnail[]): void {
-    const all = [...added.toReversed(), ...this.thumbnails];
-    for (const { bitmap } of all.slice(THUMBNAILS_KEPT)) bitmap.close();
-    this.thumbnails = all.slice(0, THUMBNAILS_KEPT);
+    this.faces.add(aligned);
+    if (failures.length > 0 && !this.#isTryingAgain) this.failures = [...this.failures, ...failures];
   }
 }

@@ -33,7 +33,7 @@ function photosState({ photos, library }: ApplicationParts): StepState {
     return { kind: 'busy', text: 'drawing', share: done / Math.max(total, 1) };
   }
   if (photos.isBusy) {
-    const { done = 0, total = 1 } = photos.progress ?? {};
+    const { done = 0, total = 1 } = photos.progress.photos ?? {};
     return {
       kind: 'busy',
       text: photos.status === 'paused' ? 'paused' : 'aligning',
@@ -41,16 +41,19 @@ function photosState({ photos, library }: ApplicationParts): StepState {
     };
   }
   if (photos.problem ?? photos.input.problem) return plain('problem', 'needs you');
-  if (photos.summary) {
-    const { successfullyAligned } = photos.summary;
-    if (successfullyAligned === 0) return plain('problem', 'no faces');
-    return plain('done', formatCountOf(successfullyAligned, 'face'));
-  }
+  if (photos.summary) return alignedState(photos);
   if (photos.input.isScanning) return plain('empty', 'reading');
   if (photos.input.summary) return plain('ready', formatCountOf(photos.input.summary.imageCount, 'photo'));
   const setNames = new Set(library.foldersFor('aligned').map(({ reference }) => folderName(reference)));
   if (setNames.size > 0) return plain('done', formatCountOf(setNames.size, 'set'));
   return plain('empty', 'choose a folder');
+}
+
+/** Done is what can be trained on. */
+function alignedState({ summary, faceCount, faces, aligned }: ApplicationParts['photos']): StepState {
+  if (faceCount === 0) return plain('problem', 'no faces');
+  const isEnough = !summary?.cancelled && (!aligned || faces.personCount > 1);
+  return plain(isEnough ? 'done' : 'ready', formatCountOf(faceCount, 'face'));
 }
 
 /** Words that do not fit a small screen have a soft hyphen. */

@@ -97,8 +97,9 @@ describe.sequential('after an alignment', () => {
   });
 
   it('takes another of the found faces', async () => {
-    await page.getByRole('button', { name: '1 from photos with several faces' }).click();
-    await page.getByRole('button', { name: 'Ann/both.png: show the photo' }).click();
+    await page.getByText('1 photo shows several faces', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Check it', exact: true }).click();
+    await dialog().getByRole('heading', { name: 'Ann/both.png' }).waitFor();
     const faces = dialog().getByRole('group', { name: 'Which of the found faces is taken' });
     await faces.waitFor();
     const pressed = (number: number) =>

@@ -82,7 +82,7 @@ describe.sequential('a browser without folder access', () => {
 
   it('goes through bad files and says why each gave nothing', async () => {
     await page.getByRole('button', { name: 'Align the faces' }).click();
-    await page.getByRole('heading', { name: 'Done: 0 aligned faces' }).waitFor();
+    await page.getByRole('heading', { name: 'Done: no face was found' }).waitFor();
     const gallery = page.getByRole('list', { name: 'Photos without a result' });
     expect(await gallery.getByRole('checkbox').count()).toBe(4);
     await page.getByText('As a table').click();
@@ -102,7 +102,11 @@ describe.sequential('a browser without folder access', () => {
     await page.getByLabel('Try again with').selectOption('both');
     await page.getByText('Thresholds 0.45, 0.55, 0.55; faces from 10 pixels on').waitFor();
     await page.getByRole('button', { name: 'Try 1 photo again' }).click();
-    await page.getByRole('heading', { name: 'Done: 0 aligned faces' }).waitFor();
+    await page.getByRole('heading', { name: 'Done: no face was found' }).waitFor();
+    await page.getByText('The photo gave no face this time either.').waitFor();
+    // The choice stays as it was made.
+    expect(await page.getByLabel('Ada/grey wall.png: no face found').isChecked()).toBe(true);
+    expect(await page.getByLabel('Try again with').inputValue()).toBe('both');
     // The others are not forgotten, and neither was tried.
     await page.getByRole('heading', { name: '4 photos without a result' }).waitFor();
     await page.getByRole('button', { name: 'Choose the 2 that could be read' }).click();

@@ -233,7 +233,7 @@ describe.sequential('a folder of the person’s', () => {
       await button('Choose the output folder').click();
       await button('Align the faces').click();
       await page.getByText(LOCKED).waitFor();
-      await page.getByText(/4 were there already/).waitFor();
+      await page.getByText(/4 photos aligned before/).waitFor();
       expect(await facesIn(OUTPUT)).toHaveLength(8);
       await button('Allow again and go on').click();
       await heading(`Done: ${PHOTOS} aligned faces`).waitFor();

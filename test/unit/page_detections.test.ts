@@ -31,7 +31,7 @@ describe('Detections', () => {
     detections.add({ ...event, path: 'Ada/c.jpg', outputPaths: ['Ada/c.png'], chosen: [1] });
     expect(detections.of('Ada/c.png')).toMatchObject({ outputPaths: ['Ada/c.png'], chosen: [1], faces });
     const all = ['Ada/a_0.png', 'Ada/a_1.png', 'Ada/c.png'];
-    expect(detections.ofSeveral(all)).toEqual(['Ada/c.png']);
+    expect(detections.inDoubt(all)).toEqual({ paths: all, severalFacesPhotoCount: 2, lowScoreCount: 0 });
     detections.choose('Ada/c.png', 0);
     expect(detections.of('Ada/c.png')).toMatchObject({ path: 'Ada/c.jpg', chosen: [0], faces });
     detections.delete('Ada/c.png');
@@ -40,6 +40,46 @@ describe('Detections', () => {
     detections.clear();
     expect(detections.of('Ada/a_0.png')).toBeUndefined();
   });
+});
+
+it('Detections name the faces that a person should look at', () => {
+  const found = (path: string, scores: readonly number[], chosen = [0]) =>
+    ({
+      kind: 'aligned',
+      path: `${path}.jpg`,
+      outputPaths: chosen.length === 1 ? [`${path}.png`] : chosen.map((face) => `${path}_${face}.png`),
+      width: 90,
+      height: 80,
+      faces: scores.map((score) => ({
+        score,
+        box: [1, 2, 3, 4] as const,
+        landmarksX: [0, 0, 0, 0, 0],
+        landmarksY: [0, 0, 0, 0, 0],
+      })),
+      chosen,
+    }) as const;
+  const detections = new Detections();
+  detections.add(found('A/sure', [0.99]));
+  detections.add(found('A/hand', [0.87]));
+  detections.add(found('B/group', [0.99, 0.98], [1]));
+  detections.add(found('B/group in doubt', [0.99, 0.5], [1]));
+  const all = [
+    'A/sure.png',
+    'A/hand.png',
+    'B/group.png',
+    'B/group in doubt.png',
+    'B/from an earlier visit.png',
+  ];
+  expect(detections.inDoubt(all)).toEqual({
+    paths: ['A/hand.png', 'B/group.png', 'B/group in doubt.png'],
+    severalFacesPhotoCount: 2,
+    lowScoreCount: 1,
+  });
+  // Where every face is kept, those of strangers are filed under the same name.
+  detections.clear();
+  detections.add(found('Work/party', [0.99, 0.98, 0.97], [0, 1, 2]));
+  const faces = ['Work/party_0.png', 'Work/party_1.png', 'Work/party_2.png'];
+  expect(detections.inDoubt(faces)).toEqual({ paths: faces, severalFacesPhotoCount: 1, lowScoreCount: 0 });
 });
 
 it('PhotosByName finds the photo of a face from an earlier visit', () => {
@@ -69,7 +109,8 @@ describe('together', () => {
     const both = together(before, again, ['a', 'b']);
     expect(both.totalImages).toBe(10);
     expect(both.successfullyAligned).toBe(8);
-    expect(both.failures).toEqual([failure('c', 'first'), failure('b', 'second')]);
+    // In their places: they may be looked at just now.
+    expect(both.failures).toEqual([failure('b', 'second'), failure('c', 'first')]);
     expect(both.durationMs).toBe(200);
     expect(both.times).toEqual({ decodeMs: 2, resizeMs: 4, networksMs: 6, encodeMs: 8, writeMs: 10 });
   });

@@ -85,10 +85,27 @@ describe('after a reload', () => {
 });
 
 describe('ticks', () => {
-  it('are not for an alignment that found no face', () => {
-    expect(of('photos', { photos: { summary: { successfullyAligned: 0 }, input: {} } })).toBe(
-      'problem: no faces',
-    );
+  it('are only for alignments that can be trained on', () => {
+    const aligned = (
+      faceCount: number,
+      personCount: number,
+      changes: Record<string, unknown> = {},
+    ): string => {
+      const photos = {
+        summary: { cancelled: false },
+        aligned: {},
+        input: {},
+        faceCount,
+        faces: { personCount },
+      };
+      return of('photos', { photos: { ...photos, ...changes } });
+    };
+    expect(aligned(0, 0)).toBe('problem: no faces');
+    expect(aligned(15, 2)).toBe('done: 15 faces');
+    expect(aligned(15, 1)).toBe('ready: 15 faces');
+    expect(aligned(15, 2, { summary: { cancelled: true } })).toBe('ready: 15 faces');
+    // A zip file cannot be looked into.
+    expect(aligned(15, 0, { aligned: undefined })).toBe('done: 15 faces');
   });
 
   it('are not for a run that was stopped early, or learned nothing', () => {
