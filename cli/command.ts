@@ -67,6 +67,15 @@ export const BACKEND_FLAG: FlagSpec = {
   description: 'The GPU, or WebAssembly on the processor.',
 };
 
+/** Of the original's programs, which share a GPU by it; the session notes that it has no effect. */
+export const GPU_MEMORY_FLAG: FlagSpec = {
+  name: 'gpu_memory_fraction',
+  type: 'number',
+  minimum: 0,
+  maximum: 1,
+  description: 'Accepted for the sake of old commands; the browser takes what it needs.',
+};
+
 /** @returns undefined for `auto` */
 export function chosenBackend(args: Arguments): BackendName | undefined {
   const value = args.values['backend'];

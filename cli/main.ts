@@ -1,6 +1,14 @@
 /** The terminal front end: the command line, its errors, and the end of the browser. */
 import { BrowserSession } from './browser_session.ts';
-import { chosenBackend, COMMON_FLAGS, isSet, textOf, type Command, type CommandContext } from './command.ts';
+import {
+  chosenBackend,
+  COMMON_FLAGS,
+  GPU_MEMORY_FLAG,
+  isSet,
+  textOf,
+  type Command,
+  type CommandContext,
+} from './command.ts';
 import { alignCommand } from './commands/align.ts';
 import { classifyCommand } from './commands/classify.ts';
 import { compareCommand } from './commands/compare.ts';
@@ -120,6 +128,8 @@ async function openSession(
     verbose: isSet(args, 'verbose'),
   });
   output.line(formatDevice(session.device, chosenBackend(args)));
+  if (args.given.has(GPU_MEMORY_FLAG.name))
+    output.line(`Note: --${GPU_MEMORY_FLAG.name} has no effect; the browser takes the GPU memory it needs.`);
   return session;
 }
 

@@ -1,9 +1,21 @@
 /** A model as it is named on the command line: a file, or the folder of a run or of an export. */
+import { readdirSync } from 'node:fs';
 import { dirname, basename } from 'node:path';
 import type { ModelReference } from '../workers/protocol/models.ts';
 import type { BrowserSession } from './browser_session.ts';
 import { CommandError } from './errors.ts';
 import { kindOf, resolvePath } from './paths.ts';
+
+/** Endings of the files that hold a model, or the description of one. */
+const MODEL_FILE = /\.(safetensors|pb|index|meta|pt|pth|bin|onnx|h5|keras|json)$/i;
+
+/** Whether something by this name can be a model: a file, a checkpoint without its endings, a folder with such files. */
+export function canBeModel(text: string): boolean {
+  const path = resolvePath(text);
+  const kind = kindOf(path);
+  if (kind === 'folder') return readdirSync(path).some((name) => MODEL_FILE.test(name));
+  return kind === 'file' || kindOf(`${path}.index`) === 'file';
+}
 
 /** @throws CommandError when there is nothing of this name */
 export function requireModel(text: string): string {

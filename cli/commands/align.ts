@@ -10,6 +10,7 @@ import type { BrowserSession } from '../browser_session.ts';
 import {
   BACKEND_FLAG,
   chosenBackend,
+  GPU_MEMORY_FLAG,
   isSet,
   numberOf,
   textOf,
@@ -100,13 +101,7 @@ export const alignCommand: Command = {
       description: 'Write every face of a photo, not only the main one.',
     },
     { name: 'random_order', type: 'flag', description: 'Shuffle the photos, for several processes at once.' },
-    {
-      name: 'gpu_memory_fraction',
-      type: 'number',
-      minimum: 0,
-      maximum: 1,
-      description: 'Accepted for the sake of old commands; the browser takes what it needs.',
-    },
+    GPU_MEMORY_FLAG,
     ...DETECTOR_FLAGS,
   ],
   example: 'align ~/datasets/lfw/raw ~/datasets/lfw/lfw_mtcnnpy_182 --image_size 182 --margin 44',
@@ -123,8 +118,6 @@ export const alignCommand: Command = {
     };
     prepareOutputFolder(out);
     const session = await context.openSession();
-    if (args.given.has('gpu_memory_fraction'))
-      output.line('Note: --gpu_memory_fraction has no effect; the browser takes the GPU memory it needs.');
     const summary = await runAlign(
       context,
       session,

@@ -1,5 +1,5 @@
 /** compare: the original's compare. */
-import { BACKEND_FLAG, chosenBackend, isSet, numberOf, type Command } from '../command.ts';
+import { BACKEND_FLAG, chosenBackend, GPU_MEMORY_FLAG, isSet, numberOf, type Command } from '../command.ts';
 import { openModel, requireModel } from '../model_path.ts';
 import { requireFile, resolvePath } from '../paths.ts';
 
@@ -35,13 +35,7 @@ export const compareCommand: Command = {
       type: 'flag',
       description: 'Compare every face of a photo, not the main one alone.',
     },
-    {
-      name: 'gpu_memory_fraction',
-      type: 'number',
-      minimum: 0,
-      maximum: 1,
-      description: 'Accepted for the sake of old commands; the browser takes what it needs.',
-    },
+    GPU_MEMORY_FLAG,
     BACKEND_FLAG,
   ],
   example: 'compare ~/models/facenet/20260101-120000 ann.jpg bob.jpg someone.jpg',

@@ -1,5 +1,5 @@
 /** embed: the original's export_embeddings. */
-import { BACKEND_FLAG, chosenBackend, numberOf, type Command } from '../command.ts';
+import { BACKEND_FLAG, chosenBackend, GPU_MEMORY_FLAG, numberOf, type Command } from '../command.ts';
 import { formatFiles, formatProgress } from '../format.ts';
 import { openModel, requireModel } from '../model_path.ts';
 import { prepareOutputFolder } from '../output_folder.ts';
@@ -27,6 +27,7 @@ export const embedCommand: Command = {
       default: 90,
       description: 'Number of images in a batch.',
     },
+    GPU_MEMORY_FLAG,
     BACKEND_FLAG,
   ],
   example: 'embed ~/models/facenet/20260101-120000 ~/datasets/lfw/lfw_160 ~/embeddings',

@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import type { TrainEvent, TrainRequest, TrainSummary } from '../../workers/protocol/train.ts';
 import { defaultTrainingOptions, type TrainingOptions } from '../../workers/training/options.ts';
 import type { BrowserSession } from '../browser_session.ts';
-import { textOf, type Command, type CommandContext, type CommandResult } from '../command.ts';
+import {
+  GPU_MEMORY_FLAG,
+  textOf,
+  type Command,
+  type CommandContext,
+  type CommandResult,
+} from '../command.ts';
 import { UsageError } from '../errors.ts';
 import type { Arguments } from '../flags.ts';
 import { formatStep } from '../../workers/training/step_line.ts';
@@ -76,6 +82,7 @@ export const trainCommand: Command = {
       description: 'Table of distances to the class centre, for filtering the dataset: text or HDF5.',
     },
     ...optionFlags(),
+    GPU_MEMORY_FLAG,
   ],
   example: 'train --data_dir ~/faces --optimizer ADAM --learning_rate 0.05 --max_nrof_epochs 20',
   async run(context) {

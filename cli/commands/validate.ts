@@ -4,7 +4,7 @@ import { foldLines, resultJson, wrongPairLines } from '../../workers/evaluation/
 import type { EvaluateRequest } from '../../workers/protocol/evaluate.ts';
 import { BACKEND_FLAG, chosenBackend, isSet, numberOf, type Command } from '../command.ts';
 import { formatEvaluation, formatProgress } from '../format.ts';
-import { openModel, requireModel } from '../model_path.ts';
+import { canBeModel, openModel, requireModel } from '../model_path.ts';
 import { choosePairs, notePairs, PAIRS_FLAGS, pairsSource, type PairsChoice } from '../pairs.ts';
 import { kindOf, requireFolder, resolvePath } from '../paths.ts';
 
@@ -16,9 +16,20 @@ function withPairsInside(pairs: PairsChoice, folder: string): PairsChoice {
   return pairs.path === undefined && kindOf(inside) === 'file' ? { ...pairs, path: inside } : pairs;
 }
 
+/** The original's validate_on_lfw takes the folder first and the model second: that order is understood, too. */
+function inOrder(positionals: readonly string[]): { model: string; folder: string; isSwapped: boolean } {
+  const [first, second] = positionals as [string, string];
+  const isSwapped = !canBeModel(first) && kindOf(resolvePath(first)) === 'folder' && canBeModel(second);
+  return isSwapped
+    ? { model: second, folder: first, isSwapped }
+    : { model: first, folder: second, isSwapped };
+}
+
 export const validateCommand: Command = {
   name: 'validate',
   summary: 'Measure a model on pairs of photos, as LFW does: accuracy, VAL at FAR 0.001, AUC, EER.',
+  details:
+    'The original’s order, the folder first and the model second, is understood as well where the folder holds no model.',
   positionals: [
     {
       name: 'model',
@@ -92,11 +103,16 @@ export const validateCommand: Command = {
   example: 'validate ~/models/facenet/20260101-120000 ~/datasets/lfw/lfw_160 --lfw_pairs pairs.txt',
   async run(context) {
     const { args, output } = context;
-    const model = requireModel(args.positionals[0]!);
-    const images = requireFolder(resolvePath(args.positionals[1]!));
+    const named = inOrder(args.positionals);
+    const model = requireModel(named.model);
+    const images = requireFolder(resolvePath(named.folder));
     const pairs = withPairsInside(choosePairs(args), images);
     const { image_size, use_fixed_image_standardization } = args.values;
     const session = await context.openSession();
+    if (named.isSwapped)
+      output.line(
+        `Note: ${named.model} is taken for the model and ${named.folder} for the folder, in the original’s order.`,
+      );
     notePairs(pairs, output);
     const request: EvaluateRequest = {
       model: openModel(session, model),

@@ -60,6 +60,13 @@ describe('what is wrong with a command line shows before a browser is started', 
     [['train', '--resume', '20200101-000000'], 1, 'There is no unfinished run 20200101-000000'],
     [['validate', none, photos], 1, `There is no model ${none}.`],
     [['validate', model, photos, '--lfw_pairs', none], 1, `There is no pairs file ${none}.`],
+    // The original's order of the two.
+    [['validate', photos, model, '--lfw_pairs', none], 1, `There is no pairs file ${none}.`],
+    [['validate', photos, photos, '--lfw_pairs', none], 1, `There is no pairs file ${none}.`],
+    [['align', none, none, '--gpu_memory_fraction', '0.25'], 1, `There is no folder ${none}.`],
+    [['compare', none, none, '--gpu_memory_fraction', '0.25'], 1, `There is no model ${none}.`],
+    [['embed', none, none, none, '--gpu_memory_fraction', '0.25'], 1, `There is no model ${none}.`],
+    [['train', '--data_dir', none, '--gpu_memory_fraction', '0.25'], 1, `There is no folder ${none}.`],
     [
       ['export', model, none, '--format', 'docx'],
       2,

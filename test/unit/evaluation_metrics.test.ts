@@ -38,13 +38,16 @@ function naiveMeasures(distances: Float64Array[], same: readonly boolean[], fold
     const best = grid[trainAccuracies.indexOf(Math.max(...trainAccuracies))]!;
     const fine = thresholds(4000, 0.001);
     const fars = fine.map((t) => share(train, false, t));
-    const reached = fars.findIndex((far) => far >= target);
+    const exact = fars.lastIndexOf(target);
+    const above = fars.findIndex((far) => far > target);
     const threshold =
-      reached <= 0
-        ? 0
-        : fine[reached - 1]! +
-          ((target - fars[reached - 1]!) * (fine[reached]! - fine[reached - 1]!)) /
-            (fars[reached]! - fars[reached - 1]!);
+      exact >= 0
+        ? fine[exact]!
+        : above <= 0
+          ? 0
+          : fine[above - 1]! +
+            ((target - fars[above - 1]!) * (fine[above]! - fine[above - 1]!)) /
+              (fars[above]! - fars[above - 1]!);
     return {
       accuracy: correct(test, best),
       best,

@@ -103,11 +103,29 @@ describe('filtering', () => {
                 return row === undefined || row.distance < threshold;
               }),
             }))
-            .filter(({ images }) => images.length >= minimum);
+            .filter(({ name, images }) => {
+              const isTouched = rows.some(
+                ({ path, distance }) => path.startsWith(`${name}/`) && distance >= threshold,
+              );
+              return !isTouched || images.length >= minimum;
+            });
           expect(filterClasses(classes, leftOut, minimum)).toEqual(expected);
         },
       ),
     );
+  });
+
+  it('keeps a small class that loses no image, as the original does', () => {
+    const classOf = (name: string, count: number) => ({
+      name,
+      images: Array.from({ length: count }, (_, index) => ({ path: `${name}/${index}.png` })),
+    });
+    const classes = [classOf('Small', 1), classOf('Large', 5), classOf('Losing', 3)];
+    const leftOut = new Set(['Large/0.png', 'Losing/0.png']);
+    expect(filterClasses(classes, leftOut, 3).map(({ name, images }) => [name, images.length])).toEqual([
+      ['Small', 1],
+      ['Large', 4],
+    ]);
   });
 
   it('leaves no class without images', () => {

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { countPrelogits, PRELOGITS_BINS } from '../../workers/training/prelogits_histogram.ts';
+import {
+  countPrelogits,
+  PRELOGITS_BINS,
+  prelogitsCounts,
+  prelogitsTensor,
+} from '../../workers/training/prelogits_histogram.ts';
 
 /** np.histogram(np.minimum(np.abs(x), max), bins=1000, range=(0, max)) by comparing with each bin's ends. */
 function byEnds(values: readonly number[], maximum: number): number[] {
@@ -36,5 +41,25 @@ describe('the histogram of the prelogits', () => {
     expect(counts[500]).toBe(1);
     expect(counts[PRELOGITS_BINS - 1]).toBe(2);
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(6);
+  });
+
+  it('comes back exactly from a checkpoint’s float32 values, above 2^24 and 2^32 too', () => {
+    const count = fc.oneof(
+      fc.nat(),
+      fc.integer({ min: 2 ** 24 - 2, max: 2 ** 24 + 9 }),
+      fc.integer({ min: 2 ** 32, max: 2 ** 48 - 1 }),
+    );
+    fc.assert(
+      fc.property(fc.array(count, { minLength: PRELOGITS_BINS, maxLength: PRELOGITS_BINS }), (counts) => {
+        expect([...prelogitsCounts(prelogitsTensor(Float64Array.from(counts)))]).toEqual(counts);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('reads older checkpoints, whose values are the counts themselves', () => {
+    const data = Float32Array.from({ length: PRELOGITS_BINS }, (_, bin) => bin);
+    expect([...prelogitsCounts({ shape: [PRELOGITS_BINS], data })]).toEqual([...data]);
+    expect(prelogitsCounts(undefined).every((count) => count === 0)).toBe(true);
   });
 });

@@ -205,8 +205,10 @@ function indexOfLargest(values: Int32Array): number {
 }
 
 /**
- * By linear interpolation between the last threshold whose FAR is below the target and the first whose FAR is not;
- * 0 if none reaches it.
+ * The threshold at a false accept rate, as SciPy's interp1d of kind 'slinear' gives it to the original: the last one
+ * that meets the rate exactly, where any does; else by linear interpolation between the last threshold below the rate
+ * and the first above it; 0 where none reaches it.
+ * @param target above 0
  */
 export function thresholdAtFar(
   { falseAccepts, differentCount }: Pick<AcceptCurve, 'falseAccepts' | 'differentCount'>,
@@ -214,11 +216,13 @@ export function thresholdAtFar(
   target: number,
 ): number {
   const farAt = (index: number): number => falseAccepts[index]! / differentCount;
-  const reached = falseAccepts.findIndex((_, index) => farAt(index) >= target);
-  if (reached <= 0) return 0;
-  const [farBelow, farReached] = [farAt(reached - 1), farAt(reached)];
-  const [below, above] = [grid.at(reached - 1), grid.at(reached)];
-  return below + ((target - farBelow) * (above - below)) / (farReached - farBelow);
+  const above = falseAccepts.findIndex((_, index) => farAt(index) > target);
+  const last = above < 0 ? falseAccepts.length - 1 : above - 1;
+  if (last < 0) return 0;
+  const farLast = farAt(last);
+  if (farLast === target) return grid.at(last);
+  if (above < 0) return 0;
+  return grid.at(last) + ((target - farLast) * (grid.at(above) - grid.at(last))) / (farAt(above) - farLast);
 }
 
 function joined<Numbers extends Float64Array | Int32Array>(

@@ -78,8 +78,8 @@ export interface PrelogitsHistogram {
   /** The epoch's last. */
   readonly step: number;
   readonly epoch: number;
-  /** 1000 bins from 0 to prelogits_hist_max. */
-  readonly counts: Uint32Array;
+  /** 1000 bins from 0 to prelogits_hist_max; older runs kept 32 bits of each. */
+  readonly counts: Float64Array | Uint32Array;
 }
 
 export interface EvaluationSummary extends Timed {

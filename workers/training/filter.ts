@@ -114,7 +114,9 @@ export function imagesToLeaveOut(rows: readonly ImageDistance[], percentile: num
 }
 
 /**
- * Without the images left out, and then without the classes that have fewer than `minimum` images.
+ * Without the images left out, and then without the classes that the table takes images from and that keep fewer than
+ * `minimum`. As in the original, a class that the filter does not touch stays, however small it is. A class that keeps
+ * no image goes in any case; the original keeps it as a label without images.
  * @param leftOut keys as imagesToLeaveOut gives them
  */
 export function filterClasses<Image extends { readonly path: string }>(
@@ -122,10 +124,11 @@ export function filterClasses<Image extends { readonly path: string }>(
   leftOut: ReadonlySet<string>,
   minimum: number,
 ): ClassImages<Image>[] {
+  const touched = new Set([...leftOut].map((key) => key.slice(0, key.indexOf('/'))));
   return classes
     .map(({ name, images }) => ({
       name,
       images: images.filter(({ path }) => !leftOut.has(imageKey(path) ?? path)),
     }))
-    .filter(({ images }) => images.length >= Math.max(minimum, 1));
+    .filter(({ name, images }) => images.length >= (touched.has(name) ? Math.max(minimum, 1) : 1));
 }

@@ -1,5 +1,5 @@
 /** Photos in pairs → embeddings → LFW's measures. Each photo is read and embedded once, and once more when mirrored. */
-import { readClasses, type ImageFile } from '../../dataset/classes.ts';
+import { readClasses, type DatasetClass, type ImageFile } from '../../dataset/classes.ts';
 import { decodeImage } from '../../dataset/decode.ts';
 import type { ReadableDirectory } from '../../dataset/directory.ts';
 import { FolderUnavailableError } from '../../dataset/errors.ts';
@@ -10,7 +10,7 @@ import { distanceHistogram } from '../../evaluation/histogram.ts';
 import { generatePairs, mostPairsPerFold } from '../../evaluation/generate_pairs.ts';
 import { checkCounts, DEFAULT_FAR_TARGET, measurePairs } from '../../evaluation/metrics.ts';
 import { resolvePairs, type ImagePair, type ImagePairs } from '../../evaluation/pairs.ts';
-import { parsePairsFile } from '../../evaluation/pairs_file.ts';
+import { parsePairsFile, type PairsFile } from '../../evaluation/pairs_file.ts';
 import { worstPairs, type WrongPair } from '../../evaluation/worst_pairs.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
 import type {
@@ -121,10 +121,10 @@ export async function openPairs(source: PairsSource, signal?: AbortSignal): Prom
   const pairsText =
     source.pairsText ??
     (source.isPairsFileInside ? await cancellable(signal, readPairsFile(directories, signal)) : undefined);
-  const named = pairsText === undefined ? undefined : parsePairsFile(pairsText).pairs;
+  const file = pairsText === undefined ? undefined : parsePairsFile(pairsText);
   const { classes, name: folder } = await cancellable(signal, readClasses(directories, undefined, signal));
-  const pairs = named
-    ? resolvePairs(named, classes)
+  const pairs = file
+    ? pairsOfFile(file, classes)
     : generatePairs(classes, {
         seed: generate?.seed ?? DEFAULT_SEED,
         folds,
@@ -136,6 +136,13 @@ export async function openPairs(source: PairsSource, signal?: AbortSignal): Prom
       });
   checkPairs(pairs.pairs, pairs.skipped, folds, folder);
   return { ...pairs, folds, folder };
+}
+
+function pairsOfFile({ pairs, skippedFirstLine }: PairsFile, classes: readonly DatasetClass[]): ImagePairs {
+  const resolved = resolvePairs(pairs, classes);
+  if (skippedFirstLine === undefined) return resolved;
+  const cause = `"${skippedFirstLine}" is the first line of the pairs file, which counts as its header, as in the original; put a line such as "10 300" above it to measure it`;
+  return { ...resolved, skipped: [cause, ...resolved.skipped] };
 }
 
 /** @throws NoPairsFileError */

@@ -11,7 +11,7 @@ import { CHECKPOINTS_KEPT, type Checkpoint } from '../../storage/checkpoints.ts'
 import type { ExecutorSettings } from '../../training/executor.ts';
 import { LossNotFiniteError } from '../../training/loop.ts';
 import { optimizerSlots } from '../../training/optimizers.ts';
-import { PRELOGITS_BINS } from '../../training/prelogits_histogram.ts';
+import { PRELOGITS_BINS, prelogitsCounts, prelogitsTensor } from '../../training/prelogits_histogram.ts';
 import type { RunDevice } from './run_device.ts';
 import type { RunKeeper } from './run_keeper.ts';
 import type { RunOutputs } from './run_outputs.ts';
@@ -27,7 +27,7 @@ export class RunCheckpoints {
   readonly #outputs: RunOutputs;
   readonly #onEvent: (event: TrainEvent) => void;
   /** Of the epoch so far, as far as it has been taken from the executor. */
-  #prelogitsCounts = new Float64Array(PRELOGITS_BINS);
+  #prelogitsCounts: Float64Array = new Float64Array(PRELOGITS_BINS);
   #step = 0;
   #writtenAt = performance.now();
 
@@ -75,9 +75,7 @@ export class RunCheckpoints {
     const { graph, seed } = executor.settings;
     await executor.writeParameters(initializeParameters(graph, seed));
     await executor.takePrelogitsHistogram();
-    this.#prelogitsCounts = Float64Array.from(
-      checkpoint?.state.get(PRELOGITS_HISTOGRAM)?.data ?? new Float64Array(PRELOGITS_BINS),
-    );
+    this.#prelogitsCounts = prelogitsCounts(checkpoint?.state.get(PRELOGITS_HISTOGRAM));
     if (!checkpoint) return;
     await executor.writeParameters(checkpoint.parameters);
     await executor.writeState(checkpoint.state);
@@ -117,10 +115,7 @@ export class RunCheckpoints {
     const taken = await executor.takePrelogitsHistogram();
     this.#prelogitsCounts = this.#prelogitsCounts.map((count, bin) => count + taken[bin]!);
     const state = new Map(await executor.readState());
-    state.set(PRELOGITS_HISTOGRAM, {
-      shape: [PRELOGITS_BINS],
-      data: Float32Array.from(this.#prelogitsCounts),
-    });
+    state.set(PRELOGITS_HISTOGRAM, prelogitsTensor(this.#prelogitsCounts));
     const sizeBytes = await this.#keeper.saveCheckpoint({ runId: id, step, epoch, parameters, state });
     this.#step = step;
     return sizeBytes;
@@ -128,7 +123,7 @@ export class RunCheckpoints {
 
   /** The counts of an epoch are complete, and in its checkpoint; the next one's begin. */
   takePrelogits(epoch: number, step: number): PrelogitsHistogram {
-    const record = { epoch, step, counts: Uint32Array.from(this.#prelogitsCounts) };
+    const record = { epoch, step, counts: this.#prelogitsCounts.slice() };
     this.#prelogitsCounts.fill(0);
     return record;
   }
@@ -139,7 +134,7 @@ function checkpointBytes({ graph, optimizer, movingAverageDecay }: ExecutorSetti
   const copies = 1 + optimizerSlots(optimizer).length + (movingAverageDecay > 0 ? 1 : 0);
   const floats = graph.parameters.reduce(
     (sum, { shape, trainable }) => sum + elementCount(shape) * (trainable ? copies : 1),
-    graph.classes * graph.embeddingSize + PRELOGITS_BINS,
+    graph.classes * graph.embeddingSize + 2 * PRELOGITS_BINS,
   );
   return floats * 4;
 }
