@@ -1,11 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  crc32c,
-  histogramOf,
-  TensorBoardEvents,
-  type Histogram,
-} from '../../workers/formats/tensorboard_events.ts';
+import { crc32c } from '../../workers/storage/crc32.ts';
+import { histogramOf, TensorBoardEvents, type Histogram } from '../../workers/formats/tensorboard_events.ts';
 import { readEvents } from './tensorboard_reader.ts';
 
 describe('event files', () => {

@@ -3,6 +3,11 @@
  * stack machine that may call anything. Here it calls nothing: names of globals and calls become plain records, only
  * of those that are allowed, and what to make of them is for whoever asked. Opcodes outside of this list, which
  * containers of tensors do not need, are refused.
+ *
+ * Bounds. A pickle has at most a million operations, of which each makes one record or copies bytes of the pickle.
+ * Calls that copy lists copy no more items altogether than bytes have been read. So time and memory are linear in the
+ * pickle's length, at most about a second and 200 MB. Values may be nested as deeply as the pickle is long: whoever
+ * walks them counts.
  */
 
 export class PickleError extends Error {
@@ -65,9 +70,10 @@ const MARK = Symbol('mark');
 type StackItem = PickleValue | typeof MARK;
 
 const ORDERED_DICT = 'collections.OrderedDict';
-/** A state dict of this program's networks has some thousands of values. */
-const MAXIMUM_OPERATIONS = 2_000_000;
-const MAXIMUM_STACK = 1_000_000;
+/** A state dict of this program's networks takes about 40,000. */
+const MAXIMUM_OPERATIONS = 1_000_000;
+/** Of a global's module or name. */
+const MAXIMUM_LINE_BYTES = 1000;
 
 /**
  * @param isAllowed says of each global whether the pickle may name it
@@ -86,17 +92,21 @@ export function readPickle(
 
 class PickleMachine {
   at: number;
+  readonly #start: number;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #isAllowed: (globalName: string) => boolean;
   readonly #stack: StackItem[] = [];
   readonly #memo = new Map<number, PickleValue>();
+  /** Items that calls have copied out of lists, which may be the same list again and again. */
+  #copiedItems = 0;
 
   constructor(bytes: Uint8Array, isAllowed: (globalName: string) => boolean, start: number) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#isAllowed = isAllowed;
     this.at = start;
+    this.#start = start;
   }
 
   run(): PickleValue {
@@ -104,7 +114,6 @@ class PickleMachine {
       const opcode = this.#byte();
       if (opcode === 0x2e) return this.#pop();
       this.#execute(opcode);
-      if (this.#stack.length > MAXIMUM_STACK) throw new PickleError('it fills the stack');
     }
     throw new PickleError('it has too many operations');
   }
@@ -248,6 +257,9 @@ class PickleMachine {
     const dict = new PickleDict();
     const [pairs = [], ...rest] = args.items;
     if (rest.length > 0 || !Array.isArray(pairs)) throw new PickleError('it makes a strange OrderedDict');
+    this.#copiedItems += pairs.length;
+    if (this.#copiedItems > this.at - this.#start)
+      throw new PickleError('its OrderedDicts have more items than it could name');
     for (const pair of pairs) {
       const items = Array.isArray(pair) ? pair : pair instanceof PickleTuple ? pair.items : [];
       if (items.length !== 2) throw new PickleError('it makes a strange OrderedDict');
@@ -318,10 +330,10 @@ class PickleMachine {
   }
 
   #line(): string {
-    const end = this.#bytes.indexOf(0x0a, this.at);
-    if (end < 0 || end - this.at > 1000) throw new PickleError('it ends within a name');
-    const text = new TextDecoder().decode(this.#bytes.subarray(this.at, end));
-    this.at = end + 1;
+    const length = this.#bytes.subarray(this.at, this.at + MAXIMUM_LINE_BYTES).indexOf(0x0a);
+    if (length < 0) throw new PickleError('it ends within a name');
+    const text = this.#text(length);
+    this.at++;
     return text;
   }
 

@@ -5,9 +5,16 @@
  *   the machine, the object, and the list of storage keys, then each storage as a count (int64) and its values.
  * In the object a tensor is a call of torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …).
  * https://github.com/pytorch/pytorch/blob/main/torch/serialization.py
+ *
+ * Bounds. Opening takes time and memory linear in the pickle (see pickle.ts), and looks at 200,000 values at most. Each
+ * storage lies in the file with the length that the pickle says, and the tensors together have at most four times the
+ * values of the storages. Reading a tensor takes time linear in it and its storage; a storage that several tensors
+ * share is read once and kept. So all tensors together take at most eight times the unpacked file. Reading can be
+ * cancelled by a signal.
  */
 import { elementCount, type HostTensor } from '../graph/tensor.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
+import { LongWork } from './long_work.ts';
 import {
   PickleCall,
   PickleDict,
@@ -29,6 +36,9 @@ const MAXIMUM_DEPTH = 8;
 /** One dict may be in another several times, and that one in a third: what is looked at is counted. */
 const MAXIMUM_VALUES = 200_000;
 const MAXIMUM_NAME_LENGTH = 512;
+/** Tied weights are one storage in two tensors. */
+const MAXIMUM_SHARING = 4;
+const VALUES_BETWEEN_PAUSES = 65_536;
 
 const MAGIC_NUMBER = 0x1950a86a20f9469cfc6cn;
 const REBUILD_TENSOR = 'torch._utils._rebuild_tensor_v2';
@@ -70,65 +80,106 @@ interface StoredTensor {
   readonly strides: readonly number[];
 }
 
+/** Where the values of storages are. */
+interface StorageReader {
+  /** @throws PickleError, ZipError where it is not there with all its values */
+  check(storage: Storage): Promise<void> | void;
+  /** @throws ZipError */
+  read(storage: Storage): Promise<ArrayBuffer>;
+}
+
 export class PytorchFile {
   readonly name: string;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
-  readonly #readStorage: (storage: Storage) => Promise<ArrayBuffer>;
+  readonly #reader: StorageReader;
+  readonly #signal: AbortSignal | undefined;
+  /** Keys of the storages that are more than one tensor's. */
+  readonly #shared: ReadonlySet<string>;
+  /** The values of those that have been read. */
+  readonly #kept = new Map<string, Float32Array<ArrayBuffer>>();
 
   private constructor(
     name: string,
     tensors: ReadonlyMap<string, StoredTensor>,
-    readStorage: (storage: Storage) => Promise<ArrayBuffer>,
+    reader: StorageReader,
+    signal: AbortSignal | undefined,
   ) {
     this.name = name;
     this.tensors = tensors;
-    this.#readStorage = readStorage;
+    this.#reader = reader;
+    this.#signal = signal;
+    const seen = new Set<string>();
+    const shared = new Set<string>();
+    for (const { storage } of tensors.values()) (seen.has(storage.key) ? shared : seen).add(storage.key);
+    this.#shared = shared;
   }
 
-  /** @throws PytorchFileError */
-  static async open(blob: Blob, name: string): Promise<PytorchFile> {
+  /**
+   * @param signal cancels this, and later reading
+   * @throws PytorchFileError, and the signal's reason
+   */
+  static async open(blob: Blob, name: string, signal?: AbortSignal): Promise<PytorchFile> {
+    signal?.throwIfAborted();
     try {
       const head = new Uint8Array(await blob.slice(0, 2).arrayBuffer());
-      return head[0] === 0x50 && head[1] === 0x4b ? await openZip(blob, name) : await openLegacy(blob, name);
+      const isZip = head[0] === 0x50 && head[1] === 0x4b;
+      const { tensors, reader } = isZip ? await openZip(blob, name, signal) : await openLegacy(blob, name);
+      for (const storage of storagesOf(tensors).values()) await reader.check(storage);
+      return new PytorchFile(name, tensors, reader, signal);
     } catch (error) {
       throw explained(error, name);
     }
   }
 
-  /** @internal */
-  static of(
-    name: string,
-    object: PickleValue,
-    readStorage: (storage: Storage) => Promise<ArrayBuffer>,
-  ): PytorchFile {
-    const tensors = new Map<string, StoredTensor>();
-    collectTensors(object, '', tensors, 0, { count: 0 });
-    return new PytorchFile(name, tensors, readStorage);
-  }
-
-  /** As float32, row-major. @throws PytorchFileError */
+  /** As float32, row-major. @throws PytorchFileError, and the signal's reason */
   async read(tensorName: string): Promise<HostTensor> {
     const tensor = this.tensors.get(tensorName);
     if (!tensor) throw new PytorchFileError(this.name, `there is no tensor "${tensorName}"`);
     const { storage, offset, shape, strides } = tensor;
+    const values = await this.#valuesOf(storage, tensorName);
+    return { shape, data: await gather(values, offset, shape, strides, new LongWork(this.#signal)) };
+  }
+
+  async #valuesOf(storage: Storage, tensorName: string): Promise<Float32Array<ArrayBuffer>> {
+    const kept = this.#kept.get(storage.key);
+    if (kept) return kept;
     const { bytes, toFloat32 } = NUMBER_FORMATS.get(storage.dtype)!;
     let buffer: ArrayBuffer;
     try {
-      buffer = await this.#readStorage(storage);
+      buffer = await this.#reader.read(storage);
     } catch (error) {
       throw explained(error, this.name);
     }
     if (buffer.byteLength !== storage.length * bytes)
       throw new PytorchFileError(this.name, `the values of "${tensorName.slice(0, 80)}" are not whole`);
     const values = toFloat32!(buffer);
-    return { shape, data: gather(values, offset, shape, strides) };
+    if (this.#shared.has(storage.key)) this.#kept.set(storage.key, values);
+    return values;
   }
+}
+
+/** Each storage once. @throws PickleError where tensors do not agree on one, or have far more values than there are */
+function storagesOf(tensors: ReadonlyMap<string, StoredTensor>): Map<string, Storage> {
+  const storages = new Map<string, Storage>();
+  let storedValues = 0;
+  let tensorValues = 0;
+  for (const { storage, shape } of tensors.values()) {
+    const { key, dtype, length } = storage;
+    const known = storages.get(key);
+    if (known && (known.dtype !== dtype || known.length !== length))
+      throw new PickleError(`the storage ${key.slice(0, 80)} has two lengths or number formats`);
+    if (!known) storedValues += length;
+    storages.set(key, storage);
+    tensorValues += elementCount(shape);
+  }
+  if (tensorValues > MAXIMUM_SHARING * storedValues)
+    throw new PickleError('its tensors have far more values than it stores');
+  return storages;
 }
 
 function explained(error: unknown, name: string): unknown {
   if (error instanceof PickleError) return new PytorchFileError(name, error.message);
-  if (error instanceof ZipError)
-    return new PytorchFileError(name, error.message.replace(/^.*?archive: /, ''));
+  if (error instanceof ZipError) return new PytorchFileError(name, error.problem);
   return error;
 }
 
@@ -140,8 +191,17 @@ export function isPytorchArchive(zip: ZipFile): boolean {
   return [...zip.entries.keys()].some(isObjectPickle);
 }
 
-async function openZip(blob: Blob, name: string): Promise<PytorchFile> {
-  const zip = await ZipFile.open(blob, name);
+interface Opened {
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly reader: StorageReader;
+}
+
+function bytesOfStorage({ length, dtype }: Storage): number {
+  return length * NUMBER_FORMATS.get(dtype)!.bytes;
+}
+
+async function openZip(blob: Blob, name: string, signal: AbortSignal | undefined): Promise<Opened> {
+  const zip = await ZipFile.open(blob, name, signal);
   const pickleName = [...zip.entries.keys()].find(isObjectPickle);
   if (pickleName === undefined) throw new PytorchFileError(name, 'it is a zip archive without a data.pkl');
   const prefix = pickleName.slice(0, -'data.pkl'.length);
@@ -152,12 +212,24 @@ async function openZip(blob: Blob, name: string): Promise<PytorchFile> {
   if (zip.entries.has(`${prefix}constants.pkl`))
     throw new PytorchFileError(name, 'it is a TorchScript program, not a state dict');
   const { value } = readPickle(await zip.read(pickleName, MAXIMUM_PICKLE_BYTES), isAllowed);
-  return PytorchFile.of(name, value, async ({ key }) => {
-    return (await zip.read(`${prefix}data/${key}`, MAXIMUM_STORAGE_BYTES)).buffer;
-  });
+  const entryOf = ({ key }: Storage): string => `${prefix}data/${key}`;
+  return {
+    tensors: tensorsOf(value),
+    reader: {
+      check(storage) {
+        const entry = zip.entries.get(entryOf(storage));
+        if (!entry) throw new PickleError(`"${entryOf(storage).slice(0, 80)}" is not in it`);
+        if (entry.sizeBytes !== bytesOfStorage(storage))
+          throw new PickleError(`the values in "${entryOf(storage).slice(0, 80)}" are not whole`);
+      },
+      async read(storage) {
+        return (await zip.read(entryOf(storage), MAXIMUM_STORAGE_BYTES)).buffer;
+      },
+    },
+  };
 }
 
-async function openLegacy(blob: Blob, name: string): Promise<PytorchFile> {
+async function openLegacy(blob: Blob, name: string): Promise<Opened> {
   // The pickles come first; the values behind them are not read here.
   const head = new Uint8Array(await blob.slice(0, MAXIMUM_PICKLE_BYTES).arrayBuffer());
   const magic = readPickle(head, isAllowed);
@@ -171,16 +243,26 @@ async function openLegacy(blob: Blob, name: string): Promise<PytorchFile> {
   const keys = readPickle(head, isAllowed, object.end);
   if (!Array.isArray(keys.value) || keys.value.some((key) => typeof key !== 'string'))
     throw new PytorchFileError(name, 'its list of storages is missing');
-  let places: Promise<ReadonlyMap<string, number>> | undefined;
-  const file = PytorchFile.of(name, object.value, async (storage) => {
-    const sizes = new Map([...file.tensors.values()].map((tensor) => [tensor.storage.key, tensor.storage]));
-    places ??= findStorages(blob, keys.value as string[], keys.end, sizes);
-    const start = (await places).get(storage.key);
-    if (start === undefined) throw new PytorchFileError(name, `the storage ${storage.key} is missing`);
-    const bytes = storage.length * NUMBER_FORMATS.get(storage.dtype)!.bytes;
-    return blob.slice(start, start + bytes).arrayBuffer();
-  });
-  return file;
+  const names = keys.value as string[];
+  if (new Set(names).size !== names.length)
+    throw new PytorchFileError(name, 'its list of storages names one twice');
+  const tensors = tensorsOf(object.value);
+  const places = await findStorages(blob, names, keys.end, storagesOf(tensors));
+  return {
+    tensors,
+    reader: {
+      check(storage) {
+        const start = places.get(storage.key);
+        if (start === undefined) throw new PickleError(`the storage ${storage.key.slice(0, 80)} is missing`);
+        if (start + bytesOfStorage(storage) > blob.size)
+          throw new PickleError(`the storage ${storage.key.slice(0, 80)} is not whole`);
+      },
+      async read(storage) {
+        const start = places.get(storage.key)!;
+        return blob.slice(start, start + bytesOfStorage(storage)).arrayBuffer();
+      },
+    },
+  };
 }
 
 /** Each is a count and its values; one that no tensor uses has an unknown size, and ends the search. */
@@ -198,7 +280,7 @@ async function findStorages(
     const count = new DataView(await blob.slice(at, at + 8).arrayBuffer()).getBigInt64(0, true);
     if (count !== BigInt(storage.length)) break;
     places.set(key, at + 8);
-    at += 8 + storage.length * NUMBER_FORMATS.get(storage.dtype)!.bytes;
+    at += 8 + bytesOfStorage(storage);
   }
   return places;
 }
@@ -209,6 +291,13 @@ function isAllowed(globalName: string): boolean {
 
 function dictValue({ entries }: PickleDict, key: string): PickleValue | undefined {
   return entries.find(([name]) => name === key)?.[1];
+}
+
+/** @throws PickleError */
+function tensorsOf(object: PickleValue): ReadonlyMap<string, StoredTensor> {
+  const tensors = new Map<string, StoredTensor>();
+  collectTensors(object, '', tensors, 0, { count: 0 });
+  return tensors;
 }
 
 /** Dicts in dicts, as checkpoints have them, give names with dots between. */
@@ -226,6 +315,7 @@ function collectTensors(
     for (const [key, item] of value.entries)
       if (typeof key === 'string')
         collectTensors(item, path === '' ? key : `${path}.${key}`, tensors, depth + 1, seen);
+      else if (++seen.count > MAXIMUM_VALUES) throw new PickleError('it has too many values');
     return;
   }
   const tensor = tensorOf(value, path);
@@ -237,9 +327,10 @@ function collectTensors(
 /** Undefined for what is no tensor. @throws PickleError for one that cannot be */
 function tensorOf(value: PickleValue, name: string): StoredTensor | undefined {
   if (!(value instanceof PickleCall)) return undefined;
-  if (value.callee === REBUILD_PARAMETER) return tensorOf(value.args[0] ?? null, name);
-  if (value.callee !== REBUILD_TENSOR) return undefined;
-  const [storageId, offset, size, stride] = value.args;
+  // A parameter holds a tensor, and never another parameter.
+  const inner = value.callee === REBUILD_PARAMETER ? value.args[0] : value;
+  if (!(inner instanceof PickleCall) || inner.callee !== REBUILD_TENSOR) return undefined;
+  const [storageId, offset, size, stride] = inner.args;
   const storage = storageOf(storageId);
   const shape = sizesOf(size);
   const strides = sizesOf(stride);
@@ -278,12 +369,13 @@ function isSize(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }
 
-function gather(
+async function gather(
   values: Float32Array<ArrayBuffer>,
   offset: number,
   shape: readonly number[],
   strides: readonly number[],
-): Float32Array {
+  work: LongWork,
+): Promise<Float32Array> {
   const count = elementCount(shape);
   let expected = 1;
   let isContiguous = true;
@@ -294,6 +386,7 @@ function gather(
   if (isContiguous) return values.slice(offset, offset + count);
   const result = new Float32Array(count);
   for (let index = 0; index < count; index++) {
+    if (index % VALUES_BETWEEN_PAUSES === 0) await work.pause();
     let rest = index;
     let from = offset;
     for (let axis = shape.length - 1; axis >= 0; axis--) {

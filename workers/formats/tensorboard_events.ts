@@ -3,20 +3,8 @@
  * (tensorflow/core/util/event.proto, tensorflow/core/framework/summary.proto). TensorBoard reads every file of a folder
  * whose name contains `tfevents`, in the order of their names.
  */
+import { crc32c } from '../storage/crc32.ts';
 import { ProtobufWriter } from './protobuf_writer.ts';
-
-/** CRC-32C (Castagnoli): reflected polynomial 0x82f63b78. */
-const CRC32C_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0x82f63b78 : value >>> 1;
-  return value;
-});
-
-export function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (let i = 0; i < bytes.length; i++) crc = CRC32C_TABLE[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);
-  return (crc ^ 0xffffffff) >>> 0;
-}
 
 /** Rotated and moved by a constant, so that the checksum of data that contains checksums is no special case. */
 export function maskedCrc32c(bytes: Uint8Array): number {
