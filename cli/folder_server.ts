@@ -9,10 +9,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Dirent, Stats } from 'node:fs';
-import { mkdir, open, opendir, realpath, rmdir, stat, unlink } from 'node:fs/promises';
+import { appendFile, mkdir, open, opendir, realpath, rmdir, stat, unlink } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { dirname, join, sep } from 'node:path';
 import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { PartFiles } from './part_files.ts';
 
@@ -93,6 +94,7 @@ export class FolderServer {
       if (encodedParts.length === 0) {
         if (request.method === 'GET' && query === 'list') await this.#list(folder, response);
         else if (request.method === 'HEAD') await this.#answerThere(folder, response);
+        else if (request.method === 'POST' && query === 'stats') await sendStats(folder, request, response);
         else send(response, 405, 'A folder can only be listed.');
         return true;
       }
@@ -122,12 +124,16 @@ export class FolderServer {
       case 'PUT':
         await partsOf(folder).write(path, request, announcedSize(request));
         return send(response, 204);
+      case 'POST':
+        partsOf(folder);
+        await appendText(folder.path, path, request);
+        return send(response, 204);
       case 'DELETE':
         partsOf(folder);
         await unlink(path);
         return send(response, 204);
       default:
-        return send(response, 405, 'GET, HEAD, PUT or DELETE.');
+        return send(response, 405, 'GET, HEAD, PUT, POST or DELETE.');
     }
   }
 
@@ -332,6 +338,10 @@ function decodePart(encoded: string): string {
   } catch {
     throw new BadPathError('The path is not percent-encoded UTF-8.');
   }
+  return requireName(part);
+}
+
+function requireName(part: string): string {
   const hasSeparator = /[/\0]/.test(part) || (process.platform === 'win32' && /[\\:]/.test(part));
   if (part === '' || part === '.' || part === '..' || hasSeparator)
     throw new BadPathError('The path has a part that is no name.');
@@ -373,6 +383,7 @@ async function sendFile(path: string, headersOnly: boolean, response: ServerResp
     'Content-Type': 'application/octet-stream',
     'X-Content-Type-Options': 'nosniff',
     'Content-Length': stats.size,
+    'X-Modified-Ms': modifiedMsOf(stats),
     // Photos stay where they are: the browser keeps none.
     'Cache-Control': 'no-store',
   };
@@ -388,6 +399,47 @@ async function sendFile(path: string, headersOnly: boolean, response: ServerResp
   const content = (await open(path)).createReadStream({ end: stats.size - 1 });
   response.writeHead(200, headers);
   await pipeline(content, response);
+}
+
+/** Only what has arrived completely is added, in one piece: other processes may add to the same file. */
+async function appendText(root: string, path: string, request: IncomingMessage): Promise<void> {
+  const added = await text(request);
+  if (!request.complete) throw new Error(`What is added to ${path} was cut off.`);
+  // The folder itself is not made again behind the person's back.
+  if (dirname(path) !== root) await mkdir(dirname(path), { recursive: true });
+  await appendFile(path, added);
+}
+
+/** Of the paths in the request's JSON list: `[bytes, modification time]`, or null for what is no file here. */
+async function sendStats(
+  folder: OpenFolder,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  // Opened so that a folder that is gone is not taken for one whose files are gone.
+  await (await opendir(folder.path)).close();
+  const paths = JSON.parse(await text(request)) as string[];
+  const found = await Promise.all(
+    paths.map(async (path) => {
+      if (folder.only && !folder.only.includes(path)) return null;
+      try {
+        const file = join(folder.path, ...path.split('/').map(requireName));
+        if (folder.writable) await requireInside(folder.path, file);
+        const stats = await stat(file);
+        return stats.isFile() ? [stats.size, modifiedMsOf(stats)] : null;
+      } catch (error) {
+        if (statusOf((error as NodeJS.ErrnoException).code ?? '') === 404) return null;
+        throw error;
+      }
+    }),
+  );
+  response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
+  response.end(JSON.stringify(found));
+}
+
+/** Whole milliseconds, as browsers give them. */
+function modifiedMsOf({ mtimeMs }: Stats): number {
+  return Math.trunc(mtimeMs);
 }
 
 function send(response: ServerResponse, status: number, text = ''): void {

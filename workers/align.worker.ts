@@ -2,7 +2,8 @@
 import { expose } from 'comlink';
 import { align } from './jobs/align/align_job.ts';
 import { detect } from './jobs/align/detect_job.ts';
-import { setAside, takeBack, takeFace } from './jobs/align/face_decisions.ts';
+import { existingRecords, planOf } from './jobs/align/align_folders.ts';
+import { removeFaces, setAside, takeBack, takeFace } from './jobs/align/face_decisions.ts';
 import { JobControl } from './jobs/job_control.ts';
 import { PhotoPool } from './jobs/photo_pool.ts';
 import { FaceDetector } from './mtcnn/detector.ts';
@@ -21,6 +22,12 @@ const api: AlignWorkerApi = {
     control = new JobControl();
     return detect(input, options, backend, onRecord, control);
   },
+  plan(request) {
+    control = new JobControl();
+    return planOf(request, control.signal);
+  },
+  records: existingRecords,
+  removeFaces,
   pause: () => control.pause(),
   resume: () => control.resume(),
   cancel: () => control.cancel(),

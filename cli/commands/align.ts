@@ -125,8 +125,7 @@ export const alignCommand: Command = {
       session.openFolder(out, { writable: true }),
       options,
     );
-    if (summary.skippedExisting > 0)
-      output.line(`${summary.skippedExisting} of them were aligned before and are kept.`);
+    for (const line of existingLines(summary)) output.line(line);
     for (const paths of summary.duplicates)
       output.line(`The same photo is in the folders of several people: ${paths.join(', ')}`);
     if (summary.setAside.length > 0)
@@ -138,6 +137,11 @@ export const alignCommand: Command = {
         total_images: summary.totalImages,
         successfully_aligned: summary.successfullyAligned,
         skipped_existing: summary.skippedExisting,
+        skipped_without_record: summary.existing.withoutRecord,
+        changed_photos: summary.existing.changedPhotos,
+        other_settings: summary.existing.otherSettings,
+        kept_by_hand: summary.existing.keptByHand,
+        faces_without_photo: summary.existing.withoutPhoto,
         failures: summary.failures,
         duplicates: summary.duplicates,
         set_aside: summary.setAside,
@@ -147,6 +151,33 @@ export const alignCommand: Command = {
     };
   },
 };
+
+/** What was in the output before, in words. */
+export function existingLines({ skippedExisting, existing }: AlignSummary): string[] {
+  const { withoutRecord, changedPhotos, otherSettings, keptByHand, withoutPhoto } = existing;
+  const lines: string[] = [];
+  if (skippedExisting > 0)
+    lines.push(
+      `${skippedExisting} of them were aligned before and are kept.${
+        withoutRecord > 0
+          ? ` For ${withoutRecord} of these it is not known how; their names are trusted.`
+          : ''
+      }`,
+    );
+  if (changedPhotos > 0)
+    lines.push(`${changedPhotos} photos had changed since they were aligned, and were aligned again.`);
+  if (otherSettings > 0)
+    lines.push(
+      `${otherSettings} photos had been aligned with other settings, and were aligned again.${
+        keptByHand > 0 ? ` In ${keptByHand} of them the face that a person chose is kept.` : ''
+      }`,
+    );
+  for (const { photo, outputPaths } of withoutPhoto)
+    lines.push(
+      `${outputPaths.join(', ')}: the photo${photo === undefined ? '' : ` ${photo}`} is not in the input; the face stays until you delete it.`,
+    );
+  return lines;
+}
 
 export async function runAlign(
   context: CommandContext,

@@ -200,6 +200,7 @@ export class PhotosState implements DecidedAlignment {
       output,
       options: again?.options ?? $state.snapshot(this.options),
       paths: again?.paths,
+      isByHand: again?.isRetry,
     });
     const onEvent = proxy((event: AlignEvent) => this.progress.receive(event));
     const ownSummary = await alignWorker.call((api) => api.align(request, onEvent));

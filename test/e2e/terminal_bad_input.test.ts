@@ -48,7 +48,8 @@ describe('bad input ends with one clear line and an exit code', () => {
     expect(result.lines).toContain('Number of successfully aligned images: 0');
     expect(result.json).toMatchObject({ total_images: 3, successfully_aligned: 0, cancelled: false });
     expect(result.code).toBe(0);
-    expect(await readdir(join(home, 'aligned'))).toEqual([
+    expect((await readdir(join(home, 'aligned'))).sort()).toEqual([
+      expect.stringMatching(/^alignment_\d{5}\.jsonl$/),
       expect.stringMatching(/^bounding_boxes_\d{5}\.txt$/),
     ]);
   });

@@ -152,7 +152,8 @@ it('writes a zip file while it goes on, with every face and the boxes', async ()
   const zip = await ZipFile.open(await whole, 'faces.zip');
   const names = [...zip.entries.keys()].sort();
   expect(names.slice(0, 3)).toEqual(['Ann/both.png', 'Ann/single.png', 'Bo/the same "photo".png']);
-  expect(names[3]).toMatch(/^bounding_boxes_\d{5}\.txt$/);
+  expect(names[3]).toMatch(/^alignment_\d{5}\.jsonl$/);
+  expect(names[4]).toMatch(/^bounding_boxes_\d{5}\.txt$/);
   const png = await zip.read('Ann/single.png', 1e6);
   expect(await decodeImage(new Blob([png]), 'in the zip')).toMatchObject({ width: 182, height: 182 });
 });

@@ -94,11 +94,14 @@ const listedFaces = async (): Promise<string[]> => {
 
 /** What a browser answers when the person has taken the permission away. */
 function withdrawWhile(isWithdrawn: () => boolean, method: 'getFile' | 'createWritable'): void {
-  const original = FileSystemFileHandle.prototype[method] as () => Promise<never>;
-  vi.spyOn(FileSystemFileHandle.prototype, method).mockImplementation(function (this: FileSystemFileHandle) {
+  const original = FileSystemFileHandle.prototype[method] as (...values: unknown[]) => Promise<never>;
+  vi.spyOn(FileSystemFileHandle.prototype, method).mockImplementation(function (
+    this: FileSystemFileHandle,
+    ...values: unknown[]
+  ) {
     return isWithdrawn()
       ? Promise.reject(new DOMException('Not allowed.', 'NotAllowedError'))
-      : original.call(this);
+      : original.apply(this, values);
   });
 }
 

@@ -11,6 +11,7 @@ import {
   rename,
   rm,
   symlink,
+  utimes,
   writeFile,
 } from 'node:fs/promises';
 import { createServer, request, type Server } from 'node:http';
@@ -94,6 +95,25 @@ describe('folder server', () => {
     expect(await directory.exists('top.txt')).toBe(false);
     await expect(directory.read('top.txt')).rejects.toThrow(FileMissingError);
     await expect(directory.read('top.txt/below')).rejects.toThrow(FileMissingError);
+  });
+
+  it('adds text to the end of a file, and tells sizes and times of many files at once', async () => {
+    const directory = openDirectory({ writable: true });
+    await directory.append('notes/a.txt', 'first\n');
+    await directory.append('notes/a.txt', 'sécond\n');
+    expect(await readFile(join(folder, 'notes/a.txt'), 'utf8')).toBe('first\nsécond\n');
+    await utimes(join(folder, 'notes/a.txt'), 1000, 1234.567);
+    expect(await directory.stats(['notes/a.txt', 'notes', 'missing/b.txt', 'notes/a.txt'])).toEqual([
+      { sizeBytes: 14, modifiedMs: 1_234_567 },
+      undefined,
+      undefined,
+      { sizeBytes: 14, modifiedMs: 1_234_567 },
+    ]);
+    expect(await directory.read('notes/a.txt')).toMatchObject({ lastModified: 1_234_567, size: 14 });
+    await expect(directory.stats(['../secret.txt'])).rejects.toThrow(/400/);
+    await expect(openDirectory().append('notes/a.txt', 'x')).rejects.toThrow(PermissionLostError);
+    await rm(folder, { recursive: true });
+    await expect(directory.stats(['notes/a.txt'])).rejects.toThrow(FolderMissingError);
   });
 
   it('gives back any bytes under any name', async () => {
@@ -202,7 +222,7 @@ describe('folder server', () => {
       '/folders/',
     ])
       expect(await rawStatus('GET', path), path).toBe(404);
-    expect(await rawStatus('POST', `${address}/a.txt`)).toBe(405);
+    expect(await rawStatus('PATCH', `${address}/a.txt`)).toBe(405);
     expect(await rawStatus('GET', address)).toBe(405);
   });
 

@@ -30,7 +30,7 @@ export interface ScanProgress extends DatasetTotals {
 const IGNORED_EXAMPLES = 20;
 const PROGRESS_INTERVAL_MS = 150;
 /** What alignment leaves beside the faces: no image, and no surprise either. */
-const ALIGNMENT_NOTES_PATH = /^(bounding_boxes_\d+\.txt|set_aside\.json)$/;
+const ALIGNMENT_NOTES_PATH = /^(bounding_boxes_\d+\.txt|alignment_(\d+|by_hand)\.jsonl|set_aside\.json)$/;
 
 export interface CountOptions {
   /** Whether a file is an image, by its path. */

@@ -9,6 +9,12 @@ export interface FileListing {
   readonly path: string;
 }
 
+export interface FileStats {
+  readonly sizeBytes: number;
+  /** Milliseconds since 1970; 0 where it is not known. */
+  readonly modifiedMs: number;
+}
+
 export interface ReadableDirectory {
   /** The folder's own name, for messages. */
   readonly name: string;
@@ -21,21 +27,23 @@ export interface ReadableDirectory {
   read(path: string): Promise<Blob>;
   exists(path: string): Promise<boolean>;
   /**
-   * A file's size in bytes. Only where a file can be there without its content: an interrupted write leaves an empty
-   * one, which counts as not written.
+   * Sizes and modification times, in the order of the paths; undefined for a file that is not there. Where a folder
+   * cannot tell them without the files' content, `fileStats` reads them.
    */
-  size?(path: string): Promise<number>;
+  stats?(paths: readonly string[]): Promise<(FileStats | undefined)[]>;
   /** Not where the folder cannot vanish. @throws FolderMissingError, PermissionLostError */
   requireThere?(): Promise<void>;
 }
 
 export interface WritableDirectory extends ReadableDirectory {
   /**
-   * The file appears whole or (but for an empty one, see `size`) not at all. Parent folders are made, but not the folder
-   * itself where it has been deleted.
+   * The file appears complete or not at all, but for an empty one, which an interrupted write may leave: it counts as
+   * not written. Parent folders are made, but not the folder itself where it has been deleted.
    * @throws StorageFullError, FolderMissingError, PermissionLostError
    */
   write(path: string, content: Blob | Uint8Array<ArrayBuffer> | string): Promise<void>;
+  /** Adds text to the end of a file, which is made where it is missing. Absent where a file is written once only. */
+  append?(path: string, text: string): Promise<void>;
   remove(path: string): Promise<void>;
   /**
    * Makes a folder directly below this one for one owner. Only where several processes share the folder.

@@ -1,6 +1,7 @@
 /** A folder chosen with <input webkitdirectory>: read only, and gone when the page is closed. */
-import type { FileListing, ReadableDirectory } from './directory.ts';
+import type { FileListing, FileStats, ReadableDirectory } from './directory.ts';
 import { FileMissingError } from './errors.ts';
+import { statsOfBlob } from './file_stats.ts';
 
 export class FileListDirectory implements ReadableDirectory {
   readonly name: string;
@@ -22,6 +23,13 @@ export class FileListDirectory implements ReadableDirectory {
     const file = this.#files.get(path);
     if (!file) throw new FileMissingError(path, this.name);
     return file;
+  }
+
+  async stats(paths: readonly string[]): Promise<(FileStats | undefined)[]> {
+    return paths.map((path) => {
+      const file = this.#files.get(path);
+      return file && statsOfBlob(file);
+    });
   }
 
   async exists(path: string): Promise<boolean> {

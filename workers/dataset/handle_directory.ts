@@ -1,5 +1,5 @@
 /** A folder behind a FileSystemDirectoryHandle: picked by the person, or in the origin's private file system. */
-import type { FileListing, WritableDirectory } from './directory.ts';
+import type { FileListing, FileStats, WritableDirectory } from './directory.ts';
 import {
   FileMissingError,
   FileUnreadableError,
@@ -7,6 +7,10 @@ import {
   PermissionLostError,
   StorageFullError,
 } from './errors.ts';
+import { statsOfBlob } from './file_stats.ts';
+
+/** Files whose sizes and times are asked for at once: each takes a message to the browser's own process. */
+const STATS_AT_ONCE = 16;
 
 export class HandleDirectory implements WritableDirectory {
   readonly #handle: FileSystemDirectoryHandle;
@@ -47,8 +51,44 @@ export class HandleDirectory implements WritableDirectory {
     }
   }
 
-  async size(path: string): Promise<number> {
-    return (await this.read(path)).size;
+  async stats(paths: readonly string[]): Promise<(FileStats | undefined)[]> {
+    const found: (FileStats | undefined)[] = [];
+    for (let from = 0; from < paths.length; from += STATS_AT_ONCE)
+      found.push(
+        ...(await Promise.all(paths.slice(from, from + STATS_AT_ONCE).map((path) => this.#statsOf(path)))),
+      );
+    return found;
+  }
+
+  async #statsOf(path: string): Promise<FileStats | undefined> {
+    try {
+      return statsOfBlob(await this.read(path));
+    } catch (error) {
+      if (error instanceof FileMissingError) return undefined;
+      throw error;
+    }
+  }
+
+  /** A stream that keeps what is there works on a copy of the file: few and short files are appended to. */
+  async append(path: string, text: string): Promise<void> {
+    if (!('createWritable' in FileSystemFileHandle.prototype)) {
+      const before = (await this.exists(path)) ? await this.read(path) : '';
+      return this.write(path, new Blob([before, text]));
+    }
+    try {
+      const { file } = await this.#fileToWrite(path);
+      const position = (await file.getFile()).size;
+      const stream = await file.createWritable({ keepExistingData: true });
+      try {
+        await stream.write({ type: 'write', position, data: text });
+        await stream.close();
+      } catch (error) {
+        await stream.abort().catch(() => undefined);
+        throw error;
+      }
+    } catch (error) {
+      throw await this.#explain(error, path);
+    }
   }
 
   /**

@@ -3,13 +3,15 @@
  *
  * - `GET <url>?list` → newline-delimited JSON, one `{"path": "a/b.jpg"}` per file, streamed; `HEAD <url>` asks whether
  *   the folder is there.
- * - `GET`, `HEAD`, `PUT` (whole or not at all) and `DELETE` on `<url>/<path>`, each part percent-encoded.
+ * - `GET`, `HEAD`, `PUT` (whole or not at all), `POST` (adds to the end) and `DELETE` on `<url>/<path>`, each part
+ *   percent-encoded. A file's answer has its modification time in `X-Modified-Ms`.
+ * - `POST <url>?stats` with a JSON list of paths → a list of `[bytes, modification time]`, or null for a missing file.
  * - `PUT <url>/<name>?folder` makes a folder, or answers 409 where there is one; `DELETE` removes an empty one.
  *
  * Failures: 404 the file is missing, 422 the file cannot be read (the body says why), 410 the whole folder is gone,
  * 403 the folder may not be read or written, 507 the disk is full.
  */
-import type { FileListing, WritableDirectory } from './directory.ts';
+import type { FileListing, FileStats, WritableDirectory } from './directory.ts';
 import {
   FileMissingError,
   FileUnreadableError,
@@ -47,10 +49,19 @@ export class HttpDirectory implements WritableDirectory {
     const response = await fetch(this.#address(path));
     if (!response.ok) throw await this.#failure(response, path);
     try {
-      return await response.blob();
+      const content = await response.blob();
+      const lastModified = Number(response.headers.get('X-Modified-Ms') ?? 0);
+      return new File([content], path.slice(path.lastIndexOf('/') + 1), { lastModified, type: content.type });
     } catch (error) {
       throw new FileUnreadableError(path, error instanceof Error ? error.message : String(error));
     }
+  }
+
+  async stats(paths: readonly string[]): Promise<(FileStats | undefined)[]> {
+    const response = await fetch(`${this.#url}?stats`, { method: 'POST', body: JSON.stringify(paths) });
+    if (!response.ok) throw await this.#failure(response, this.name);
+    const found = (await response.json()) as ([number, number] | null)[];
+    return found.map((stats) => (stats ? { sizeBytes: stats[0], modifiedMs: stats[1] } : undefined));
   }
 
   async exists(path: string): Promise<boolean> {
@@ -62,6 +73,11 @@ export class HttpDirectory implements WritableDirectory {
 
   async write(path: string, content: Blob | Uint8Array<ArrayBuffer> | string): Promise<void> {
     const response = await fetch(this.#address(path), { method: 'PUT', body: content });
+    if (!response.ok) throw await this.#failure(response, path);
+  }
+
+  async append(path: string, text: string): Promise<void> {
+    const response = await fetch(this.#address(path), { method: 'POST', body: text });
     if (!response.ok) throw await this.#failure(response, path);
   }
 

@@ -1,5 +1,6 @@
 /** A folder without some of its files: they are not listed, but can be read by those who know their paths. */
-import type { FileListing, ReadableDirectory } from './directory.ts';
+import type { FileListing, FileStats, ReadableDirectory } from './directory.ts';
+import { fileStats } from './file_stats.ts';
 
 export class LeavingOutDirectory implements ReadableDirectory {
   readonly #directory: ReadableDirectory;
@@ -25,6 +26,10 @@ export class LeavingOutDirectory implements ReadableDirectory {
 
   async requireThere(): Promise<void> {
     await this.#directory.requireThere?.();
+  }
+
+  stats(paths: readonly string[]): Promise<(FileStats | undefined)[]> {
+    return fileStats(this.#directory, paths);
   }
 
   exists(path: string): Promise<boolean> {

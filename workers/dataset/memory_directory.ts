@@ -1,6 +1,7 @@
 /** A folder in memory: for tests, and for exports on their way to a single download. */
-import type { FileListing, WritableDirectory } from './directory.ts';
+import type { FileListing, FileStats, WritableDirectory } from './directory.ts';
 import { FileMissingError } from './errors.ts';
+import { statsOfBlob } from './file_stats.ts';
 
 export class MemoryDirectory implements WritableDirectory {
   readonly name: string;
@@ -11,7 +12,7 @@ export class MemoryDirectory implements WritableDirectory {
     files: Readonly<Record<string, Blob | string | Uint8Array<ArrayBuffer>>> = {},
   ) {
     this.name = name;
-    for (const [path, content] of Object.entries(files)) this.files.set(path, new Blob([content]));
+    for (const [path, content] of Object.entries(files)) this.files.set(path, asFile(path, content));
   }
 
   async *list(signal?: AbortSignal): AsyncIterable<FileListing> {
@@ -32,10 +33,25 @@ export class MemoryDirectory implements WritableDirectory {
   }
 
   async write(path: string, content: Blob | Uint8Array<ArrayBuffer> | string): Promise<void> {
-    this.files.set(path, new Blob([content]));
+    this.files.set(path, asFile(path, content));
+  }
+
+  async append(path: string, text: string): Promise<void> {
+    this.files.set(path, asFile(path, new Blob([this.files.get(path) ?? '', text])));
+  }
+
+  async stats(paths: readonly string[]): Promise<(FileStats | undefined)[]> {
+    return paths.map((path) => {
+      const file = this.files.get(path);
+      return file && statsOfBlob(file);
+    });
   }
 
   async remove(path: string): Promise<void> {
     this.files.delete(path);
   }
+}
+
+function asFile(path: string, content: Blob | Uint8Array<ArrayBuffer> | string): File {
+  return content instanceof File ? content : new File([content], path, { lastModified: Date.now() });
 }

@@ -5,6 +5,7 @@
  */
 import { BusyClock } from '../busy_clock.ts';
 import { decodePhoto, readFileBytes, toImageData, type DecodedPhoto } from '../dataset/decode.ts';
+import { sha256 } from '../dataset/sha256.ts';
 import { encodePng } from '../dataset/encode_png.ts';
 import type { RgbImage } from '../dataset/image.ts';
 import { cropFace, type CropBox } from './align.ts';
@@ -87,7 +88,7 @@ export class Photo implements CascadePhoto {
       // Each look into a file is a message to another process: most are read once, as a whole.
       const bytes = blob.size <= READ_WHOLE_BYTES ? await readFileBytes(blob, path) : undefined;
       const decoded = await decodePhoto(blob, path, bytes);
-      return new Photo(decoded, options, await digestOf(bytes ?? (await readFileBytes(blob, path))));
+      return new Photo(decoded, options, await sha256(bytes ?? (await readFileBytes(blob, path))));
     });
   }
 
@@ -136,11 +137,4 @@ export class Photo implements CascadePhoto {
       Math.trunc(y2 * shareY),
     ];
   }
-}
-
-/** SHA-256, hexadecimal. Empty on pages without a secure context, where browsers offer none. */
-async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  if ((crypto.subtle as SubtleCrypto | undefined) === undefined) return '';
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

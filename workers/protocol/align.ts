@@ -1,4 +1,5 @@
 /** align.worker: photos as taken → aligned faces. */
+import type { AlignPlanCounts, PhotoRecord } from './align_record.ts';
 import type { DatasetTotals } from '../dataset/dataset_count.ts';
 import type { DirectoryReference } from '../dataset/directory.ts';
 import type { BackendMemory, BackendName, DeviceInfo } from './device.ts';
@@ -35,6 +36,8 @@ export interface AlignRequest {
   readonly backend?: BackendName | undefined;
   /** Only these photos, by their paths; default: all. */
   readonly paths?: readonly string[] | undefined;
+  /** A person tries these photos with settings of their own: later alignments with other settings keep the faces. */
+  readonly isByHand?: boolean | undefined;
 }
 
 /** A face in the original photo's pixels. */
@@ -117,6 +120,8 @@ export interface AlignSummary {
   readonly totalImages: number;
   readonly successfullyAligned: number;
   readonly skippedExisting: number;
+  /** How the photos stood to what was in the output when the alignment began. */
+  readonly existing: AlignPlanCounts;
   /**
    * Photos whose face could not get the photo's name, because another photo of the class has it (`a.jpg` and `a.png`,
    * or the same name in two folders), and the name it got instead.
@@ -164,6 +169,12 @@ export interface AlignWorkerApi {
     backend: BackendName | undefined,
     onRecord: (record: DetectionRecord, done: number, total: number) => void,
   ): Promise<{ images: number; faces: number; failures: number }>;
+  /** What an alignment of this request would do, without doing it. @throws NoImagesError */
+  plan(request: AlignRequest): Promise<AlignPlanCounts>;
+  /** What is noted down about the photos whose faces are in the folder; faces made elsewhere have no record. */
+  records(output: DirectoryReference): Promise<PhotoRecord[]>;
+  /** Removes these faces, and what is noted about them. The photos, if they are there, are aligned again the next time. */
+  removeFaces(output: DirectoryReference, outputPaths: readonly string[]): Promise<void>;
   pause(): void;
   resume(): void;
   cancel(): void;

@@ -1,5 +1,6 @@
 /** The sample faces as an ordinary class-per-folder dataset, named as LFW names its photos. */
 import type { WritableDirectory } from '../dataset/directory.ts';
+import { fileStats } from '../dataset/file_stats.ts';
 import type { SampleFacesOptions } from '../protocol/dataset.ts';
 import { drawSampleFace } from './draw_face.ts';
 import { sampleNames } from './names.ts';
@@ -41,7 +42,13 @@ export async function writeSampleFaces(
   onProgress?: (done: number, total: number) => void,
 ): Promise<void> {
   const present = new Set<string>();
-  for await (const { path } of directory.list()) if ((await directory.size?.(path)) !== 0) present.add(path);
+  const there: string[] = [];
+  for await (const { path } of directory.list()) there.push(path);
+  const stats = await fileStats(directory, there);
+  // An interrupted write may have left an empty file.
+  there.forEach((path, index) => {
+    if (stats[index]?.sizeBytes) present.add(path);
+  });
   const files = sampleFiles(options);
   let done = 0;
   for (const { path, person, photo } of files) {

@@ -1,12 +1,10 @@
 /** Folders of photos → folders of aligned faces, as the original's align_dataset_mtcnn. */
 import { transfer } from 'comlink';
 import { BusyClock } from '../../busy_clock.ts';
-import { readClasses, type ImageFile } from '../../dataset/classes.ts';
+import type { ImageFile } from '../../dataset/classes.ts';
 import type { WritableDirectory } from '../../dataset/directory.ts';
 import { PermissionLostError, StorageFullError } from '../../dataset/errors.ts';
-import { isPhotoPath } from '../../dataset/image.ts';
-import { openDirectories } from '../../dataset/open.ts';
-import { ZipDirectory, ZipNotWrittenError } from '../../formats/zip_directory.ts';
+import { ZipNotWrittenError } from '../../formats/zip_directory.ts';
 import { chooseFace, cropBox, type CropBox } from '../../mtcnn/align.ts';
 import { FaceDetector } from '../../mtcnn/detector.ts';
 import type {
@@ -16,25 +14,27 @@ import type {
   AlignOptions,
   AlignRequest,
   AlignSummary,
-  DetectedFace,
 } from '../../protocol/align.ts';
+import type { PhotoRecord, RecordedOutput } from '../../protocol/align_record.ts';
 import { hashKey, permutation } from '../../random.ts';
+import { readAlignFolders } from './align_folders.ts';
+import { facePath, type PlannedPhoto } from './align_plan.ts';
+import { AlignmentNotes } from './alignment_notes.ts';
+import { withChosenFace } from './chosen_face.ts';
 import { detectPhotos, type PhotoDetection, type Retry } from './detect_photos.ts';
 import { DuplicateFinder } from './duplicate_photos.ts';
 import { Throttle, type JobControl } from '../job_control.ts';
 import { withOutput } from '../job_output.ts';
-import { readSetAside } from './set_aside_photos.ts';
-import { OutputNames } from '../output_names.ts';
+import { settingsOf, withRecord } from './photo_record.ts';
+import type { OutputNames } from '../output_names.ts';
 import { PermissionGate } from '../permission_gate.ts';
 import { PhotoPool, type PooledPhoto } from '../photo_pool.ts';
 import type { PhotoTimes } from '../../decode.worker.ts';
 
 const PROGRESS_INTERVAL_MS = 250;
 const THUMBNAIL_INTERVAL_MS = 120;
-const BOXES_INTERVAL_MS = 5000;
+const NOTES_INTERVAL_MS = 5000;
 const WRITING_IS_OVER = [StorageFullError, PermissionLostError, ZipNotWrittenError];
-/** Of existing outputs whose size is asked for at once. */
-const SIZES_AT_ONCE = 16;
 
 /**
  * A permission that is withdrawn on the way pauses the job.
@@ -72,28 +72,19 @@ async function alignWith(
   control: JobControl,
 ): Promise<AlignSummary> {
   const startedAt = performance.now();
-  const dataset = await readClasses(
-    await openDirectories(request.input),
+  const { output, images, names, setAside, existing, plan } = await readAlignFolders(
+    request,
+    openOutput,
     (totals) => onEvent({ kind: 'reading', ...totals }),
     control.signal,
-    isPhotoPath,
   );
-  const output = await openOutput();
-  const allImages = dataset.classes.flatMap(({ images: list }) => list);
-  // Named among all of them: a photo's face is called the same whichever photos are asked for.
-  const names = new OutputNames(dataset.classes);
-  const wanted = request.paths && new Set(request.paths);
-  const images = wanted ? allImages.filter(({ path }) => wanted.has(path)) : allImages;
-  const setAsidePaths = await readSetAside(output);
-  const setAside = images.filter(({ path }) => setAsidePaths.has(path));
-  const done = await doneImages(images, names, output, request.options);
-  const todo = images.filter((image) => !done.has(image) && !setAsidePaths.has(image.path));
+  const skippedExisting = plan.counts.unchanged + plan.counts.withoutRecord;
   const detector = await FaceDetector.create(request.backend);
   const { device } = detector;
   onEvent({
     kind: 'started',
     total: images.length,
-    skipped: done.size,
+    skipped: skippedExisting,
     device: device.backend === 'webgpu' ? device.adapter : 'WebAssembly',
   });
   const gate = new PermissionGate(
@@ -102,22 +93,28 @@ async function alignWith(
     () => onEvent({ kind: 'resumed' }),
   );
   const retry: Retry = canBeAllowedAgain(request) ? gate.through : (work) => work();
-  const job = new AlignJob(detector, pool, output, names, request.options, onEvent, retry);
+  const notes = new AlignmentNotes(output, existing);
+  const job = new AlignJob(detector, pool, output, names, notes, request, onEvent, retry);
   try {
-    await job.run(shuffledIf(request.options.random_order, todo), control);
+    notes.addExisting(existing);
+    for (const same of plan.samePhotos) notes.addSamePhoto(same);
+    if (plan.todo.length > 0) notes.begin(request.options);
+    if (notes.canGrow) await retry(() => notes.flush());
+    await job.run(shuffledIf(request.options.random_order, plan.todo), control);
   } finally {
     detector.dispose();
     // Also after an error: what is written is listed.
-    await job.writeBoundingBoxes().catch(() => undefined);
+    await notes.flush().catch(() => undefined);
   }
   return {
     totalImages: images.length,
-    successfullyAligned: done.size + job.alignedCount,
-    skippedExisting: done.size,
+    successfullyAligned: skippedExisting + job.alignedCount,
+    skippedExisting,
+    existing: plan.counts,
     renamed: names.renamed(images),
     failures: job.failures,
     duplicates: job.duplicatePhotos.duplicates,
-    setAside: setAside.map(({ path }) => path),
+    setAside,
     cancelled: control.cancelled,
     durationMs: performance.now() - startedAt,
     times: {
@@ -134,38 +131,16 @@ function canBeAllowedAgain({ input, output }: AlignRequest): boolean {
   return folders.every(({ kind }) => kind !== 'http');
 }
 
-/** The images whose output is there, whole. */
-async function doneImages(
-  images: readonly ImageFile[],
-  outputNames: OutputNames,
-  output: WritableDirectory,
-  options: AlignOptions,
-): Promise<Set<ImageFile>> {
-  const existing = new Set<string>();
-  for await (const { path } of output.list()) existing.add(path);
-  const done = new Set<ImageFile>();
-  const check = async (image: ImageFile): Promise<void> => {
-    const stem = outputNames.stemOf(image);
-    const names = options.detect_multiple_faces ? [`${stem}.png`, `${stem}_0.png`] : [`${stem}.png`];
-    for (const name of names)
-      if (existing.has(name) && (await output.size?.(name)) !== 0) {
-        done.add(image);
-        return;
-      }
-  };
-  for (let from = 0; from < images.length; from += SIZES_AT_ONCE)
-    await Promise.all(images.slice(from, from + SIZES_AT_ONCE).map(check));
-  return done;
-}
-
-function shuffledIf(shuffle: boolean, images: readonly ImageFile[]): readonly ImageFile[] {
-  if (!shuffle) return images;
-  const order = permutation(hashKey(Date.now() >>> 0), images.length);
-  return Array.from(order, (index) => images[index]!);
+function shuffledIf(shuffle: boolean, photos: readonly PlannedPhoto[]): readonly PlannedPhoto[] {
+  if (!shuffle) return photos;
+  const order = permutation(hashKey(Date.now() >>> 0), photos.length);
+  return Array.from(order, (index) => photos[index]!);
 }
 
 interface FaceFile {
   readonly path: string;
+  /** Index into the faces found. */
+  readonly face: number;
   readonly box: CropBox;
   readonly content: Uint8Array<ArrayBuffer>;
 }
@@ -174,8 +149,7 @@ interface FaceFile {
 type Prepared =
   | {
       readonly kind: 'faces';
-      readonly found: PhotoDetection;
-      readonly chosen: readonly number[];
+      readonly record: PhotoRecord;
       readonly files: readonly FaceFile[];
       readonly thumbnail: ImageBitmap | undefined;
     }
@@ -191,23 +165,26 @@ class AlignJob {
   readonly #pool: PhotoPool;
   readonly #output: WritableDirectory;
   readonly #names: OutputNames;
+  readonly #notes: AlignmentNotes;
   readonly #options: AlignOptions;
+  readonly #isByHand: boolean;
   readonly #onEvent: (event: AlignEvent) => void;
   /** Around all reading and writing. */
   readonly #retry: Retry;
   readonly #progress = new Throttle(PROGRESS_INTERVAL_MS);
   readonly #thumbnails = new Throttle(THUMBNAIL_INTERVAL_MS);
-  readonly #boundingBoxes: string[] = [];
-  /** Several runs into one folder, at once or one after the other, each write a file of their own. */
-  readonly #boundingBoxesPath = `bounding_boxes_${String(Math.floor(Math.random() * 100_000)).padStart(5, '0')}.txt`;
-  #boundingBoxesWritten = 0;
+  /** Photos of which something is there already. */
+  readonly #planned = new Map<ImageFile, PlannedPhoto>();
+  /** In a run that replaces faces: what it has written is not removed as another photo's old face. */
+  readonly #written = new Set<string>();
 
   constructor(
     detector: FaceDetector,
     pool: PhotoPool,
     output: WritableDirectory,
     names: OutputNames,
-    options: AlignOptions,
+    notes: AlignmentNotes,
+    { options, isByHand = false }: AlignRequest,
     onEvent: (event: AlignEvent) => void,
     retry: Retry,
   ) {
@@ -216,14 +193,18 @@ class AlignJob {
     this.#pool = pool;
     this.#output = output;
     this.#names = names;
+    this.#notes = notes;
+    this.#isByHand = isByHand;
     this.#options = options;
     this.#onEvent = onEvent;
   }
 
-  async run(images: readonly ImageFile[], control: JobControl): Promise<void> {
+  async run(planned: readonly PlannedPhoto[], control: JobControl): Promise<void> {
     const startedAt = performance.now();
-    const boxesThrottle = new Throttle(BOXES_INTERVAL_MS);
-    boxesThrottle.ready();
+    const notesThrottle = new Throttle(NOTES_INTERVAL_MS);
+    notesThrottle.ready();
+    const images = planned.map(({ image }) => image);
+    for (const photo of planned) if (photo.previous) this.#planned.set(photo.image, photo);
     let done = 0;
     try {
       const photos = detectPhotos(
@@ -236,9 +217,9 @@ class AlignJob {
       );
       for await (const { file, outcome } of photos) {
         if (!(await control.proceed())) return;
-        if (outcome.status === 'rejected') this.#fail(file, 'unreadable', messageOf(outcome.reason));
+        if (outcome.status === 'rejected') await this.#fail(file, 'unreadable', messageOf(outcome.reason));
         else if (outcome.value.kind === 'failure')
-          this.#fail(file, outcome.value.reason, outcome.value.message);
+          await this.#fail(file, outcome.value.reason, outcome.value.message);
         else await this.#write(file, outcome.value);
         done++;
         if (this.#progress.ready() || done === images.length) {
@@ -251,9 +232,7 @@ class AlignJob {
             secondsLeft: (images.length - done) / photosPerSecond,
           });
         }
-        // A zip takes each name once; elsewhere the list so far outlives a closed page.
-        if (!(this.#output instanceof ZipDirectory) && boxesThrottle.ready())
-          await this.#retry(() => this.writeBoundingBoxes());
+        if (this.#notes.canGrow && notesThrottle.ready()) await this.#retry(() => this.#notes.flush());
       }
       this.photoTimes = await this.#pool.times();
     } catch (error) {
@@ -262,41 +241,29 @@ class AlignJob {
     }
   }
 
-  async writeBoundingBoxes(): Promise<void> {
-    if (this.#boundingBoxes.length === this.#boundingBoxesWritten) return;
-    const count = this.#boundingBoxes.length;
-    await this.#output.write(this.#boundingBoxesPath, this.#boundingBoxes.join('\n') + '\n');
-    this.#boundingBoxesWritten = count;
-  }
-
   async #prepare(found: PhotoDetection, photo: PooledPhoto): Promise<Prepared> {
     const { image_size, margin, detect_multiple_faces, minsize } = this.#options;
-    const { file, width, height, digest, detection } = found;
+    const { file, stats, width, height, digest, detection } = found;
     this.duplicatePhotos.add(file.path, digest);
-    const { faces } = detection;
+    const choice = this.#planned.get(file)?.choice;
     if (Math.min(width, height) < minsize)
       return {
         kind: 'failure',
         reason: 'too-small',
         message: `${file.path} has only ${width} × ${height} pixels; faces are looked for from ${minsize} pixels on.`,
       };
+    const { faces, best } = choice
+      ? withChosenFace(detection.faces, choice)
+      : { faces: detection.faces, best: chooseFace(detection.faces, width, height) };
     if (faces.length === 0)
       return { kind: 'failure', reason: 'no-face', message: `No face was found in ${file.path}.` };
-    const chosen = detect_multiple_faces
-      ? faces.map((_, index) => index)
-      : [chooseFace(faces, width, height)];
+    const chosen = detect_multiple_faces ? faces.map((_, index) => index) : [best];
     const boxes = chosen.map((index) => cropBox(faces[index]!.box, margin, width, height));
     const aligned = await photo.align(boxes, image_size, this.#thumbnails.ready());
     const stem = this.#names.stemOf(file);
     const files = aligned.files.flatMap((content, order): FaceFile[] =>
       content
-        ? [
-            {
-              path: detect_multiple_faces ? `${stem}_${order}.png` : `${stem}.png`,
-              box: boxes[order]!,
-              content,
-            },
-          ]
+        ? [{ path: facePath(stem, order, this.#options), face: chosen[order]!, box: boxes[order]!, content }]
         : [],
     );
     if (files.length === 0)
@@ -305,13 +272,31 @@ class AlignJob {
         reason: 'no-face',
         message: `The face found in ${file.path} lies outside of the photo.`,
       };
-    return { kind: 'faces', found, chosen, files, thumbnail: aligned.thumbnail };
+    const record = {
+      photo: file.path,
+      ...stats,
+      sha256: digest,
+      width,
+      height,
+      settings: settingsOf(this.#options),
+      faces,
+      outputs: files.map(({ path, face, box }) => ({ path, face, box, sizeBytes: 0 })),
+      isByHand: this.#isByHand || choice !== undefined,
+    };
+    // Written last: where it is, all faces are, and how they were made is known.
+    files[0] = { ...files[0]!, content: withRecord(files[0]!.content, record) };
+    const outputs = files.map(({ path, face, box, content }): RecordedOutput => ({
+      path,
+      face,
+      box,
+      sizeBytes: content.length,
+    }));
+    return { kind: 'faces', record: { ...record, outputs }, files, thumbnail: aligned.thumbnail };
   }
 
   async #write(file: ImageFile, prepared: Prepared & { kind: 'faces' }): Promise<void> {
-    const { found, chosen, files, thumbnail } = prepared;
+    const { record, files, thumbnail } = prepared;
     try {
-      // The first face is written last: where it is there, all are.
       for (const { path, content } of files.toReversed())
         await this.writing.during(() => this.#retry(() => this.#output.write(path, content)));
     } catch (error) {
@@ -319,25 +304,47 @@ class AlignJob {
       if (WRITING_IS_OVER.some((kind) => error instanceof kind)) throw error;
       return this.#fail(file, 'not-written', messageOf(error));
     }
-    for (const { path, box } of files) this.#boundingBoxes.push(`${path} ${box.join(' ')}`);
+    if (this.#planned.size > 0) for (const { path } of files) this.#written.add(path);
+    await this.#removePrevious(file);
+    this.#notes.addPhoto(record, this.#failurePath(file));
     this.alignedCount++;
     const event = {
       kind: 'aligned',
       path: file.path,
       outputPaths: files.map(({ path }) => path),
-      width: found.width,
-      height: found.height,
-      faces: found.detection.faces satisfies readonly DetectedFace[],
-      chosen,
+      width: record.width,
+      height: record.height,
+      faces: record.faces,
+      chosen: files.map(({ face }) => face),
     } as const;
     if (thumbnail) this.#onEvent(transfer({ ...event, thumbnail }, [thumbnail]));
     else this.#onEvent(event);
   }
 
-  #fail(file: ImageFile, reason: AlignFailureReason, message: string): void {
+  #failurePath(file: ImageFile): string {
+    return `${this.#names.stemOf(file)}.png`;
+  }
+
+  /** What is there of the photo, or of another one of its name, under names that the photo's faces no longer have. */
+  async #removePrevious(file: ImageFile): Promise<string[]> {
+    const previous = this.#planned.get(file)?.previous;
+    if (!previous) return [];
+    const removed = previous.outputs.map(({ path }) => path).filter((path) => !this.#written.has(path));
+    for (const path of removed)
+      await this.#retry(async () => {
+        if (await this.#output.exists(path)) await this.#output.remove(path);
+      });
+    this.#notes.forget(removed);
+    return removed;
+  }
+
+  async #fail(file: ImageFile, reason: AlignFailureReason, message: string): Promise<void> {
     const failure = { path: file.path, reason, message };
     this.failures.push(failure);
-    this.#boundingBoxes.push(`${this.#names.stemOf(file)}.png`);
+    // A photo that cannot be read may be read again later: what is there of it is kept.
+    const isWithoutFace = reason === 'no-face' || reason === 'too-small';
+    if (isWithoutFace) this.#notes.addFailure(this.#failurePath(file), await this.#removePrevious(file));
+    else if (!this.#planned.has(file)) this.#notes.addFailure(this.#failurePath(file));
     this.#onEvent({ kind: 'failed', failure });
   }
 }

@@ -7,7 +7,9 @@
  * own: the processor's cores are evenly busy, and no pixels are sent around.
  */
 import type { ImageFile } from '../../dataset/classes.ts';
+import type { FileStats } from '../../dataset/directory.ts';
 import { PermissionLostError } from '../../dataset/errors.ts';
+import { statsOfBlob } from '../../dataset/file_stats.ts';
 import type { Detection } from '../../mtcnn/cascade.ts';
 import type { FaceDetector } from '../../mtcnn/detector.ts';
 import { PhotoTooLargeError } from '../../mtcnn/gpu/errors.ts';
@@ -31,6 +33,8 @@ const GROUPS_A_WORKER = 4;
 
 export interface PhotoDetection {
   readonly file: ImageFile;
+  /** Of the file as it was read. */
+  readonly stats: FileStats;
   /** The photo's own size, upright. */
   readonly width: number;
   readonly height: number;
@@ -73,34 +77,34 @@ export async function* detectPhotos<Result>(
         )
       : searchOnGpu(detector, pool, group, options);
 
-  const searchAgain = async (file: ImageFile): Promise<PromiseSettledResult<Found>> => {
+  type Searched = { readonly blob: Blob; readonly found: PromiseSettledResult<Found> };
+
+  const searchAgain = async (file: ImageFile): Promise<Searched> => {
     const blob = await retry(() => file.directory.read(file.path));
-    return (await search([{ file, blob }]))[0]!;
+    return { blob, found: (await search([{ file, blob }]))[0]! };
   };
 
   /** Where the permission was withdrawn in between, it is not the photo's fault. */
-  const unlessForbidden = async (
-    file: ImageFile,
-    found: PromiseSettledResult<Found>,
-  ): Promise<PromiseSettledResult<Found>> => {
-    if (found.status === 'fulfilled') return found;
+  const unlessForbidden = async (file: ImageFile, searched: Searched): Promise<Searched> => {
+    if (searched.found.status === 'fulfilled') return searched;
     const forbidden = await file.directory.read(file.path).then(
       () => false,
       (error: unknown) => error instanceof PermissionLostError,
     );
-    return forbidden ? searchAgain(file) : found;
+    return forbidden ? searchAgain(file) : searched;
   };
 
   const conclude = async (
     file: ImageFile,
-    found: PromiseSettledResult<Found>,
+    { blob, found }: Searched,
   ): Promise<PromiseSettledResult<Result>> => {
     if (found.status === 'rejected') return found;
     const { photo } = found.value;
     try {
       const { originalWidth: width, originalHeight: height, digest } = photo;
       const detection = inOriginalPixels(found.value.detection, photo);
-      return { status: 'fulfilled', value: await finish({ file, width, height, digest, detection }, photo) };
+      const seen = { file, stats: statsOfBlob(blob), width, height, digest, detection };
+      return { status: 'fulfilled', value: await finish(seen, photo) };
     } catch (reason) {
       return { status: 'rejected', reason };
     } finally {
@@ -118,13 +122,15 @@ export async function* detectPhotos<Result>(
       result.status === 'fulfilled' ? [{ file, blob: result.value }] : [],
     );
     const searched = readable.length > 0 ? await search(readable) : [];
-    const byFile = new Map(readable.map(({ file }, index) => [file, searched[index]!]));
+    const byFile = new Map(
+      readable.map(({ file, blob }, index) => [file, { blob, found: searched[index]! }]),
+    );
     return Promise.all(
       group.map(async ({ item: file, result }) => {
         if (result.status === 'rejected') return { file, outcome: result };
         try {
-          const found = await unlessForbidden(file, byFile.get(file)!);
-          return { file, outcome: await conclude(file, found) };
+          const final = await unlessForbidden(file, byFile.get(file)!);
+          return { file, outcome: await conclude(file, final) };
         } catch (reason) {
           return { file, outcome: { status: 'rejected', reason } as const };
         }

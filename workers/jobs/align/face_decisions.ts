@@ -1,18 +1,21 @@
 /** What a person decides about single photos after an alignment: another of the found faces, or none at all. */
 import { readClasses, type ImageFile } from '../../dataset/classes.ts';
 import { decodePhoto } from '../../dataset/decode.ts';
+import { fileStats, statsOfBlob } from '../../dataset/file_stats.ts';
 import type { WritableDirectory } from '../../dataset/directory.ts';
 import { FileMissingError } from '../../dataset/errors.ts';
 import { isPhotoPath } from '../../dataset/image.ts';
 import { openDirectories, openWritableDirectory } from '../../dataset/open.ts';
+import { sha256 } from '../../dataset/sha256.ts';
 import { cropBox } from '../../mtcnn/align.ts';
 import { Photo } from '../../mtcnn/photo.ts';
 import { DEFAULT_ALIGN_OPTIONS, type DetectedFace, type FaceDecision } from '../../protocol/align.ts';
+import type { PhotoRecord, RecordedOutput } from '../../protocol/align_record.ts';
 import type { DirectoryReference } from '../../protocol/dataset.ts';
+import { faceLine, replaceLines } from './bounding_boxes.ts';
+import { BY_HAND_PATH, RecordLines, recordInside, settingsOf, withRecord } from './photo_record.ts';
 import { readSetAside, writeSetAside } from './set_aside_photos.ts';
 import { OutputNames } from '../output_names.ts';
-
-const BOUNDING_BOXES = /^bounding_boxes_\d{5}\.txt$/;
 
 export class FaceOutsideError extends Error {
   override name = 'FaceOutsideError';
@@ -21,18 +24,77 @@ export class FaceOutsideError extends Error {
   }
 }
 
-/** Writes this face of the photo in place of the one that is there. @throws FaceOutsideError, FileMissingError */
+/**
+ * Writes this face of the photo in place of the one that is there, and notes down that a person chose it.
+ * @throws FaceOutsideError, FileMissingError
+ */
 export async function takeFace(decision: FaceDecision, face: DetectedFace): Promise<void> {
   const { path, outputPath, options } = decision;
   const output = await openWritableDirectory(decision.output);
   const file = await findPhoto(decision);
-  const decoded = await decodePhoto(await file.directory.read(path), path);
+  const blob = await file.directory.read(path);
+  const decoded = await decodePhoto(blob, path);
   const box = cropBox(face.box, options.margin, decoded.width, decoded.height);
   const photo = new Photo(decoded, DEFAULT_ALIGN_OPTIONS);
   const content = (await photo.align([box], options.image_size, false)).files[0];
   if (!content) throw new FaceOutsideError(path);
-  await output.write(outputPath, content);
-  await changeBoundingBoxes(output, [outputPath], `${outputPath} ${box.join(' ')}`);
+  const before = await recordAround(output, outputPath);
+  const digest = await sha256(new Uint8Array(await blob.arrayBuffer()));
+  const known = before?.sha256 === digest ? before.faces : [];
+  const found = known.findIndex(({ box: other }) => isSameBox(other, face.box));
+  const faceIndex = found < 0 ? known.length : found;
+  const record: PhotoRecord = {
+    photo: path,
+    ...statsOfBlob(blob),
+    sha256: digest,
+    width: decoded.width,
+    height: decoded.height,
+    settings: { ...settingsOf(before?.settings ?? DEFAULT_ALIGN_OPTIONS), ...options },
+    faces: found < 0 ? [...known, face] : known,
+    outputs: outputsWith(before, { path: outputPath, face: faceIndex, box, sizeBytes: 0 }),
+    isByHand: true,
+  };
+  const isFirst = record.outputs[0]!.path === outputPath;
+  await output.write(outputPath, isFirst ? withRecord(content, record) : content);
+  const paths = record.outputs.map((one) => one.path);
+  const stats = await fileStats(output, paths);
+  const outputs = record.outputs.map((one, index) => ({ ...one, sizeBytes: stats[index]?.sizeBytes ?? 0 }));
+  await appendText(output, BY_HAND_PATH, new RecordLines().photo({ ...record, outputs }));
+  await replaceLines(output, [outputPath], faceLine(outputPath, box));
+}
+
+/** The record that is in this face, or in the first of its photo's faces. */
+async function recordAround(output: WritableDirectory, outputPath: string): Promise<PhotoRecord | undefined> {
+  for (const path of [outputPath, outputPath.replace(/_\d+\.png$/, '_0.png')]) {
+    const record = (await output.exists(path)) ? await recordInside(await output.read(path)) : undefined;
+    if (record?.outputs.some((one) => one.path === outputPath)) return record;
+  }
+  return undefined;
+}
+
+function outputsWith(before: PhotoRecord | undefined, output: RecordedOutput): RecordedOutput[] {
+  return before ? before.outputs.map((one) => (one.path === output.path ? output : one)) : [output];
+}
+
+/** Records are rounded. */
+function isSameBox(a: DetectedFace['box'], b: DetectedFace['box']): boolean {
+  return a.every((value, index) => Math.abs(value - b[index]!) < 0.001);
+}
+
+async function appendText(output: WritableDirectory, path: string, text: string): Promise<void> {
+  if (output.append) return output.append(path, text);
+  const before = (await output.exists(path)) ? await output.read(path) : '';
+  await output.write(path, new Blob([before, text]));
+}
+
+/** Removes faces, and the lines about them; the records of faces that are gone count for nothing. */
+export async function removeFaces(
+  reference: DirectoryReference,
+  outputPaths: readonly string[],
+): Promise<void> {
+  const output = await openWritableDirectory(reference);
+  for (const path of outputPaths) if (await output.exists(path)) await output.remove(path);
+  await replaceLines(output, outputPaths);
 }
 
 export async function setAside(
@@ -44,7 +106,7 @@ export async function setAside(
   // First the note: if the rest fails, the next alignment does not bring the face back.
   await writeSetAside(output, (await readSetAside(output)).add(path));
   for (const outputPath of outputPaths) if (await output.exists(outputPath)) await output.remove(outputPath);
-  await changeBoundingBoxes(output, outputPaths, outputPaths[0]);
+  await replaceLines(output, outputPaths, outputPaths[0]);
 }
 
 export async function takeBack(reference: DirectoryReference, path: string): Promise<void> {
@@ -68,30 +130,4 @@ async function findPhoto({ input, path, outputPath }: FaceDecision): Promise<Ima
         if (image.path === path && `${names.stemOf(image)}.png` === outputPath) return image;
   }
   throw new FileMissingError(path, directories.map(({ name }) => name).join(' + '));
-}
-
-/** Puts `line` in the place of the lines about these faces, in whichever of the files they are. */
-async function changeBoundingBoxes(
-  output: WritableDirectory,
-  outputPaths: readonly string[],
-  line: string | undefined,
-): Promise<void> {
-  const names: string[] = [];
-  for await (const { path } of output.list()) if (BOUNDING_BOXES.test(path)) names.push(path);
-  for (const name of names) {
-    const lines = (await (await output.read(name)).text()).split('\n');
-    const isAbout = (text: string): boolean =>
-      outputPaths.some(
-        (path) => text === path || (text.startsWith(`${path} `) && isBox(text.slice(path.length))),
-      );
-    const at = lines.findIndex(isAbout);
-    if (at < 0) continue;
-    const others = lines.filter((text, index) => index === at || !isAbout(text));
-    if (line !== undefined) others[others.indexOf(lines[at]!)] = line;
-    await output.write(name, others.join('\n'));
-  }
-}
-
-function isBox(text: string): boolean {
-  return /^( -?\d+){4}$/.test(text);
 }
