@@ -1,8 +1,8 @@
 /** A headless Chromium with the built page in it, and the workers' functions as if they were here. */
-import { rmSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readlinkSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium, type BrowserContext, type Page } from 'playwright-core';
 import { chromiumArguments } from '../scripts/chromium.mjs';
 import { distFolder } from '../scripts/ensure_build.mjs';
@@ -20,6 +20,7 @@ import type { DatasetWorkerApi, DirectoryReference } from '../workers/protocol/d
 import type { DeviceInfo } from '../workers/protocol/device.ts';
 import type { LookWorkerApi } from '../workers/protocol/look.ts';
 import type { TrainWorkerApi } from '../workers/protocol/train_worker.ts';
+import { CleanUp, makeTemporaryProfile } from './clean_up.ts';
 import { CommandError } from './errors.ts';
 import { FolderServer, LINK_OUTSIDE, type FolderAccess } from './folder_server.ts';
 import { startStaticServer, type StaticServer } from './static_server.ts';
@@ -31,6 +32,8 @@ import { startStaticServer, type StaticServer } from './static_server.ts';
 const HOST = 'facenet.localhost';
 const ORIGIN = `http://${HOST}`;
 const LOAD_LIMIT_MS = 120_000;
+const PROFILE_IN_USE_MS = 10_000;
+const PROFILE_POLL_MS = 500;
 
 /** A failure inside the page, in its own words. */
 export class PageError extends CommandError {
@@ -100,16 +103,24 @@ export class BrowserSession {
   /** @throws CommandError when there is no browser, or it does not start */
   static async open(options: SessionOptions): Promise<BrowserSession> {
     const executablePath = await findBrowser(options);
-    const folders = new FolderServer(({ code, path }) =>
-      options.log(`The folder ${path} cannot be read (${code}) and is left out.`),
+    const cleanUp = new CleanUp();
+    const folders = new FolderServer(
+      ({ code, path }) => options.log(`The folder ${path} cannot be read (${code}) and is left out.`),
+      (partFolder) => cleanUp.add(partFolder),
     );
     const server = await startStaticServer(distFolder, (request, response) =>
       folders.handle(request, response),
     );
-    const temporaryProfile = options.profileFolder ? undefined : await mkdtemp(join(tmpdir(), 'facenet-'));
+    const temporaryProfile = options.profileFolder ? undefined : await makeTemporaryProfile();
+    if (temporaryProfile) {
+      cleanUp.add(temporaryProfile);
+      process.once('exit', () => removeProfileAtOnce(temporaryProfile));
+    }
     const start = async (software: boolean): Promise<BrowserSession> => {
       const profile = options.profileFolder ?? temporaryProfile!;
       const context = await launch(executablePath, options, profile, server.port, software);
+      const processId = browserOf(profile);
+      if (processId !== undefined) cleanUp.addBrowser(processId);
       const page = context.pages()[0] ?? (await context.newPage());
       if (options.verbose) {
         page.on('console', (message) => options.log(`[page] ${message.text()}`));
@@ -121,8 +132,6 @@ export class BrowserSession {
     };
     try {
       const session = await start(false);
-      // After Playwright's own listener, which ends the browser: a second Ctrl-C closes nothing by itself.
-      if (temporaryProfile) process.once('exit', () => removeProfileAtOnce(temporaryProfile));
       if (session.device.hasWebGpu) return session;
       // No graphics processor, and on some machines the search for one keeps the simulated one from being found.
       await session.#context.close();
@@ -246,31 +255,57 @@ async function findBrowser(options: SessionOptions): Promise<string> {
   }
 }
 
+/** @throws CommandError */
 async function launch(
   executablePath: string,
-  { browserArguments = [] }: SessionOptions,
+  options: SessionOptions,
   profileFolder: string,
   port: number,
   software: boolean,
 ): Promise<BrowserContext> {
+  const { browserArguments = [] } = options;
+  for (let waitedMs = 0; ; waitedMs += PROFILE_POLL_MS)
+    try {
+      return await chromium.launchPersistentContext(profileFolder, {
+        executablePath,
+        headless: true,
+        args: [
+          ...chromiumArguments({ software }),
+          `--host-resolver-rules=MAP ${HOST} 127.0.0.1:${port}`,
+          // Last, so that the person's choice wins.
+          ...browserArguments,
+        ],
+        // Beside the browser's own files, so that it goes with them.
+        artifactsDir: join(profileFolder, 'playwright'),
+        // Ctrl-C is the command's own to answer.
+        handleSIGINT: false,
+        handleSIGTERM: false,
+        handleSIGHUP: false,
+      });
+    } catch (error) {
+      const { message } = error as Error;
+      if (/ProcessSingleton|profile appears to be in use|already in use/i.test(message)) {
+        // The browser of a command that was killed takes a moment to end.
+        if (waitedMs < PROFILE_IN_USE_MS) {
+          await sleep(PROFILE_POLL_MS);
+          continue;
+        }
+        throw new CommandError(
+          `Another browser still uses the profile ${profileFolder}. End it, or wait for its end, and run the command again.`,
+          { cause: error },
+        );
+      }
+      const reason = message.split('\n')[0]!.replace(/^browserType\.\w+: /, '');
+      throw new CommandError(`The browser ${executablePath} does not start: ${reason}`, { cause: error });
+    }
+}
+
+/** The process id that Chromium keeps in its profile as a link `<machine>-<process id>`. */
+function browserOf(profileFolder: string): number | undefined {
   try {
-    return await chromium.launchPersistentContext(profileFolder, {
-      executablePath,
-      headless: true,
-      args: [
-        ...chromiumArguments({ software }),
-        `--host-resolver-rules=MAP ${HOST} 127.0.0.1:${port}`,
-        // Last, so that the person's choice wins.
-        ...browserArguments,
-      ],
-      // Ctrl-C is the command's own to answer.
-      handleSIGINT: false,
-      handleSIGTERM: false,
-      handleSIGHUP: false,
-    });
-  } catch (error) {
-    const reason = (error as Error).message.split('\n')[0]!.replace(/^browserType\.\w+: /, '');
-    throw new CommandError(`The browser ${executablePath} does not start: ${reason}`, { cause: error });
+    return Number(/-(\d+)$/.exec(readlinkSync(join(profileFolder, 'SingletonLock')))?.[1]) || undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -283,6 +318,6 @@ function removeProfileAtOnce(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
   } catch {
-    // It lies among the temporary files, which the system clears.
+    // The program that cleans up after this one tries again.
   }
 }

@@ -12,5 +12,3 @@ export class CommandError extends Error {
 
 export const EXIT_FAILURE = 1;
 export const EXIT_USAGE = 2;
-/** As a shell reports a program that Ctrl-C ended. */
-export const EXIT_INTERRUPTED = 130;

@@ -60,11 +60,19 @@ export class FolderServer {
   readonly #token = randomBytes(24).toString('base64url');
   readonly #folders: OpenFolder[] = [];
   readonly #onSkipped: (failure: FolderFailure) => void;
+  readonly #onPartFolder: (path: string) => void;
   #lastFailure: FolderFailure | undefined;
 
-  /** @param onSkipped told about subfolders that cannot be listed; the rest is */
-  constructor(onSkipped: (failure: FolderFailure) => void = () => undefined) {
+  /**
+   * @param onSkipped told about subfolders that cannot be listed; the rest is
+   * @param onPartFolder told where files of an output folder are while they are written, before the first one is
+   */
+  constructor(
+    onSkipped: (failure: FolderFailure) => void = () => undefined,
+    onPartFolder: (path: string) => void = () => undefined,
+  ) {
     this.#onSkipped = onSkipped;
+    this.#onPartFolder = onPartFolder;
   }
 
   /** What last went wrong with the disk, for a message that names the real path. */
@@ -74,7 +82,9 @@ export class FolderServer {
 
   /** @returns the folder's address below the origin: `/folders/<token>/<number>` */
   open(path: string, access: FolderAccess = {}): string {
-    this.#folders.push({ ...access, path, parts: access.writable ? new PartFiles(path) : undefined });
+    const parts = access.writable ? new PartFiles(path) : undefined;
+    if (parts) this.#onPartFolder(parts.folder);
+    this.#folders.push({ ...access, path, parts });
     return `${FOLDERS_PATH}${this.#token}/${this.#folders.length - 1}`;
   }
 

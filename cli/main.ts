@@ -20,7 +20,7 @@ import { exportCommand } from './commands/export.ts';
 import { lookCommand } from './commands/look.ts';
 import { trainCommand } from './commands/train.ts';
 import { validateCommand } from './commands/validate.ts';
-import { EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, UsageError } from './errors.ts';
+import { EXIT_FAILURE, EXIT_USAGE, UsageError } from './errors.ts';
 import { parseArguments, type Arguments } from './flags.ts';
 import { formatDevice } from './format.ts';
 import { commandHelp, generalHelp } from './help.ts';
@@ -46,6 +46,7 @@ const COMMANDS: readonly Command[] = [
 
 /** @returns the exit code */
 export async function main(argv: readonly string[]): Promise<number> {
+  ignoreWriteErrors();
   const [name, ...rest] = argv;
   if (name === undefined || name === '--help' || name === '-h' || (name === 'help' && rest.length === 0)) {
     console.log(generalHelp(COMMANDS));
@@ -66,6 +67,19 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+/**
+ * A reader that has ended (`| head -1`), or a terminal that was closed, makes a stream fail later, where no caller could
+ * catch it. A command that runs stops then; see Interruption.
+ */
+function ignoreWriteErrors(): void {
+  for (const stream of [process.stdout, process.stderr])
+    if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore);
+}
+
+function ignore(): void {
+  // What is said nobody hears.
+}
+
 /** @throws UsageError */
 function findCommand(name: string): Command {
   const command = COMMANDS.find((candidate) => candidate.name === name);
@@ -84,7 +98,7 @@ async function runCommand(command: Command, args: Arguments): Promise<number> {
   const interruption = new Interruption(
     () => output.line('Stopping; what is done is kept. Ctrl-C again ends at once.'),
     // Playwright ends the browser together with this process.
-    () => process.exit(EXIT_INTERRUPTED),
+    (exitCode) => process.exit(exitCode),
   );
   const stopListening = interruption.listen();
   const context: CommandContext = {
@@ -103,11 +117,11 @@ async function runCommand(command: Command, args: Arguments): Promise<number> {
   try {
     const { json, exitCode: wanted = 0 } = await command.run(context);
     if (isSet(args, 'json')) output.line(JSON.stringify(json));
-    exitCode = interruption.interrupted ? EXIT_INTERRUPTED : wanted;
+    exitCode = interruption.interrupted ? interruption.exitCode : wanted;
   } catch (error) {
     output.clearProgress();
     const failure = report(error, verbose);
-    exitCode = interruption.interrupted ? EXIT_INTERRUPTED : failure;
+    exitCode = interruption.interrupted ? interruption.exitCode : failure;
   }
   await session?.close();
   stopListening();

@@ -12,17 +12,18 @@ import { ownerMark, isOwnerGone } from './process_owner.ts';
 
 /** Below this size a write is not forced to the disk: a crop lost in a power cut is made again, a checkpoint is not. */
 const SYNC_SIZE_BYTES = 1_000_000;
-const PART_FOLDER = /^\.facenet-(.+)\.part$/;
+const PART_FOLDER = /^\.facenet-(.+)-\d+\.part$/;
+
+/** Of this process's hidden folders. */
+let count = 0;
 
 export class PartFiles {
-  readonly #root: string;
   readonly #folder: string;
   #writing = 0;
 
   /** @param root the output folder; what ended processes have left in it is removed */
   constructor(root: string) {
-    this.#root = root;
-    this.#folder = join(root, `.facenet-${ownerMark()}.part`);
+    this.#folder = join(root, `.facenet-${ownerMark()}-${count++}.part`);
     removeLeftovers(root);
   }
 
@@ -72,8 +73,9 @@ export class PartFiles {
     }
   }
 
-  get root(): string {
-    return this.#root;
+  /** There while a file is written. */
+  get folder(): string {
+    return this.#folder;
   }
 }
 

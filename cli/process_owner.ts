@@ -60,6 +60,16 @@ export function parentOf(processId: number): number | undefined {
   return text === undefined ? undefined : Number(text) || undefined;
 }
 
+/** The program's name. @returns undefined where nobody can tell */
+export function nameOfProcess(processId: number): string | undefined {
+  if (process.platform !== 'linux') return askPs(processId, 'comm=');
+  try {
+    return readFileSync(`/proc/${processId}/comm`, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
 /** When a process began, in some unit of the system's. */
 function startOf(processId: number): string | undefined {
   if (process.platform === 'linux') return statusFields(processId)?.[19];

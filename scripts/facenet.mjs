@@ -1,8 +1,12 @@
 // `npm run --silent facenet -- <command> …`: the terminal front end, with everything it needs in place first.
+import { mkdtempSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ensureBuild } from './ensure_build.mjs';
 import { ensureModules } from './ensure_modules.mjs';
 
 try {
+  requireTemporaryFolder();
   await ensureModules({ quiet: true });
   const help =
     process.argv.length < 3 || process.argv.some((argument) => argument === '--help' || argument === 'help');
@@ -16,3 +20,15 @@ const { register } = await import('tsx/esm/api');
 register();
 const { main } = await import('../cli/main.ts');
 process.exit(await main(process.argv.slice(2)));
+
+/** What starts this program and the browser both write there, and fail with nothing but a code. */
+function requireTemporaryFolder() {
+  try {
+    rmdirSync(mkdtempSync(join(tmpdir(), 'facenet-try-')));
+  } catch (error) {
+    throw new Error(
+      `Nothing can be written into the folder for temporary files, ${tmpdir()} (${error.code}). Name another one in the environment variable TMPDIR.`,
+      { cause: error },
+    );
+  }
+}

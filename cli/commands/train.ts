@@ -18,7 +18,16 @@ import { openModel, requireModel } from '../model_path.ts';
 import { prepareOutputFolder } from '../output_folder.ts';
 import { choosePairs, notePairs, PAIRS_FLAGS, pairsSource } from '../pairs.ts';
 import { requireFile, requireFolder, resolvePath, splitPaths } from '../paths.ts';
-import { findRun, forget, newSlot, remember, type RunFolderPaths, type RunSlot } from '../run_store.ts';
+import {
+  claimRun,
+  disown,
+  forget,
+  markFinished,
+  newSlot,
+  remember,
+  type RunFolderPaths,
+  type RunSlot,
+} from '../run_store.ts';
 import { readScheduleFile } from '../schedule_file.ts';
 import { givenOptions, optionFlags } from '../training_flags.ts';
 
@@ -120,11 +129,17 @@ async function startRun(context: CommandContext): Promise<CommandResult> {
 
 async function resumeRun(context: CommandContext, runId: string): Promise<CommandResult> {
   const { args } = context;
-  const { slot, paths: stored } = findRun(runId);
+  const modelsBase = args.given.has('models_base_dir') ? textOf(args, 'models_base_dir') : undefined;
+  const { slot, paths: stored } = claimRun(runId, modelsBase && resolvePath(modelsBase));
   // The dataset may have moved.
   const dataDir = textOf(args, 'data_dir');
   const paths = dataDir === undefined ? stored : { ...stored, dataDirs: splitPaths(dataDir) };
-  checkPaths(paths);
+  try {
+    checkPaths(paths);
+  } catch (error) {
+    disown(slot);
+    throw error;
+  }
   return inSlot(context, { slot, runId }, paths, (session) => ({
     ...requestFor(session, defaultTrainingOptions(), paths),
     resumeRunId: runId,
@@ -184,12 +199,16 @@ async function inSlot(
       output.line(`Model directory: ${join(paths.modelsBase, id)}`);
     });
     isFinished = summary.run.status === 'finished';
+    if (isFinished) markFinished(slot);
     return { json: resultOf(summary, paths, (performance.now() - startedAt) / 1000) };
   } finally {
     // The profile is deleted, or gone on with: the browser must have let it go.
     await session?.close();
     if (isFinished || runId === undefined) forget(slot);
-    else output.line(`To go on with it: npm run --silent facenet -- train --resume ${runId}`);
+    else {
+      disown(slot);
+      output.line(`To go on with it: npm run --silent facenet -- train --resume ${runId}`);
+    }
   }
 }
 
@@ -202,12 +221,7 @@ export async function runTraining(
 ): Promise<TrainSummary> {
   const { output } = context;
   let stepsPerEpoch = request.options.epoch_size;
-  let isStopping = false;
-  const stop = async (): Promise<void> => {
-    isStopping = true;
-    await session.train.stop();
-  };
-  context.onInterrupt(stop);
+  context.onInterrupt(() => session.train.stop());
   return session.train.train(request, (event) => {
     if (event.kind === 'started') {
       stepsPerEpoch = event.stepsPerEpoch;
@@ -215,9 +229,6 @@ export async function runTraining(
     }
     if (event.kind === 'reading') return output.progress(formatReading(event));
     for (const line of linesOf(event, stepsPerEpoch)) output.line(line);
-    // A run pauses by itself when a folder is no longer readable. Nobody is here to allow it.
-    if (event.kind === 'status' && event.status === 'paused' && !isStopping)
-      void stop().catch(() => undefined);
   });
 }
 
@@ -249,7 +260,8 @@ function linesOf(event: Exclude<TrainEvent, { kind: 'reading' }>, stepsPerEpoch:
         `Best model so far, by the ${event.best.measuredBy === 'pairs' ? 'LFW accuracy' : 'validation accuracy'}: step ${event.best.step}, ${event.best.accuracy.toFixed(5)}; it is kept`,
       ];
     case 'status':
-      return event.status === 'running' ? [] : [event.message];
+      // A failure's message is the command's own last one.
+      return event.status === 'running' || event.status === 'failed' ? [] : [event.message];
     case 'warning':
       return [`Warning: ${event.message}`];
   }

@@ -368,9 +368,9 @@ describe('folder server', () => {
 
   it('removes what killed processes have left in an output folder, and nothing of those that live', async () => {
     const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
-    const living = `.facenet-${markOf(process.pid)}.part`;
-    const dead = `.facenet-${markOf(child.pid!)}.part`;
-    const elsewhere = '.facenet-00000000-1-1.part';
+    const living = `.facenet-${markOf(process.pid)}-0.part`;
+    const dead = `.facenet-${markOf(child.pid!)}-3.part`;
+    const elsewhere = '.facenet-00000000-1-1-0.part';
     child.kill('SIGKILL');
     await once(child, 'exit');
     for (const name of [living, dead, elsewhere]) {

@@ -164,27 +164,46 @@ describe('Ctrl-C', () => {
     let now = 0;
     const interruption = new Interruption(
       () => events.push('announced'),
-      () => events.push('ended'),
+      (exitCode) => events.push(`ended ${exitCode}`),
       () => now,
     );
     interruption.onInterrupt(() => events.push('stopped'));
-    interruption.signal();
+    interruption.signal('SIGINT');
     now = 100;
-    interruption.signal();
+    interruption.signal('SIGINT');
     expect(events).toEqual(['announced', 'stopped']);
     expect(interruption.interrupted).toBe(true);
+    expect(interruption.exitCode).toBe(130);
     now = 2000;
-    interruption.signal();
-    expect(events).toEqual(['announced', 'stopped', 'ended']);
+    interruption.signal('SIGTERM');
+    expect(events).toEqual(['announced', 'stopped', 'ended 143']);
   });
 
   it('ends everything where no job runs', () => {
     const events: string[] = [];
     const interruption = new Interruption(
       () => events.push('announced'),
-      () => events.push('ended'),
+      (exitCode) => events.push(`ended ${exitCode}`),
     );
-    interruption.signal();
-    expect(events).toEqual(['ended']);
+    interruption.signal('SIGINT');
+    expect(events).toEqual(['ended 130']);
+  });
+
+  it('is not pressed a second time by a terminal that is closed, a reader that ends, or npm’s end', () => {
+    const events: string[] = [];
+    let now = 0;
+    const interruption = new Interruption(
+      () => events.push('announced'),
+      () => events.push('ended'),
+      () => now,
+    );
+    interruption.onInterrupt(() => events.push('stopped'));
+    interruption.signal('SIGPIPE');
+    for (const cause of ['SIGHUP', 'SIGPIPE', 'SIGHUP'] as const) {
+      now += 10_000;
+      interruption.signal(cause);
+    }
+    expect(events).toEqual(['announced', 'stopped']);
+    expect(interruption.exitCode).toBe(141);
   });
 });

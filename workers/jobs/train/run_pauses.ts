@@ -9,11 +9,19 @@ export class RunPauses {
   readonly #keeper: RunKeeper;
   readonly #control: TrainControl;
   readonly #onEvent: (event: TrainEvent) => void;
+  readonly #isAnyoneThere: boolean;
 
-  constructor(keeper: RunKeeper, control: TrainControl, onEvent: (event: TrainEvent) => void) {
+  /** @param isAnyoneThere a person who can bring a folder back and press “Resume”; else the run ends */
+  constructor(
+    keeper: RunKeeper,
+    control: TrainControl,
+    onEvent: (event: TrainEvent) => void,
+    isAnyoneThere: boolean,
+  ) {
     this.#keeper = keeper;
     this.#control = control;
     this.#onEvent = onEvent;
+    this.#isAnyoneThere = isAnyoneThere;
   }
 
   async setStatus(status: RunStatus, message: string): Promise<void> {
@@ -28,8 +36,9 @@ export class RunPauses {
     await this.#goOn();
   }
 
-  /** A folder that is gone, or whose permission is, pauses the run. */
+  /** A folder that is gone, or whose permission is, pauses the run. @throws the problem where nobody could help */
   async pauseFor(problem: FolderUnavailableError): Promise<void> {
+    if (!this.#isAnyoneThere) throw problem;
     await this.setStatus(
       'paused',
       problem instanceof PermissionLostError

@@ -3,6 +3,7 @@
  * step depends on is in the checkpoint or follows from the settings, so that a run can go on where it was.
  */
 import type { ImageFile } from '../../dataset/classes.ts';
+import type { ReadableDirectory } from '../../dataset/directory.ts';
 import { FolderUnavailableError } from '../../dataset/errors.ts';
 import { ImageCache } from '../../dataset/image_cache.ts';
 import type { DeviceLostError } from '../../engine/errors.ts';
@@ -44,6 +45,8 @@ import type { TrainingData } from './training_data.ts';
 
 /** Between writes of the step records. */
 const METRICS_INTERVAL_MS = 2000;
+/** Between looks whether the dataset's folders are still there; there is one at the beginning of each epoch, too. */
+const PRESENCE_INTERVAL_MS = 10_000;
 
 /** @param choose where executors come from; default: what the machine has */
 export async function train(
@@ -106,6 +109,9 @@ class TrainJob {
   readonly #batches: BatchSource;
   readonly #pool: ImagePool;
   readonly #metricsThrottle = new Throttle(METRICS_INTERVAL_MS);
+  readonly #presenceThrottle = new Throttle(PRESENCE_INTERVAL_MS);
+  /** That the training images are in. */
+  readonly #directories: ReadonlySet<ReadableDirectory>;
   #lastStep: StepRecord | undefined;
 
   constructor(
@@ -125,8 +131,11 @@ class TrainJob {
     const warn = (message: string): void => this.#warn(message);
     this.#keeper = new RunKeeper({ ...run, device: device.executor.description }, warn);
     this.#outputs = new RunOutputs(request, warn);
-    this.#pauses = new RunPauses(this.#keeper, control, onEvent);
+    // Folders of kind http are those of a command in a terminal.
+    const isAnyoneThere = request.data.every(({ kind }) => kind !== 'http');
+    this.#pauses = new RunPauses(this.#keeper, control, onEvent, isAnyoneThere);
     this.#checkpoints = new RunCheckpoints(this.#keeper, device, this.#outputs, onEvent);
+    this.#directories = new Set(data.train.map(({ file }) => file.directory));
     this.#pool = new ImagePool(run.options.nrof_preprocess_threads);
     const images = new ImageCache(this.#pool.decode);
     const read = (file: ImageFile) => images.read(file);
@@ -300,6 +309,9 @@ class TrainJob {
 
   async #nextBatch(step: number, settle: () => Promise<void>): Promise<LabelledBatch | undefined> {
     try {
+      // What is cached would let a run end well whose dataset was deleted at its beginning.
+      if (step % this.#options.epoch_size === 0 || this.#presenceThrottle.ready())
+        for (const directory of this.#directories) await directory.requireThere?.();
       return await this.#batches.next(step);
     } catch (error) {
       if (!(error instanceof FolderUnavailableError)) throw error;
