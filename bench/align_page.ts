@@ -1,5 +1,7 @@
 /** What the alignment benchmark's page offers to align_chromium.ts. */
 import { proxy, wrap } from 'comlink';
+import { JobControl } from '../workers/jobs/job_control.ts';
+import '../workers/rpc/job_control_transfer.ts';
 import {
   DEFAULT_ALIGN_OPTIONS,
   type AlignEvent,
@@ -71,6 +73,7 @@ async function align(
   options: Partial<AlignOptions>,
   backend: BackendName | undefined,
   onEvent: (event: AlignEvent) => void = () => undefined,
+  control = new JobControl(),
 ): Promise<AlignSummary & { runMs: number; device: string }> {
   await clearOutput();
   let startedAt = performance.now();
@@ -82,6 +85,7 @@ async function align(
       options: { ...DEFAULT_ALIGN_OPTIONS, ...options },
       backend,
     },
+    control,
     proxy((event: AlignEvent) => {
       if (event.kind === 'started') {
         startedAt = performance.now();
@@ -105,6 +109,7 @@ async function detect(
     [folderOf(files)],
     { ...DEFAULT_ALIGN_OPTIONS, minsize },
     backend,
+    new JobControl(),
     proxy((record: DetectionRecord) => {
       if (record.faces.length > 0) detected++;
     }),
@@ -232,11 +237,12 @@ async function memory({ photos, marks, backend, minsize, largestPx }: MemorySett
   }
   const files = Array.from({ length: photos }, (_, index) => distinct[index % MEMORY_SIZES]!);
   const found: MemoryMark[] = [];
+  const control = new JobControl();
   const startedAt = performance.now();
   let done = 0;
   let looking: Promise<void> = Promise.resolve();
   const look = async (): Promise<void> => {
-    await worker.pause();
+    control.pause();
     const at = done;
     // What is under way comes to its end.
     await new Promise((resolve) => setTimeout(resolve, 3000));
@@ -250,13 +256,14 @@ async function memory({ photos, marks, backend, minsize, largestPx }: MemorySett
     };
     console.log(JSON.stringify(mark));
     found.push(mark);
-    await worker.resume();
+    control.resume();
   };
-  const { device } = await align(files, { minsize }, backend, (event) => {
+  const onEvent = (event: AlignEvent): void => {
     if (event.kind !== 'aligned' && event.kind !== 'failed') return;
     done++;
     if (marks.includes(done)) looking = look();
-  });
+  };
+  const { device } = await align(files, { minsize }, backend, onEvent, control);
   await looking;
   await clearOutput();
   return { device, sizes: MEMORY_SIZES, marks: found };

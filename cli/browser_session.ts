@@ -11,10 +11,12 @@ import {
   CALLBACK_BINDING,
   type CallbackMark,
   type CallOutcome,
+  type ControlMark,
   type FileMark,
   type TerminalBridge,
   type WorkerName,
 } from '../src/terminal_bridge.ts';
+import { JobControl, type JobCommand } from '../workers/jobs/job_control.ts';
 import type { AlignWorkerApi } from '../workers/protocol/align.ts';
 import type { DatasetWorkerApi, DirectoryReference } from '../workers/protocol/dataset.ts';
 import type { DeviceInfo } from '../workers/protocol/device.ts';
@@ -69,6 +71,7 @@ export class BrowserSession {
   readonly #temporaryProfile: string | undefined;
   readonly #callbacks = new Map<number, (...values: unknown[]) => void>();
   #callbackCount = 0;
+  #controlCount = 0;
   #isClosed = false;
   #device: DeviceInfo | undefined;
   #ended: ((error: Error) => void) | undefined;
@@ -193,7 +196,13 @@ export class BrowserSession {
 
   async #call(worker: WorkerName, method: string, args: readonly unknown[]): Promise<unknown> {
     const ids: number[] = [];
+    const unfollow: (() => void)[] = [];
     const passed = args.map((argument): unknown => {
+      if (argument instanceof JobControl) {
+        const id = this.#controlCount++;
+        unfollow.push(argument.follow((command) => void this.#command(id, command)));
+        return { facenetControl: id } satisfies ControlMark;
+      }
       if (typeof argument !== 'function') return argument;
       const id = this.#callbackCount++;
       ids.push(id);
@@ -213,7 +222,18 @@ export class BrowserSession {
       return outcome.value;
     } finally {
       for (const id of ids) this.#callbacks.delete(id);
+      for (const end of unfollow) end();
     }
+  }
+
+  /** A page that is gone cannot be told; the call itself then fails. */
+  async #command(control: number, command: JobCommand): Promise<void> {
+    await this.#page
+      .evaluate(
+        ([id, wanted]) => (globalThis as unknown as { facenet: TerminalBridge }).facenet.control(id, wanted),
+        [control, command] as const,
+      )
+      .catch(() => undefined);
   }
 
   /** The page knows folders by name; here the real path and the system's reason can be told. */

@@ -1,4 +1,5 @@
 /** What a command is, and what it is given to work with. */
+import { JobControl } from '../workers/jobs/job_control.ts';
 import type { BackendName } from '../workers/protocol/device.ts';
 import type { BrowserSession } from './browser_session.ts';
 import type { Arguments, FlagSpec, PositionalSpec } from './flags.ts';
@@ -35,6 +36,13 @@ export interface CommandContext {
   /** On the first Ctrl-C `stop` is called, so that the job ends well; on the second everything ends. */
   onInterrupt(stop: () => unknown): void;
   readonly interrupted: boolean;
+}
+
+/** A control for one job, which the first Ctrl-C cancels. */
+export function interruptibleControl(context: Pick<CommandContext, 'onInterrupt'>): JobControl {
+  const control = new JobControl();
+  context.onInterrupt(() => control.cancel());
+  return control;
 }
 
 /** For every command. */

@@ -3,18 +3,14 @@
  * Functions among the arguments and errors in the results cannot cross to it as they are; see terminal_bridge.ts.
  */
 import { proxy, type Remote } from 'comlink';
-import {
-  alignWorker,
-  datasetWorker,
-  libraryWorker,
-  lookWorker,
-  trainWorker,
-  type LazyWorker,
-} from './state/workers.ts';
+import { JobControl } from '../workers/jobs/job_control.ts';
+import type { WorkerClient } from '../workers/rpc/worker_client.ts';
+import { alignWorker, datasetWorker, libraryWorker, lookWorker, trainWorker } from './state/workers.ts';
 import {
   CALLBACK_BINDING,
   type CallbackMark,
   type CallOutcome,
+  type ControlMark,
   type FileMark,
   type TerminalBridge,
   type WorkerName,
@@ -29,17 +25,25 @@ const workers = {
   train: trainWorker,
   library: libraryWorker,
   look: lookWorker,
-} as unknown as Record<WorkerName, LazyWorker<AnyApi>>;
+} as unknown as Record<WorkerName, WorkerClient<AnyApi>>;
+
+const controls = new Map<number, JobControl>();
+
+function controlOf(id: number): JobControl {
+  const control = controls.get(id) ?? new JobControl();
+  controls.set(id, control);
+  return control;
+}
 
 async function call(worker: WorkerName, method: string, args: readonly unknown[]): Promise<CallOutcome> {
   const callbacks: Promise<void>[] = [];
-  const wrapped = args.map((argument) =>
-    isCallbackMark(argument)
-      ? proxy((...values: unknown[]) => {
-          callbacks.push(callBack(argument.facenetCallback, values));
-        })
-      : argument,
-  );
+  const wrapped = args.map((argument) => {
+    if (isControlMark(argument)) return controlOf(argument.facenetControl);
+    if (!isCallbackMark(argument)) return argument;
+    return proxy((...values: unknown[]) => {
+      callbacks.push(callBack(argument.facenetCallback, values));
+    });
+  });
   try {
     const passed = await Promise.all(wrapped.map(withFiles));
     const value = await workers[worker].call(
@@ -51,6 +55,8 @@ async function call(worker: WorkerName, method: string, args: readonly unknown[]
   } catch (error) {
     const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error));
     return { ok: false, name, message, stack };
+  } finally {
+    for (const argument of args) if (isControlMark(argument)) controls.delete(argument.facenetControl);
   }
 }
 
@@ -62,7 +68,7 @@ function callBack(id: number, values: readonly unknown[]): Promise<void> {
 /** The argument with file marks replaced by what the files hold. */
 async function withFiles(argument: unknown): Promise<unknown> {
   if (Array.isArray(argument)) return Promise.all(argument.map(withFiles));
-  if (typeof argument !== 'object' || argument === null) return argument;
+  if (typeof argument !== 'object' || argument === null || argument instanceof JobControl) return argument;
   if (isFileMark(argument)) {
     const response = await fetch(argument.facenetFile);
     if (!response.ok) throw new Error(`A file of the command line could not be read (${response.status}).`);
@@ -91,8 +97,15 @@ function isCallbackMark(value: unknown): value is CallbackMark {
   return typeof value === 'object' && value !== null && 'facenetCallback' in value;
 }
 
+function isControlMark(value: unknown): value is ControlMark {
+  return typeof value === 'object' && value !== null && 'facenetControl' in value;
+}
+
 function isFileMark(value: object): value is FileMark {
   return 'facenetFile' in value;
 }
 
-(globalThis as unknown as { facenet: TerminalBridge }).facenet = { call };
+(globalThis as unknown as { facenet: TerminalBridge }).facenet = {
+  call,
+  control: (id, command) => controlOf(id).apply(command),
+};

@@ -9,12 +9,11 @@ import { openDirectories, openWritableDirectory } from './dataset/open.ts';
 import type { ReadableDirectory } from './dataset/directory.ts';
 import { smallPicture, thumbnail } from './dataset/thumbnails.ts';
 import type { DatasetWorkerApi, DirectoryReference, Thumbnail } from './protocol/dataset.ts';
+import './rpc/job_control_transfer.ts';
 import { sampleFolder, writeSampleFaces } from './sample_faces/sample_dataset.ts';
 
 /** Photos that are shown of a dataset as soon as it is counted. */
 const EXAMPLES = 12;
-/** Those going on, by their ids. */
-const scans = new Map<string, AbortController>();
 const folders: (readonly ReadableDirectory[])[] = [];
 
 async function readFrom(directories: readonly ReadableDirectory[], path: string): Promise<Blob | undefined> {
@@ -28,37 +27,27 @@ async function readFrom(directories: readonly ReadableDirectory[], path: string)
 }
 
 const api: DatasetWorkerApi = {
-  async scan(references, onProgress, id = '') {
-    const abort = new AbortController();
-    scans.set(id, abort);
-    try {
-      const directories = await openDirectories(references);
-      const examples = new Examples(EXAMPLES);
-      const { classes, imageCount, ignoredCount, ignoredExamples } = await walkDataset(
-        directories,
-        {
-          onProgress: onProgress && ((count) => onProgress(count.takeProgress())),
-          signal: abort.signal,
-          // As the jobs read it: a photo that this browser cannot decode is named by them, not passed over.
-          isWanted: isPhotoPath,
-        },
-        (className, path) => examples.add(className, path),
-      );
-      return {
-        name: datasetName(directories),
-        classes,
-        imageCount,
-        examples: examples.paths,
-        ignoredCount,
-        ignoredExamples,
-      };
-    } finally {
-      if (scans.get(id) === abort) scans.delete(id);
-    }
-  },
-
-  cancelScan(id) {
-    scans.get(id)?.abort();
+  async scan(references, { signal }, onProgress) {
+    const directories = await openDirectories(references);
+    const examples = new Examples(EXAMPLES);
+    const { classes, imageCount, ignoredCount, ignoredExamples } = await walkDataset(
+      directories,
+      {
+        onProgress: onProgress && ((count) => onProgress(count.takeProgress())),
+        signal,
+        // As the jobs read it: a photo that this browser cannot decode is named by them, not passed over.
+        isWanted: isPhotoPath,
+      },
+      (className, path) => examples.add(className, path),
+    );
+    return {
+      name: datasetName(directories),
+      classes,
+      imageCount,
+      examples: examples.paths,
+      ignoredCount,
+      ignoredExamples,
+    };
   },
 
   async makeSampleFaces(options, onProgress) {

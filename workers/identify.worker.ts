@@ -21,7 +21,6 @@ import {
 } from './jobs/identify/identify_people.ts';
 import { listPhotos, locateFaces, readAlignedFaces } from './jobs/identify/identify_photos.ts';
 import { drawPicture, frameImage } from './jobs/identify/identify_pictures.ts';
-import { JobControl } from './jobs/job_control.ts';
 import { loadModel } from './models/load_model.ts';
 import { cropBox, cropFace } from './mtcnn/align.ts';
 import { FaceDetector } from './mtcnn/detector.ts';
@@ -33,6 +32,7 @@ import type {
   OpenedGallery,
   OpenedModel,
 } from './protocol/identify.ts';
+import './rpc/job_control_transfer.ts';
 import * as galleries from './storage/galleries.ts';
 
 /** The smallest face that is looked for in the camera's picture, as a share of its height. */
@@ -55,7 +55,6 @@ const store = new FaceStore();
 let ready: ReadyModel | undefined;
 let detector: Promise<FaceDetector> | undefined;
 let learned: LearnedPeople | undefined;
-let control = new JobControl();
 
 function openDetector(backend?: BackendName): Promise<FaceDetector> {
   if (!detector) {
@@ -129,9 +128,8 @@ const api: IdentifyWorkerApi = {
     return ready.opened;
   },
   closeModel,
-  async findFaces(request, onEvent) {
+  async findFaces(request, control, onEvent) {
     const { embedder, opened } = requireModel();
-    control = new JobControl();
     const photos = await listPhotos(request.photos, control.signal);
     const located = request.areAligned
       ? readAlignedFaces(photos, opened.imageSize)
@@ -167,8 +165,7 @@ const api: IdentifyWorkerApi = {
     );
     return result;
   },
-  async learn(people, settings, onProgress) {
-    control = new JobControl();
+  async learn(people, settings, control, onProgress) {
     learned = await learnPeople(store, people, settings, ready?.opened.fingerprint, control, onProgress);
     return learned.recognition;
   },
@@ -191,12 +188,8 @@ const api: IdentifyWorkerApi = {
       return { box, person: label === undefined ? undefined : people.names[label], distance };
     });
   },
-  test(request, onProgress) {
-    control = new JobControl();
-    return testRecognition(store, request, control, onProgress);
-  },
-  async buildClassifier(people, seed) {
-    control = new JobControl();
+  test: (request, control, onProgress) => testRecognition(store, request, control, onProgress),
+  async buildClassifier(people, seed, control) {
     const text = await buildClassifier(store, people, seed, control);
     return new Blob([text], { type: 'application/json' });
   },
@@ -222,7 +215,6 @@ const api: IdentifyWorkerApi = {
     if (!file) throw new GalleryFileError('it has been deleted');
     return addToStore(await decodeGallery(file));
   },
-  cancel: () => control.cancel(),
 };
 
 expose(api);

@@ -1,11 +1,11 @@
 /** Entry point: a dataset as a model sees it. */
 import { expose, transfer } from 'comlink';
-import { JobControl } from './jobs/job_control.ts';
 import { DEFAULT_NEIGHBOUR_MAP } from './jobs/look/look_map.ts';
 import { LookedAtPhotos } from './jobs/look/look_photos.ts';
 import type { BackendName } from './protocol/device.ts';
 import type { EmbeddedPhotos, LookFindings, LookWorkerApi } from './protocol/look.ts';
 import type { ModelReference } from './protocol/models.ts';
+import './rpc/job_control_transfer.ts';
 
 export class NothingLookedAtError extends Error {
   override name = 'NothingLookedAtError';
@@ -14,7 +14,6 @@ export class NothingLookedAtError extends Error {
   }
 }
 
-let control = new JobControl();
 let held: { photos: EmbeddedPhotos; lookedAt: LookedAtPhotos; findings?: LookFindings } | undefined;
 
 function requireHeld(): NonNullable<typeof held> {
@@ -31,8 +30,7 @@ async function prepare(model: ModelReference, backend: BackendName | undefined) 
 }
 
 const api: LookWorkerApi = {
-  async embed(request, onProgress) {
-    control = new JobControl();
+  async embed(request, control, onProgress) {
     const { embedPhotos } = await import('./jobs/look/look_embed.ts');
     const { loaded, create } = await prepare(request.model, request.backend);
     const photos = await embedPhotos(loaded, request, create, control, onProgress);
@@ -41,16 +39,13 @@ const api: LookWorkerApi = {
   async hold(photos) {
     held = { photos, lookedAt: new LookedAtPhotos(photos) };
   },
-  async map(isLeftOut, onShare) {
-    control = new JobControl();
+  async map(isLeftOut, control, onShare) {
     return requireHeld().lookedAt.map(isLeftOut, control, onShare);
   },
-  async mapByNeighbours(onProgress) {
-    control = new JobControl();
+  async mapByNeighbours(control, onProgress) {
     return requireHeld().lookedAt.mapByNeighbours(DEFAULT_NEIGHBOUR_MAP, control, onProgress);
   },
-  async inspect(isLeftOut, onShare) {
-    control = new JobControl();
+  async inspect(isLeftOut, control, onShare) {
     const now = requireHeld();
     now.findings = await now.lookedAt.inspect(isLeftOut, control, onShare);
     return now.findings;
@@ -61,13 +56,11 @@ const api: LookWorkerApi = {
     const { filterTable } = await import('./jobs/look/look_report.ts');
     return new Blob([filterTable(photos, findings)], { type: 'text/tab-separated-values' });
   },
-  async report(request, onProgress) {
-    control = new JobControl();
+  async report(request, control, onProgress) {
     const { reportOnPhotos } = await import('./jobs/look/look_report.ts');
     const { loaded, create } = await prepare(request.model, request.backend);
     return reportOnPhotos(loaded, request, create, control, onProgress);
   },
-  cancel: () => control.cancel(),
 };
 
 expose(api);

@@ -11,6 +11,7 @@ import {
   BACKEND_FLAG,
   chosenBackend,
   GPU_MEMORY_FLAG,
+  interruptibleControl,
   isSet,
   numberOf,
   textOf,
@@ -186,7 +187,6 @@ export async function runAlign(
   out: DirectoryReference,
   options: AlignOptions,
 ): Promise<AlignSummary> {
-  context.onInterrupt(() => session.align.cancel());
   const summary = await session.align.align(
     {
       input: [input],
@@ -194,6 +194,7 @@ export async function runAlign(
       options,
       backend: chosenBackend(context.args),
     },
+    interruptibleControl(context),
     (event) => show(event, context.output),
   );
   context.output.line(

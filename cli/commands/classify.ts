@@ -3,7 +3,15 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { compareNames } from '../../workers/dataset/names.ts';
 import type { ClassPrediction } from '../../workers/protocol/classify.ts';
-import { BACKEND_FLAG, chosenBackend, isSet, numberOf, textOf, type Command } from '../command.ts';
+import {
+  BACKEND_FLAG,
+  chosenBackend,
+  type Command,
+  interruptibleControl,
+  isSet,
+  numberOf,
+  textOf,
+} from '../command.ts';
 import { CommandError, UsageError } from '../errors.ts';
 import { formatProgress } from '../format.ts';
 import { openModel, requireModel } from '../model_path.ts';
@@ -97,7 +105,6 @@ export const classifyCommand: Command = {
     if (matrixPath) prepareOutputFolder(dirname(matrixPath));
     const { image_size: imageSize } = args.values;
     const session = await context.openSession();
-    context.onInterrupt(() => session.train.cancelEvaluation());
     const summary = await session.train.classify(
       {
         mode,
@@ -115,6 +122,7 @@ export const classifyCommand: Command = {
         image_size: typeof imageSize === 'number' ? imageSize : undefined,
         backend: chosenBackend(args),
       },
+      interruptibleControl(context),
       ({ done, total, imagesPerSecond: rate }) =>
         output.progress(
           formatProgress('Embedded', 'images', { done, total, rate, secondsLeft: (total - done) / rate }),

@@ -1,5 +1,14 @@
 /** compare: the original's compare. */
-import { BACKEND_FLAG, chosenBackend, GPU_MEMORY_FLAG, isSet, numberOf, type Command } from '../command.ts';
+import type { CompareRequest } from '../../workers/protocol/compare.ts';
+import {
+  BACKEND_FLAG,
+  chosenBackend,
+  GPU_MEMORY_FLAG,
+  interruptibleControl,
+  isSet,
+  numberOf,
+  type Command,
+} from '../command.ts';
 import { openModel, requireModel } from '../model_path.ts';
 import { requireFile, resolvePath } from '../paths.ts';
 
@@ -46,8 +55,7 @@ export const compareCommand: Command = {
     const model = requireModel(modelPath!);
     const photos = files.map((file) => ({ given: file, ...requireFile(resolvePath(file)) }));
     const session = await context.openSession();
-    context.onInterrupt(() => session.train.cancelEvaluation());
-    const result = await session.train.compare({
+    const request: CompareRequest = {
       model: openModel(session, model),
       images: photos.map(({ folder, name }) => ({
         directory: session.openFolder(folder, { only: [name] }),
@@ -57,7 +65,8 @@ export const compareCommand: Command = {
       image_size: typeof imageSize === 'number' ? imageSize : undefined,
       allFaces: isSet(args, 'all_faces'),
       backend: chosenBackend(args),
-    });
+    };
+    const result = await session.train.compare(request, interruptibleControl(context));
     for (const { message } of result.failures) output.line(`Left out: ${message}`);
     const paths = result.images.map(({ index }) => photos[index]!.given);
     const titles = result.images.map(({ face, faceCount }, row) =>

@@ -3,11 +3,19 @@ import { join } from 'node:path';
 import { DEFAULT_ALIGN_OPTIONS } from '../../workers/protocol/align.ts';
 import type { DirectoryReference, SampleFacesOptions } from '../../workers/protocol/dataset.ts';
 import type { DeviceInfo } from '../../workers/protocol/device.ts';
-import type { EvaluationResult } from '../../workers/protocol/evaluate.ts';
+import type { EvaluateRequest, EvaluationResult } from '../../workers/protocol/evaluate.ts';
+import type { ExportRequest } from '../../workers/protocol/export.ts';
 import type { TrainingOptions } from '../../workers/training/options.ts';
 import { presetOptions } from '../../workers/training/presets.ts';
 import type { BrowserSession } from '../browser_session.ts';
-import { BACKEND_FLAG, chosenBackend, numberOf, type Command, type CommandContext } from '../command.ts';
+import {
+  BACKEND_FLAG,
+  chosenBackend,
+  type Command,
+  type CommandContext,
+  interruptibleControl,
+  numberOf,
+} from '../command.ts';
 import { CommandError } from '../errors.ts';
 import type { Arguments } from '../flags.ts';
 import { formatDuration, formatEvaluation, formatFiles } from '../format.ts';
@@ -190,8 +198,7 @@ class Demo {
     options: TrainingOptions,
   ): Promise<EvaluationResult> {
     const { args, output } = this.#context;
-    this.#context.onInterrupt(() => this.#session.train.cancelEvaluation());
-    const result = await this.#session.train.evaluate({
+    const request: EvaluateRequest = {
       model: { kind: 'run', runId },
       pairs: { images: [aligned], lfw_nrof_folds: numberOf(args, 'lfw_nrof_folds') },
       options: {
@@ -201,17 +208,19 @@ class Demo {
         lfw_subtract_mean: options.lfw_subtract_mean,
       },
       backend: chosenBackend(args),
-    });
+    };
+    const result = await this.#session.train.evaluate(request, interruptibleControl(this.#context));
     for (const line of formatEvaluation(result)) output.line(line);
     return result;
   }
 
   async export(runId: string) {
-    const summary = await this.#session.train.exportModel({
+    const request: ExportRequest = {
       model: { kind: 'run', runId },
       format: 'tfjs',
       output: { kind: 'directory', directory: this.#folder('exported') },
-    });
+    };
+    const summary = await this.#session.train.exportModel(request, interruptibleControl(this.#context));
     this.#context.output.line(formatFiles(join(this.#out, 'exported'), summary.files));
     return summary;
   }

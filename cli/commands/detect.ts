@@ -4,7 +4,7 @@ import { createWriteStream, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { DEFAULT_ALIGN_OPTIONS, type DetectionRecord } from '../../workers/protocol/align.ts';
-import { chosenBackend, type Command } from '../command.ts';
+import { chosenBackend, type Command, interruptibleControl } from '../command.ts';
 import { CommandError } from '../errors.ts';
 import { formatProgress } from '../format.ts';
 import { prepareOutputFolder } from '../output_folder.ts';
@@ -31,7 +31,6 @@ export const detectCommand: Command = {
     const session = await context.openSession();
     const file = isOnePhoto ? requireFile(input) : undefined;
     const photos = file ? session.openFolder(file.folder, { only: [file.name] }) : session.openFolder(input);
-    context.onInterrupt(() => session.align.cancel());
     const lines = new LinesFile(out);
     const startedAt = performance.now();
     let photoCount = 0;
@@ -39,6 +38,7 @@ export const detectCommand: Command = {
       [photos],
       options,
       chosenBackend(args),
+      interruptibleControl(context),
       (record, done, total) => {
         photoCount = total;
         lines.write(record);

@@ -1,5 +1,12 @@
 /** embed: the original's export_embeddings. */
-import { BACKEND_FLAG, chosenBackend, GPU_MEMORY_FLAG, numberOf, type Command } from '../command.ts';
+import {
+  BACKEND_FLAG,
+  chosenBackend,
+  GPU_MEMORY_FLAG,
+  interruptibleControl,
+  numberOf,
+  type Command,
+} from '../command.ts';
 import { formatFiles, formatProgress } from '../format.ts';
 import { openModel, requireModel } from '../model_path.ts';
 import { prepareOutputFolder } from '../output_folder.ts';
@@ -37,7 +44,6 @@ export const embedCommand: Command = {
     const images = requireFolder(resolvePath(args.positionals[1]!));
     const out = prepareOutputFolder(resolvePath(args.positionals[2]!));
     const session = await context.openSession();
-    context.onInterrupt(() => session.train.cancelEvaluation());
     const summary = await session.train.embedFolder(
       {
         model: openModel(session, model),
@@ -46,6 +52,7 @@ export const embedCommand: Command = {
         batch_size: numberOf(args, 'batch_size'),
         backend: chosenBackend(args),
       },
+      interruptibleControl(context),
       ({ done, total, imagesPerSecond: rate }) =>
         output.progress(
           formatProgress('Embedded', 'images', { done, total, rate, secondsLeft: (total - done) / rate }),

@@ -1,6 +1,6 @@
 /** export: a model in a format that other programs read. */
 import type { ExportFormat, ExportProgress, ExportRequest } from '../../workers/protocol/export.ts';
-import { isSet, textOf, type Command } from '../command.ts';
+import { type Command, interruptibleControl, isSet, textOf } from '../command.ts';
 import { formatBytes, formatFiles } from '../format.ts';
 import { openModel, requireModel } from '../model_path.ts';
 import { prepareOutputFolder } from '../output_folder.ts';
@@ -78,8 +78,8 @@ export const exportCommand: Command = {
       license: textOf(args, 'license'),
       output: { kind: 'directory', directory: session.openFolder(out, { writable: true }) },
     };
-    context.onInterrupt(() => session.train.cancelExport());
-    const summary = await session.train.exportModel(request, ({ phase, done, total }) =>
+    const control = interruptibleControl(context);
+    const summary = await session.train.exportModel(request, control, ({ phase, done, total }) =>
       output.progress(
         total > 0 ? `${PHASES[phase]} ${formatBytes(done)} of ${formatBytes(total)}` : `${PHASES[phase]} …`,
         false,

@@ -2,7 +2,14 @@
 import { writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { LookReport } from '../../workers/protocol/look.ts';
-import { BACKEND_FLAG, chosenBackend, numberOf, textOf, type Command } from '../command.ts';
+import {
+  BACKEND_FLAG,
+  chosenBackend,
+  type Command,
+  interruptibleControl,
+  numberOf,
+  textOf,
+} from '../command.ts';
 import { CommandError } from '../errors.ts';
 import { formatProgress } from '../format.ts';
 import { openModel, requireModel } from '../model_path.ts';
@@ -55,7 +62,6 @@ export const lookCommand: Command = {
     const tablePath = tableName === undefined ? undefined : resolvePath(tableName);
     if (tablePath !== undefined) prepareOutputFolder(dirname(tablePath));
     const session = await context.openSession();
-    context.onInterrupt(() => session.look.cancel());
     const report = await session.look.report(
       {
         model: openModel(session, model),
@@ -63,6 +69,7 @@ export const lookCommand: Command = {
         batch_size: numberOf(args, 'batch_size'),
         backend: chosenBackend(args),
       },
+      interruptibleControl(context),
       ({ done, total, imagesPerSecond: rate }) =>
         output.progress(
           formatProgress('Embedded', 'images', { done, total, rate, secondsLeft: (total - done) / rate }),

@@ -5,6 +5,7 @@ import { defaultTrainingOptions, type TrainingOptions } from '../../workers/trai
 import type { BrowserSession } from '../browser_session.ts';
 import {
   GPU_MEMORY_FLAG,
+  interruptibleControl,
   textOf,
   type Command,
   type CommandContext,
@@ -221,8 +222,8 @@ export async function runTraining(
 ): Promise<TrainSummary> {
   const { output } = context;
   let stepsPerEpoch = request.options.epoch_size;
-  context.onInterrupt(() => session.train.stop());
-  return session.train.train(request, (event) => {
+  const control = interruptibleControl(context);
+  return session.train.train(request, control, (event) => {
     if (event.kind === 'started') {
       stepsPerEpoch = event.stepsPerEpoch;
       onStarted(event.run.id);

@@ -2,7 +2,14 @@
 import { join } from 'node:path';
 import { foldLines, resultJson, wrongPairLines } from '../../workers/evaluation/result_text.ts';
 import type { EvaluateRequest } from '../../workers/protocol/evaluate.ts';
-import { BACKEND_FLAG, chosenBackend, isSet, numberOf, type Command } from '../command.ts';
+import {
+  BACKEND_FLAG,
+  chosenBackend,
+  type Command,
+  interruptibleControl,
+  isSet,
+  numberOf,
+} from '../command.ts';
 import { formatEvaluation, formatProgress } from '../format.ts';
 import { canBeModel, openModel, requireModel } from '../model_path.ts';
 import { choosePairs, notePairs, PAIRS_FLAGS, pairsSource, type PairsChoice } from '../pairs.ts';
@@ -129,8 +136,8 @@ export const validateCommand: Command = {
       },
       backend: chosenBackend(args),
     };
-    context.onInterrupt(() => session.train.cancelEvaluation());
-    const result = await session.train.evaluate(request, ({ done, total, imagesPerSecond: rate }) =>
+    const control = interruptibleControl(context);
+    const result = await session.train.evaluate(request, control, ({ done, total, imagesPerSecond: rate }) =>
       output.progress(
         formatProgress('Embedded', 'images', { done, total, rate, secondsLeft: (total - done) / rate }),
         done === total,

@@ -3,6 +3,7 @@
  * do not belong to it; the folders are remembered together with them.
  */
 import { proxy } from 'comlink';
+import { JobControl } from '../../workers/jobs/job_control.ts';
 import { DatasetCount } from '../../workers/dataset/dataset_count.ts';
 import type { DatasetSummary, DirectoryReference, ScanProgress } from '../../workers/protocol/dataset.ts';
 import type { RememberedFolder } from '../../workers/protocol/library.ts';
@@ -77,12 +78,10 @@ export class DatasetChoice {
   }
 
   #count(references: DirectoryReference[], signal: AbortSignal): Promise<DatasetSummary> {
-    const id = crypto.randomUUID();
+    const control = new JobControl();
     const onProgress = proxy((progress: ScanProgress) => this.#scan.proceed(signal, progress));
-    // A worker that fails makes the scan itself fail.
-    const cancel = (): void => void datasetWorker.call((api) => api.cancelScan(id)).catch(() => undefined);
-    signal.addEventListener('abort', cancel, { once: true });
-    return datasetWorker.call((api) => api.scan(references, onProgress, id));
+    signal.addEventListener('abort', () => control.cancel(), { once: true });
+    return datasetWorker.call((api) => api.scan(references, control, onProgress));
   }
 
   /** Adds folders whose files the page itself may have to find first, as those that are dropped in some browsers. */

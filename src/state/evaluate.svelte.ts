@@ -1,6 +1,7 @@
 /** The third step: how well a model tells people apart, as on LFW. Results are kept with the model. */
 import { proxy } from 'comlink';
 import { SvelteSet } from 'svelte/reactivity';
+import { JobControl } from '../../workers/jobs/job_control.ts';
 import type {
   EvaluateRequest,
   EvaluationProgress,
@@ -34,10 +35,6 @@ export interface EvaluationSettings {
   use_fixed_image_standardization: boolean | undefined;
 }
 
-class EvaluationStoppedError extends Error {
-  override name = 'EvaluationStoppedError';
-}
-
 export class EvaluateState {
   readonly pairs: PairsChoice;
   readonly choice = new ModelChoice();
@@ -62,6 +59,7 @@ export class EvaluateState {
   readonly isBusy = $derived(this.status === 'running' || this.status === 'stopping');
   readonly #library: Library;
   readonly #guard: JobGuard;
+  #control = new JobControl();
 
   constructor(library: Library, guard: JobGuard) {
     this.#library = library;
@@ -115,6 +113,7 @@ export class EvaluateState {
       const images = [...pairs.images.folders];
       if (!(await requestAccess([...images, ...choice.folders]))) return;
       this.status = 'running';
+      const control = (this.#control = new JobControl());
       const request: EvaluateRequest = {
         model,
         pairs: pairs.source,
@@ -132,11 +131,9 @@ export class EvaluateState {
         options: request.options,
       };
       const isRun = choice.kind === 'run';
-      const { weights, ...result } = await this.#guard.during('evaluate', false, () => {
-        // Stopped before the worker knew of it.
-        if (this.status !== 'running') throw new EvaluationStoppedError();
-        return modelWorker.call((api) => api.evaluate(request, onProgress));
-      });
+      const { weights, ...result } = await this.#guard.during('evaluate', false, () =>
+        modelWorker.call((api) => api.evaluate(request, control, onProgress)),
+      );
       this.otherRate = undefined;
       const measured = isRun ? { step: weights?.step, weights } : {};
       this.shown = { ...about, ...measured, images, at: Date.now(), result };
@@ -151,9 +148,9 @@ export class EvaluateState {
     }
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
     this.status = 'stopping';
-    await modelWorker.call((api) => api.cancelEvaluation());
+    this.#control.cancel();
   }
 
   /** One of those that are kept. */

@@ -1,6 +1,7 @@
 /** The fourth step: models for use elsewhere, as a zip to download or as files in a folder. */
 import { proxy } from 'comlink';
 import { SvelteMap, SvelteSet } from 'svelte/reactivity';
+import { JobControl } from '../../workers/jobs/job_control.ts';
 import type { ExportProgress, ExportRequest, ExportSummary } from '../../workers/protocol/export.ts';
 import type { ModelReference } from '../../workers/protocol/models.ts';
 import { saveBlob, withMovedStream, zipAsBlob } from './downloads.ts';
@@ -33,13 +34,10 @@ export function runModel(runId: string, weights = new WeightsChoice()): Exported
   return { id: runId, name: runId, values: weights.titles, reference: weights.reference(runId) };
 }
 
-class ExportStoppedError extends Error {
-  override name = 'ExportStoppedError';
-}
-
 export class ModelExport {
   readonly model: ExportedModel;
   readonly settings: ExportSettings;
+  readonly control = new JobControl();
   status = $state<'running' | 'stopping' | 'done' | 'stopped' | 'failed'>('running');
   progress = $state.raw<ExportProgress | undefined>();
   summary = $state.raw<ExportSummary | undefined>();
@@ -136,10 +134,10 @@ export class ExportsState {
     }
   }
 
-  async stop(item: ModelExport): Promise<void> {
+  stop(item: ModelExport): void {
     if (item.status !== 'running') return;
     item.status = 'stopping';
-    await modelWorker.call((api) => api.cancelExport());
+    item.control.cancel();
   }
 
   async again(item: ModelExport): Promise<void> {
@@ -155,11 +153,9 @@ export class ExportsState {
     const onProgress = proxy((progress: ExportProgress) => {
       item.progress = progress;
     });
-    return this.#guard.during('export', false, () => {
-      // Stopped before the worker knew of it.
-      if (item.status !== 'running') throw new ExportStoppedError();
-      return modelWorker.call((api) => api.exportModel(request, onProgress));
-    });
+    return this.#guard.during('export', false, () =>
+      modelWorker.call((api) => api.exportModel(request, item.control, onProgress)),
+    );
   }
 
   async #attempt(item: ModelExport, work: () => Promise<void>): Promise<void> {

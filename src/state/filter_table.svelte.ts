@@ -1,10 +1,12 @@
 /** The filter table of the chosen dataset, made from a model in this browser. */
 import { proxy } from 'comlink';
+import { JobControl } from '../../workers/jobs/job_control.ts';
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import type { DistanceTable } from '../../workers/protocol/embed.ts';
 import type { EvaluationProgress } from '../../workers/protocol/evaluate.ts';
 import { problemOf, type Problem } from './errors.ts';
 import { requestAccess } from './folders.ts';
+import type { JobGuard } from './job_guard.svelte.ts';
 import { ModelChoice } from './model_choice.svelte.ts';
 import { modelWorker } from './workers.ts';
 
@@ -17,6 +19,12 @@ export class FilterTableMaker {
   problem = $state.raw<Problem | undefined>();
   /** The last table that was made. */
   table = $state.raw<DistanceTable | undefined>();
+  readonly #guard: JobGuard;
+  #control = new JobControl();
+
+  constructor(guard: JobGuard) {
+    this.#guard = guard;
+  }
 
   /** @returns the table as a file; undefined when it was not made */
   async make(images: readonly DirectoryReference[]): Promise<File | undefined> {
@@ -26,18 +34,21 @@ export class FilterTableMaker {
     this.table = undefined;
     this.progress = undefined;
     this.isBusy = true;
+    const control = (this.#control = new JobControl());
     try {
       if (!(await requestAccess([...images, ...this.model.folders]))) return undefined;
       const onProgress = proxy((progress: EvaluationProgress) => {
         this.progress = progress;
       });
-      const table = await modelWorker.call((api) =>
-        api.makeDistanceTable({ model: reference, images, batch_size: BATCH_SIZE }, onProgress),
+      const request = { model: reference, images, batch_size: BATCH_SIZE };
+      const table = await this.#guard.during('filter table', false, () =>
+        modelWorker.call((api) => api.makeDistanceTable(request, control, onProgress)),
       );
       this.table = table;
       return new File([table.text], 'distances.tsv', { type: 'text/tab-separated-values' });
     } catch (error) {
-      this.problem = problemOf(error);
+      // Cancelling ends the work with an error of its own.
+      this.problem = control.cancelled ? undefined : problemOf(error);
       return undefined;
     } finally {
       this.isBusy = false;
@@ -45,7 +56,7 @@ export class FilterTableMaker {
     }
   }
 
-  async cancel(): Promise<void> {
-    await modelWorker.call((api) => api.cancelEvaluation());
+  cancel(): void {
+    this.#control.cancel();
   }
 }

@@ -1,5 +1,6 @@
 /** The first step: folders of photos → aligned faces. */
 import { proxy } from 'comlink';
+import { JobControl } from '../../workers/jobs/job_control.ts';
 import {
   DEFAULT_ALIGN_OPTIONS,
   type AlignEvent,
@@ -74,6 +75,8 @@ export class PhotosState implements DecidedAlignment {
   readonly #library: Library;
   readonly #guard: JobGuard;
   #isTryingAgain = false;
+  /** Of the alignment that runs; each alignment has its own. */
+  #control = new JobControl();
 
   constructor(library: Library, guard: JobGuard) {
     this.#library = library;
@@ -203,7 +206,8 @@ export class PhotosState implements DecidedAlignment {
       isByHand: again?.isRetry,
     });
     const onEvent = proxy((event: AlignEvent) => this.progress.receive(event));
-    const ownSummary = await alignWorker.call((api) => api.align(request, onEvent));
+    const control = (this.#control = new JobControl());
+    const ownSummary = await alignWorker.call((api) => api.align(request, control, onEvent));
     const summary = before ? together(before, ownSummary, again!.paths) : ownSummary;
     this.progress.flush();
     const blob = await zip?.finish();
@@ -237,26 +241,26 @@ export class PhotosState implements DecidedAlignment {
     if (this.isBusy) this.status = this.problem ? 'failed' : 'idle';
   }
 
-  async pause(): Promise<void> {
+  pause(): void {
     this.status = 'paused';
-    await alignWorker.call((api) => api.pause());
+    this.#control.pause();
   }
 
-  async resume(): Promise<void> {
+  resume(): void {
     this.status = 'running';
-    await alignWorker.call((api) => api.resume());
+    this.#control.resume();
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
     this.status = 'stopping';
-    await alignWorker.call((api) => api.cancel());
+    this.#control.cancel();
   }
 
   /** After a withdrawn permission: asks for it and goes on; needs a click. */
   async allowAgain(): Promise<void> {
     const written = this.outputKind === 'folder' && this.outputFolder ? [this.outputFolder] : [];
     if (!(await requestAccess(this.input.folders)) || !(await requestAccess(written, 'readwrite'))) return;
-    if (this.status === 'paused') await this.resume();
+    if (this.status === 'paused') this.resume();
     else await this.start();
   }
 

@@ -1,5 +1,6 @@
 /** The second step: aligned faces → a trained model. */
 import { proxy } from 'comlink';
+import { JobControl } from '../../workers/jobs/job_control.ts';
 import type { DatasetTotals, DirectoryReference } from '../../workers/protocol/dataset.ts';
 import type { DeviceInfo } from '../../workers/protocol/device.ts';
 import type { PairsSource } from '../../workers/protocol/pairs.ts';
@@ -12,6 +13,7 @@ import { validateOptions, type OptionProblem } from '../../workers/training/vali
 import { DatasetChoice } from './dataset_choice.svelte.ts';
 import { saveBlob } from './downloads.ts';
 import { problemOf, type Problem } from './errors.ts';
+import { FilterTableMaker } from './filter_table.svelte.ts';
 import { canBeRemembered, folderName, requestAccess } from './folders.ts';
 import { formatBytes, formatShare } from './format.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
@@ -41,6 +43,7 @@ export class TrainState {
   readonly pairs: PairsChoice;
   evaluatesEachEpoch = $state(false);
   readonly pretrained = new ModelChoice();
+  readonly filterTableMaker: FilterTableMaker;
   /** The table that options.filter_filename names. */
   filterTable = $state.raw<File | undefined>();
   options = $state<TrainingOptions>(presetOptions('quick-try'));
@@ -67,6 +70,7 @@ export class TrainState {
   readonly isBusy = $derived(['starting', 'running', 'pausing', 'paused', 'stopping'].includes(this.status));
   readonly #library: Library;
   readonly #guard: JobGuard;
+  #control = new JobControl();
   #describing: Promise<DeviceInfo | undefined> | undefined;
   #isPresetTouched = false;
   /** Of the run that goes on. */
@@ -79,6 +83,7 @@ export class TrainState {
     this.#guard = guard;
     this.dataset = new DatasetChoice('aligned', library);
     this.pairs = new PairsChoice(library);
+    this.filterTableMaker = new FilterTableMaker(guard);
   }
 
   /** What the machine offers; also takes the preset that suits it, unless one was chosen. */
@@ -234,10 +239,11 @@ export class TrainState {
         return;
       }
       this.status = 'starting';
+      const control = (this.#control = new JobControl());
       void navigator.storage?.persist?.();
       const summary = await this.#guard.during('train', true, () => {
         const onEvent = proxy((event: TrainEvent) => this.#receive(event));
-        return trainWorker.call((api) => api.train(request, onEvent));
+        return trainWorker.call((api) => api.train(request, control, onEvent));
       });
       this.#flush();
       if (this.live) this.live.run = { ...summary.run, notes: this.live.run.notes };
@@ -256,28 +262,22 @@ export class TrainState {
     }
   }
 
-  async pause(): Promise<void> {
-    await this.#command('pausing', () => trainWorker.call((api) => api.pause()));
+  /** The run's own status event tells when it has paused. */
+  pause(): void {
+    this.status = 'pausing';
+    this.#control.pause();
   }
 
   /** Also after a folder's permission was withdrawn: it is asked for again, which needs a click. */
   async resume(): Promise<void> {
     if (!(await requestAccess(this.#foldersInUse))) return;
-    await this.#command('running', () => trainWorker.call((api) => api.resume()));
+    this.status = 'running';
+    this.#control.resume();
   }
 
-  async stop(): Promise<void> {
-    await this.#command('stopping', () => trainWorker.call((api) => api.stop()));
-  }
-
-  async #command(status: TrainStatus, command: () => Promise<void>): Promise<void> {
-    this.status = status;
-    try {
-      await command();
-      if (status === 'pausing' && this.status === 'pausing') this.status = 'paused';
-    } catch (error) {
-      this.problem = problemOf(error);
-    }
+  stop(): void {
+    this.status = 'stopping';
+    this.#control.cancel();
   }
 
   /** Shows a run of the list; the live one keeps running. */

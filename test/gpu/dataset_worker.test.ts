@@ -3,6 +3,8 @@ import { proxy, wrap, type Remote } from 'comlink';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HandleDirectory } from '../../workers/dataset/handle_directory.ts';
 import { openWritableDirectory } from '../../workers/dataset/open.ts';
+import { JobControl } from '../../workers/jobs/job_control.ts';
+import '../../workers/rpc/job_control_transfer.ts';
 import type { DatasetWorkerApi, DirectoryReference } from '../../workers/protocol/dataset.ts';
 
 describe('dataset.worker', () => {
@@ -24,7 +26,7 @@ describe('dataset.worker', () => {
       proxy((done: number, total: number) => progress.push(`${done}/${total}`)),
     );
     expect(reference).toMatchObject({ kind: 'private' });
-    const summary = await api.scan([reference]);
+    const summary = await api.scan([reference], new JobControl());
     expect(summary).toMatchObject({ imageCount: 6, ignoredCount: 0 });
     expect(summary.classes.map(({ imageCount }) => imageCount)).toEqual([2, 2, 2]);
     const before = await modificationTimes(reference);
@@ -65,7 +67,7 @@ describe('dataset.worker', () => {
         file,
       })),
     };
-    expect(await api.scan([reference])).toEqual({
+    expect(await api.scan([reference], new JobControl())).toEqual({
       name: 'chosen',
       classes: [
         { name: 'P', imageCount: 1 },
@@ -83,7 +85,7 @@ describe('dataset.worker', () => {
 
   it('says what is wrong with an empty folder, by name', async () => {
     const empty: DirectoryReference = { kind: 'files', name: 'holiday', files: [] };
-    await expect(api.scan([empty])).rejects.toMatchObject({
+    await expect(api.scan([empty], new JobControl())).rejects.toMatchObject({
       name: 'NoImagesError',
       message: expect.stringContaining('"holiday"'),
     });

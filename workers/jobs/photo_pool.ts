@@ -1,59 +1,57 @@
 /** A few workers that decode photos and keep them while the cascade looks at them. */
-import { releaseProxy, wrap, type Remote } from 'comlink';
 import type { DecodeWorkerApi, OpenedPhoto, PhotoTimes } from '../decode.worker.ts';
 import type { CropBox } from '../mtcnn/align.ts';
 import type { Detection, DetectionOptions } from '../mtcnn/cascade.ts';
 import { Photo, type AlignedFaces, type PyramidOptions } from '../mtcnn/photo.ts';
 import type { BackendMemory } from '../protocol/device.ts';
 import type { PlainError } from '../protocol/errors.ts';
+import { WorkerPool, type PoolMember } from '../rpc/worker_pool.ts';
 
 /** Each holds a group of decoded photos. */
 const MAXIMUM_WORKERS = 8;
 
-interface PoolWorker {
-  readonly worker: Worker;
-  readonly api: Remote<DecodeWorkerApi>;
-  openPhotos: number;
-}
-
 export class PhotoPool {
   static readonly #running = new Set<PhotoPool>();
-  readonly #workers: PoolWorker[];
+  /** A worker's load is the number of photos that it holds. */
+  readonly #pool: WorkerPool<DecodeWorkerApi>;
 
-  /** @param count of workers; default: as many as the machine has processors */
+  /** @param count the number of workers; default: one per processor core */
   constructor(count = Math.min(navigator.hardwareConcurrency || 2, MAXIMUM_WORKERS)) {
-    this.#workers = Array.from({ length: count }, () => {
-      const worker = new Worker(new URL('../decode.worker.ts', import.meta.url), { type: 'module' });
-      return { worker, api: wrap<DecodeWorkerApi>(worker), openPhotos: 0 };
-    });
+    this.#pool = new WorkerPool<DecodeWorkerApi>(
+      count,
+      'part that reads photos',
+      () => new Worker(new URL('../decode.worker.ts', import.meta.url), { type: 'module' }),
+    );
+    // The workers load while the folders are read.
+    this.#pool.start();
     PhotoPool.#running.add(this);
   }
 
   get size(): number {
-    return this.#workers.length;
+    return this.#pool.size;
   }
 
   /**
    * For networks that run elsewhere: with a copy of its pixels. Close the photo when it is done with.
-   * @throws UnreadableImageError (as a plain error of that name)
+   * @throws UnreadableImageError (as a plain error of that name), WorkerFailedError
    */
   async open(
     blob: Blob,
     path: string,
     options: PyramidOptions,
   ): Promise<{ readonly pooled: PooledPhoto; readonly photo: Photo }> {
-    const worker = this.#leastBusy();
-    worker.openPhotos++;
+    const worker = this.#pool.leastBusy();
+    worker.load++;
     try {
-      const { data, ...opened } = await worker.api.open(blob, path, options);
+      const { data, ...opened } = await worker.client.call((api) => api.open(blob, path, options));
       const { width, height, originalWidth, originalHeight } = opened;
       const decoded = { image: { width, height, data }, width: originalWidth, height: originalHeight };
       return {
-        pooled: new PooledPhoto(worker.api, opened, releaseOf(worker)),
+        pooled: new PooledPhoto(worker, opened),
         photo: new Photo(decoded, options),
       };
     } catch (error) {
-      worker.openPhotos--;
+      worker.load--;
       throw error;
     }
   }
@@ -66,31 +64,27 @@ export class PhotoPool {
     files: readonly { readonly blob: Blob; readonly path: string }[],
     options: PyramidOptions & DetectionOptions,
   ): Promise<PromiseSettledResult<{ photo: PooledPhoto; detection: Detection }>[]> {
-    const worker = this.#leastBusy();
-    worker.openPhotos += files.length;
+    const worker = this.#pool.leastBusy();
+    worker.load += files.length;
     try {
-      const searched = await worker.api.search(files, options);
+      const searched = await worker.client.call((api) => api.search(files, options));
       return searched.map((one) => {
         if ('error' in one) {
-          worker.openPhotos--;
+          worker.load--;
           return { status: 'rejected', reason: asError(one.error) };
         }
-        const photo = new PooledPhoto(worker.api, one.opened, releaseOf(worker));
+        const photo = new PooledPhoto(worker, one.opened);
         return { status: 'fulfilled', value: { photo, detection: one.detection } };
       });
     } catch (error) {
-      worker.openPhotos -= files.length;
+      worker.load -= files.length;
       throw error;
     }
   }
 
-  #leastBusy(): PoolWorker {
-    return this.#workers.reduce((best, other) => (other.openPhotos < best.openPhotos ? other : best));
-  }
-
   /** What all photos took so far. */
   async times(): Promise<PhotoTimes> {
-    const times = await Promise.all(this.#workers.map(({ api }) => api.times()));
+    const times = await this.#pool.callEach((api) => api.times());
     const sum = (of: keyof PhotoTimes): number => times.reduce((total, one) => total + one[of], 0);
     return {
       decodeMs: sum('decodeMs'),
@@ -102,8 +96,8 @@ export class PhotoPool {
 
   /** What the networks in the workers of all pools that run hold. */
   static async memory(): Promise<BackendMemory> {
-    const workers = [...PhotoPool.#running].flatMap((pool) => pool.#workers);
-    const memory = await Promise.all(workers.map(({ api }) => api.memory()));
+    const pools = [...PhotoPool.#running].map((pool) => pool.#pool);
+    const memory = (await Promise.all(pools.map((pool) => pool.callEach((api) => api.memory())))).flat();
     return {
       usedBytes: memory.reduce((sum, { usedBytes }) => sum + usedBytes, 0),
       allocatedBytes: memory.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0),
@@ -113,17 +107,8 @@ export class PhotoPool {
   /** Ends the workers, and with them whatever is in progress. */
   dispose(): void {
     PhotoPool.#running.delete(this);
-    for (const { worker, api } of this.#workers) {
-      api[releaseProxy]();
-      worker.terminate();
-    }
+    this.#pool.terminate();
   }
-}
-
-function releaseOf(worker: PoolWorker): () => void {
-  return () => {
-    worker.openPhotos--;
-  };
 }
 
 function asError({ name, message }: PlainError): Error {
@@ -136,27 +121,26 @@ export class PooledPhoto {
   readonly originalWidth: number;
   readonly originalHeight: number;
   readonly digest: string;
-  readonly #api: Remote<DecodeWorkerApi>;
+  readonly #worker: PoolMember<DecodeWorkerApi>;
   readonly #id: number;
-  readonly #release: () => void;
 
-  constructor(api: Remote<DecodeWorkerApi>, opened: OpenedPhoto, release: () => void) {
+  constructor(worker: PoolMember<DecodeWorkerApi>, opened: OpenedPhoto) {
     this.width = opened.width;
     this.height = opened.height;
     this.originalWidth = opened.originalWidth;
     this.originalHeight = opened.originalHeight;
     this.digest = opened.digest;
-    this.#api = api;
+    this.#worker = worker;
     this.#id = opened.id;
-    this.#release = release;
   }
 
   align(boxes: readonly CropBox[], imageSize: number, withThumbnail: boolean): Promise<AlignedFaces> {
-    return this.#api.align(this.#id, boxes, imageSize, withThumbnail);
+    return this.#worker.client.call((api) => api.align(this.#id, boxes, imageSize, withThumbnail));
   }
 
   close(): void {
-    this.#release();
-    void this.#api.close(this.#id);
+    this.#worker.load--;
+    // A worker that has failed holds no photo any more.
+    this.#worker.client.call((api) => api.close(this.#id)).catch(() => undefined);
   }
 }

@@ -2,11 +2,12 @@
  * Keras's HDF5 files as named tensors. Each is opened in a worker of its own, which is ended afterwards, whatever the
  * file did to the HDF5 library in it. Where there are no workers (Node) it is opened here.
  */
-import { wrap } from 'comlink';
+import type { Remote } from 'comlink';
 import { Hdf5Error } from '../formats/hdf5.ts';
 import { KerasWeightsFile } from '../formats/keras_weights.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import type { Hdf5WorkerApi } from '../hdf5.worker.ts';
+import { WorkerClient, WorkerFailedError } from '../rpc/worker_client.ts';
 import type { TensorSource } from './tensor_source.ts';
 
 /** The published file, of 92 MB, takes a second. */
@@ -40,34 +41,33 @@ async function readAll(
   return inThrowAwayWorker(name, (api) => api.read(blob, name, weights));
 }
 
-/** @throws Hdf5Error also where the worker dies or takes too long */
+/** @throws Hdf5Error also when the worker dies or takes too long */
 export async function inThrowAwayWorker<Result>(
   name: string,
-  use: (api: Hdf5WorkerApi) => Promise<Result>,
+  use: (api: Remote<Hdf5WorkerApi>) => Promise<Result>,
   longestMs = LONGEST_MS,
 ): Promise<Result> {
-  const worker = new Worker(new URL('../hdf5.worker.ts', import.meta.url), { type: 'module' });
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const failure = new Promise<never>((_resolve, reject) => {
-    const refuse = (problem: string): void =>
-      reject(new Hdf5Error(`${name} cannot be read as an HDF5 file: ${problem}.`));
-    worker.addEventListener('error', (event) => {
-      event.preventDefault();
-      refuse(event.message ? `its reader stopped (${event.message})` : 'its reader stopped');
-    });
-    timer = setTimeout(
-      () => refuse(`it keeps its reader busy for more than ${longestMs / 1000} s`),
-      longestMs,
-    );
-  });
+  const refuse = (problem: string): Hdf5Error =>
+    new Hdf5Error(`${name} cannot be read as an HDF5 file: ${problem}.`);
+  const client = new WorkerClient<Hdf5WorkerApi>(
+    'part that reads HDF5 files',
+    () => new Worker(new URL('../hdf5.worker.ts', import.meta.url), { type: 'module' }),
+  );
+  const timer = setTimeout(
+    () => client.terminate(refuse(`it keeps its reader busy for more than ${longestMs / 1000} s`)),
+    longestMs,
+  );
   try {
-    return await Promise.race([use(wrap<Hdf5WorkerApi>(worker) as unknown as Hdf5WorkerApi), failure]);
+    return await client.call(use);
   } catch (error) {
-    // Errors of a worker arrive with their name and message, and are of no class.
+    if (error instanceof Hdf5Error) throw error;
+    if (error instanceof WorkerFailedError)
+      throw refuse(error.cause ? `its reader stopped (${String(error.cause)})` : 'its reader stopped');
+    // Errors of a worker arrive with their name and message, without their class.
     const { name: kind, message } = error as Error;
-    throw kind === 'Hdf5Error' && !(error instanceof Hdf5Error) ? new Hdf5Error(message) : error;
+    throw kind === 'Hdf5Error' ? new Hdf5Error(message) : error;
   } finally {
     clearTimeout(timer);
-    worker.terminate();
+    client.terminate();
   }
 }

@@ -1,4 +1,5 @@
 /** align.worker: photos as taken → aligned faces. */
+import type { JobControl } from '../jobs/job_control.ts';
 import type { AlignPlanCounts, PhotoRecord } from './align_record.ts';
 import type { DatasetTotals } from '../dataset/dataset_count.ts';
 import type { DirectoryReference } from '../dataset/directory.ts';
@@ -77,8 +78,8 @@ export type AlignEvent =
     }
   | { readonly kind: 'failed'; readonly failure: AlignFailure }
   /**
-   * The permission for a folder was withdrawn. The job waits: ask for the permission again, then call resume(), or
-   * cancel().
+   * The permission for a folder was withdrawn. The job waits: ask for the permission again, then resume or cancel the
+   * job's control.
    */
   | { readonly kind: 'paused'; readonly message: string }
   /** It goes on after such a pause. */
@@ -162,15 +163,20 @@ export interface DetectionRecord {
 
 export interface AlignWorkerApi {
   describeDevice(): Promise<DeviceInfo>;
-  align(request: AlignRequest, onEvent: (event: AlignEvent) => void): Promise<AlignSummary>;
+  align(
+    request: AlignRequest,
+    control: JobControl,
+    onEvent: (event: AlignEvent) => void,
+  ): Promise<AlignSummary>;
   detect(
     input: readonly DirectoryReference[],
     options: AlignOptions,
     backend: BackendName | undefined,
+    control: JobControl,
     onRecord: (record: DetectionRecord, done: number, total: number) => void,
   ): Promise<{ images: number; faces: number; failures: number }>;
   /** What an alignment of this request would do, without doing it. @throws NoImagesError */
-  plan(request: AlignRequest): Promise<AlignPlanCounts>;
+  plan(request: AlignRequest, control: JobControl): Promise<AlignPlanCounts>;
   /** What is noted down about the photos whose faces are in the folder; faces made elsewhere have no record. */
   records(output: DirectoryReference): Promise<PhotoRecord[]>;
   /** Removes these faces, and what is noted about them. The photos, if they are there, are aligned again the next time. */

@@ -1,4 +1,5 @@
 /** dataset.worker: folders, classes, sample faces. */
+import type { JobControl } from '../jobs/job_control.ts';
 import type { ClassCount, ScanProgress } from '../dataset/dataset_count.ts';
 import type { DirectoryReference } from '../dataset/directory.ts';
 
@@ -27,15 +28,13 @@ export interface SampleFacesOptions {
 export interface DatasetWorkerApi {
   /**
    * Reads names only, and keeps none but those of the classes and an example or a few of each.
-   * @param id for cancelScan, which makes it reject
-   * @throws NoImagesError
+   * @throws NoImagesError; an AbortError when it is cancelled
    */
   scan(
     references: DirectoryReference[],
+    control: JobControl,
     onProgress?: (progress: ScanProgress) => void,
-    id?: string,
   ): Promise<DatasetSummary>;
-  cancelScan(id: string): void;
   /** Draws the sample faces into the private file system, unless they are there; returns their folder. */
   makeSampleFaces(
     options: SampleFacesOptions,

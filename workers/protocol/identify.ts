@@ -2,6 +2,7 @@
  * identify.worker: faces on photos as taken, compared and named. Embeddings stay in the worker: the page knows faces by
  * their ids.
  */
+import type { JobControl } from '../jobs/job_control.ts';
 import type { DirectoryReference } from '../dataset/directory.ts';
 import type { DetectedFace } from './align.ts';
 import type { BackendName } from './device.ts';
@@ -182,7 +183,11 @@ export interface IdentifyWorkerApi {
   /** Frees what the model and the detector take; found faces are kept. */
   closeModel(): Promise<void>;
   /** With the model that is open. @throws NoImagesError, EvaluationCancelledError, PermissionLostError */
-  findFaces(request: FindFacesRequest, onEvent: (event: FindFacesEvent) => void): Promise<void>;
+  findFaces(
+    request: FindFacesRequest,
+    control: JobControl,
+    onEvent: (event: FindFacesEvent) => void,
+  ): Promise<void>;
   forgetFaces(ids: readonly number[]): void;
   /** Euclidean, [faces, faces]. @throws OtherModelError */
   distances(ids: readonly number[]): Float64Array;
@@ -190,6 +195,7 @@ export interface IdentifyWorkerApi {
   learn(
     people: readonly EnrolledPerson[],
     settings: RecognitionSettings,
+    control: JobControl,
     onProgress?: (done: number, total: number) => void,
   ): Promise<Recognition>;
   /** By what was learned. */
@@ -199,16 +205,15 @@ export interface IdentifyWorkerApi {
   /** Learns from a part and names the rest; what was learned before stays. @throws TooFewClassesError */
   test(
     request: RecognitionTestRequest,
+    control: JobControl,
     onProgress?: (done: number, total: number) => void,
   ): Promise<RecognitionTest>;
   /** A file for `facenet classify CLASSIFY`. @throws TooFewClassesError */
-  buildClassifier(people: readonly EnrolledPerson[], seed: number): Promise<Blob>;
+  buildClassifier(people: readonly EnrolledPerson[], seed: number, control: JobControl): Promise<Blob>;
   buildGallery(people: readonly EnrolledPerson[], withPictures: boolean): Promise<Blob>;
   /** @throws GalleryFileError */
   openGallery(file: Blob): Promise<OpenedGallery>;
   keepGallery(people: readonly EnrolledPerson[], withPictures: boolean): Promise<KeptGallery>;
   /** @throws GalleryFileError */
   openKeptGallery(id: string): Promise<OpenedGallery>;
-  /** Ends what findFaces, learn or test is doing. */
-  cancel(): void;
 }

@@ -1,4 +1,5 @@
 /** look.worker: a dataset as a model sees it. One such worker embeds and ends, another holds the embeddings. */
+import type { JobControl } from '../jobs/job_control.ts';
 import type { DirectoryReference } from '../dataset/directory.ts';
 import type { IdentityPairs, PhotoPairs } from '../evaluation/near_duplicates.ts';
 import type { PhotoFits } from '../evaluation/outliers.ts';
@@ -80,18 +81,30 @@ export interface LookReport {
 }
 
 export interface LookWorkerApi {
-  embed(request: LookRequest, onProgress?: (progress: EvaluationProgress) => void): Promise<EmbeddedPhotos>;
+  embed(
+    request: LookRequest,
+    control: JobControl,
+    onProgress?: (progress: EvaluationProgress) => void,
+  ): Promise<EmbeddedPhotos>;
   /** Takes the embeddings over; all that follows is about them. */
   hold(photos: EmbeddedPhotos): Promise<void>;
   /** By the two principal components. `isLeftOut` has a 1 for each photo that is not to count. */
-  map(isLeftOut: Uint8Array, onShare?: (share: number) => void): Promise<PhotoMap>;
+  map(isLeftOut: Uint8Array, control: JobControl, onShare?: (share: number) => void): Promise<PhotoMap>;
   /** By neighbourhood (UMAP): [photos, 2]. `onProgress` gets the share that is done, and now and then the positions. */
   mapByNeighbours(
+    control: JobControl,
     onProgress?: (share: number, positions?: Float32Array) => void,
   ): Promise<Float32Array<ArrayBuffer>>;
-  inspect(isLeftOut: Uint8Array, onShare?: (share: number) => void): Promise<LookFindings>;
+  inspect(
+    isLeftOut: Uint8Array,
+    control: JobControl,
+    onShare?: (share: number) => void,
+  ): Promise<LookFindings>;
   /** For filter_filename, of the newest inspection: photos that are left out are not in it. */
   buildFilterTable(): Promise<Blob>;
-  report(request: LookRequest, onProgress?: (progress: EvaluationProgress) => void): Promise<LookReport>;
-  cancel(): void;
+  report(
+    request: LookRequest,
+    control: JobControl,
+    onProgress?: (progress: EvaluationProgress) => void,
+  ): Promise<LookReport>;
 }

@@ -1,4 +1,5 @@
 /** train.worker: training, evaluation, export, and what else needs a network. */
+import type { JobControl } from '../jobs/job_control.ts';
 import type { ClassifyRequest, ClassifySummary } from './classify.ts';
 import type { CompareRequest, CompareResult } from './compare.ts';
 import type { ConformanceReport, ConformanceRequest } from './conformance.ts';
@@ -11,38 +12,43 @@ import type { TrainEvent, TrainRequest, TrainSummary } from './train.ts';
 
 export interface TrainWorkerApi {
   describeDevice(): Promise<DeviceInfo>;
-  train(request: TrainRequest, onEvent: (event: TrainEvent) => void): Promise<TrainSummary>;
-  /** Writes a checkpoint, then waits. */
-  pause(): Promise<void>;
-  resume(): Promise<void>;
-  /** Writes a checkpoint, then ends the run as 'stopped'. */
-  stop(): Promise<void>;
+  /**
+   * Pausing the control writes a checkpoint, then waits; cancelling it writes a checkpoint and ends the run as
+   * 'stopped'.
+   */
+  train(
+    request: TrainRequest,
+    control: JobControl,
+    onEvent: (event: TrainEvent) => void,
+  ): Promise<TrainSummary>;
   evaluate(
     request: EvaluateRequest,
+    control: JobControl,
     onProgress?: (progress: EvaluationProgress) => void,
   ): Promise<ModelEvaluationResult>;
-  cancelEvaluation(): void;
   exportModel(
     request: ExportRequest,
+    control: JobControl,
     onProgress?: (progress: ExportProgress) => void,
   ): Promise<ExportSummary>;
-  cancelExport(): void;
   /** Takes a model file into this browser's storage. @throws as loading it does */
   importModel(model: Exclude<ModelReference, { kind: 'run' }>): Promise<StoredModel>;
   /** What of a model file maps to a network, before it is taken. */
   inspectModel(model: Exclude<ModelReference, { kind: 'run' }>): Promise<ImportReport>;
-  /** These four are cancelled with cancelEvaluation. */
   makeDistanceTable(
     request: DistanceTableRequest,
+    control: JobControl,
     onProgress?: (progress: EvaluationProgress) => void,
   ): Promise<DistanceTable>;
   embedFolder(
     request: EmbedRequest,
+    control: JobControl,
     onProgress?: (progress: EvaluationProgress) => void,
   ): Promise<EmbedSummary>;
-  compare(request: CompareRequest): Promise<CompareResult>;
+  compare(request: CompareRequest, control: JobControl): Promise<CompareResult>;
   classify(
     request: ClassifyRequest,
+    control: JobControl,
     onProgress?: (progress: EvaluationProgress) => void,
   ): Promise<ClassifySummary>;
   conformance(request: ConformanceRequest, onMessage?: (message: string) => void): Promise<ConformanceReport>;

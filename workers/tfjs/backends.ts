@@ -13,6 +13,9 @@ export class BackendUnavailableError extends Error {
   override name = 'BackendUnavailableError';
 }
 
+/** TensorFlow.js starts one backend at a time: of two starts at once, one would fail. */
+let starting: Promise<unknown> = Promise.resolve();
+
 /**
  * Makes `requested`, or else what suits the machine, the current backend: WebGPU where there is a graphics processor,
  * WebAssembly where there is none (a simulated WebGPU adapter is some 30 times slower than WebAssembly on the same
@@ -20,7 +23,13 @@ export class BackendUnavailableError extends Error {
  * @returns the device as described, with `backend` the one that now runs
  * @throws BackendUnavailableError
  */
-export async function selectBackend(requested?: BackendName): Promise<DeviceInfo> {
+export function selectBackend(requested?: BackendName): Promise<DeviceInfo> {
+  const selected = starting.then(() => startBackend(requested));
+  starting = selected.catch(() => undefined);
+  return selected;
+}
+
+async function startBackend(requested?: BackendName): Promise<DeviceInfo> {
   const device = await describeDevice();
   const backend = requested ?? device.backend;
   forgetLostBackend();

@@ -1,5 +1,6 @@
 /** A dataset as a model sees it: a map, photos that may be mislabelled, and what is there twice. */
 import { proxy, transfer } from 'comlink';
+import { JobControl } from '../../../workers/jobs/job_control.ts';
 import type { DirectoryReference } from '../../../workers/protocol/dataset.ts';
 import type { EvaluationProgress } from '../../../workers/protocol/evaluate.ts';
 import type { EmbeddedPhotos, LookFindings, PhotoMap } from '../../../workers/protocol/look.ts';
@@ -56,6 +57,7 @@ export class LookState {
     () => this.lookedAt && this.findings && new TypicalPhotos(this.lookedAt, this.findings.fits.ownDistances),
   );
   readonly #guard: JobGuard;
+  #control = new JobControl();
 
   constructor(dataset: DatasetChoice, model: UsedModel, guard: JobGuard) {
     this.dataset = dataset;
@@ -113,7 +115,7 @@ export class LookState {
     let embedded: EmbeddedPhotos;
     try {
       embedded = await embeddingWorker.call((api) =>
-        api.embed({ model, data: references, batch_size: BATCH_SIZE }, onProgress),
+        api.embed({ model, data: references, batch_size: BATCH_SIZE }, this.#control, onProgress),
       );
     } finally {
       embeddingWorker.release();
@@ -134,8 +136,9 @@ export class LookState {
       proxy((share: number) => {
         this.share = from + (to - from) * share;
       });
-    this.components = await lookWorker.call((api) => api.map(isLeftOut, onShare(0, 0.3)));
-    this.findings = await lookWorker.call((api) => api.inspect(isLeftOut, onShare(0.3, 1)));
+    const control = this.#control;
+    this.components = await lookWorker.call((api) => api.map(isLeftOut, control, onShare(0, 0.3)));
+    this.findings = await lookWorker.call((api) => api.inspect(isLeftOut, control, onShare(0.3, 1)));
     this.measuredWithout = this.leftOutRows.length;
   }
 
@@ -155,7 +158,7 @@ export class LookState {
         this.neighbours = positions;
         this.mapKind = 'neighbours';
       });
-      this.neighbours = await lookWorker.call((api) => api.mapByNeighbours(onProgress));
+      this.neighbours = await lookWorker.call((api) => api.mapByNeighbours(this.#control, onProgress));
       this.mapKind = 'neighbours';
     });
     if (isDone) return;
@@ -170,6 +173,7 @@ export class LookState {
     this.share = undefined;
     this.detail = '';
     this.isStopping = false;
+    this.#control = new JobControl();
     try {
       await this.#guard.during('look', false, work);
       return true;
@@ -185,11 +189,10 @@ export class LookState {
     }
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
     if (!this.isBusy || this.isStopping) return;
-    const worker = this.job === 'embedding' ? embeddingWorker : lookWorker;
     this.isStopping = true;
-    await worker.call((api) => api.cancel());
+    this.#control.cancel();
   }
 
   /** @param rows of photos; they are not deleted */

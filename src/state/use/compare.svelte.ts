@@ -69,6 +69,7 @@ export class CompareState {
         await identifyWorker.call((api) =>
           api.findFaces(
             { photos: { kind: 'files', files }, areAligned: false, faces: 'all', margin: MARGIN_PX },
+            this.job.control,
             onEvent,
           ),
         );

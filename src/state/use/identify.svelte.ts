@@ -139,6 +139,7 @@ export class IdentifyState {
       await identifyWorker.call((api) =>
         api.findFaces(
           request,
+          this.job.control,
           proxy((event: FindFacesEvent) => {
             if (event.kind === 'faces') found.push(...event.faces);
             else if (event.kind === 'failures') this.failures = [...this.failures, ...event.failures];
@@ -201,6 +202,7 @@ export class IdentifyState {
       api.learn(
         this.#enrolled,
         settings,
+        this.job.control,
         proxy((done: number, total: number) => this.job.report(done, total)),
       ),
     );
@@ -234,6 +236,7 @@ export class IdentifyState {
       await identifyWorker.call((api) =>
         api.findFaces(
           request,
+          this.job.control,
           proxy((event: FindFacesEvent) => {
             if (event.kind === 'faces') found.push(...event.faces);
             else if (event.kind === 'failures')
@@ -269,6 +272,7 @@ export class IdentifyState {
       this.test = await identifyWorker.call((api) =>
         api.test(
           request,
+          this.job.control,
           proxy((done: number, total: number) => this.job.report(done, total)),
         ),
       );
@@ -338,7 +342,9 @@ export class IdentifyState {
   async saveClassifier(): Promise<void> {
     await this.#run('The classifier could not be trained', async () => {
       this.job.begin('Training the classifier');
-      const blob = await identifyWorker.call((api) => api.buildClassifier(this.#enrolled, SEED));
+      const blob = await identifyWorker.call((api) =>
+        api.buildClassifier(this.#enrolled, SEED, this.job.control),
+      );
       saveBlob(blob, CLASSIFIER_FILE_NAME);
     });
   }

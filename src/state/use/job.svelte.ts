@@ -1,7 +1,8 @@
 /** What the worker that recognises faces is doing: one thing at a time. */
+import { JobControl } from '../../../workers/jobs/job_control.ts';
 import { problemOf, type Problem } from '../errors.ts';
 import type { JobGuard } from '../job_guard.svelte.ts';
-import { identifyWorker, WorkerFailedError } from '../workers.ts';
+import { WorkerFailedError } from '../../../workers/rpc/worker_client.ts';
 
 export class UseJob {
   status = $state<'idle' | 'running' | 'stopping'>('idle');
@@ -11,6 +12,8 @@ export class UseJob {
   /** 0: not known. */
   total = $state(0);
   readonly isBusy = $derived(this.status !== 'idle');
+  /** Of the work that runs; each work has its own. */
+  control = new JobControl();
   readonly #guard: JobGuard;
   readonly #onWorkerLost: () => void;
 
@@ -24,6 +27,7 @@ export class UseJob {
   async run(work: () => Promise<void>): Promise<Problem | undefined> {
     if (this.isBusy) return undefined;
     this.status = 'running';
+    this.control = new JobControl();
     try {
       await this.#guard.during('use', false, work);
       return undefined;
@@ -47,9 +51,9 @@ export class UseJob {
     this.total = total;
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
     if (this.status !== 'running') return;
     this.status = 'stopping';
-    await identifyWorker.call((api) => api.cancel());
+    this.control.cancel();
   }
 }

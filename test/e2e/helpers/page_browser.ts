@@ -3,7 +3,7 @@
  * the page, and, at the browser's way out to other machines, by its workers and the browser itself.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, request, type Server } from 'node:http';
+import { createServer, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,6 +34,8 @@ export interface PageBrowserOptions {
   readonly host?: string;
   /** A browser that lacks something: run before anything else in the page and in its workers. */
   readonly prelude?: () => void;
+  /** Answers a request of the page or of any of its workers in the server's place. @returns whether it did */
+  readonly intercept?: (path: string, response: ServerResponse) => boolean;
 }
 
 export class PageBrowser {
@@ -78,6 +80,7 @@ export class PageBrowser {
             response.writeHead(204).end();
             return true;
           }
+          if (options.intercept?.(incoming.url ?? '', response)) return true;
           response.setHeader(
             'Content-Security-Policy',
             `${pageHeaders['Content-Security-Policy']}; report-uri ${REPORT_PATH}`,

@@ -16,6 +16,7 @@ import { PhotoTooLargeError } from '../../mtcnn/gpu/errors.ts';
 import type { Photo } from '../../mtcnn/photo.ts';
 import type { AlignOptions, DetectedFace } from '../../protocol/align.ts';
 import type { PhotoPool, PooledPhoto } from '../photo_pool.ts';
+import { WorkerFailedError } from '../../rpc/worker_client.ts';
 import { inGroups, readAhead } from '../read_ahead.ts';
 
 /** The networks take the photos of a group together. */
@@ -58,7 +59,7 @@ interface ReadFile {
  * @param finish what needs the photo's pixels once its faces are known; the photo is closed afterwards
  * @param retry around everything that reads the folders
  * @returns in the order of the files, a result or why there is none
- * @throws PermissionLostError (from iterating)
+ * @throws PermissionLostError, WorkerFailedError (from iterating)
  */
 export async function* detectPhotos<Result>(
   detector: FaceDetector,
@@ -141,11 +142,15 @@ export async function* detectPhotos<Result>(
     // What fails for a whole group is no photo's fault.
     if (result.status === 'rejected') throw result.reason;
     for (const one of result.value) {
-      if (one.outcome.status === 'rejected' && one.outcome.reason instanceof PermissionLostError)
-        throw one.outcome.reason;
+      if (one.outcome.status === 'rejected' && endsTheJob(one.outcome.reason)) throw one.outcome.reason;
       yield one;
     }
   }
+}
+
+/** Every other reason concerns one photo. */
+function endsTheJob(reason: unknown): boolean {
+  return reason instanceof PermissionLostError || reason instanceof WorkerFailedError;
 }
 
 async function searchOnGpu(

@@ -1,5 +1,6 @@
 /** What the page may ask of a running training: pause, go on, stop, write a checkpoint. */
 import type { Interruption } from '../../training/loop.ts';
+import type { JobControl } from '../job_control.ts';
 
 interface Waiter {
   readonly promise: Promise<void>;
@@ -22,6 +23,15 @@ export class TrainControl {
   #goOn = waiter();
   readonly #ended = waiter();
   readonly #stopping = new AbortController();
+
+  /** @param control what the person asks for, while the run lasts */
+  constructor(control?: JobControl) {
+    control?.follow((command) => {
+      if (command === 'pause') void this.pause();
+      else if (command === 'resume') this.resume();
+      else void this.stop();
+    });
+  }
 
   /** What the loop is to do before its next step. */
   get wanted(): Interruption | undefined {

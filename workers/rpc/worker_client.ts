@@ -1,0 +1,105 @@
+/**
+ * One worker and its owner. The worker starts with the first call. A worker that fails to load or dies rejects the calls
+ * that wait for it, instead of leaving them open; the next call starts a new worker.
+ */
+import { releaseProxy, wrap, type Remote } from 'comlink';
+import './job_control_transfer.ts';
+
+export class WorkerFailedError extends Error {
+  override name = 'WorkerFailedError';
+  /** @param cause the browser's words, if it has any: it gives no reason for a script that could not be loaded */
+  constructor(worker: string, cause: string) {
+    super(
+      `The ${worker} stopped working${cause ? ` (${cause})` : ''}. What was saved is kept. Reload the page and continue from there.`,
+      cause ? { cause } : undefined,
+    );
+  }
+}
+
+interface StartedWorker<Api> {
+  readonly worker: Worker;
+  readonly api: Remote<Api>;
+  readonly fail: (error: Error) => void;
+  readonly failed: Promise<never>;
+}
+
+export class WorkerClient<Api> {
+  readonly #title: string;
+  readonly #create: () => Worker;
+  #started: StartedWorker<Api> | undefined;
+  #callCount = 0;
+
+  /**
+   * @param title names the worker in messages: `part that aligns faces`
+   * @param create holds the `new Worker(new URL(…))`, which the bundler looks for
+   */
+  constructor(title: string, create: () => Worker) {
+    this.#title = title;
+    this.#create = create;
+  }
+
+  get callCount(): number {
+    return this.#callCount;
+  }
+
+  /** Starts the worker before its first call, so that it loads meanwhile. */
+  start(): void {
+    this.#started ??= this.#start();
+  }
+
+  /**
+   * Calls the worker.
+   * @throws WorkerFailedError when the worker itself fails; else what the call rejects with
+   */
+  async call<Result>(use: (api: Remote<Api>) => Promise<Result>): Promise<Result> {
+    const { api, failed } = (this.#started ??= this.#start());
+    this.#callCount++;
+    try {
+      return await Promise.race([use(api), failed]);
+    } finally {
+      this.#callCount--;
+    }
+  }
+
+  /** Ends the worker, which frees all its memory, unless a call is waiting for it. */
+  release(): void {
+    if (this.#callCount === 0) this.#end();
+  }
+
+  /** Ends the worker at once. Calls that wait for it reject with the error. */
+  terminate(error: Error = new WorkerFailedError(this.#title, 'it was ended')): void {
+    this.#started?.fail(error);
+    this.#end();
+  }
+
+  #start(): StartedWorker<Api> {
+    const worker = this.#create();
+    const { promise: failed, reject: fail } = withResolvers<never>();
+    failed.catch(() => undefined);
+    const onFailure = (cause: string): void => {
+      fail(new WorkerFailedError(this.#title, cause));
+      if (this.#started?.worker === worker) this.#end();
+    };
+    worker.addEventListener('error', (event) => {
+      event.preventDefault();
+      onFailure(event.message ?? '');
+    });
+    worker.addEventListener('messageerror', () => onFailure('a message could not be read'));
+    return { worker, api: wrap<Api>(worker), fail, failed };
+  }
+
+  #end(): void {
+    this.#started?.api[releaseProxy]();
+    this.#started?.worker.terminate();
+    this.#started = undefined;
+  }
+}
+
+/** Promise.withResolvers, which not every supported browser has. */
+function withResolvers<Value>(): { promise: Promise<Value>; reject: (error: Error) => void } {
+  let reject: (error: Error) => void = () => undefined;
+  const promise = new Promise<Value>((_resolve, rejectPromise) => {
+    reject = rejectPromise;
+  });
+  return { promise, reject };
+}
