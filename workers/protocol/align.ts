@@ -181,9 +181,6 @@ export interface AlignWorkerApi {
   records(output: DirectoryReference): Promise<PhotoRecord[]>;
   /** Removes these faces, and what is noted about them. The photos, if they are there, are aligned again the next time. */
   removeFaces(output: DirectoryReference, outputPaths: readonly string[]): Promise<void>;
-  pause(): void;
-  resume(): void;
-  cancel(): void;
   /** Cuts this face out of the photo in place of the one that is written. @throws FaceOutsideError */
   takeFace(decision: FaceDecision, face: DetectedFace): Promise<void>;
   /** Removes the photo's faces; later alignments into the folder do not align it. */
