@@ -60,6 +60,9 @@ const permissionsPolicy = [
 
 export const pageHeaders = {
   'Content-Security-Policy': contentSecurityPolicy,
+  // What no Content-Security-Policy governs (a new window, a navigation, WebRTC, a name that is only looked up) reaches no
+  // other origin either, where a browser knows this header (Chromium from version 152 on).
+  'Connection-Allowlist': '(response-origin)',
   'Permissions-Policy': permissionsPolicy,
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff',

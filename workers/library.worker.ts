@@ -4,7 +4,9 @@ import { validationRate } from './evaluation/metrics.ts';
 import { evaluationFiles } from './jobs/evaluate/evaluation_files.ts';
 import { checkpointFile } from './jobs/train/checkpoint_file.ts';
 import { buildRunFiles } from './jobs/train/run_log.ts';
+import { withRunLock } from './jobs/train/run_lock.ts';
 import { RunMissingError } from './models/errors.ts';
+import { JOB_LOCK } from './offline_protocol.ts';
 import type { LibraryWorkerApi } from './protocol/library.ts';
 import { deleteDatabase } from './storage/database.ts';
 import * as checkpoints from './storage/checkpoints.ts';
@@ -21,6 +23,24 @@ async function privateFileSystem(): Promise<FileSystemDirectoryHandle | undefine
   } catch {
     return undefined;
   }
+}
+
+class JobGoesOnError extends Error {
+  override name = 'JobGoesOnError';
+  constructor(what: string) {
+    super(
+      `${what} is going on, in this tab or in another one, and needs what is stored. Stop it first, then delete everything.`,
+    );
+  }
+}
+
+/** @throws JobGoesOnError. Without Web Locks nobody knows. */
+async function requireNoJob(): Promise<void> {
+  const locks = navigator.locks as LockManager | undefined;
+  const names = ((await locks?.query())?.held ?? []).map(({ name = '' }) => name);
+  const runId = names.map(runs.runOfLock).find((id) => id !== undefined);
+  if (runId !== undefined) throw new JobGoesOnError(`The run ${runId}`);
+  if (names.includes(JOB_LOCK)) throw new JobGoesOnError('A job');
 }
 
 const api: LibraryWorkerApi = {
@@ -41,7 +61,8 @@ const api: LibraryWorkerApi = {
       prelogits: await runs.readPrelogits(runId),
     });
   },
-  deleteRun: runs.deleteRun,
+  // Not while it goes on: its worker holds the lock.
+  deleteRun: (runId) => withRunLock(runId, () => runs.deleteRun(runId)),
   async setNotes(runId, notes) {
     if (!(await runs.setNotes(runId, notes))) throw new RunMissingError(runId);
   },
@@ -66,6 +87,7 @@ const api: LibraryWorkerApi = {
   listGalleries: galleries.listGalleries,
   deleteGallery: galleries.deleteGallery,
   async deleteEverything() {
+    await requireNoJob();
     await deleteDatabase();
     const root = await privateFileSystem();
     if (!root) return;

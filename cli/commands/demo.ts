@@ -1,4 +1,5 @@
 /** demo: the whole job on sample faces, with nothing to download and nothing to choose. */
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DEFAULT_ALIGN_OPTIONS } from '../../workers/protocol/align.ts';
 import type { DirectoryReference, SampleFacesOptions } from '../../workers/protocol/dataset.ts';
@@ -6,6 +7,7 @@ import type { DeviceInfo } from '../../workers/protocol/device.ts';
 import type { EvaluateRequest, EvaluationResult } from '../../workers/protocol/evaluate.ts';
 import type { ExportRequest } from '../../workers/protocol/export.ts';
 import type { TrainingOptions } from '../../workers/training/options.ts';
+import { runNames } from '../../workers/protocol/run_names.ts';
 import { presetOptions } from '../../workers/training/presets.ts';
 import type { BrowserSession } from '../browser_session.ts';
 import {
@@ -94,9 +96,11 @@ export const demoCommand: Command = {
   example: 'demo',
   async run(context) {
     const { args, output } = context;
-    const out = prepareOutputFolder(
-      resolvePath(args.positionals[0] ?? `output/demo-${timestamp(new Date())}`),
-    );
+    const [given] = args.positionals;
+    const out =
+      given === undefined
+        ? makeNewFolder(prepareOutputFolder(resolvePath('output')))
+        : prepareOutputFolder(resolvePath(given));
     const startedAt = performance.now();
     const session = await context.openSession();
     const options = trainingOptions(args, session.device);
@@ -239,11 +243,16 @@ function trainingOptions(args: Arguments, { isSoftware }: DeviceInfo): TrainingO
   return givenOptions(args, presetOptions(isSoftware ? 'quick-try-software' : 'quick-try'));
 }
 
-/** yyyymmdd-hhmmss, as runs are named. */
-function timestamp(now: Date): string {
-  const [date, time] = [
-    [now.getFullYear(), now.getMonth() + 1, now.getDate()],
-    [now.getHours(), now.getMinutes(), now.getSeconds()],
-  ].map((parts) => parts.map((part) => String(part).padStart(2, '0')).join(''));
-  return `${date}-${time}`;
+/** demo-<time>, as runs are named; a later time where another demo began in the same second. @returns its path */
+export function makeNewFolder(base: string, now = new Date()): string {
+  for (const name of runNames(now)) {
+    const path = join(base, `demo-${name}`);
+    try {
+      mkdirSync(path);
+      return path;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+  throw new CommandError(`There is no name left for a folder in ${base}.`);
 }

@@ -1,4 +1,5 @@
 /** Faults put into training runs on purpose: what is lost, and that what follows is as if nothing had been. */
+import { wrap } from 'comlink';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createEngineExecutor } from '../../workers/engine/executor.ts';
 import { DeviceLostError } from '../../workers/engine/errors.ts';
@@ -6,9 +7,16 @@ import { DeviceLostTooOftenError } from '../../workers/jobs/train/device_losses.
 import { chooseExecutor } from '../../workers/jobs/executors.ts';
 import { RunBusyError } from '../../workers/jobs/train/run_lock.ts';
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
+import type { LibraryWorkerApi } from '../../workers/protocol/library.ts';
 import { loadNewestCheckpoint } from '../../workers/storage/checkpoints.ts';
-import { openDatabase } from '../../workers/storage/database.ts';
-import { getRun, readSteps, readValidations } from '../../workers/storage/runs.ts';
+import { keysOf, openDatabase } from '../../workers/storage/database.ts';
+import {
+  deleteRun,
+  getRun,
+  readSteps,
+  readValidations,
+  RunDeletedError,
+} from '../../workers/storage/runs.ts';
 import { LossNotFiniteError } from '../../workers/training/loop.ts';
 import { isStep, ObservedRun, OPTIONS, privateSquares, squares } from './faults_support.ts';
 
@@ -381,5 +389,98 @@ describe('a second tab', () => {
     expect((error as Error).message).toMatch(/another tab/);
     expect([...run.losses]).toEqual(undisturbed.slice(0, 2));
     await run.forget();
+  });
+});
+
+describe('a dataset that vanishes', () => {
+  const FOLDER = 'test-faults-vanishing';
+  const remove = async (): Promise<void> =>
+    (await navigator.storage.getDirectory()).removeEntry(FOLDER, { recursive: true });
+
+  it('pauses the run, though every photo is cached; back in its place, the run goes on with the same losses', async () => {
+    const folder = await privateSquares(FOLDER);
+    const run = new ObservedRun({ options: OPTIONS, data: [folder] }, (event) => {
+      // Two steps an epoch, four photos a step, twelve photos: all are read ahead by then.
+      if (isStep(event, 3)) void remove();
+      if (event.kind !== 'status' || event.status !== 'paused') return;
+      void privateSquares(FOLDER).then(() => run.control.resume());
+    });
+    await run.end;
+    expect([...run.losses]).toEqual(undisturbed);
+    expect(run.statuses).toEqual(['paused', 'running', 'finished']);
+    expect(run.events.find((event) => event.kind === 'status')).toMatchObject({
+      message: expect.stringMatching(/"test-faults-vanishing" is no longer there.*Resume/),
+    });
+    await run.forget();
+    await remove();
+  });
+
+  it('and a run that is stopped instead is whole', async () => {
+    const folder = await privateSquares(FOLDER);
+    const run = new ObservedRun({ options: OPTIONS, data: [folder] }, (event) => {
+      if (isStep(event, 1)) void remove();
+      if (event.kind === 'status' && event.status === 'paused') void run.control.stop();
+    });
+    await run.end;
+    const stored = (await getRun(run.runId))!;
+    expect(stored.status).toBe('stopped');
+    expect((await loadNewestCheckpoint(run.runId))!.step).toBe(stored.step);
+    await run.forget();
+  });
+});
+
+describe('what is stored of a run', () => {
+  const storedOf = async (runId: string): Promise<number> => {
+    const database = await openDatabase();
+    let count = await database.countFromIndex('checkpoints', 'byRun', runId);
+    for (const store of ['steps', 'validations', 'evaluations', 'prelogits'] as const)
+      count += await database.count(store, keysOf(runId));
+    const chunks = await database.getAllKeys('chunks');
+    return count + chunks.filter(([id]) => id.startsWith(`${runId}/`)).length;
+  };
+
+  it('that is deleted while it goes on ends the run, which says so and stores nothing anew', async () => {
+    const run = new ObservedRun(
+      { options: { ...OPTIONS, max_nrof_epochs: 40 }, data },
+      (event, { runId }) => {
+        if (isStep(event, 3)) void deleteRun(runId);
+      },
+    );
+    await expect(run.end).rejects.toThrow(RunDeletedError);
+    expect(run.steps.at(-1)).toBeLessThan(80);
+    expect(run.events.at(-1)).toMatchObject({ kind: 'status', status: 'failed' });
+    expect(await getRun(run.runId)).toBeUndefined();
+    expect(await storedOf(run.runId)).toBe(0);
+  });
+
+  it('cannot be deleted by others while it goes on, alone or with everything', async () => {
+    const worker = new Worker(new URL('../../workers/library.worker.ts', import.meta.url), {
+      type: 'module',
+    });
+    const library = wrap<LibraryWorkerApi>(worker);
+    const refusals: Promise<unknown>[] = [];
+    const run = new ObservedRun({ options: { ...OPTIONS, max_nrof_epochs: 1 }, data }, (event, { runId }) => {
+      if (event.kind !== 'started') return;
+      for (const work of [library.deleteRun(runId), library.deleteEverything()])
+        refusals.push(work.catch((error: unknown) => error));
+    });
+    await expect.poll(() => refusals.length).toBe(2);
+    const [one, all] = await Promise.all(refusals);
+    expect(one).toMatchObject({ name: 'RunBusyError' });
+    expect(all).toMatchObject({ name: 'JobGoesOnError', message: expect.stringContaining(run.runId) });
+    await run.end;
+    expect((await getRun(run.runId))!.status).toBe('finished');
+    await library.deleteRun(run.runId);
+    expect(await getRun(run.runId)).toBeUndefined();
+    worker.terminate();
+  });
+
+  it('is nothing where no network could be made for it', async () => {
+    const before = (await (await openDatabase()).getAllKeys('runs')).length;
+    const run = new ObservedRun({ options: OPTIONS, data }, undefined, async () => {
+      throw new Error('does not fit');
+    });
+    await expect(run.end).rejects.toThrow('does not fit');
+    expect((await (await openDatabase()).getAllKeys('runs')).length).toBe(before);
   });
 });

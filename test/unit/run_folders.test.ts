@@ -269,6 +269,45 @@ describe('a run with folders', () => {
     );
   });
 
+  it('leaves no gap where it was killed after a checkpoint and before its log', async () => {
+    const logs = new MemoryDirectory('logs');
+    // The log comes to step 4; the checkpoint that the run goes on from, with its validation, is that of step 8.
+    await goOn(await RunFolders.begin(until(0), logs, undefined, STARTED_AT), 0, 4);
+    // Killed again, at step 9, before anything else was logged, and gone on with in the same second.
+    await RunFolders.begin(until(8), logs, undefined, STARTED_AT);
+    const folders = await RunFolders.begin(until(8), logs, undefined, STARTED_AT);
+    await goOn(folders, 8, 12);
+    const eventFiles = [...logs.files.keys()].filter((path) => path.includes('tfevents')).sort();
+    expect(eventFiles).toHaveLength(3);
+    const events = (await Promise.all(eventFiles.map((path) => readEvents(logs.files.get(path)!)))).flat();
+    const stepsWith = (tag: string): number[] =>
+      events.filter(({ values }) => tag in values).map(({ step }) => step);
+    const whole = await buildRunFiles(history);
+    const path = [...whole.keys()].find((name) => name.includes('tfevents'))!;
+    const undisturbed = await readEvents(whole.get(path)!);
+    for (const tag of new Set(undisturbed.flatMap(({ values }) => Object.keys(values))))
+      expect(stepsWith(tag), tag).toEqual(
+        undisturbed.filter(({ values }) => tag in values).map(({ step }) => step),
+      );
+  });
+
+  it('logs what is measured again after the checkpoint that it goes on from', async () => {
+    const logs = new MemoryDirectory('logs');
+    const without = { ...until(8), validations: [], evaluations: [] };
+    await RunFolders.begin(until(0), logs, undefined, STARTED_AT);
+    const folders = await RunFolders.begin(without, logs, undefined, STARTED_AT + 60_000);
+    folders.addValidation(validations.find(({ step }) => step === 8)!);
+    await folders.writeLogs();
+    const path = [...logs.files.keys()]
+      .filter((name) => name.includes('tfevents'))
+      .sort()
+      .at(-1)!;
+    const events = await readEvents(logs.files.get(path)!);
+    expect(events.filter(({ values }) => 'validation/accuracy' in values).map(({ step }) => step)).toEqual([
+      8,
+    ]);
+  });
+
   it('writes histograms into the event file', async () => {
     const logs = new MemoryDirectory('logs');
     const folders = await RunFolders.begin(until(0), logs, undefined, STARTED_AT);

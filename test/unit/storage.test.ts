@@ -18,6 +18,7 @@ import { crc32 } from '../../workers/storage/crc32.ts';
 import { keysOf, openDatabase } from '../../workers/storage/database.ts';
 import { forgetFolder, listFolders, rememberFolder } from '../../workers/storage/folders.ts';
 import * as runs from '../../workers/storage/runs.ts';
+import { runNames } from '../../workers/protocol/run_names.ts';
 import { defaultTrainingOptions } from '../../workers/training/options.ts';
 
 const held: { name: string }[] = [];
@@ -201,9 +202,12 @@ describe('runs', () => {
 
   it('are named by the clock, and never twice', async () => {
     const now = new Date(2026, 0, 2, 3, 4, 5);
-    expect(await runs.newRunId(now)).toBe('20260102-030405');
-    await runs.putRun({ ...run, id: '20260102-030405' });
-    expect(await runs.newRunId(now)).toBe('20260102-030405-2');
+    const names = runNames(now);
+    const [first, second] = [names.next().value, names.next().value];
+    expect([first, second]).toEqual(['20260102-030405', '20260102-030406']);
+    const added = await Promise.all(Array.from({ length: 5 }, () => runs.addRun({ ...run, id: first })));
+    expect(added.filter(Boolean)).toHaveLength(1);
+    expect(await runs.addRun({ ...run, id: second })).toBe(true);
   });
 
   it('leave nothing when they are deleted', async () => {

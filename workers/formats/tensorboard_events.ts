@@ -83,6 +83,11 @@ function bucketOf(value: number): number {
 
 export type SummaryValue = number | Histogram;
 
+/** TensorBoard reads the files of a folder in the order of their names. @param host as TensorFlow puts the machine's name */
+export function eventFileName(startedAtMs: number, host = 'facenet'): string {
+  return `events.out.tfevents.${String(Math.floor(startedAtMs / 1000)).padStart(10, '0')}.${host}`;
+}
+
 /** Records in the order they were added; the file grows, and can be had whole at any time. */
 export class TensorBoardEvents {
   readonly fileName: string;
@@ -95,12 +100,10 @@ export class TensorBoardEvents {
   #pendingBytes = 0;
 
   /**
-   * @param host the end of the file's name, as TensorFlow puts the machine's name there
    * @param firstStep the first step of this file: TensorBoard forgets what earlier files say of it and later ones
    */
-  constructor(startedAtMs: number, firstStep = 0, host = 'facenet') {
-    const seconds = String(Math.floor(startedAtMs / 1000)).padStart(10, '0');
-    this.fileName = `events.out.tfevents.${seconds}.${host}`;
+  constructor(startedAtMs: number, firstStep = 0) {
+    this.fileName = eventFileName(startedAtMs);
     this.#add(this.#begin(startedAtMs, 0).string(3, 'brain.Event:2'));
     // SessionLog { status: START }
     if (firstStep > 0)

@@ -10,9 +10,30 @@ import { deleteCheckpoints } from './checkpoints.ts';
 import { keysOf, openDatabase } from './database.ts';
 import { deleteEvaluationsOf } from './saved_evaluations.ts';
 
+const RUN_LOCK_PREFIX = 'facenet-run-';
+
 /** Held by a run's worker for as long as it lives. */
 export function runLockName(runId: string): string {
-  return `facenet-run-${runId}`;
+  return RUN_LOCK_PREFIX + runId;
+}
+
+/** @returns the run whose lock this is */
+export function runOfLock(name: string): string | undefined {
+  return name.startsWith(RUN_LOCK_PREFIX) ? name.slice(RUN_LOCK_PREFIX.length) : undefined;
+}
+
+export class RunDeletedError extends Error {
+  override name = 'RunDeletedError';
+  constructor(runId: string) {
+    super(
+      `What was stored of the run ${runId} was deleted while it went on, in another tab, by the browser or by hand. The run was stopped, and nothing of it is stored. Start it again; if you deleted nothing, look whether the disk is full.`,
+    );
+  }
+}
+
+/** @returns whether there is such a run */
+export async function isRunStored(runId: string): Promise<boolean> {
+  return (await (await openDatabase()).getKey('runs', runId)) !== undefined;
 }
 
 /** Notes are the person's: the run's worker, which may hold older ones, does not write over them. */
@@ -50,16 +71,22 @@ export async function listRuns(): Promise<RunRecord[]> {
     .sort((a, b) => b.createdAt - a.createdAt);
 }
 
-/** yyyymmdd-hhmmss in local time, with a suffix where there is such a run already. */
-export async function newRunId(now = new Date()): Promise<string> {
-  const digits = (value: number, length = 2): string => String(value).padStart(length, '0');
-  const name =
-    `${digits(now.getFullYear(), 4)}${digits(now.getMonth() + 1)}${digits(now.getDate())}` +
-    `-${digits(now.getHours())}${digits(now.getMinutes())}${digits(now.getSeconds())}`;
-  const database = await openDatabase();
-  let id = name;
-  for (let count = 2; await database.get('runs', id); count++) id = `${name}-${count}`;
-  return id;
+/**
+ * Stores a new run, in one step with looking whether there is one of its name.
+ * @returns false where there is
+ */
+export async function addRun(run: RunRecord): Promise<boolean> {
+  const transaction = (await openDatabase()).transaction('runs', 'readwrite');
+  // The one's failure is the other's, too.
+  transaction.done.catch(() => undefined);
+  try {
+    await transaction.store.add(run);
+    await transaction.done;
+    return true;
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ConstraintError') return false;
+    throw error;
+  }
 }
 
 export async function appendSteps(runId: string, records: readonly StepRecord[]): Promise<void> {

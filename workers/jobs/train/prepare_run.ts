@@ -3,7 +3,7 @@ import type { DirectoryReference } from '../../protocol/dataset.ts';
 import type { PairsSource } from '../../protocol/pairs.ts';
 import type { RunRecord } from '../../protocol/runs.ts';
 import type { TrainEvent, TrainRequest } from '../../protocol/train.ts';
-import { getRun, newRunId } from '../../storage/runs.ts';
+import { getRun } from '../../storage/runs.ts';
 import type { TrainingOptions } from '../../training/options.ts';
 import { requireValidOptions } from '../../training/validate_options.ts';
 import { openPairs } from '../evaluate/evaluate_job.ts';
@@ -33,12 +33,12 @@ export interface PreparedRun {
   readonly isResumed: boolean;
 }
 
-/** @throws StoppedBeforeRunError, and what reading the settings, the filter, the data and the pairs throws */
+/** A run that has no name yet. @throws StoppedBeforeRunError, and what reading the settings, the filter, the data and the pairs throws */
 export async function prepareNewRun(
   request: TrainRequest,
   onEvent: (event: TrainEvent) => void,
   control: TrainControl,
-): Promise<PreparedRun> {
+): Promise<{ readonly draft: Omit<RunRecord, 'id'>; readonly data: TrainingData }> {
   const { options } = request;
   // Bad settings are refused before anything is read.
   requireValidOptions(options);
@@ -46,8 +46,7 @@ export async function prepareNewRun(
   const data = await readData(request.data, options, filter, onEvent, control);
   // Pairs that cannot be made are told of now, and not after the first epoch.
   if (request.lfw) await openPairs(request.lfw);
-  const run: RunRecord = {
-    id: await newRunId(),
+  const draft: Omit<RunRecord, 'id'> = {
     createdAt: Date.now(),
     status: 'running',
     options,
@@ -61,7 +60,7 @@ export async function prepareNewRun(
     epoch: 0,
     device: '',
   };
-  return { run, data, isResumed: false };
+  return { draft, data };
 }
 
 /** Files of <input webkitdirectory> and folders of the terminal are gone with the page. */

@@ -1,6 +1,9 @@
 /** A run's files in real folders, as the original leaves them: `<logs>/<run>/…` and `<models>/<run>/…`. */
 import type { WritableDirectory } from '../../dataset/directory.ts';
+import { compareNames } from '../../dataset/names.ts';
 import { openWritableDirectory } from '../../dataset/open.ts';
+import { eventFileName } from '../../formats/tensorboard_events.ts';
+import { addLoggedSteps, type LoggedSteps } from '../../formats/tensorboard_log.ts';
 import type { NamedTensors } from '../../graph/tensor.ts';
 import {
   MODEL_FILE_EXTENSION,
@@ -21,6 +24,8 @@ import { RunLog } from './run_log.ts';
 import { runMetadata } from '../../models/run_metadata.ts';
 
 const MODELS_KEPT = 3;
+/** Event files of a clock that was wrong are not waited for. */
+const LATEST_NAME_MS = 60 * 60 * 1000;
 
 export class RunFolders {
   readonly #runId: string;
@@ -69,7 +74,7 @@ export class RunFolders {
     startedAtMs = Date.now(),
   ): Promise<RunFolders> {
     const { run } = history;
-    const log = logs && new RunLog(run, startedAtMs, run.step);
+    const log = logs && (await beginLog(run, logs, startedAtMs));
     log?.addHistory(history);
     const folders = new RunFolders(run.id, logs, models, log);
     if (models) folders.#modelFiles = await modelFilesOf(models, run.id);
@@ -114,6 +119,11 @@ export class RunFolders {
     await this.pruneModels(run.best?.step);
   }
 
+  /** Whether the model of a step is in its folder; also where none is wanted. */
+  hasModel(step: number): boolean {
+    return !this.#models || this.#modelFiles.some((path) => stepOfModelFileName(path) === step);
+  }
+
   /** Removes all but the newest ones and the best one. */
   async pruneModels(bestStep: number | undefined): Promise<void> {
     if (!this.#models) return;
@@ -123,6 +133,24 @@ export class RunFolders {
       this.#modelFiles = this.#modelFiles.filter((file) => file !== old);
     }
   }
+}
+
+/** With an event file of its own, after those of earlier sessions, also of one that began in the same second. */
+async function beginLog(run: RunRecord, logs: WritableDirectory, startedAtMs: number): Promise<RunLog> {
+  const earlier: string[] = [];
+  if (run.step > 0)
+    for await (const { path } of logs.list())
+      if (path.startsWith(`${run.id}/`) && path.includes('tfevents')) earlier.push(path);
+  const logged: LoggedSteps = new Map();
+  for (const path of earlier.sort(compareNames))
+    addLoggedSteps(logged, new Uint8Array(await (await logs.read(path)).arrayBuffer()));
+  let atMs = startedAtMs;
+  while (
+    earlier.some((path) => path >= `${run.id}/${eventFileName(atMs)}`) &&
+    atMs < startedAtMs + LATEST_NAME_MS
+  )
+    atMs += 1000;
+  return new RunLog(run, atMs, run.step, logged);
 }
 
 /** Of an earlier session of the run, the oldest first. */

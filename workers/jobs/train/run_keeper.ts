@@ -22,15 +22,21 @@ import {
 } from '../../storage/checkpoints.ts';
 import {
   appendSteps,
+  deleteRun,
+  isRunStored,
   putEvaluation,
   putPrelogits,
   putRun,
   putValidation,
+  RunDeletedError,
   truncateSteps,
 } from '../../storage/runs.ts';
 
 export class RunKeeper {
   #run: RunRecord;
+  /** Once the run was stored, it stays so: nothing of a run that was deleted is stored anew. */
+  #wasStored = false;
+  #deleted: RunDeletedError | undefined;
   readonly #warn: (message: string) => void;
   /** Measurements that are not stored yet. */
   #waiting: StepRecord[] = [];
@@ -56,7 +62,26 @@ export class RunKeeper {
 
   async update(changes: Partial<RunRecord>): Promise<void> {
     this.#run = { ...this.#run, ...changes };
-    await this.#tolerate('The state of the run', () => putRun(this.#run));
+    const isStored = await this.#tolerate('The state of the run', async () => {
+      await putRun(this.#run);
+      return true;
+    });
+    this.#wasStored ||= isStored === true;
+  }
+
+  /** @throws RunDeletedError where it turned out earlier that the run was deleted */
+  requireNotDeleted(): void {
+    if (this.#deleted) throw this.#deleted;
+  }
+
+  /** @throws RunDeletedError */
+  async #requireStored(): Promise<void> {
+    this.requireNotDeleted();
+    if (!this.#wasStored || (await isRunStored(this.#run.id))) return;
+    this.#deleted = new RunDeletedError(this.#run.id);
+    // Of what was being stored while it was deleted, nothing is left either.
+    await deleteRun(this.#run.id).catch(() => undefined);
+    throw this.#deleted;
   }
 
   /** Warns when the disk has no room for the checkpoints of a run. @param sizeBytes of one of them */
@@ -154,14 +179,19 @@ export class RunKeeper {
     await this.#tolerate('The measurements', () => truncateSteps(this.#run.id, step));
   }
 
-  /** Old checkpoints make room; what fails all the same is told, and told again only after it went well. */
+  /**
+   * Old checkpoints make room; what fails all the same is told, and told again only after it went well.
+   * @throws RunDeletedError
+   */
   async #tolerate<Value>(what: string, store: () => Promise<Value>): Promise<Value | undefined> {
     for (;;)
       try {
+        await this.#requireStored();
         const value = await store();
         this.#failing.delete(what);
         return value;
       } catch (error) {
+        if (error instanceof RunDeletedError) throw error;
         if (isOutOfQuota(error) && (await this.#dropOldestCheckpoint())) continue;
         console.warn(error);
         if (!this.#failing.has(what))

@@ -5,6 +5,7 @@
  */
 import { RunStatistics } from '../../formats/stat_h5.ts';
 import { histogramOf, TensorBoardEvents } from '../../formats/tensorboard_events.ts';
+import type { LoggedSteps } from '../../formats/tensorboard_log.ts';
 import {
   epochScalars,
   evaluationScalars,
@@ -26,8 +27,9 @@ export class RunLog {
   #run: RunRecord;
   readonly #statistics: RunStatistics;
   readonly #events: TensorBoardEvents;
-  /** Steps up to this one are in the event files of earlier sessions. */
+  /** Events up to this step may be in the event files of earlier sessions. */
   readonly #stepsBefore: number;
+  readonly #logged: LoggedSteps;
   readonly #evaluations = new Map<number, EvaluationSummary>();
   /** When the last step ended, for records that do not say it. */
   #clockMs: number;
@@ -35,13 +37,15 @@ export class RunLog {
 
   /**
    * @param startedAtMs of this session: names the event file, so that a run that goes on has one more
-   * @param stepsBefore that this session goes on after; what is added of them is left out of the event file
+   * @param stepsBefore that this session goes on after
+   * @param logged what the event files of earlier sessions hold of those steps: it is left out of the new one
    */
-  constructor(run: RunRecord, startedAtMs: number, stepsBefore = 0) {
+  constructor(run: RunRecord, startedAtMs: number, stepsBefore = 0, logged: LoggedSteps = new Map()) {
     this.#run = run;
     this.#statistics = new RunStatistics(run.options);
     this.#events = new TensorBoardEvents(startedAtMs, stepsBefore === 0 ? 0 : stepsBefore + 1);
     this.#stepsBefore = stepsBefore;
+    this.#logged = logged;
     this.#clockMs = run.createdAt;
   }
 
@@ -112,7 +116,10 @@ export class RunLog {
   }
 
   #addEvent(step: number, values: Readonly<Record<string, number>>, atMs = this.#clockMs): void {
-    if (step > this.#stepsBefore) this.#events.add(atMs, step, values);
+    // A session that was killed between a checkpoint and its log has left a gap.
+    const isMissing =
+      step > this.#stepsBefore || Object.keys(values).some((tag) => (this.#logged.get(tag) ?? 0) < step);
+    if (isMissing) this.#events.add(atMs, step, values);
   }
 }
 

@@ -12,6 +12,7 @@ import type {
 } from '../../protocol/runs.ts';
 import type { TrainRequest } from '../../protocol/train.ts';
 import { readEvaluations, readPrelogits, readSteps, readValidations } from '../../storage/runs.ts';
+import type { Checkpoint } from '../../storage/checkpoints.ts';
 import type { Executor } from '../../training/executor.ts';
 import type { RunHistory } from '../../training/run_history.ts';
 import { messageOf } from '../message_of.ts';
@@ -88,6 +89,11 @@ export class RunOutputs {
       this.#isModelMissing = true;
       this.#warn(`The model could not be written: ${messageOf(error)}`);
     }
+  }
+
+  /** A run that was killed between a checkpoint and its model has left a gap. */
+  async writeModelOf(run: RunRecord, { step, parameters }: Checkpoint): Promise<void> {
+    if (this.#folders && step > 0 && !this.#folders.hasModel(step)) await this.writeModel(run, parameters);
   }
 
   /** A finished run without its model would be no good. @throws where it still cannot be written */

@@ -13,7 +13,7 @@ import type { ModelReference } from '../../protocol/models.ts';
 import type { RunRecord, StepRecord } from '../../protocol/runs.ts';
 import type { TrainEvent, TrainRequest, TrainSummary } from '../../protocol/train.ts';
 import { deleteUnfinishedCheckpoints, dropBadCheckpoint } from '../../storage/checkpoints.ts';
-import { readLastStep } from '../../storage/runs.ts';
+import { readLastStep, RunDeletedError } from '../../storage/runs.ts';
 import { BatchSource } from '../../training/batch_source.ts';
 import type { Executor, LabelledBatch } from '../../training/executor.ts';
 import {
@@ -31,6 +31,7 @@ import { chooseExecutor } from '../executors.ts';
 import { ImagePool } from '../image_pool.ts';
 import { Throttle } from '../job_control.ts';
 import { messageOf } from '../message_of.ts';
+import { withNewRun } from './new_run.ts';
 import { prepareNewRun, prepareResumedRun, type PreparedRun } from './prepare_run.ts';
 import { startFromPretrained } from './pretrained.ts';
 import { RunCheckpoints } from './run_checkpoints.ts';
@@ -64,8 +65,21 @@ export async function train(
       return await withRunLock(resumeRunId, async () =>
         goOnWith(await prepareResumedRun(request, resumeRunId, onEvent, control)),
       );
-    const prepared = await prepareNewRun(request, onEvent, control);
-    return await withRunLock(prepared.run.id, () => goOnWith(prepared));
+    const { draft, data } = await prepareNewRun(request, onEvent, control);
+    return await withNewRun(draft, request, async ({ run, abandon }) => {
+      let hasBegun = false;
+      const observe = (event: TrainEvent): void => {
+        hasBegun ||= event.kind === 'started';
+        onEvent(event);
+      };
+      try {
+        return await trainPrepared({ run, data, isResumed: false }, request, observe, control, choose);
+      } catch (error) {
+        // A network that does not fit, or a folder that cannot be written, leaves no run behind.
+        if (!hasBegun) await abandon();
+        throw error;
+      }
+    });
   } finally {
     control.end();
   }
@@ -193,6 +207,7 @@ class TrainJob {
     if (this.#data.filterNote) this.#warn(this.#data.filterNote);
     await this.#checkpoints.warnOfFullDisk(this.#measurements.isAny);
     await this.#beginAfter(checkpoint?.step ?? 0);
+    if (checkpoint) await this.#outputs.writeModelOf(this.#run, checkpoint);
     if (!checkpoint && this.#request.pretrained) await this.#startFromPretrained(this.#request.pretrained);
   }
 
@@ -240,18 +255,24 @@ class TrainJob {
           : `Stopped after ${this.#run.step} steps. The checkpoint is kept: the run can go on later.`,
       );
     } catch (error) {
+      await this.#fail(error);
+      throw error;
+    }
+    return { run: this.#run, lastStep: this.#lastStep };
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    const message = messageOf(error);
+    if (!(error instanceof RunDeletedError)) {
       await this.#keeper.flushSteps();
       // A checkpoint whose very next step has no finite loss is the one that diverged.
       const { step } = this.#checkpoints;
       if (error instanceof LossNotFiniteError && step === this.#run.step)
         await dropBadCheckpoint(this.#run.id, step).catch(() => false);
       await this.#outputs.writeLogs();
-      const message = messageOf(error);
       await this.#keeper.update({ status: 'failed', error: message });
-      this.#onEvent({ kind: 'status', status: 'failed', message });
-      throw error;
     }
-    return { run: this.#run, lastStep: this.#lastStep };
+    this.#onEvent({ kind: 'status', status: 'failed', message });
   }
 
   /** @throws DeviceLostTooOftenError */
@@ -308,6 +329,7 @@ class TrainJob {
   // Between steps ------------------------------------------------------------------------------------------------
 
   async #nextBatch(step: number, settle: () => Promise<void>): Promise<LabelledBatch | undefined> {
+    this.#keeper.requireNotDeleted();
     try {
       // What is cached would let a run end well whose dataset was deleted at its beginning.
       if (step % this.#options.epoch_size === 0 || this.#presenceThrottle.ready())
@@ -328,7 +350,8 @@ class TrainJob {
     this.#keeper.addStep(record);
     this.#outputs.addStep(record);
     this.#onEvent({ kind: 'step', record });
-    if (this.#metricsThrottle.ready()) void this.#keeper.flushSteps();
+    // What goes wrong with it is noticed before the next step.
+    if (this.#metricsThrottle.ready()) this.#keeper.flushSteps().catch(() => undefined);
   }
 
   #interruption(): Interruption | undefined {
@@ -342,9 +365,13 @@ class TrainJob {
   }
 
   async #onEpochEnd(epoch: number, step: number): Promise<void> {
+    if (this.#options.log_histograms) {
+      // In the log before the checkpoint: of a run that goes on from there, nobody has the gradients any more.
+      await this.#outputs.addHistograms(step, this.#executor);
+      await this.#outputs.writeLogs();
+    }
     await this.#checkpoints.write();
     await this.#endPrelogitsHistogram(epoch, step);
-    if (this.#options.log_histograms) await this.#outputs.addHistograms(step, this.#executor);
     await this.#measurements.measure(epoch, step);
     await this.#outputs.writeLogs();
   }
