@@ -1,4 +1,5 @@
 /** What differs between runs that are looked at side by side. */
+import type { SeriesCurve } from '../../workers/protocol/charts.ts';
 import type { RunRecord } from '../../workers/protocol/runs.ts';
 import { TRAINING_OPTIONS, type OptionName } from '../../workers/training/options.ts';
 
@@ -47,4 +48,9 @@ export function onCommonPositions(curves: readonly Curve[]): {
     return row;
   });
   return { positions, values };
+}
+
+/** The last value that is drawn of a curve; undefined where nothing is. */
+export function endOfCurve({ values, means }: SeriesCurve): number | undefined {
+  return (means ?? values).findLast((value) => value !== null) ?? undefined;
 }

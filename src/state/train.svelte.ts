@@ -15,11 +15,11 @@ import { saveBlob } from './downloads.ts';
 import { problemOf, type Problem } from './errors.ts';
 import { FilterTableMaker } from './filter_table.svelte.ts';
 import { canBeRemembered, folderName, requestAccess } from './folders.ts';
-import { formatBytes, formatShare } from './format.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
 import type { Library } from './library.svelte.ts';
 import { ModelChoice } from './model_choice.svelte.ts';
 import { PairsChoice } from './pairs_choice.svelte.ts';
+import { bestText, checkpointText, evaluationText, validationText } from './run_log.ts';
 import { RunView } from './run_view.svelte.ts';
 import { trainWorker } from './workers.ts';
 
@@ -345,29 +345,21 @@ export class TrainState {
       case 'validation':
         this.#flush();
         if (this.live) this.live.validations = [...this.live.validations, event.record];
-        this.live?.note(
-          `Validation after epoch ${event.record.epoch}: cross entropy ${event.record.crossEntropy.toFixed(3)}, accuracy ${formatShare(event.record.accuracy)}`,
-        );
+        this.live?.note(validationText(event.record));
         return;
       case 'evaluation':
         this.#flush();
         if (this.live) this.live.evaluations = [...this.live.evaluations, event.record];
-        this.live?.note(
-          `Evaluation after epoch ${event.record.epoch}: accuracy ${formatShare(event.record.accuracy)}, validation rate ${formatShare(event.record.valRate)}`,
-        );
+        this.live?.note(evaluationText(event.record));
         return;
       case 'checkpoint':
         this.#flush();
         this.lastCheckpoint = { step: event.step, sizeBytes: event.sizeBytes, atMs: Date.now() };
-        this.live?.note(
-          `Checkpoint saved at step ${event.step} (${formatBytes(event.sizeBytes)} in ${(event.durationMs / 1000).toFixed(1)} s)`,
-        );
+        this.live?.note(checkpointText(event, event.durationMs));
         return;
       case 'best':
         if (this.live) this.live.run = { ...this.live.run, best: event.best };
-        this.live?.note(
-          `The best model so far, after epoch ${event.best.epoch}: its checkpoint is kept beside the newest ones`,
-        );
+        this.live?.note(bestText(event.best));
         return;
       case 'status':
         this.statusMessage = event.message;

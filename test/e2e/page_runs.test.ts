@@ -216,7 +216,7 @@ describe.sequential('a run of half a million steps', () => {
   });
 
   it('says what a loss near guessing means', async () => {
-    await page.getByText('Nothing is learned yet').waitFor();
+    await page.getByText('Nothing was learned').waitFor();
     expect(await page.getByText('ln(10) = 2.30').count()).toBeGreaterThan(0);
     await expectClean();
   });

@@ -1,7 +1,7 @@
 /** What the page makes of settings: bad schedule lines, the planned rates, and what differs between runs. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { differingSettings, onCommonPositions } from '../../src/state/compare_runs.ts';
+import { differingSettings, endOfCurve, onCommonPositions } from '../../src/state/compare_runs.ts';
 import { badScheduleLines, plannedRates } from '../../src/state/schedule_lines.ts';
 import type { RunRecord } from '../../workers/protocol/runs.ts';
 import { presetOptions } from '../../workers/training/presets.ts';
@@ -88,5 +88,15 @@ describe('runs side by side', () => {
         [null, 20, null],
       ],
     });
+  });
+});
+
+describe('endOfCurve', () => {
+  it('is where the drawn curve ends', () => {
+    expect(endOfCurve({ values: [2, 1, 0.29], means: undefined })).toBe(0.29);
+    expect(endOfCurve({ values: [2, 1, 0.29], means: [2, 1.5, 1.1] })).toBe(1.1);
+    // A step whose loss was not a number has no point.
+    expect(endOfCurve({ values: [2, 1, null], means: undefined })).toBe(1);
+    expect(endOfCurve({ values: [], means: undefined })).toBeUndefined();
   });
 });

@@ -6,6 +6,7 @@ import { hintsOf, type HintFacts } from '../../workers/training/hints.ts';
 
 const healthy: CourseState = {
   stepCount: 5000,
+  recentSteps: 250,
   firstNotFinite: undefined,
   recentCrossEntropy: 1.2,
   recentAccuracy: 0.8,
@@ -26,6 +27,8 @@ function kinds(state: Partial<CourseState>, facts: Partial<HintFacts> = {}): str
     state: { ...healthy, ...state },
     classCount: 100,
     epochSize: 1000,
+    totalSteps: 90_000,
+    hasEnded: false,
     validations: [],
     ...facts,
   }).map(({ kind }) => kind);
@@ -47,6 +50,8 @@ describe('hintsOf', () => {
       state: { ...healthy, firstNotFinite: 77 },
       classCount: 3,
       epochSize: 1,
+      totalSteps: 100,
+      hasEnded: true,
       validations: [],
     });
     expect(hint!.title).toContain('step 77');
@@ -73,5 +78,53 @@ describe('hintsOf', () => {
   it('sees that training waits for images', () => {
     expect(kinds({ recentDataWaitShare: 0.5 })).toEqual(['data-wait']);
     expect(kinds({ recentDataWaitShare: 0.5, stepCount: 5 })).toEqual([]);
+  });
+
+  describe('in short runs', () => {
+    const short = { epochSize: 10, totalSteps: 30, classCount: 5 };
+    const state = (stepCount: number, recentCrossEntropy: number): Partial<CourseState> => ({
+      stepCount,
+      recentSteps: 5,
+      recentCrossEntropy,
+      recentAccuracy: 0.3,
+      recentDataWaitShare: 0,
+    });
+
+    it('sees in their second half that nothing is learned yet', () => {
+      expect(kinds(state(10, 1.6), short)).toEqual([]);
+      expect(kinds(state(15, 1.6), short)).toEqual(['guessing']);
+      expect(kinds(state(15, 1.2), short)).toEqual([]);
+    });
+
+    it('says at their end that nothing was learned', () => {
+      const facts = { ...short, hasEnded: true };
+      expect(kinds(state(30, 1.6), facts)).toEqual(['guessing']);
+      const [hint] = hintsOf({ state: { ...healthy, ...state(30, 1.6) }, validations: [], ...facts });
+      expect(hint!.title).toBe('Nothing was learned');
+      // Stopped before the first step: there is nothing to say.
+      expect(kinds(state(0, NaN), facts)).toEqual([]);
+    });
+
+    it('says that images kept aside are named no better than by guessing', () => {
+      // 30 steps on 92 photos of 5 people: the training is well below ln(5) = 1.61.
+      const facts = { ...short, hasEnded: true, validations: validations([2.83, 0.25]) };
+      expect(kinds(state(30, 0.9), facts)).toEqual(['validation-guesses']);
+      const [hint] = hintsOf({ state: { ...healthy, ...state(30, 0.9) }, ...facts });
+      expect(hint!.message).toMatch(/25 %.*20 %/);
+      // Far more right answers than by chance: overconfident, but no guessing.
+      const right = { ...facts, validations: validations([2.83, 0.7]) };
+      expect(kinds(state(30, 0.9), right)).toEqual([]);
+      expect(kinds(state(10, 0.9), { ...facts, hasEnded: false })).toEqual([]);
+    });
+
+    it('does not wait for four validations where there are only three', () => {
+      const rising = validations([1, 0.7], [0.8, 0.75], [1, 0.75]);
+      expect(kinds(state(30, 0.9), { ...short, validations: rising })).toEqual(['validation-rises']);
+    });
+
+    it('sees in them, too, that training waits for images', () => {
+      const waiting = { ...state(6, 0.9), recentDataWaitShare: 0.5 };
+      expect(kinds(waiting, { ...short, totalSteps: 10 })).toEqual(['data-wait']);
+    });
   });
 });

@@ -106,6 +106,25 @@ describe('RunCourse', () => {
     expect(chart.epochs.at(-1)).toEqual({ step: 21, epoch: 3 });
   });
 
+  it('judges a run by its newest steps, also where it is short', () => {
+    // A loss that falls in every step: a mean over the whole run would be far from where it stands.
+    const falling = (count: number) =>
+      courseOf(steps(count, (step) => ({ crossEntropy: 1 - step / count, accuracy: step / count }))).chart({
+        stretches: 100,
+        smoothing: 'automatic',
+      });
+    const short = falling(36).state;
+    expect(short.recentSteps).toBe(5);
+    expect(short.recentAccuracy).toBeCloseTo((32 + 33 + 34 + 35 + 36) / 5 / 36, 9);
+    expect(short.recentCrossEntropy).toBeLessThan(0.1);
+    expect(falling(3).state.recentSteps).toBe(3);
+    // As many as in the curve's mean, where that has more.
+    const { state, window, curves } = falling(2000);
+    expect([state.recentSteps, window]).toEqual([100, 100]);
+    expect(state.recentCrossEntropy).toBeCloseTo(curves.crossEntropy.means!.at(-1)!, 9);
+    expect(falling(20_000).state.recentSteps).toBe(500);
+  });
+
   it('gives an empty chart of no steps', () => {
     const chart = new RunCourse(8).chart({ stretches: 10, smoothing: 'automatic' });
     expect(chart.positions).toEqual([]);

@@ -31,9 +31,11 @@ export interface SeriesCurve {
   readonly means: readonly (number | null)[] | undefined;
 }
 
-/** How a run stands; means over its newest 500 steps. */
+/** How a run stands; `recent…` are means over its newest `recentSteps` steps. */
 export interface CourseState {
   readonly stepCount: number;
+  /** As many as in the means of `automatic` smoothing, but at least 5 where there are so many. */
+  readonly recentSteps: number;
   /** The first step whose loss is no number. */
   readonly firstNotFinite: number | undefined;
   readonly recentCrossEntropy: number;

@@ -9,8 +9,8 @@ import { SERIES_NAMES, type SeriesName } from '../protocol/charts.ts';
 
 /** As the guide's curves are smoothed. */
 export const GUIDE_WINDOW = 500;
-/** Of the steps whose means tell how the run stands. */
-const RECENT_STEPS = 500;
+/** In the means that tell how a run stands, where the curve's own mean has fewer: one odd batch must not decide. */
+const FEWEST_RECENT_STEPS = 5;
 const MARKS_SHOWN = 40;
 /** A rate that falls more often decays steadily, which its curve tells better than marks. */
 const MOST_RATE_DROPS = 20;
@@ -109,6 +109,7 @@ export class RunCourse {
       rateDrops: rateDrops.length > MOST_RATE_DROPS ? [] : rateDrops,
       state: {
         stepCount: this.#length,
+        recentSteps: this.#recentSteps,
         firstNotFinite: this.#firstNotFinite(),
         recentCrossEntropy: this.#recentMean('crossEntropy'),
         recentAccuracy: this.#recentMean('accuracy'),
@@ -123,8 +124,12 @@ export class RunCourse {
     return undefined;
   }
 
+  get #recentSteps(): number {
+    return Math.min(this.#length, Math.max(FEWEST_RECENT_STEPS, windowOf('automatic', this.#length)));
+  }
+
   #recentMean(name: SeriesName): number {
-    const recent = this.#columns[name].subarray(Math.max(0, this.#length - RECENT_STEPS), this.#length);
+    const recent = this.#columns[name].subarray(this.#length - this.#recentSteps, this.#length);
     return recent.reduce((sum, value) => sum + value, 0) / recent.length;
   }
 }
