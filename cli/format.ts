@@ -1,6 +1,6 @@
 /** Lines in the words and formats of the original's programs. */
 import type { DatasetTotals } from '../workers/protocol/dataset.ts';
-import type { DeviceInfo } from '../workers/protocol/device.ts';
+import { deviceKind, type DeviceInfo } from '../workers/protocol/device.ts';
 import type { ExportSummary } from '../workers/protocol/export.ts';
 import type { ValidationRecord } from '../workers/protocol/runs.ts';
 
@@ -43,11 +43,11 @@ function formatRate(rate: number): string {
 export function formatDevice(device: DeviceInfo, forced?: 'webgpu' | 'wasm'): string {
   const backend = forced ?? device.backend;
   if (backend === 'webgpu') return `Device: ${device.adapter || 'no WebGPU adapter'}, WebGPU`;
-  const found = device.isSoftware
-    ? device.hasWebGpu
-      ? `no graphics processor (${device.adapter})`
-      : 'no WebGPU'
-    : device.adapter;
+  const found = {
+    gpu: device.adapter,
+    simulated: `no graphics processor, only a simulated one (${device.adapter})`,
+    none: 'no WebGPU',
+  }[deviceKind(device)];
   return `Device: ${found}, WebAssembly on the processor`;
 }
 

@@ -15,6 +15,7 @@ import * as folders from './storage/folders.ts';
 import * as galleries from './storage/galleries.ts';
 import * as models from './storage/models.ts';
 import * as runs from './storage/runs.ts';
+import { describeDevice } from './tfjs/device.ts';
 
 /** Some browsers have none, and some refuse it in private windows: then nothing is stored in it. */
 async function privateFileSystem(): Promise<FileSystemDirectoryHandle | undefined> {
@@ -95,6 +96,7 @@ const api: LibraryWorkerApi = {
     for await (const name of root.keys()) names.push(name);
     for (const name of names) await root.removeEntry(name, { recursive: true });
   },
+  describeDevice,
   async estimate() {
     const { usage = 0, quota = 0 } = await navigator.storage.estimate();
     return { usedBytes: usage, quotaBytes: quota };

@@ -1,5 +1,6 @@
 /** The states of the page's parts, tied to one another. */
 import { BringIn } from './bring_in.svelte.ts';
+import { DeviceState } from './device.svelte.ts';
 import { EvaluateState } from './evaluate.svelte.ts';
 import { ExportsState } from './exports.svelte.ts';
 import { JobGuard } from './job_guard.svelte.ts';
@@ -14,8 +15,9 @@ export class ApplicationParts {
   readonly navigation = new Navigation();
   readonly library = new Library();
   readonly guard = new JobGuard();
+  readonly device = new DeviceState();
   readonly photos = new PhotosState(this.library, this.guard);
-  readonly train = new TrainState(this.library, this.guard);
+  readonly train = new TrainState(this.library, this.guard, this.device);
   readonly evaluate = new EvaluateState(this.library, this.guard);
   readonly exports = new ExportsState(this.guard);
   readonly bringIn = new BringIn(this.library, this.guard);

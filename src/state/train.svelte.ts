@@ -11,6 +11,7 @@ import { formatConfiguration, parseConfiguration } from '../../workers/training/
 import { PRESETS, presetOptions, type Preset } from '../../workers/training/presets.ts';
 import { validateOptions, type OptionProblem } from '../../workers/training/validate_options.ts';
 import { DatasetChoice } from './dataset_choice.svelte.ts';
+import type { DeviceState } from './device.svelte.ts';
 import { saveBlob } from './downloads.ts';
 import { problemOf, type Problem } from './errors.ts';
 import { FilterTableMaker } from './filter_table.svelte.ts';
@@ -52,7 +53,6 @@ export class TrainState {
   problem = $state.raw<Problem | undefined>();
   /** With a settings file that was to be read. */
   configurationProblem = $state.raw<Problem | undefined>();
-  device = $state.raw<DeviceInfo | undefined>();
   executor = $state('');
   parameterCount = $state(0);
   /** GPU memory of the network that trains. */
@@ -71,41 +71,33 @@ export class TrainState {
   readonly #library: Library;
   readonly #guard: JobGuard;
   #control = new JobControl();
-  #describing: Promise<DeviceInfo | undefined> | undefined;
+  readonly #device: DeviceState;
   #isPresetTouched = false;
   /** Of the run that goes on. */
   #foldersInUse: readonly DirectoryReference[] = [];
   #pendingSteps: StepRecord[] = [];
   #flushTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(library: Library, guard: JobGuard) {
+  constructor(library: Library, guard: JobGuard, device: DeviceState) {
     this.#library = library;
     this.#guard = guard;
+    this.#device = device;
     this.dataset = new DatasetChoice('aligned', library);
     this.pairs = new PairsChoice(library);
     this.filterTableMaker = new FilterTableMaker(guard);
   }
 
-  /** What the machine offers; also takes the preset that suits it, unless one was chosen. */
-  describeDevice(): Promise<DeviceInfo | undefined> {
-    this.#describing ??= this.#describeDevice();
-    return this.#describing;
+  /** What jobs run on, once that is known. */
+  get device(): DeviceInfo | undefined {
+    return this.#device.info;
   }
 
-  async #describeDevice(): Promise<DeviceInfo | undefined> {
-    try {
-      const device = await trainWorker.call((api) => api.describeDevice());
-      this.device = device;
-      if (!this.#isPresetTouched) {
-        this.usePreset(this.suggestedPreset);
-        this.#isPresetTouched = false;
-      }
-      return device;
-    } catch (error) {
-      this.problem = problemOf(error);
-      this.#describing = undefined;
-      return undefined;
-    }
+  /** Takes the preset that suits the machine, unless one was chosen. */
+  async describeDevice(): Promise<void> {
+    await this.#device.describe();
+    if (this.#isPresetTouched) return;
+    this.usePreset(this.suggestedPreset);
+    this.#isPresetTouched = false;
   }
 
   get suggestedPreset(): Preset['id'] {
@@ -376,7 +368,6 @@ export class TrainState {
   #started(event: Extract<TrainEvent, { kind: 'started' }>): void {
     this.#flush();
     this.reading = undefined;
-    this.device = event.device;
     this.executor = event.executor;
     this.parameterCount = event.parameterCount;
     this.gpuBytes = event.gpuBytes;

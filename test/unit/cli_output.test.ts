@@ -152,7 +152,9 @@ describe('formats', () => {
     };
     expect(formatDevice(gpu)).toBe('Device: nvidia hopper, WebGPU');
     expect(formatDevice(gpu, 'wasm')).toBe('Device: nvidia hopper, WebAssembly on the processor');
-    expect(formatDevice(software)).toContain('no graphics processor (swiftshader (software))');
+    expect(formatDevice(software)).toContain(
+      'no graphics processor, only a simulated one (swiftshader (software))',
+    );
     expect(formatDevice(software, 'webgpu')).toBe('Device: swiftshader (software), WebGPU');
     expect(formatDevice({ ...software, hasWebGpu: false, adapter: '' })).toContain('no WebGPU');
   });

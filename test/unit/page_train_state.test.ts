@@ -1,8 +1,10 @@
 /** What keeps a run from being started, with workers that the test answers for. */
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { DatasetSummary, DirectoryReference } from '../../workers/protocol/dataset.ts';
+import { deviceKind, type DeviceInfo } from '../../workers/protocol/device.ts';
 import type { RunRecord } from '../../workers/protocol/runs.ts';
 import type { TrainRequest } from '../../workers/protocol/train.ts';
+import { DeviceState } from '../../src/state/device.svelte.ts';
 import { JobGuard } from '../../src/state/job_guard.svelte.ts';
 import { Library } from '../../src/state/library.svelte.ts';
 import { TrainState } from '../../src/state/train.svelte.ts';
@@ -24,6 +26,7 @@ const summary = {
 } as unknown as DatasetSummary;
 
 let train: TrainState;
+let device: DeviceState;
 
 beforeAll(() => {
   vi.stubGlobal('navigator', {});
@@ -39,7 +42,8 @@ beforeEach(() => {
     requests.push(request as TrainRequest);
     return { run: { status: 'finished' } };
   });
-  train = new TrainState(new Library(), new JobGuard());
+  device = new DeviceState();
+  train = new TrainState(new Library(), new JobGuard(), device);
 });
 
 describe('an evaluation after each epoch', () => {
@@ -72,6 +76,40 @@ describe('an evaluation after each epoch', () => {
     });
     await train.pairs.images.choose([folder('aligned/empty')]);
     expect(train.obstacle).toBe('The folder of the pairs cannot be used. Choose another one.');
+  });
+});
+
+describe('what jobs run on', () => {
+  const simulated: DeviceInfo = {
+    backend: 'wasm',
+    hasWebGpu: true,
+    isSoftware: true,
+    adapter: 'SwiftShader (software)',
+    advice: 'No graphics processor was found.',
+  };
+
+  it('is asked once, and is the same for all', async () => {
+    let asked = 0;
+    answers.set('describeDevice', () => (asked++, simulated));
+    await device.describe();
+    expect(device.kind).toBe('simulated');
+    await train.describeDevice();
+    expect(train.device).toBe(device.info);
+    expect(train.presetId).toBe('quick-try-software');
+    expect(asked).toBe(1);
+  });
+
+  it('leaves a preset that was chosen', async () => {
+    answers.set('describeDevice', () => simulated);
+    train.usePreset('guide');
+    await train.describeDevice();
+    expect(train.presetId).toBe('guide');
+  });
+
+  it('has three kinds', () => {
+    expect(deviceKind(simulated)).toBe('simulated');
+    expect(deviceKind({ ...simulated, isSoftware: false })).toBe('gpu');
+    expect(deviceKind({ ...simulated, hasWebGpu: false })).toBe('none');
   });
 });
 

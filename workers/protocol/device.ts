@@ -2,6 +2,17 @@
 
 export type BackendName = 'webgpu' | 'wasm';
 
+/** A graphics processor, one that a program only simulates on the processor, or no WebGPU at all. */
+export type DeviceKind = 'gpu' | 'simulated' | 'none';
+
+export function deviceKind({
+  hasWebGpu,
+  isSoftware,
+}: Pick<DeviceInfo, 'hasWebGpu' | 'isSoftware'>): DeviceKind {
+  if (!hasWebGpu) return 'none';
+  return isSoftware ? 'simulated' : 'gpu';
+}
+
 export interface DeviceInfo {
   /** What jobs run on when nothing else is asked for. */
   readonly backend: BackendName;

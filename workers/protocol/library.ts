@@ -1,5 +1,6 @@
 /** library.worker: what is stored in this browser. */
 import type { DirectoryReference } from '../dataset/directory.ts';
+import type { DeviceInfo } from './device.ts';
 import type { ValidationRate } from '../evaluation/metrics.ts';
 import type { EvaluationOverview, SavedEvaluation } from './evaluate.ts';
 import type { KeptGallery } from './identify.ts';
@@ -69,5 +70,7 @@ export interface LibraryWorkerApi {
   deleteGallery(id: string): Promise<void>;
   /** Runs, checkpoints, remembered folders, private datasets: all of it. */
   deleteEverything(): Promise<void>;
+  /** What jobs would run on. Asked here because this worker is always there, and small. */
+  describeDevice(): Promise<DeviceInfo>;
   estimate(): Promise<{ usedBytes: number; quotaBytes: number }>;
 }

@@ -11,7 +11,7 @@ export async function describeDevice(): Promise<DeviceInfo> {
       isSoftware: true,
       adapter: '',
       advice:
-        'This browser offers no WebGPU, so everything runs on the processor with WebAssembly: correct, but slow. Current Chrome, Edge and Safari have WebGPU; in Firefox it depends on the system.',
+        'This browser offers no WebGPU, so everything runs on the processor instead of the graphics processor. The results are the same, but it is many times slower. Current Chrome, Edge and Safari have WebGPU; in Firefox it depends on the system.',
     };
   const { vendor, architecture, device, description } = adapter.info;
   const isSoftware =
@@ -24,7 +24,7 @@ export async function describeDevice(): Promise<DeviceInfo> {
         isSoftware: true,
         adapter: `${architecture || description || name} (software)`,
         advice:
-          'No graphics processor was found: WebGPU is only simulated here, so everything runs on the processor with WebAssembly, which is correct but slow. The presets are light for that reason.',
+          'No graphics processor was found, and the browser only simulates one, so everything runs on the processor. The results are the same, but it is many times slower.',
       }
     : { backend: 'webgpu', hasWebGpu: true, isSoftware: false, adapter: name, advice: '' };
 }
