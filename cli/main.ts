@@ -28,6 +28,7 @@ import { Interruption } from './interruption.ts';
 import { nearestName } from './nearest_name.ts';
 import { Output } from './output.ts';
 import { resolvePath } from './paths.ts';
+import { terminalText } from '../workers/protocol/escape_text.ts';
 import { splitWords } from './words.ts';
 
 const COMMANDS: readonly Command[] = [
@@ -138,7 +139,7 @@ async function openSession(
     browser: browser && resolvePath(browser),
     browserArguments: splitWords(textOf(args, 'browser_args') ?? ''),
     profileFolder,
-    log: (line) => console.error(line),
+    log: (line) => console.error(line.split('\n').map(terminalText).join('\n')),
     verbose: isSet(args, 'verbose'),
   });
   output.line(formatDevice(session.device, chosenBackend(args)));
@@ -149,7 +150,7 @@ async function openSession(
 
 function report(error: unknown, verbose: boolean): number {
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  console.error(`facenet: ${message.replaceAll(/\s*\n\s*/g, ' ')}`);
-  if (verbose && stack) console.error(stack);
+  console.error(`facenet: ${terminalText(message.replaceAll(/\s*\n\s*/g, ' '))}`);
+  if (verbose && stack) console.error(stack.split('\n').map(terminalText).join('\n'));
   return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE;
 }

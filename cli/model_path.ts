@@ -30,7 +30,10 @@ export function requireModel(text: string): string {
 }
 
 /** @param path absolute */
-export function openModel(session: BrowserSession, path: string): ModelReference {
+export function openModel(
+  session: BrowserSession,
+  path: string,
+): Extract<ModelReference, { kind: 'directory' }> {
   if (kindOf(path) === 'folder') return { kind: 'directory', directory: session.openFolder(path) };
   // A model.json has its weights beside it, a checkpoint's index its data.
   const access = /\.(json|index)$/.test(path) ? {} : { only: [basename(path)] };

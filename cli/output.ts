@@ -1,5 +1,6 @@
-/** What a command prints: lines, and a progress line that is rewritten on a terminal. */
+/** What a command prints, with nothing in it that a terminal would act on: lines, and a progress line that is rewritten on a terminal. */
 import type { Writable } from 'node:stream';
+import { terminalText } from '../workers/protocol/escape_text.ts';
 
 export interface OutputStream extends Writable {
   readonly isTTY?: boolean;
@@ -24,14 +25,16 @@ export class Output {
 
   line(text: string): void {
     this.clearProgress();
-    this.#stream.write(`${text}\n`);
+    this.#stream.write(`${terminalText(text)}\n`);
   }
 
   /** @param isLast printed in any case */
   progress(text: string, isLast = false): void {
     if (this.#stream.isTTY) {
       // A line longer than the terminal is wide would wrap, and could not be taken back.
-      this.#stream.write(CLEAR_LINE + text.slice(0, (this.#stream.columns ?? 80) - 1) + (isLast ? '\n' : ''));
+      this.#stream.write(
+        CLEAR_LINE + terminalText(text).slice(0, (this.#stream.columns ?? 80) - 1) + (isLast ? '\n' : ''),
+      );
       this.#progressShown = !isLast;
       return;
     }

@@ -69,6 +69,7 @@ const api: LibraryWorkerApi = {
   },
   listModels: models.listModels,
   deleteModel: models.deleteModel,
+  setStandardization: models.setStandardization,
   saveEvaluation: evaluations.saveEvaluation,
   listEvaluations: evaluations.listEvaluations,
   readEvaluation: evaluations.readEvaluation,

@@ -11,9 +11,10 @@ import { exportModel } from './jobs/models/export_job.ts';
 import { importIntoLibrary } from './jobs/models/import_job.ts';
 import { TrainControl } from './jobs/train/train_control.ts';
 import { train } from './jobs/train/train_job.ts';
-import { inspectModel, loadModel } from './models/load_model.ts';
+import { describeModel, inspectModel, loadModel } from './models/load_model.ts';
 import { runWeights } from './models/run_weights.ts';
 import { FaceDetector } from './mtcnn/detector.ts';
+import { standardizationOf } from './protocol/standardization.ts';
 import type { TrainWorkerApi } from './protocol/train_worker.ts';
 import './rpc/job_control_transfer.ts';
 import { selectBackend } from './tfjs/backends.ts';
@@ -23,13 +24,15 @@ const api: TrainWorkerApi = {
   describeDevice,
   train: (request, control, onEvent) => train(request, onEvent, new TrainControl(control)),
   async evaluate({ model, pairs, options, backend }, control, onProgress) {
-    const loaded = await loadModel(model);
+    const { use_fixed_image_standardization: isFixed } = options;
+    const loaded = await loadModel(
+      isFixed === undefined ? model : { ...model, standardization: standardizationOf(isFixed) },
+    );
     const { create } = await chooseExecutor({ backend });
     const complete = {
       ...options,
       image_size: options.image_size ?? loaded.imageSize,
-      use_fixed_image_standardization:
-        options.use_fixed_image_standardization ?? loaded.useFixedImageStandardization,
+      use_fixed_image_standardization: loaded.useFixedImageStandardization,
     };
     const result = await evaluateModel(loaded, pairs, complete, create, control, onProgress);
     return { ...result, weights: runWeights(loaded.metadata) };
@@ -42,6 +45,7 @@ const api: TrainWorkerApi = {
   },
   importModel: importIntoLibrary,
   inspectModel,
+  describeModel,
   async embedFolder(request, control, onProgress) {
     const loaded = await loadModel(request.model);
     const { create } = await chooseExecutor({ backend: request.backend });

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { compareNames } from '../../workers/dataset/names.ts';
+import { csvCell } from '../../workers/protocol/escape_text.ts';
 import type { ClassPrediction } from '../../workers/protocol/classify.ts';
 import {
   BACKEND_FLAG,
@@ -14,7 +15,8 @@ import {
 } from '../command.ts';
 import { CommandError, UsageError } from '../errors.ts';
 import { formatProgress } from '../format.ts';
-import { openModel, requireModel } from '../model_path.ts';
+import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
+import { requireModel } from '../model_path.ts';
 import { prepareOutputFolder } from '../output_folder.ts';
 import { requireFile, requireFolder, resolvePath } from '../paths.ts';
 
@@ -86,6 +88,7 @@ export const classifyCommand: Command = {
       default: 666,
       description: 'Of the split and the training.',
     },
+    ...MODEL_FLAGS,
     BACKEND_FLAG,
   ],
   example: 'classify TRAIN ~/datasets/my_160 ~/models/facenet/20260101-120000 my_classifier.json',
@@ -105,10 +108,11 @@ export const classifyCommand: Command = {
     if (matrixPath) prepareOutputFolder(dirname(matrixPath));
     const { image_size: imageSize } = args.values;
     const session = await context.openSession();
+    const reference = await openShownModel(session, model, args, output);
     const summary = await session.train.classify(
       {
         mode,
-        model: openModel(session, model),
+        model: reference,
         images: [session.openFolder(images)],
         classifier: mode === 'CLASSIFY' ? readFileSync(classifierPath, 'utf8') : undefined,
         split: isSet(args, 'use_split_dataset')
@@ -180,12 +184,11 @@ export function confusionTable(predictions: readonly ClassPrediction[]): string 
   }
   const sorted = (names: readonly string[]): string[] => [...new Set(names)].sort(compareNames);
   const columns = sorted(predictions.map(({ predicted }) => predicted));
-  const quote = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const rows = sorted(predictions.map(({ actual }) => actual)).map((actual) => [
-    quote(actual),
+    csvCell(actual),
     ...columns.map((predicted) => counts.get(keyOf(actual, predicted)) ?? 0),
   ]);
-  return [['', ...columns.map(quote)], ...rows].map((cells) => `${cells.join(',')}\r\n`).join('');
+  return [['', ...columns.map(csvCell)], ...rows].map((cells) => `${cells.join(',')}\r\n`).join('');
 }
 
 /** @throws CommandError */

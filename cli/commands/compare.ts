@@ -9,7 +9,8 @@ import {
   numberOf,
   type Command,
 } from '../command.ts';
-import { openModel, requireModel } from '../model_path.ts';
+import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
+import { requireModel } from '../model_path.ts';
 import { requireFile, resolvePath } from '../paths.ts';
 
 export const compareCommand: Command = {
@@ -45,6 +46,7 @@ export const compareCommand: Command = {
       description: 'Compare every face of a photo, not the main one alone.',
     },
     GPU_MEMORY_FLAG,
+    ...MODEL_FLAGS,
     BACKEND_FLAG,
   ],
   example: 'compare ~/models/facenet/20260101-120000 ann.jpg bob.jpg someone.jpg',
@@ -55,8 +57,9 @@ export const compareCommand: Command = {
     const model = requireModel(modelPath!);
     const photos = files.map((file) => ({ given: file, ...requireFile(resolvePath(file)) }));
     const session = await context.openSession();
+    const reference = await openShownModel(session, model, args, output);
     const request: CompareRequest = {
-      model: openModel(session, model),
+      model: reference,
       images: photos.map(({ folder, name }) => ({
         directory: session.openFolder(folder, { only: [name] }),
         path: name,

@@ -8,7 +8,8 @@ import {
   type Command,
 } from '../command.ts';
 import { formatFiles, formatProgress } from '../format.ts';
-import { openModel, requireModel } from '../model_path.ts';
+import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
+import { requireModel } from '../model_path.ts';
 import { prepareOutputFolder } from '../output_folder.ts';
 import { requireFolder, resolvePath } from '../paths.ts';
 
@@ -35,6 +36,7 @@ export const embedCommand: Command = {
       description: 'Number of images in a batch.',
     },
     GPU_MEMORY_FLAG,
+    ...MODEL_FLAGS,
     BACKEND_FLAG,
   ],
   example: 'embed ~/models/facenet/20260101-120000 ~/datasets/lfw/lfw_160 ~/embeddings',
@@ -44,9 +46,10 @@ export const embedCommand: Command = {
     const images = requireFolder(resolvePath(args.positionals[1]!));
     const out = prepareOutputFolder(resolvePath(args.positionals[2]!));
     const session = await context.openSession();
+    const reference = await openShownModel(session, model, args, output);
     const summary = await session.train.embedFolder(
       {
-        model: openModel(session, model),
+        model: reference,
         images: [session.openFolder(images)],
         output: { kind: 'directory', directory: session.openFolder(out, { writable: true }) },
         batch_size: numberOf(args, 'batch_size'),

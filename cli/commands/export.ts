@@ -2,7 +2,8 @@
 import type { ExportFormat, ExportProgress, ExportRequest } from '../../workers/protocol/export.ts';
 import { type Command, interruptibleControl, isSet, textOf } from '../command.ts';
 import { formatBytes, formatFiles } from '../format.ts';
-import { openModel, requireModel } from '../model_path.ts';
+import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
+import { requireModel } from '../model_path.ts';
 import { prepareOutputFolder } from '../output_folder.ts';
 import { resolvePath } from '../paths.ts';
 
@@ -57,11 +58,18 @@ export const exportCommand: Command = {
       description: 'Of onnx: the model standardises by itself; its input are values from 0 to 255.',
     },
     {
+      name: 'include_class_names',
+      type: 'flag',
+      description:
+        'The names of the people that the model was trained on go into the files; by default they do not.',
+    },
+    {
       name: 'license',
       type: 'text',
       placeholder: 'name',
       description: 'For the model card: under which licence the model may be used, such as CC-BY-4.0.',
     },
+    ...MODEL_FLAGS,
   ],
   example: 'export ~/models/facenet/20260101-120000 ~/exported --format tfjs',
   async run(context) {
@@ -69,12 +77,14 @@ export const exportCommand: Command = {
     const model = requireModel(args.positionals[0]!);
     const out = prepareOutputFolder(resolvePath(args.positionals[1]!));
     const session = await context.openSession();
+    const reference = await openShownModel(session, model, args, output);
     const request: ExportRequest = {
-      model: openModel(session, model),
+      model: reference,
       format: FORMATS.find((format) => format === args.values['format'])!,
       dtype: DTYPES.find((dtype) => dtype === args.values['dtype']),
       inputLayout: LAYOUTS.find((layout) => layout === args.values['layout']),
       includeStandardization: isSet(args, 'include_standardization'),
+      includeClassNames: isSet(args, 'include_class_names'),
       license: textOf(args, 'license'),
       output: { kind: 'directory', directory: session.openFolder(out, { writable: true }) },
     };

@@ -12,7 +12,8 @@ import {
 } from '../command.ts';
 import { CommandError } from '../errors.ts';
 import { formatProgress } from '../format.ts';
-import { openModel, requireModel } from '../model_path.ts';
+import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
+import { requireModel } from '../model_path.ts';
 import { prepareOutputFolder } from '../output_folder.ts';
 import { requireFolder, resolvePath } from '../paths.ts';
 
@@ -51,6 +52,7 @@ export const lookCommand: Command = {
       default: 90,
       description: 'Number of images in a batch.',
     },
+    ...MODEL_FLAGS,
     BACKEND_FLAG,
   ],
   example: 'look ~/models/facenet/20260101-120000 ~/datasets/my_182 --filter_filename distances.tsv',
@@ -62,9 +64,10 @@ export const lookCommand: Command = {
     const tablePath = tableName === undefined ? undefined : resolvePath(tableName);
     if (tablePath !== undefined) prepareOutputFolder(dirname(tablePath));
     const session = await context.openSession();
+    const reference = await openShownModel(session, model, args, output);
     const report = await session.look.report(
       {
-        model: openModel(session, model),
+        model: reference,
         data: [session.openFolder(images)],
         batch_size: numberOf(args, 'batch_size'),
         backend: chosenBackend(args),

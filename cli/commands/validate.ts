@@ -11,7 +11,8 @@ import {
   numberOf,
 } from '../command.ts';
 import { formatEvaluation, formatProgress } from '../format.ts';
-import { canBeModel, openModel, requireModel } from '../model_path.ts';
+import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
+import { canBeModel, requireModel } from '../model_path.ts';
 import { choosePairs, notePairs, PAIRS_FLAGS, pairsSource, type PairsChoice } from '../pairs.ts';
 import { kindOf, requireFolder, resolvePath } from '../paths.ts';
 
@@ -100,11 +101,7 @@ export const validateCommand: Command = {
       maximum: 1024,
       description: "Width and height of the network's input, pixels; default: what the model was trained on.",
     },
-    {
-      name: 'use_fixed_image_standardization',
-      type: 'flag',
-      description: 'Standardise as (p − 127.5)/128; default: as the model was trained.',
-    },
+    ...MODEL_FLAGS,
     BACKEND_FLAG,
   ],
   example: 'validate ~/models/facenet/20260101-120000 ~/datasets/lfw/lfw_160 --lfw_pairs pairs.txt',
@@ -114,15 +111,16 @@ export const validateCommand: Command = {
     const model = requireModel(named.model);
     const images = requireFolder(resolvePath(named.folder));
     const pairs = withPairsInside(choosePairs(args), images);
-    const { image_size, use_fixed_image_standardization } = args.values;
+    const { image_size } = args.values;
     const session = await context.openSession();
     if (named.isSwapped)
       output.line(
         `Note: ${named.model} is taken for the model and ${named.folder} for the folder, in the original’s order.`,
       );
+    const reference = await openShownModel(session, model, args, output);
     notePairs(pairs, output);
     const request: EvaluateRequest = {
-      model: openModel(session, model),
+      model: reference,
       pairs: pairsSource(pairs, session.openFolder(images)),
       options: {
         lfw_batch_size: numberOf(args, 'lfw_batch_size'),
@@ -131,8 +129,6 @@ export const validateCommand: Command = {
         lfw_subtract_mean: isSet(args, 'lfw_subtract_mean'),
         far_target: numberOf(args, 'far_target'),
         image_size: typeof image_size === 'number' ? image_size : undefined,
-        use_fixed_image_standardization:
-          typeof use_fixed_image_standardization === 'boolean' ? use_fixed_image_standardization : undefined,
       },
       backend: chosenBackend(args),
     };

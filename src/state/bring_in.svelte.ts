@@ -1,5 +1,6 @@
 /** A model from elsewhere: first what of it maps, then, when the person wants it, into this browser's storage. */
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
+import type { ImageStandardization } from '../../workers/protocol/standardization.ts';
 import type { ImportReport, ModelReference, StoredModel } from '../../workers/protocol/models.ts';
 import { problemOf, type Problem } from './errors.ts';
 import { requestAccess } from './folders.ts';
@@ -19,6 +20,11 @@ export class BringIn {
   /** Nothing that the network needs is missing or of another shape. */
   readonly isWhole = $derived(
     this.report !== undefined && this.report.missing.length === 0 && this.report.wrongShapes.length === 0,
+  );
+  /** In place of what the file says; needed where it says nothing. */
+  standardization = $state<ImageStandardization | undefined>();
+  readonly canBeTaken = $derived(
+    this.isWhole && (this.standardization ?? this.report?.standardization) !== undefined,
   );
   #reference: Exclude<ModelReference, { kind: 'run' }> | undefined;
   readonly #library: Library;
@@ -42,6 +48,7 @@ export class BringIn {
     this.#reference = reference;
     this.report = undefined;
     this.taken = undefined;
+    this.standardization = undefined;
     await this.#attempt('reading', async () => {
       this.report = await modelWorker.call((api) => api.inspectModel(reference));
       this.status = 'read';
@@ -50,10 +57,11 @@ export class BringIn {
 
   async take(): Promise<void> {
     const reference = this.#reference;
-    if (this.isBusy || !reference || !this.isWhole) return;
+    if (this.isBusy || !reference || !this.canBeTaken) return;
+    const { standardization } = this;
     await this.#attempt('taking', async () => {
       this.taken = await this.#guard.during('import', false, () =>
-        modelWorker.call((api) => api.importModel(reference)),
+        modelWorker.call((api) => api.importModel({ ...reference, standardization })),
       );
       this.status = 'taken';
       await this.#library.refresh();

@@ -1,4 +1,5 @@
 /** From a stream that a worker writes a zip file into, to a file on disk or a link. */
+import { safeFileName } from '../../workers/protocol/escape_text.ts';
 import { transfer } from 'comlink';
 import type { AlignOutput } from '../../workers/protocol/align.ts';
 import { features } from './features.ts';
@@ -194,7 +195,7 @@ export function saveBlob(blob: Blob, fileName: string): void {
   const url = URL.createObjectURL(blob);
   const link = document.createElement('a');
   link.href = url;
-  link.download = fileName;
+  link.download = safeFileName(fileName);
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }

@@ -5,6 +5,7 @@ import type { KeptGallery } from '../../workers/protocol/identify.ts';
 import type { RememberedFolder } from '../../workers/protocol/library.ts';
 import type { StoredModel } from '../../workers/protocol/models.ts';
 import type { RunRecord } from '../../workers/protocol/runs.ts';
+import type { ImageStandardization } from '../../workers/protocol/standardization.ts';
 import { problemOf, type Problem } from './errors.ts';
 import { deleteEverythingStored } from './stored_data.ts';
 import { libraryWorker } from './workers.ts';
@@ -92,6 +93,13 @@ export class Library {
 
   async deleteModel(id: string): Promise<void> {
     await this.#change(() => libraryWorker.call((api) => api.deleteModel(id)));
+  }
+
+  /** How a stored model's images are standardised, as the person says. */
+  async setStandardization(id: string, value: ImageStandardization): Promise<void> {
+    await this.#change(async () => {
+      await libraryWorker.call((api) => api.setStandardization(id, value));
+    });
   }
 
   evaluationsOf(modelId: string): EvaluationOverview[] {

@@ -1,6 +1,7 @@
 /** A model to use: one of the runs, one that was brought in, files, or a folder. */
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import type { ModelReference } from '../../workers/protocol/models.ts';
+import type { ImageStandardization } from '../../workers/protocol/standardization.ts';
 import { folderName } from './folders.ts';
 import { WeightsChoice } from './weights_choice.svelte.ts';
 
@@ -12,11 +13,39 @@ export class ModelChoice {
   /** Of the run. */
   readonly weights = new WeightsChoice();
   /** Of a model that was brought in. */
-  storedId = $state('');
-  file = $state.raw<File | undefined>();
+  #storedId = $state('');
+  #file = $state.raw<File | undefined>();
   /** Files that belong together, such as a checkpoint's, where a folder cannot be chosen. */
   files = $state.raw<readonly File[]>([]);
-  folder = $state.raw<DirectoryReference | undefined>();
+  #folder = $state.raw<DirectoryReference | undefined>();
+
+  get storedId(): string {
+    return this.#storedId;
+  }
+
+  /** What was said of one model is not said of another one. */
+  set storedId(id: string) {
+    if (id !== this.#storedId) this.standardization = undefined;
+    this.#storedId = id;
+  }
+
+  get file(): File | undefined {
+    return this.#file;
+  }
+
+  set file(file: File | undefined) {
+    this.standardization = undefined;
+    this.#file = file;
+  }
+
+  get folder(): DirectoryReference | undefined {
+    return this.#folder;
+  }
+
+  set folder(folder: DirectoryReference | undefined) {
+    this.standardization = undefined;
+    this.#folder = folder;
+  }
 
   get runId(): string {
     return this.#runId;
@@ -28,7 +57,15 @@ export class ModelChoice {
     this.#runId = id;
   }
 
+  /** In place of what a file or a stored model says; a run knows it. */
+  standardization = $state<ImageStandardization | undefined>();
+
   get reference(): ModelReference | undefined {
+    const place = this.#place;
+    return place && { ...place, standardization: this.kind === 'run' ? undefined : this.standardization };
+  }
+
+  get #place(): ModelReference | undefined {
     switch (this.kind) {
       case 'none':
         return undefined;

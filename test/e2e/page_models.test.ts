@@ -189,7 +189,8 @@ describe.sequential('models', () => {
       `${graph.parameters.length} of ${graph.parameters.length}`,
     );
     expect(await tile('What maps', 'Missing')).toBe('0');
-    await page.getByText(`${SIZE} × ${SIZE} pixels, fixed standardisation`).waitFor();
+    await page.getByText(`${SIZE} × ${SIZE} pixels`, { exact: true }).waitFor();
+    await page.getByText('fixed: (p − 127.5)/128, as its file says').waitFor();
     await expectClean();
     // Nothing is kept before the person says so.
     await page.getByRole('button', { name: 'Leave it' }).click();
@@ -200,6 +201,31 @@ describe.sequential('models', () => {
     await bringInFiles(await writeModel('second model.safetensors', 2));
     await page.getByRole('button', { name: 'Take it' }).click();
     await page.getByRole('heading', { name: 'second model' }).waitFor();
+  });
+
+  it('that do not say how images are standardised are taken once the person has said it', async () => {
+    const path = join(root, 'nameless.safetensors');
+    const values = initializeParameters(graph, 1);
+    writeFileSync(path, Buffer.from(await safetensorsBlob(values).arrayBuffer()));
+    await bringInFiles(path);
+    await page.getByText('How are this model’s images standardised?').waitFor();
+    expect(await page.getByRole('button', { name: 'Take it' }).isDisabled()).toBe(true);
+    await expectClean();
+    await page.getByLabel('Standardisation of the images').last().waitFor();
+    const asked = page.getByRole('region', { name: 'Bring a model in' });
+    await asked
+      .getByLabel('Standardisation of the images')
+      .selectOption({ label: 'per image: (p − mean)/max(deviation, 1/√N)' });
+    await page.getByRole('button', { name: 'Take it' }).click();
+    const card = page.getByRole('region', { name: 'nameless' });
+    await card.getByText('per image: (p − mean)/max(deviation, 1/√N), as chosen').waitFor();
+    // It can be said otherwise later.
+    await card.getByText('Change the standardisation').click();
+    await card.getByLabel('Standardisation of the images').selectOption('fixed');
+    await card.getByText('fixed: (p − 127.5)/128, as chosen').waitFor();
+    await card.getByRole('button', { name: 'Delete nameless' }).click();
+    await page.getByRole('button', { name: 'Delete the model' }).click();
+    await card.waitFor({ state: 'detached' });
   });
 
   it('that are not whole, or no models, are refused with the reason', async () => {

@@ -204,7 +204,7 @@ describe('a model card of a model that was evaluated', () => {
     const card = modelCard(model, { format: 'onnx', license: 'CC0-1.0' }, 'm.onnx');
     for (const values of ['', 'moving averages', 'variables'])
       expect(card).toContain(
-        `| lfw/160 | 6000 | 60 | ${values} | 0.9905 ± 0.0042 | 0.9700 ± 0.0100 | 0.00100 | 0.9990 | 0.0100 |`,
+        `| lfw\\|160 | not known | 6000 | 60 | ${values} | 0.9905 ± 0.0042 | 0.9700 ± 0.0100 | 0.00100 | 0.9990 | 0.0100 |`,
       );
     expect(card).toContain('the best of the run’s measured models, by the accuracy on pairs');
     expect(card).toContain('Its values are the exponential moving averages of the trained variables');

@@ -6,6 +6,7 @@ import { safetensorsBlob } from '../../workers/formats/safetensors.ts';
 import { hashedParameters } from '../../workers/graph/hashed_tensors.ts';
 import { buildModel } from '../../workers/graph/models/index.ts';
 import type { HostTensor } from '../../workers/graph/tensor.ts';
+import { classNamesChecksum } from '../../workers/models/class_names.ts';
 import { loadFromDirectory, loadModel } from '../../workers/models/load_model.ts';
 import type { ModelMetadata } from '../../workers/models/metadata.ts';
 import {
@@ -31,6 +32,8 @@ const metadata: ModelMetadata = {
   image_size: 96,
   use_fixed_image_standardization: false,
   class_names: ['Ann', 'Bob', 'Zoë'],
+  class_count: 3,
+  class_names_checksum: classNamesChecksum(['Ann', 'Bob', 'Zoë']),
   run: '20260102-030405',
   step: 60,
   epoch: 6,
@@ -72,10 +75,10 @@ describe('model files', () => {
     expect(model.graph.embeddingSize).toBe(EMBEDDING_SIZE);
     expect(model.graph.name).toBe('inception_resnet_v1');
     expect(model.imageSize).toBe(160);
-    expect(model.useFixedImageStandardization).toBe(true);
+    expect(model.isStandardizationUnknown).toBe(true);
     expect(model.metadata).toBeUndefined();
     expect(model.notes).toHaveLength(2);
-    expect(model.notes![0]).toMatch(/160 × 160.*fixed image standardisation.*embedding_size 4/);
+    expect(model.notes![0]).toMatch(/160 × 160.*embedding_size 4/);
     expect(model.notes![1]).toMatch(/1 tensors .*global_step/);
   });
 
@@ -236,7 +239,7 @@ describe('models of runs', () => {
       await saveCheckpoint({ runId: id, step, epoch: step / 10, parameters: values, state });
     const model = await loadModel({ kind: 'run', runId: id });
     expect(model.graph).toEqual(bare);
-    expect(model.metadata).toEqual({ ...metadata, model_def: options.model_def });
+    expect(model.metadata).toMatchObject({ class_names: metadata.class_names, model_def: options.model_def });
     expect(model.parameters.get(name)!.data).toEqual(values.get(name)!.data);
     expect(model.parameters.has('Logits/weights')).toBe(true);
     const averaged = await loadModel({ kind: 'run', runId: id, useMovingAverages: true });

@@ -3,9 +3,11 @@ import { onnxModelParts, type OnnxOptions } from '../formats/onnx_model.ts';
 import { safetensorsBlob, type WeightFormat } from '../formats/safetensors.ts';
 import type { ExportedFile } from '../formats/tfjs_graph_model.ts';
 import type { HostTensor } from '../graph/tensor.ts';
+import { safeFileName } from '../protocol/escape_text.ts';
 import type { ExportRequest } from '../protocol/export.ts';
+import { withoutClassNames } from './class_names.ts';
 import type { LoadedModel } from './loaded_model.ts';
-import { encodeMetadata } from './metadata.ts';
+import { encodeMetadata, type ModelMetadata } from './metadata.ts';
 import { metadataOf, MODEL_FILE_EXTENSION, modelFileName } from './model_file.ts';
 import { facenetPytorchNames } from './names/facenet_pytorch.ts';
 import { toForeign } from './names/name_table.ts';
@@ -25,10 +27,10 @@ export type ExportSettings = Omit<ExportRequest, 'model' | 'output'>;
 /** @throws NoPytorchModelError, Float16RangeError */
 export function modelFiles(model: LoadedModel, settings: ExportSettings): ExportedFile[] {
   const weightFormat: WeightFormat = settings.dtype ?? 'float32';
-  const metadata = encodeMetadata(metadataOf(model));
+  const metadata = encodeMetadata(exportedMetadata(model, settings));
   switch (settings.format) {
     case 'tfjs':
-      return tfjsModelFiles(model, weightFormat);
+      return tfjsModelFiles(model, weightFormat, metadata);
     case 'onnx': {
       const parts = onnxModelParts(
         model.graph,
@@ -51,10 +53,28 @@ export function modelFiles(model: LoadedModel, settings: ExportSettings): Export
         {
           path: fileName(model, `-pytorch${MODEL_FILE_EXTENSION}`),
           // Not this program's metadata, which would say that the names are the original's.
-          content: safetensorsBlob(pytorchTensors(model), { format: 'pt' }, weightFormat),
+          content: safetensorsBlob(pytorchTensors(model), pytorchMetadata(model), weightFormat),
         },
       ];
   }
+}
+
+/** Without the names of the people, unless they are asked for. */
+export function exportedMetadata(
+  model: LoadedModel,
+  { includeClassNames }: Pick<ExportSettings, 'includeClassNames'>,
+): ModelMetadata {
+  const metadata = metadataOf(model);
+  return includeClassNames ? metadata : withoutClassNames(metadata);
+}
+
+/** What the state dict does not tell, and whoever uses it must know. */
+function pytorchMetadata(model: LoadedModel): Record<string, string> {
+  return {
+    format: 'pt',
+    image_size: String(model.imageSize),
+    use_fixed_image_standardization: String(model.useFixedImageStandardization),
+  };
 }
 
 export function onnxOptions(model: LoadedModel, settings: ExportSettings): OnnxOptions {
@@ -70,9 +90,11 @@ export function onnxOptions(model: LoadedModel, settings: ExportSettings): OnnxO
 }
 
 function fileName({ name, metadata }: LoadedModel, ending: string): string {
-  return metadata?.run !== undefined && metadata.step !== undefined
-    ? modelFileName(metadata.run, metadata.step).replace(MODEL_FILE_EXTENSION, ending)
-    : `${name || 'model'}${ending}`;
+  const stem =
+    metadata?.run !== undefined && metadata.step !== undefined
+      ? modelFileName(metadata.run, metadata.step).slice(0, -MODEL_FILE_EXTENSION.length)
+      : name;
+  return `${safeFileName(stem)}${ending}`;
 }
 
 /**

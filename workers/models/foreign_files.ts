@@ -6,16 +6,27 @@ import { TensorflowCheckpoint } from '../formats/tensorflow_checkpoint.ts';
 import { GraphDefFile } from '../formats/tensorflow_graph_def.ts';
 import { NotAModelError } from './errors.ts';
 import { kerasSource } from './keras_source.ts';
+import { standardizationOfNodes } from './standardization.ts';
 import type { TensorSource } from './tensor_source.ts';
 
 export const CHECKPOINT_EXTENSION = '.index';
 const SNIFFED_BYTES = 16;
 
 /**
+ * @param folder the name of the one it lies in
  * @returns undefined for what is none of these kinds
  * @throws PytorchFileError, GraphDefError, Hdf5Error
  */
-export async function foreignSource(blob: Blob, name: string): Promise<TensorSource | undefined> {
+export async function foreignSource(
+  blob: Blob,
+  name: string,
+  folder?: string,
+): Promise<TensorSource | undefined> {
+  const source = await openSource(blob, name);
+  return source && { ...source, folder };
+}
+
+async function openSource(blob: Blob, name: string): Promise<TensorSource | undefined> {
   const head = new Uint8Array(await blob.slice(0, SNIFFED_BYTES).arrayBuffer());
   const isPickle = head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5;
   const isZip = head[0] === 0x50 && head[1] === 0x4b;
@@ -51,6 +62,12 @@ async function graphDefSource(blob: Blob, name: string): Promise<TensorSource> {
     name,
     kind: 'frozen TensorFlow graph',
     shapes: new Map([...file.constants].map(([constant, { shape }]) => [constant, shape])),
+    standardization: standardizationOfNodes(
+      file.constants.keys(),
+      [...file.constants]
+        .filter(([, { shape, dtype }]) => shape.length === 0 && dtype === 'F32')
+        .map(([constant]) => file.read(constant).data[0]!),
+    ),
     read: async (constant) => file.read(constant),
   };
 }
@@ -61,6 +78,7 @@ export async function checkpointSource(directory: ReadableDirectory, path: strin
   return {
     name: path,
     kind: 'TensorFlow checkpoint',
+    folder: directory.name,
     shapes: new Map([...file.entries].map(([variable, { shape }]) => [variable, shape])),
     regionOf: (variable) => {
       const { shard, offset, sizeBytes } = file.entries.get(variable)!;

@@ -13,6 +13,7 @@ import type { BatchNormNode, Conv2dNode, DenseNode, Graph } from '../graph/ir.ts
 import { buildModel, MODEL_NAMES } from '../graph/models/index.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import type { ImportReport } from '../protocol/models.ts';
+import type { StandardizationFact } from '../protocol/standardization.ts';
 import { MissingParametersError, NotAModelError, ParameterShapeError, SharedTensorsError } from './errors.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { facenetPytorchNames } from './names/facenet_pytorch.ts';
@@ -27,10 +28,12 @@ import {
 } from './names/name_table.ts';
 import { originalNames } from './names/original.ts';
 import { checkAllValues, checkTensorValues, isVariance } from './parameter_values.ts';
+import { standardizationByName, standardizationOfProgram } from './standardization.ts';
 import type { TensorSource } from './tensor_source.ts';
 
 const NAMINGS: readonly MakeNameTable[] = [originalNames, facenetPytorchNames, kerasFacenetNames];
 const DEFAULT_IMAGE_SIZE = 160;
+const MAXIMUM_IMAGE_SIZE = 4096;
 const MAXIMUM_EMBEDDING_SIZE = 65_536;
 /** Of the network's parameters, so many must be there for a file to be a model with gaps instead of something else. */
 const LEAST_SHARE = 0.1;
@@ -77,8 +80,13 @@ export function openImport(source: TensorSource): OpenedImport {
     const own = name.startsWith(prefix) ? name.slice(prefix.length) : undefined;
     return !used.has(name) && !(own !== undefined && table.isIgnored(own));
   });
+  const imageSize = imageSizeOf(source, graph);
+  const standardization =
+    source.standardization ??
+    standardizationByName([source.name, source.folder ?? '']) ??
+    standardizationOfProgram(table.program);
   const notes = [
-    `${source.name} is a ${source.kind} with the names of ${table.program}, taken as ${graph.name} with embedding_size ${graph.embeddingSize} for images of ${DEFAULT_IMAGE_SIZE} × ${DEFAULT_IMAGE_SIZE} pixels with fixed image standardisation.`,
+    `${source.name} is a ${source.kind} with the names of ${table.program}, taken as ${graph.name} with embedding_size ${graph.embeddingSize} for images of ${imageSize} × ${imageSize} pixels.`,
     ...(gammas.size > 0
       ? ['The factors (gamma) of its batch norms are folded into the layers before them.']
       : []),
@@ -95,8 +103,8 @@ export function openImport(source: TensorSource): OpenedImport {
       program: table.program,
       model_def: graph.name,
       embedding_size: graph.embeddingSize,
-      image_size: DEFAULT_IMAGE_SIZE,
-      use_fixed_image_standardization: true,
+      image_size: imageSize,
+      standardization,
       total: graph.parameters.length,
       mapped,
       missing,
@@ -133,12 +141,31 @@ export function openImport(source: TensorSource): OpenedImport {
         name: source.name.replace(/^.*\//, '').replace(/\.[^.]*$/, ''),
         graph,
         parameters,
-        imageSize: DEFAULT_IMAGE_SIZE,
-        useFixedImageStandardization: true,
+        imageSize,
+        ...settled(standardization),
         notes,
       };
     },
   };
+}
+
+/** What of a loaded model tells how its images are standardised. */
+export function settled(
+  fact: StandardizationFact | undefined,
+): Pick<LoadedModel, 'useFixedImageStandardization' | 'standardizationBasis' | 'isStandardizationUnknown'> {
+  return fact
+    ? { useFixedImageStandardization: fact.value === 'fixed', standardizationBasis: fact.basis }
+    : { useFixedImageStandardization: true, isStandardizationUnknown: true };
+}
+
+/** What the file says, where the network can use it. */
+function imageSizeOf({ imageSize }: TensorSource, { minimumImageSize }: Graph): number {
+  const isUsable =
+    imageSize !== undefined &&
+    Number.isInteger(imageSize) &&
+    imageSize >= minimumImageSize &&
+    imageSize <= MAXIMUM_IMAGE_SIZE;
+  return isUsable ? imageSize : DEFAULT_IMAGE_SIZE;
 }
 
 export function importModel(source: TensorSource): Promise<LoadedModel> {

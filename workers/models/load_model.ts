@@ -8,10 +8,15 @@ import { ZipFolder } from '../formats/zip_folder.ts';
 import { ZipFile } from '../formats/zip_reader.ts';
 import { buildModel } from '../graph/models/index.ts';
 import type { EvaluationOverview } from '../protocol/evaluate.ts';
-import type { ImportReport, ModelReference } from '../protocol/models.ts';
+import type { ImportReport, ModelDescription, ModelReference, StoredModel } from '../protocol/models.ts';
 import type { RunRecord } from '../protocol/runs.ts';
+import {
+  standardizationOf,
+  type ImageStandardization,
+  type StandardizationFact,
+} from '../protocol/standardization.ts';
 import { loadCheckpoint, loadNewestCheckpoint, type Checkpoint } from '../storage/checkpoints.ts';
-import { storedModelId } from '../storage/models.ts';
+import { getModel, storedModelId } from '../storage/models.ts';
 import { getRun } from '../storage/runs.ts';
 import { evaluationsOf } from '../storage/saved_evaluations.ts';
 import {
@@ -22,7 +27,7 @@ import {
   RunMissingError,
 } from './errors.ts';
 import { CHECKPOINT_EXTENSION, checkpointSource, foreignSource } from './foreign_files.ts';
-import { importModel, openImport } from './import_model.ts';
+import { importModel, openImport, settled } from './import_model.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import type { ModelEvaluation } from './metadata.ts';
 import {
@@ -35,15 +40,45 @@ import {
 } from './model_file.ts';
 import { parametersOf } from './moving_averages.ts';
 import { ONNX_EXTENSION, readOnnxModel } from './onnx_file.ts';
-import { ownExportReport } from './own_export.ts';
+import { AS_STATED, ownExportReport } from './own_export.ts';
 import { checkAllValues } from './parameter_values.ts';
 import { runMetadata } from './run_metadata.ts';
+import {
+  standardizationByName,
+  standardizationOfProgram,
+  StandardizationUnknownError,
+} from './standardization.ts';
 import { inspectTfjsModel, readTfjsModel } from './tfjs_model.ts';
 
 const ARCHIVE_EXTENSION = '.zip';
+const AS_CHOSEN = 'as chosen';
 
-/** @throws the errors of ./errors.ts, SafetensorsError, TfjsModelError, FileMissingError, PermissionLostError */
+/**
+ * @throws the errors of ./errors.ts, StandardizationUnknownError, ParameterNotFiniteError, NegativeVarianceError,
+ *   SafetensorsError, TfjsModelError, FileMissingError, PermissionLostError
+ */
 export async function loadModel(reference: ModelReference): Promise<LoadedModel> {
+  const model = await loadParameters(reference);
+  if (model.isStandardizationUnknown) throw new StandardizationUnknownError(model.name);
+  return model;
+}
+
+/**
+ * As loadModel, for those who only need the values: how images are standardised may stay unknown.
+ */
+export async function loadParameters(reference: ModelReference): Promise<LoadedModel> {
+  const { standardization } = reference;
+  const model = await readReference(reference);
+  return standardization === undefined
+    ? model
+    : { ...model, ...chosen(standardization), isStandardizationUnknown: undefined };
+}
+
+function chosen(value: ImageStandardization): ReturnType<typeof settled> {
+  return settled({ value, basis: AS_CHOSEN });
+}
+
+async function readReference(reference: ModelReference): Promise<LoadedModel> {
   switch (reference.kind) {
     case 'run':
       return loadRun(reference);
@@ -53,24 +88,72 @@ export async function loadModel(reference: ModelReference): Promise<LoadedModel>
       const { directory, path } = reference;
       const model = await loadFromDirectory(await openDirectory(directory), path);
       const id = directory.kind === 'private' ? storedModelId(directory.path) : undefined;
-      const evaluations = id === undefined ? [] : await evaluationsOf(id);
-      return evaluations.length === 0 ? model : withEvaluations(model, evaluations);
+      return id === undefined ? model : loadStored(model, id);
     }
   }
 }
 
+/** The person may have said how its images are standardised after it was taken. */
+async function loadStored(model: LoadedModel, id: string): Promise<LoadedModel> {
+  const stored = await getModel(id);
+  const evaluations = await evaluationsOf(id);
+  const settledModel = stored ? { ...model, ...storedStandardization(stored) } : model;
+  return evaluations.length === 0 ? settledModel : withEvaluations(settledModel, evaluations);
+}
+
+/** Earlier versions assumed it, and wrote what they assumed into the file. */
+function storedStandardization({
+  use_fixed_image_standardization: isFixed,
+  standardization_basis: basis,
+  origin: { program, file },
+}: StoredModel): ReturnType<typeof settled> {
+  if (basis !== undefined) return settled({ value: standardizationOf(isFixed), basis });
+  if (program === 'this program') return settled({ value: standardizationOf(isFixed), basis: AS_STATED });
+  return settled(standardizationByName([file]) ?? standardizationOfProgram(program));
+}
+
+/**
+ * What a person should know of a model before it is used; its values are not looked at.
+ * @throws as inspectModel, and StandardizationUnknownError
+ */
+export async function describeModel(
+  reference: Exclude<ModelReference, { kind: 'run' }>,
+): Promise<ModelDescription> {
+  const report = await inspectModel(reference);
+  const { file, kind, program, model_def, embedding_size, image_size, notes } = report;
+  const standardization: StandardizationFact | undefined = reference.standardization
+    ? { value: reference.standardization, basis: AS_CHOSEN }
+    : report.standardization;
+  if (!standardization) throw new StandardizationUnknownError(file);
+  return { file, kind, program, model_def, embedding_size, image_size, notes, standardization };
+}
+
 function withEvaluations(model: LoadedModel, evaluations: readonly EvaluationOverview[]): LoadedModel {
   const known = model.metadata?.evaluations ?? [];
+  const dataset = model.metadata?.dataset;
   return {
     ...model,
-    metadata: { ...metadataOf(model), evaluations: [...evaluations.map(modelEvaluation), ...known] },
+    metadata: {
+      ...metadataOf(model),
+      evaluations: [...evaluations.map((one) => modelEvaluation(one, dataset)), ...known],
+    },
   };
 }
 
-function modelEvaluation({ imagesName, step, weights, result }: EvaluationOverview): ModelEvaluation {
+/** @param dataset the name of the one that the model was trained on, where it is known */
+export function modelEvaluation(
+  { imagesName, step, weights, result, options }: EvaluationOverview,
+  dataset: string | undefined,
+): ModelEvaluation {
   const { accuracy, accuracyStd, val, valStd, far, farTarget, auc, eer, pairCount } = result;
+  const thresholds = result.bestThresholdPerFold;
   return {
     ...{ images: imagesName, pairs: pairCount, step, moving_averages: weights?.areMovingAverages },
+    ...(imagesName === dataset ? { seen_in_training: true } : {}),
+    threshold: thresholds.reduce((sum, threshold) => sum + threshold, 0) / thresholds.length,
+    distance_metric: options.lfw_distance_metric,
+    use_flipped_images: options.lfw_use_flipped_images,
+    subtract_mean: options.lfw_subtract_mean,
     ...{ accuracy, accuracyStd, val, valStd, far, farTarget, auc, eer },
   };
 }
@@ -103,16 +186,21 @@ async function findModelFile(directory: ReadableDirectory, path = ''): Promise<s
 async function loadFile(directory: ReadableDirectory, path: string): Promise<LoadedModel> {
   if (path.endsWith('.json')) return readTfjsModel(directory, path);
   if (path.endsWith(CHECKPOINT_EXTENSION)) return importModel(await checkpointSource(directory, path));
-  return readModelBlob(await directory.read(path), path, directory instanceof ZipFolder);
+  return readModelBlob(await directory.read(path), path, directory instanceof ZipFolder, directory.name);
 }
 
 /** @param isPacked it lies in an archive, in which no other archive is opened */
-async function readModelBlob(blob: Blob, name: string, isPacked = false): Promise<LoadedModel> {
+async function readModelBlob(
+  blob: Blob,
+  name: string,
+  isPacked = false,
+  folder?: string,
+): Promise<LoadedModel> {
   const archive = isPacked ? undefined : await openArchive(blob, name);
   if (archive) return loadFromDirectory(archive);
   if (name.endsWith(ONNX_EXTENSION)) return readOnnxModel(blob, name);
-  const source = await foreignSource(blob, name);
-  return source ? importModel(source) : readModelFile(blob, name);
+  const source = await foreignSource(blob, name, folder);
+  return source ? importModel(source) : readModelFile(blob, name, folder);
 }
 
 /** @throws NotAModelError for a file that is of no use alone */
@@ -153,16 +241,21 @@ async function inspectDirectory(directory: ReadableDirectory, pathInIt = ''): Pr
   const path = await findModelFile(directory, pathInIt);
   if (path.endsWith('.json')) return inspectTfjsModel(directory, path);
   if (path.endsWith(CHECKPOINT_EXTENSION)) return openImport(await checkpointSource(directory, path)).report;
-  return inspectBlob(await directory.read(path), path, directory instanceof ZipFolder);
+  return inspectBlob(await directory.read(path), path, directory instanceof ZipFolder, directory.name);
 }
 
-async function inspectBlob(blob: Blob, name: string, isPacked = false): Promise<ImportReport> {
+async function inspectBlob(
+  blob: Blob,
+  name: string,
+  isPacked = false,
+  folder?: string,
+): Promise<ImportReport> {
   const archive = isPacked ? undefined : await openArchive(blob, name);
   if (archive) return inspectDirectory(archive);
   if (name.endsWith(ONNX_EXTENSION))
     return ownExportReport(await readOnnxModel(blob, name), name, 'ONNX model');
-  const source = await foreignSource(blob, name);
-  return source ? openImport(source).report : inspectModelFile(blob, name);
+  const source = await foreignSource(blob, name, folder);
+  return source ? openImport(source).report : inspectModelFile(blob, name, folder);
 }
 
 /** Runs' folders are named by their time: the last one is the newest. In it, the largest step. */
@@ -216,7 +309,9 @@ async function loadRun({
     useFixedImageStandardization: options.use_fixed_image_standardization,
     metadata: {
       ...runMetadata(run, checkpoint, useMovingAverages),
-      ...(evaluations.length > 0 ? { evaluations: evaluations.map(modelEvaluation) } : {}),
+      ...(evaluations.length > 0
+        ? { evaluations: evaluations.map((one) => modelEvaluation(one, run.datasetName)) }
+        : {}),
     },
     notes: [],
   };

@@ -16,6 +16,10 @@ export interface LoadedModel {
   /** What it was trained on, pixels. */
   readonly imageSize: number;
   readonly useFixedImageStandardization: boolean;
+  /** How that is known, at the end of a sentence; nothing for what a run or a job states. */
+  readonly standardizationBasis?: string | undefined;
+  /** Nobody has said it, and useFixedImageStandardization must not be used. loadModel asks for it. */
+  readonly isStandardizationUnknown?: boolean | undefined;
   /** What its file or its run says about it, where it says anything. */
   readonly metadata?: ModelMetadata | undefined;
   /** Sentences for the person: what was assumed, and what was left out. */

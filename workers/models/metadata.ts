@@ -3,9 +3,13 @@
  * hold them, under the original's flag names.
  */
 import { buildModel } from '../graph/models/index.ts';
+import { isSafeFileName } from '../protocol/escape_text.ts';
 import type { BestModel } from '../protocol/runs.ts';
+import { standardizationOf, type StandardizationFact } from '../protocol/standardization.ts';
 import { TRAINING_OPTIONS, type TrainingOptions } from '../training/options.ts';
+import { classNamesChecksum } from './class_names.ts';
 import { ModelMetadataError } from './errors.ts';
+import { AS_STATED } from './own_export.ts';
 
 /** The value of `format` in files of this program. */
 export const MODEL_FORMAT = 'facenet-webgpu-trainer';
@@ -16,9 +20,14 @@ export interface ModelMetadata {
   readonly embedding_size: number;
   /** Pixels. */
   readonly image_size: number;
-  readonly use_fixed_image_standardization: boolean;
+  /** Undefined where the file does not say it. */
+  readonly use_fixed_image_standardization: boolean | undefined;
   /** Of the training, in the order of the labels. */
   readonly class_names?: readonly string[] | undefined;
+  /** How many they were, also where the names are left out. */
+  readonly class_count?: number | undefined;
+  /** See class_names.ts. */
+  readonly class_names_checksum?: string | undefined;
   /** yyyymmdd-hhmmss */
   readonly run?: string | undefined;
   /** Steps and epochs done. */
@@ -41,6 +50,16 @@ export interface ModelEvaluation {
   /** The folders of the pairs' images. */
   readonly images: string;
   readonly pairs: number;
+  /** The images are of the dataset that the model was trained on: the figures are too good. */
+  readonly seen_in_training?: boolean | undefined;
+  /** The mean over the folds of the best threshold: closer pairs are of one person. */
+  readonly threshold?: number | undefined;
+  /** 0: squared Euclidean distance, 1: angle / π. */
+  readonly distance_metric?: number | undefined;
+  /** Embeddings of both orientations were put side by side. */
+  readonly use_flipped_images?: boolean | undefined;
+  /** The mean embedding was taken away from each. */
+  readonly subtract_mean?: boolean | undefined;
   /** The run's step that was evaluated. */
   readonly step?: number | undefined;
   readonly moving_averages?: boolean | undefined;
@@ -55,6 +74,14 @@ export interface ModelEvaluation {
 }
 
 const BEST_BY: readonly BestModel['measuredBy'][] = ['pairs', 'validation'];
+
+const EVALUATION_SWITCHES = [
+  'moving_averages',
+  'seen_in_training',
+  'use_flipped_images',
+  'subtract_mean',
+] as const;
+const EVALUATION_SETTINGS = ['step', 'threshold', 'distance_metric'] as const;
 
 const EVALUATION_FIGURES = [
   'pairs',
@@ -87,10 +114,11 @@ export function encodeMetadata(metadata: ModelMetadata): Record<string, string> 
     'image_count',
   ] as const)
     if (metadata[key] !== undefined) texts[key] = String(metadata[key]);
-  if (classNames) {
-    texts['classes'] = String(classNames.length);
-    texts['class_names'] = JSON.stringify(classNames);
-  }
+  const classCount = classNames?.length ?? metadata.class_count;
+  const checksum = classNames ? classNamesChecksum(classNames) : metadata.class_names_checksum;
+  if (classCount !== undefined) texts['classes'] = String(classCount);
+  if (classNames) texts['class_names'] = JSON.stringify(classNames);
+  if (checksum !== undefined) texts['class_names_checksum'] = checksum;
   if (options) texts['options'] = JSON.stringify(options);
   if (metadata.evaluations?.length) texts['evaluations'] = JSON.stringify(metadata.evaluations);
   return texts;
@@ -117,20 +145,29 @@ export function decodeMetadata(texts: ReadonlyMap<string, unknown>, file: string
       throw new ModelMetadataError(file, key, value);
     return parsed;
   };
+  const boolean = (key: string): boolean | undefined => {
+    const value = text(key);
+    if (value === undefined) return undefined;
+    if (!/^(true|false)$/i.test(value)) throw new ModelMetadataError(file, key, value);
+    return value.toLowerCase() === 'true';
+  };
   const required = <Value>(key: string, value: Value | undefined): Value => {
     if (value === undefined) throw new ModelMetadataError(file, key, '');
     return value;
   };
   const modelDef = required('model_def', text('model_def'));
+  const classNames = classNamesOf(parseJson(text('class_names')));
   const embeddingSize = required('embedding_size', integer('embedding_size', 1, 65_536));
   const { minimumImageSize } = buildModel(modelDef, { embeddingSize, classes: 0 });
   return {
     model_def: modelDef,
     embedding_size: embeddingSize,
     image_size: required('image_size', integer('image_size', minimumImageSize, 4096)),
-    use_fixed_image_standardization: text('use_fixed_image_standardization') === 'true',
-    class_names: classNamesOf(parseJson(text('class_names'))),
-    run: text('run'),
+    use_fixed_image_standardization: boolean('use_fixed_image_standardization'),
+    class_names: classNames,
+    class_count: classNames?.length ?? integer('classes'),
+    class_names_checksum: classNames ? classNamesChecksum(classNames) : text('class_names_checksum'),
+    run: runName(text('run')),
     step: integer('step'),
     epoch: integer('epoch'),
     best_by: BEST_BY.find((by) => by === text('best_by')),
@@ -142,6 +179,13 @@ export function decodeMetadata(texts: ReadonlyMap<string, unknown>, file: string
   };
 }
 
+/** What the metadata say of the images, undefined where they do not. */
+export function statedStandardization({
+  use_fixed_image_standardization: isFixed,
+}: ModelMetadata): StandardizationFact | undefined {
+  return isFixed === undefined ? undefined : { value: standardizationOf(isFixed), basis: AS_STATED };
+}
+
 /** What only informs is no reason to refuse a model: undefined for what is no JSON. */
 function parseJson(json: string | undefined): unknown {
   try {
@@ -149,6 +193,11 @@ function parseJson(json: string | undefined): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** It becomes a part of files' names: what cannot be one is nobody's run. */
+function runName(run: string | undefined): string | undefined {
+  return run !== undefined && isSafeFileName(run) ? run : undefined;
 }
 
 function classNamesOf(value: unknown): readonly string[] | undefined {
@@ -163,20 +212,27 @@ function evaluationsOf(value: unknown): readonly ModelEvaluation[] | undefined {
       const stated = item as Record<string, unknown>;
       return (
         typeof stated['images'] === 'string' &&
-        (stated['step'] === undefined || typeof stated['step'] === 'number') &&
-        (stated['moving_averages'] === undefined || typeof stated['moving_averages'] === 'boolean') &&
+        EVALUATION_SWITCHES.every((name) => isUndefinedOr(stated[name], 'boolean')) &&
+        EVALUATION_SETTINGS.every((name) => isUndefinedOr(stated[name], 'number')) &&
         EVALUATION_FIGURES.every((name) => typeof stated[name] === 'number')
       );
     })
-    .map(({ images, step, moving_averages, ...rest }) => ({
+    .map(({ images, ...rest }) => ({
       images,
-      step,
-      moving_averages,
+      ...Object.fromEntries(
+        [...EVALUATION_SWITCHES, ...EVALUATION_SETTINGS]
+          .filter((name) => rest[name] !== undefined)
+          .map((name) => [name, rest[name]]),
+      ),
       ...(Object.fromEntries(EVALUATION_FIGURES.map((name) => [name, rest[name]])) as Pick<
         ModelEvaluation,
         (typeof EVALUATION_FIGURES)[number]
       >),
     }));
+}
+
+function isUndefinedOr(value: unknown, type: 'boolean' | 'number'): boolean {
+  return value === undefined || typeof value === type;
 }
 
 /** Those of the known options that have a value of their type. */

@@ -1,4 +1,5 @@
 /** The text that goes with an exported model: what it is, how it was trained, how to use it. */
+import { javascriptString, lineText, markdownText, pythonString } from '../protocol/escape_text.ts';
 import { TRAINING_OPTIONS } from '../training/options.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { onnxOptions, type ExportSettings } from './export_files.ts';
@@ -10,12 +11,16 @@ export const MODEL_CARD = 'model_card.md';
 /** @param fileName of the model in the export */
 export function modelCard(model: LoadedModel, settings: ExportSettings, fileName: string): string {
   const { imageSize: size, graph } = model;
-  return `# ${model.name}
+  return `# ${markdownText(model.name)}
 
 A face embedding model: ${graph.name}, ${graph.embeddingSize} values an embedding, l2-normalised. The distance of two
 embeddings says how alike two faces are.
 
 Input: an aligned face, ${size} × ${size} pixels, RGB, standardised as ${standardization(model)}.
+Another standardisation gives embeddings that look right and are not.
+
+## Alignment
+${alignmentLines(size).join('\n')}
 
 ## Training
 ${trainingLines(model).join('\n')}
@@ -26,7 +31,7 @@ ${evaluationLines(model).join('\n')}
 ## Use
 ${snippetText(snippetOf(model, settings, fileName))}${settings.dtype === 'float16' ? FLOAT16_NOTE : ''}
 ## Licence
-${settings.license?.trim() || '(to be filled in by who publishes it)'}
+${licenseText(settings) || '(to be filled in by who publishes it)'}
 `;
 }
 
@@ -36,13 +41,62 @@ function evaluationLines(model: LoadedModel): string[] {
   return [
     'As on LFW: mean ± deviation over the folds; VAL is the share of one person’s pairs that is accepted at the FAR.',
     '',
-    '| images | pairs | step | values | accuracy | VAL | FAR | AUC | EER |',
-    '| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |',
+    '| images | seen in training | pairs | step | values | accuracy | VAL | FAR | AUC | EER | threshold |',
+    '| --- | --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |',
     ...evaluations.map(
       (one) =>
-        `| ${one.images.replaceAll('|', '/')} | ${one.pairs} | ${one.step ?? ''} | ${evaluatedValues(one)} | ${one.accuracy.toFixed(4)} ± ${one.accuracyStd.toFixed(4)} | ${one.val.toFixed(4)} ± ${one.valStd.toFixed(4)} | ${one.far.toFixed(5)} | ${one.auc.toFixed(4)} | ${one.eer.toFixed(4)} |`,
+        `| ${markdownText(one.images)} | ${seen(one)} | ${one.pairs} | ${one.step ?? ''} | ${evaluatedValues(one)} | ${one.accuracy.toFixed(4)} ± ${one.accuracyStd.toFixed(4)} | ${one.val.toFixed(4)} ± ${one.valStd.toFixed(4)} | ${one.far.toFixed(5)} | ${one.auc.toFixed(4)} | ${one.eer.toFixed(4)} | ${one.threshold?.toFixed(3) ?? ''} |`,
     ),
+    ...(evaluations.some(({ seen_in_training: isSeen }) => isSeen)
+      ? [
+          '',
+          'Where it says “yes”, **the model was trained on these very images**: it tells people that it has never seen apart less well than these figures say. Measure it on other people before you rely on it.',
+        ]
+      : []),
+    ...thresholdLines(evaluations),
   ];
+}
+
+function seen({ seen_in_training: isSeen }: ModelEvaluation): string {
+  return isSeen === true ? 'yes' : 'not known';
+}
+
+/** What a threshold is a threshold of: it is of no use for other embeddings or another distance. */
+function thresholdLines(evaluations: readonly ModelEvaluation[]): string[] {
+  const lines = evaluations.flatMap((one) => {
+    const { threshold, distance_metric: metric, use_flipped_images: flipped, subtract_mean: centred } = one;
+    if (threshold === undefined) return [];
+    const distance =
+      metric === 1 ? 'angle / π (arccos of the cosine similarity)' : 'squared Euclidean distance';
+    const changes = [
+      ...(flipped ? ['the embeddings of a face and of its mirror image are put side by side'] : []),
+      ...(centred ? ['the mean embedding of the pairs is subtracted from each'] : []),
+    ];
+    return [
+      `- ${markdownText(one.images)}: one person where the ${distance} is below ${threshold.toFixed(3)}${changes.length > 0 ? `, after ${changes.join(' and ')}. For embeddings as they are, another threshold has to be measured` : ''}.`,
+    ];
+  });
+  return lines.length > 0 ? ['', 'Thresholds, the mean of the best ones over the folds:', '', ...lines] : [];
+}
+
+/** How the image that the model takes is cut out of a photo. */
+function alignmentLines(size: number): string[] {
+  return [
+    'The face is found with MTCNN (smallest face 20 pixels, thresholds 0.6, 0.7, 0.7, pyramid factor 0.709). Its box is',
+    'widened by a margin in pixels of the photo, half of it on each side, cut off at the photo’s edges, and resized to a',
+    'square with an antialiased bilinear filter (Pillow’s BILINEAR). The face is not turned upright.',
+    '',
+    `Which margin the training’s faces had is not stored in the model. The original’s defaults for networks of 160 × 160 pixels are a margin of 44 for faces of 182 × 182 to train on, of which the network takes a part of 160 × 160, and a margin of 32 for faces of 160 × 160 to measure on. Cut faces out for this model with`,
+    '',
+    `    facenet align PHOTOS FACES --image_size ${size} --margin 32`,
+    '',
+    'or with another margin where the training had another one.',
+  ];
+}
+
+/** The person's own words; nothing in them that a reader does not see. */
+function licenseText({ license = '' }: ExportSettings): string {
+  return license.trim().split('\n').map(lineText).join('\n');
 }
 
 /** Nothing where it is not known. */
@@ -57,19 +111,20 @@ function standardization({ useFixedImageStandardization: fixed }: LoadedModel): 
 function trainingLines(model: LoadedModel): string[] {
   const metadata = metadataOf(model);
   const { run, step, epoch, best_by: best, dataset, image_count: images } = metadata;
-  const { class_names: classes, options } = metadata;
+  const { options } = metadata;
+  const people = metadata.class_names?.length ?? metadata.class_count;
   const facts = [
-    run === undefined ? undefined : `run ${run}`,
+    run === undefined ? undefined : `run ${markdownText(run)}`,
     step === undefined ? undefined : `${step} steps${epoch === undefined ? '' : `, ${epoch} epochs`}`,
     best === undefined
       ? undefined
       : `the best of the run’s measured models, by ${best === 'pairs' ? 'the accuracy on pairs' : 'the validation'}`,
-    dataset === undefined ? undefined : `dataset “${dataset}”`,
+    dataset === undefined ? undefined : `dataset “${markdownText(dataset)}”`,
     images === undefined ? undefined : `${images} images`,
-    classes === undefined ? undefined : `${classes.length} people`,
+    people === undefined ? undefined : `${people} people`,
   ].filter((fact) => fact !== undefined);
   const settings = TRAINING_OPTIONS.filter(({ name }) => options?.[name] !== undefined).map(
-    ({ name }) => `    ${name}: ${String(options?.[name]).trim().replaceAll('\n', ' | ')}`,
+    ({ name }) => `    ${name}: ${lineText(String(options?.[name]).trim().replaceAll('\n', ' | '))}`,
   );
   return [
     facts.length > 0 ? `${facts.join('; ')}.` : 'Not known: the model came without this information.',
@@ -121,12 +176,7 @@ export function snippetOf(model: LoadedModel, settings: ExportSettings, fileName
 function onnxSnippet(model: LoadedModel, settings: ExportSettings, fileName: string): Snippet {
   const { imageSize: size, useFixedImageStandardization: fixed } = model;
   const { inputLayout, standardization: inside } = onnxOptions(model, settings);
-  const standardize =
-    inside !== undefined
-      ? ''
-      : fixed
-        ? 'pixels = (pixels - 127.5) / 128\n'
-        : 'pixels = (pixels - pixels.mean()) / max(pixels.std(), 1 / np.sqrt(pixels.size))\n';
+  const standardize = inside === undefined ? `${pythonStandardization(fixed)}\n` : '';
   return {
     language: 'python',
     code: `import numpy as np, onnxruntime
@@ -134,26 +184,39 @@ from PIL import Image
 
 image = Image.open("face.png").convert("RGB").resize((${size}, ${size}))
 pixels = np.asarray(image, np.float32)
-${standardize}${inputLayout === 'nchw' ? 'pixels = pixels.transpose(2, 0, 1)\n' : ''}session = onnxruntime.InferenceSession("${fileName}")
+${standardize}${inputLayout === 'nchw' ? 'pixels = pixels.transpose(2, 0, 1)\n' : ''}session = onnxruntime.InferenceSession(${pythonString(fileName)})
 (embeddings,) = session.run(["embeddings"], {"input": pixels[None]})`,
     note: `The input is [N, ${inputLayout === 'nhwc' ? `${size}, ${size}, 3` : `3, ${size}, ${size}`}], ${inside === undefined ? 'standardised as above' : 'values 0 … 255; the model standardises them itself'}. Batch norms are folded into the convolutions; the
 batch size is free.`,
   };
 }
 
-function pytorchSnippet({ imageSize: size }: LoadedModel, fileName: string): Snippet {
+function pythonStandardization(isFixed: boolean): string {
+  return isFixed
+    ? 'pixels = (pixels - 127.5) / 128'
+    : 'pixels = (pixels - pixels.mean()) / max(pixels.std(), 1 / np.sqrt(pixels.size))';
+}
+
+function pytorchSnippet(
+  { imageSize: size, useFixedImageStandardization: fixed }: LoadedModel,
+  fileName: string,
+): Snippet {
   return {
     language: 'python',
     note: '',
-    code: `from facenet_pytorch import InceptionResnetV1
+    code: `import numpy as np, torch
+from PIL import Image
+from facenet_pytorch import InceptionResnetV1
 from safetensors.torch import load_file
 
 model = InceptionResnetV1()
-state = {name: tensor.float() for name, tensor in load_file("${fileName}").items()}
+state = {name: tensor.float() for name, tensor in load_file(${pythonString(fileName)}).items()}
 model.last_linear = type(model.last_linear)(1792, state["last_linear.weight"].shape[0], bias=False)
 model.last_bn = type(model.last_bn)(state["last_bn.bias"].shape[0], eps=0.001)
 model.load_state_dict({n: t for n, t in state.items() if not n.startswith("logits.")}, strict=False)
-embeddings = model.eval()(images)  # [N, 3, ${size}, ${size}], standardised as above`,
+pixels = np.asarray(Image.open("face.png").convert("RGB").resize((${size}, ${size})), np.float32)
+${pythonStandardization(fixed)}
+embeddings = model.eval()(torch.tensor(pixels.transpose(2, 0, 1)[None]))`,
   };
 }
 
@@ -169,7 +232,7 @@ function tfjsSnippet(
     language: 'js',
     code: `import * as tf from '@tensorflow/tfjs';
 
-const model = await tf.loadGraphModel('${fileName}');
+const model = await tf.loadGraphModel(${javascriptString(fileName)});
 const embedding = tf.tidy(() => {
   const pixels = tf.browser.fromPixels(image).resizeBilinear([${size}, ${size}]).toFloat();
 ${standardize}
@@ -184,7 +247,7 @@ function safetensorsSnippet(fileName: string): Snippet {
     language: 'python',
     code: `from safetensors.numpy import load_file
 
-variables = load_file("${fileName}")  # the original's TensorFlow variable names, moving statistics included`,
+variables = load_file(${pythonString(fileName)})  # the original's TensorFlow variable names, moving statistics included`,
     note: 'Convolution weights are [height, width, in, out], dense weights [in, out]; batch norms have no gamma and ε = 0.001.',
   };
 }

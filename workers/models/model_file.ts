@@ -10,11 +10,14 @@ import type { Graph } from '../graph/ir.ts';
 import { buildModel, MODEL_NAMES } from '../graph/models/index.ts';
 import type { HostTensor, NamedTensors } from '../graph/tensor.ts';
 import type { ImportReport } from '../protocol/models.ts';
+import { standardizationOf } from '../protocol/standardization.ts';
 import { MissingParametersError, NotAModelError, ParameterShapeError } from './errors.ts';
-import { importModel, openImport } from './import_model.ts';
+import { importModel, openImport, settled } from './import_model.ts';
 import type { LoadedModel } from './loaded_model.ts';
-import { decodeMetadata, encodeMetadata, type ModelMetadata } from './metadata.ts';
+import { decodeMetadata, encodeMetadata, statedStandardization, type ModelMetadata } from './metadata.ts';
+import { AS_STATED } from './own_export.ts';
 import { checkTensorValues } from './parameter_values.ts';
+import { standardizationByName } from './standardization.ts';
 import type { TensorSource } from './tensor_source.ts';
 
 export const MODEL_FILE_EXTENSION = '.safetensors';
@@ -53,10 +56,11 @@ export function metadataOf(model: LoadedModel): ModelMetadata {
 
 /**
  * @param name of the file, for messages
+ * @param folder the name of the one it lies in
  * @throws NotAModelError, MissingParametersError, ParameterShapeError, ParameterNotFiniteError, NegativeVarianceError,
  *   ModelMetadataError, SafetensorsError
  */
-export async function readModelFile(blob: Blob, name: string): Promise<LoadedModel> {
+export async function readModelFile(blob: Blob, name: string, folder?: string): Promise<LoadedModel> {
   const file = await openSafetensors(blob, name);
   const notes: string[] = [];
   const stated = decodeMetadata(file.metadata, name);
@@ -66,7 +70,7 @@ export async function readModelFile(blob: Blob, name: string): Promise<LoadedMod
     ![...file.entries.keys()].some((key) => key.endsWith(BOTTLENECK_WEIGHTS)) &&
     file.entries.size > 0
   )
-    return importModel(safetensorsSource(file));
+    return importModel(safetensorsSource(file, folder));
   const metadata = stated ?? inferMetadata(file, notes);
   const graph = buildModel(metadata.model_def, { embeddingSize: metadata.embedding_size, classes: 0 });
   checkParameters(graph, new Map([...file.entries].map(([key, { shape }]) => [key, shape])), name);
@@ -88,7 +92,7 @@ export async function readModelFile(blob: Blob, name: string): Promise<LoadedMod
     graph,
     parameters,
     imageSize: metadata.image_size,
-    useFixedImageStandardization: metadata.use_fixed_image_standardization,
+    ...settled(statedStandardization(metadata) ?? standardizationByName([name, folder ?? ''])),
     metadata: stated,
     notes,
   };
@@ -103,19 +107,29 @@ async function openSafetensors(blob: Blob, name: string): Promise<SafetensorsFil
 }
 
 /** What of a safetensors file's tensors maps. @throws NotAModelError, SafetensorsError, ModelMetadataError */
-export async function inspectModelFile(blob: Blob, name: string): Promise<ImportReport> {
+export async function inspectModelFile(blob: Blob, name: string, folder?: string): Promise<ImportReport> {
   const file = await openSafetensors(blob, name);
   const stated = decodeMetadata(file.metadata, name);
-  const { report } = openImport(safetensorsSource(file));
+  const { report } = openImport(safetensorsSource(file, folder));
   if (!stated) return report;
-  const { image_size, use_fixed_image_standardization } = stated;
+  const { image_size } = stated;
+  const standardization = statedStandardization(stated) ?? report.standardization;
   const notes = report.extra.length > 0 ? report.notes.slice(1) : [];
-  return { ...report, program: 'this program', image_size, use_fixed_image_standardization, notes };
+  return { ...report, program: 'this program', image_size, standardization, notes };
 }
 
-function safetensorsSource(file: SafetensorsFile): TensorSource {
+function safetensorsSource(file: SafetensorsFile, folder: string | undefined): TensorSource {
+  const stated = file.metadata.get('use_fixed_image_standardization');
+  const size = file.metadata.get('image_size');
   return {
     name: file.name,
+    folder,
+    // Exports with facenet-pytorch's names have these two, and nothing else of this program's metadata.
+    standardization:
+      stated === 'true' || stated === 'false'
+        ? { value: standardizationOf(stated === 'true'), basis: AS_STATED }
+        : undefined,
+    imageSize: size === undefined ? undefined : Number(size),
     kind: 'safetensors file',
     shapes: new Map([...file.entries].map(([name, { shape }]) => [name, shape])),
     read: (name) => file.read(name),
@@ -154,13 +168,13 @@ function inferMetadata(file: SafetensorsFile, notes: string[]): ModelMetadata {
   });
   const { modelDef } = counted.reduce((best, other) => (other.count > best.count ? other : best));
   notes.push(
-    `${file.name} does not say how it was trained: taken as ${modelDef} for images of ${DEFAULT_IMAGE_SIZE} × ${DEFAULT_IMAGE_SIZE} pixels with fixed image standardisation; embedding_size ${embeddingSize} is the Bottleneck's.`,
+    `${file.name} does not say how it was trained: taken as ${modelDef} for images of ${DEFAULT_IMAGE_SIZE} × ${DEFAULT_IMAGE_SIZE} pixels; embedding_size ${embeddingSize} is the Bottleneck's.`,
   );
   return {
     model_def: modelDef,
     embedding_size: embeddingSize,
     image_size: DEFAULT_IMAGE_SIZE,
-    use_fixed_image_standardization: true,
+    use_fixed_image_standardization: undefined,
   };
 }
 

@@ -3,7 +3,8 @@ import { OnnxError, readOnnxMetadata } from '../formats/onnx_reader.ts';
 import { buildModel } from '../graph/models/index.ts';
 import { NotAModelError } from './errors.ts';
 import type { LoadedModel } from './loaded_model.ts';
-import { decodeMetadata } from './metadata.ts';
+import { settled } from './import_model.ts';
+import { decodeMetadata, statedStandardization } from './metadata.ts';
 import { onnxParameters } from './onnx_parameters.ts';
 import { FOLDED_NOTE } from './own_export.ts';
 
@@ -29,7 +30,7 @@ export async function readOnnxModel(blob: Blob, name: string): Promise<LoadedMod
     graph,
     parameters: onnxParameters(graph, bytes, name),
     imageSize: metadata.image_size,
-    useFixedImageStandardization: metadata.use_fixed_image_standardization,
+    ...settled(statedStandardization(metadata)),
     metadata,
     notes: [FOLDED_NOTE],
   };

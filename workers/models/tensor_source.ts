@@ -1,5 +1,6 @@
 /** A file with named tensors, whatever its kind: what imports are made from. */
 import type { HostTensor } from '../graph/tensor.ts';
+import type { StandardizationFact } from '../protocol/standardization.ts';
 
 export interface TensorSource {
   /** For messages: the file's name. */
@@ -8,6 +9,12 @@ export interface TensorSource {
   readonly kind: string;
   /** Of the tensors that can be read, under the file's own names. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** The folder's name that it lies in, where it lies in one: the original names models by their folders. */
+  readonly folder?: string | undefined;
+  /** What the file itself says, where it says anything. */
+  readonly standardization?: StandardizationFact | undefined;
+  /** Pixels. */
+  readonly imageSize?: number | undefined;
   /** Where a tensor's values lie, in files that say so for each tensor: no two may share their bytes. */
   readonly regionOf?: (name: string) => TensorRegion;
   /** The values as float32. */

@@ -13,22 +13,21 @@ import { TfjsGraphModelFile } from '../formats/tfjs_graph_reader.ts';
 import { buildModel } from '../graph/models/index.ts';
 import type { HostTensor } from '../graph/tensor.ts';
 import type { ImportReport } from '../protocol/models.ts';
-import { importModel, openImport } from './import_model.ts';
+import { importModel, openImport, settled } from './import_model.ts';
 import type { LoadedModel } from './loaded_model.ts';
-import { decodeMetadata, encodeMetadata } from './metadata.ts';
+import { decodeMetadata, encodeMetadata, statedStandardization } from './metadata.ts';
 import { checkParameters, metadataOf } from './model_file.ts';
 import { FOLDED_NOTE, ownExportReport } from './own_export.ts';
 import { checkTensorValues } from './parameter_values.ts';
 import type { TensorSource } from './tensor_source.ts';
 
-export function tfjsModelFiles(model: LoadedModel, weightFormat: WeightFormat = 'float32'): ExportedFile[] {
-  return tfjsGraphModelFiles(
-    model.graph,
-    model.parameters,
-    model.imageSize,
-    encodeMetadata(metadataOf(model)),
-    weightFormat,
-  );
+/** @param metadata of the model's; default: all of it */
+export function tfjsModelFiles(
+  model: LoadedModel,
+  weightFormat: WeightFormat = 'float32',
+  metadata = encodeMetadata(metadataOf(model)),
+): ExportedFile[] {
+  return tfjsGraphModelFiles(model.graph, model.parameters, model.imageSize, metadata, weightFormat);
 }
 
 /**
@@ -38,7 +37,7 @@ export function tfjsModelFiles(model: LoadedModel, weightFormat: WeightFormat = 
 export async function readTfjsModel(directory: ReadableDirectory, path: string): Promise<LoadedModel> {
   const file = await TfjsGraphModelFile.open(directory, path);
   const metadata = decodeMetadata(file.metadata, path);
-  if (!metadata) return importModel(sourceOf(file));
+  if (!metadata) return importModel(sourceOf(file, directory.name));
   const graph = buildModel(metadata.model_def, { embeddingSize: metadata.embedding_size, classes: 0 });
   const folded = foldedGraph(graph);
   checkParameters(folded, new Map([...file.weights].map(([name, { shape }]) => [name, shape])), path);
@@ -53,7 +52,7 @@ export async function readTfjsModel(directory: ReadableDirectory, path: string):
     graph,
     parameters: unfoldBatchNorms(graph, parameters),
     imageSize: metadata.image_size,
-    useFixedImageStandardization: metadata.use_fixed_image_standardization,
+    ...settled(statedStandardization(metadata)),
     metadata,
     notes: [FOLDED_NOTE],
   };
@@ -62,13 +61,14 @@ export async function readTfjsModel(directory: ReadableDirectory, path: string):
 /** What of it maps; an export of this program is whole or refused. @throws as readTfjsModel */
 export async function inspectTfjsModel(directory: ReadableDirectory, path: string): Promise<ImportReport> {
   const file = await TfjsGraphModelFile.open(directory, path);
-  if (!decodeMetadata(file.metadata, path)) return openImport(sourceOf(file)).report;
+  if (!decodeMetadata(file.metadata, path)) return openImport(sourceOf(file, directory.name)).report;
   return ownExportReport(await readTfjsModel(directory, path), path, `TensorFlow.js ${file.format}`);
 }
 
-function sourceOf(file: TfjsGraphModelFile): TensorSource {
+function sourceOf(file: TfjsGraphModelFile, folder: string): TensorSource {
   return {
     name: file.path,
+    folder,
     kind: `TensorFlow.js ${file.format}`,
     shapes: new Map(
       [...file.weights]

@@ -15,6 +15,8 @@ export interface ExportRequest {
   readonly inputLayout?: 'nhwc' | 'nchw' | undefined;
   /** Of onnx: the model standardises by itself, its input are values 0 … 255. Default: false. */
   readonly includeStandardization?: boolean | undefined;
+  /** The names of the people that the model was trained on go with it. Default: false. */
+  readonly includeClassNames?: boolean | undefined;
   /** For the model card: under which licence the model may be used. */
   readonly license?: string | undefined;
   readonly output: AlignOutput;

@@ -12,6 +12,7 @@ import type {
   StepRecord,
   ValidationRecord,
 } from './runs.ts';
+import type { ImageStandardization } from './standardization.ts';
 
 export interface RememberedFolder {
   readonly id: string;
@@ -47,6 +48,8 @@ export interface LibraryWorkerApi {
   /** Newest first. */
   listModels(): Promise<StoredModel[]>;
   deleteModel(id: string): Promise<void>;
+  /** How a stored model's images are standardised, as the person says; false where it has been deleted. */
+  setStandardization(id: string, value: ImageStandardization): Promise<boolean>;
   saveEvaluation(evaluation: SavedEvaluation): Promise<void>;
   /** Newest first. */
   listEvaluations(): Promise<EvaluationOverview[]>;

@@ -1,9 +1,15 @@
 /** Models, wherever they are: runs, files, and those that were brought in. */
 import type { DirectoryReference } from '../dataset/directory.ts';
 import type { BestModel } from './runs.ts';
+import type { ImageStandardization, StandardizationFact } from './standardization.ts';
 
 /** A model to evaluate, export or start from. */
-export type ModelReference =
+export type ModelReference = ModelPlace & {
+  /** In place of what the model says; needed where it says nothing. */
+  readonly standardization?: ImageStandardization | undefined;
+};
+
+type ModelPlace =
   | {
       readonly kind: 'run';
       readonly runId: string;
@@ -35,7 +41,8 @@ export interface ImportReport {
   readonly embedding_size: number;
   /** What the model expects; assumed, as the notes say, where the file does not tell. */
   readonly image_size: number;
-  readonly use_fixed_image_standardization: boolean;
+  /** Undefined where nothing tells it, and a person has to say it. */
+  readonly standardization: StandardizationFact | undefined;
   /** The number of the network's parameters. */
   readonly total: number;
   /** The classifier's two are among them where they fit. */
@@ -52,6 +59,14 @@ export interface ImportReport {
   readonly notes: readonly string[];
 }
 
+/** What a person should know of a model before it is used. */
+export interface ModelDescription extends Pick<
+  ImportReport,
+  'file' | 'kind' | 'program' | 'model_def' | 'embedding_size' | 'image_size' | 'notes'
+> {
+  readonly standardization: StandardizationFact;
+}
+
 /** A model that was brought in and is kept in this browser. */
 export interface StoredModel {
   readonly id: string;
@@ -62,6 +77,8 @@ export interface StoredModel {
   readonly embedding_size: number;
   readonly image_size: number;
   readonly use_fixed_image_standardization: boolean;
+  /** How that is known; nothing in models that earlier versions took, which assumed it. */
+  readonly standardization_basis?: string | undefined;
   /** What it came from. */
   readonly origin: Pick<ImportReport, 'file' | 'kind' | 'program' | 'foldedGammas' | 'notes'>;
   readonly reference: ModelReference;

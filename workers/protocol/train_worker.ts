@@ -7,7 +7,7 @@ import type { DeviceInfo } from './device.ts';
 import type { DistanceTable, DistanceTableRequest, EmbedRequest, EmbedSummary } from './embed.ts';
 import type { EvaluateRequest, EvaluationProgress, ModelEvaluationResult } from './evaluate.ts';
 import type { ExportProgress, ExportRequest, ExportSummary } from './export.ts';
-import type { ImportReport, ModelReference, StoredModel } from './models.ts';
+import type { ImportReport, ModelDescription, ModelReference, StoredModel } from './models.ts';
 import type { TrainEvent, TrainRequest, TrainSummary } from './train.ts';
 
 export interface TrainWorkerApi {
@@ -35,6 +35,8 @@ export interface TrainWorkerApi {
   importModel(model: Exclude<ModelReference, { kind: 'run' }>): Promise<StoredModel>;
   /** What of a model file maps to a network, before it is taken. */
   inspectModel(model: Exclude<ModelReference, { kind: 'run' }>): Promise<ImportReport>;
+  /** What a person should know of a model before it is used. @throws StandardizationUnknownError where nobody says it */
+  describeModel(model: Exclude<ModelReference, { kind: 'run' }>): Promise<ModelDescription>;
   makeDistanceTable(
     request: DistanceTableRequest,
     control: JobControl,

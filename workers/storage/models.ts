@@ -1,5 +1,6 @@
 /** Models that were brought in: a record in IndexedDB, the values as a model file in the private file system. */
 import type { StoredModel } from '../protocol/models.ts';
+import type { ImageStandardization } from '../protocol/standardization.ts';
 import { openDatabase } from './database.ts';
 import { deleteEvaluationsOf } from './saved_evaluations.ts';
 
@@ -18,6 +19,24 @@ export function storedModelId(path: string): string | undefined {
 /** After its file: a model without this record does not exist. */
 export async function putModel(model: StoredModel): Promise<void> {
   await (await openDatabase()).put('models', model);
+}
+
+/** Undefined where it has been deleted. */
+export async function getModel(id: string): Promise<StoredModel | undefined> {
+  return (await openDatabase()).get('models', id);
+}
+
+/** The person says it; it is used from now on. @returns false where the model has been deleted */
+export async function setStandardization(id: string, value: ImageStandardization): Promise<boolean> {
+  const database = await openDatabase();
+  const model = await database.get('models', id);
+  if (!model) return false;
+  await database.put('models', {
+    ...model,
+    use_fixed_image_standardization: value === 'fixed',
+    standardization_basis: 'as chosen',
+  });
+  return true;
 }
 
 /** Newest first. */

@@ -3,6 +3,7 @@
  * with a trained model; the threshold is a percentile of them, found as the original's find_threshold does.
  */
 import { isImagePath } from '../dataset/image.ts';
+import { tableLineText } from '../protocol/escape_text.ts';
 import type { ClassImages } from './split.ts';
 
 /** One image of the table. */
@@ -58,7 +59,7 @@ export function formatDistanceTable(rows: readonly ImageDistance[]): string {
   const lines = rows.map(({ path, distance }) => {
     const className = path.split('/').at(-2) ?? '';
     if (!indices.has(className)) indices.set(className, indices.size);
-    return `${path}\t${distance}\t${indices.get(className)!}`;
+    return tableLineText(`${path}\t${distance}\t${indices.get(className)!}`);
   });
   return [HEADER, ...lines, ''].join('\n');
 }

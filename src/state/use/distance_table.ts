@@ -1,4 +1,5 @@
 /** Faces and their distances as a table for other programs. */
+import { csvCell } from '../../../workers/protocol/escape_text.ts';
 import type { FoundFace } from '../../../workers/protocol/identify.ts';
 
 /** `photo.jpg`, or `photo.jpg (face 2 of 3)` */
@@ -13,14 +14,8 @@ export function faceName({ photo, number, faceCount }: FoundFace): string {
 export function distanceTable(faces: readonly FoundFace[], distances: Float64Array): string {
   const names = faces.map(faceName);
   const rows = names.map((name, row) => [
-    quoted(name),
+    csvCell(name),
     ...names.map((_, column) => distances[row * names.length + column]!.toFixed(4)),
   ]);
-  return [['', ...names.map(quoted)], ...rows].map((cells) => `${cells.join(',')}\r\n`).join('');
-}
-
-/** A cell that a spreadsheet would take for a formula is made a text. */
-function quoted(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  return [['', ...names.map(csvCell)], ...rows].map((cells) => `${cells.join(',')}\r\n`).join('');
 }

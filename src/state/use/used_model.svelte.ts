@@ -35,6 +35,12 @@ export class UsedModel {
 
   /** Empty: none is chosen. */
   get key(): string {
+    const key = this.#modelKey;
+    const { kind, standardization } = this.choice;
+    return key && kind !== 'run' && standardization ? `${key} ${standardization}` : key;
+  }
+
+  get #modelKey(): string {
     const { kind, runId, weights, storedId, files, file, folder, folderName } = this.choice;
     switch (kind) {
       case 'none':

@@ -4,6 +4,7 @@
  */
 import { foldLines, resultJson, resultLines, wrongPairLines } from '../../evaluation/result_text.ts';
 import { describeWeights } from '../../models/run_weights.ts';
+import { terminalText } from '../../protocol/escape_text.ts';
 import type { SavedEvaluation } from '../../protocol/evaluate.ts';
 
 export function evaluationFiles(evaluation: SavedEvaluation): ReadonlyMap<string, Blob> {
@@ -31,7 +32,7 @@ export function evaluationFiles(evaluation: SavedEvaluation): ReadonlyMap<string
 }
 
 function textFile(lines: readonly string[]): Blob {
-  return new Blob([`${lines.join('\n')}\n`], { type: 'text/plain' });
+  return new Blob([`${lines.map(terminalText).join('\n')}\n`], { type: 'text/plain' });
 }
 
 function evaluationText({

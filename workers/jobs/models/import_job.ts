@@ -2,10 +2,12 @@
 import { openWritableDirectory } from '../../dataset/open.ts';
 import { inspectModel, loadModel } from '../../models/load_model.ts';
 import { metadataOf, MODEL_FILE_EXTENSION, writeModelFile } from '../../models/model_file.ts';
+import { AS_STATED } from '../../models/own_export.ts';
+import { safeFileName } from '../../protocol/escape_text.ts';
 import type { ModelReference, StoredModel } from '../../protocol/models.ts';
 import { modelFolder, putModel } from '../../storage/models.ts';
 
-/** @throws what loading the model throws, and StorageFullError */
+/** @throws what loading the model throws, StandardizationUnknownError among it, and StorageFullError */
 export async function importIntoLibrary(
   reference: Exclude<ModelReference, { kind: 'run' }>,
 ): Promise<StoredModel> {
@@ -14,9 +16,8 @@ export async function importIntoLibrary(
   const id = crypto.randomUUID();
   const directory = { kind: 'private', path: modelFolder(id) } as const;
   const content = writeModelFile(model.parameters, metadataOf(model));
-  await (
-    await openWritableDirectory(directory)
-  ).write(`${fileNameOf(model.name)}${MODEL_FILE_EXTENSION}`, content);
+  const folder = await openWritableDirectory(directory);
+  await folder.write(`${safeFileName(model.name)}${MODEL_FILE_EXTENSION}`, content);
   const stored: StoredModel = {
     id,
     name: model.name,
@@ -26,14 +27,10 @@ export async function importIntoLibrary(
     embedding_size: model.graph.embeddingSize,
     image_size: model.imageSize,
     use_fixed_image_standardization: model.useFixedImageStandardization,
+    standardization_basis: model.standardizationBasis ?? AS_STATED,
     origin: { file, kind, program, foldedGammas, notes },
     reference: { kind: 'directory', directory },
   };
   await putModel(stored);
   return stored;
-}
-
-/** Without what a file's name cannot have. */
-function fileNameOf(name: string): string {
-  return name.replaceAll(/[/\\:*?"<>|]+/g, '-').slice(0, 80) || 'model';
 }

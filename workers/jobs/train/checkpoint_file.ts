@@ -1,4 +1,5 @@
-/** A stored checkpoint's model as a file that this program reads. */
+/** A stored checkpoint's model as a file that this program reads, without the names of the people. */
+import { withoutClassNames } from '../../models/class_names.ts';
 import { NoCheckpointError, RunMissingError } from '../../models/errors.ts';
 import { modelFileName, writeModelFile } from '../../models/model_file.ts';
 import { parametersOf } from '../../models/moving_averages.ts';
@@ -23,7 +24,7 @@ export async function checkpointFile(
     name: modelFileName(runId, step),
     file: writeModelFile(
       parametersOf(checkpoint, useMovingAverages),
-      runMetadata(run, checkpoint, useMovingAverages),
+      withoutClassNames(runMetadata(run, checkpoint, useMovingAverages)),
     ),
   };
 }

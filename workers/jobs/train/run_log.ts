@@ -3,6 +3,7 @@
  * lfw_result.txt, and the learning rate schedule. Collected step by step while a run goes on, or at once from what is
  * stored of it.
  */
+import { lineText } from '../../protocol/escape_text.ts';
 import { RunStatistics } from '../../formats/stat_h5.ts';
 import { histogramOf, TensorBoardEvents } from '../../formats/tensorboard_events.ts';
 import type { LoggedSteps } from '../../formats/tensorboard_log.ts';
@@ -130,7 +131,7 @@ export function argumentsText(run: RunRecord): string {
   );
   return [
     ...lines,
-    `dataset: ${run.datasetName} (${run.imageCount} training images, ${run.classNames.length} classes)\n`,
+    `dataset: ${lineText(run.datasetName)} (${run.imageCount} training images, ${run.classNames.length} classes)\n`,
     ...(run.filteredImages ? [`filtered: ${run.filteredImages.length} images are left out\n`] : []),
     `device: ${run.device}\n`,
   ].join('');
