@@ -27,7 +27,7 @@ import {
   RunMissingError,
 } from './errors.ts';
 import { CHECKPOINT_EXTENSION, checkpointSource, foreignSource } from './foreign_files.ts';
-import { importModel, openImport, settled } from './import_model.ts';
+import { importModel, openImport, settled, type OpenedImport } from './import_model.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import type { ModelEvaluation } from './metadata.ts';
 import {
@@ -41,6 +41,7 @@ import {
 import { parametersOf } from './moving_averages.ts';
 import { ONNX_EXTENSION, readOnnxModel } from './onnx_file.ts';
 import { AS_STATED, ownExportReport } from './own_export.ts';
+import { ModelDirectory, refuseOtherFiles } from './not_models.ts';
 import { checkAllValues } from './parameter_values.ts';
 import { runMetadata } from './run_metadata.ts';
 import {
@@ -51,6 +52,7 @@ import {
 import { inspectTfjsModel, readTfjsModel } from './tfjs_model.ts';
 
 const ARCHIVE_EXTENSION = '.zip';
+const SAVED_MODEL = 'saved_model.pb';
 const AS_CHOSEN = 'as chosen';
 
 /**
@@ -163,10 +165,11 @@ export function modelEvaluation(
  *   model file of the newest run, or else an exported model.json.
  */
 export async function loadFromDirectory(directory: ReadableDirectory, path = ''): Promise<LoadedModel> {
-  return loadFile(directory, await findModelFile(directory, path));
+  const folder = new ModelDirectory(directory);
+  return loadFile(folder, await findModelFile(folder, path));
 }
 
-async function findModelFile(directory: ReadableDirectory, path = ''): Promise<string> {
+async function findModelFile(directory: ModelDirectory, path = ''): Promise<string> {
   const prefix = path.replace(/\/+$/, '');
   if (prefix !== '' && (await directory.exists(prefix))) return prefix;
   // TensorFlow names a checkpoint without its endings.
@@ -183,10 +186,10 @@ async function findModelFile(directory: ReadableDirectory, path = ''): Promise<s
   return newest;
 }
 
-async function loadFile(directory: ReadableDirectory, path: string): Promise<LoadedModel> {
+async function loadFile(directory: ModelDirectory, path: string): Promise<LoadedModel> {
   if (path.endsWith('.json')) return readTfjsModel(directory, path);
-  if (path.endsWith(CHECKPOINT_EXTENSION)) return importModel(await checkpointSource(directory, path));
-  return readModelBlob(await directory.read(path), path, directory instanceof ZipFolder, directory.name);
+  if (path.endsWith(CHECKPOINT_EXTENSION)) return (await openCheckpoint(directory, path)).read();
+  return readModelBlob(await directory.read(path), path, directory.isPacked, directory.name);
 }
 
 /** @param isPacked it lies in an archive, in which no other archive is opened */
@@ -196,11 +199,27 @@ async function readModelBlob(
   isPacked = false,
   folder?: string,
 ): Promise<LoadedModel> {
+  await refuseOtherFiles(blob, name);
   const archive = isPacked ? undefined : await openArchive(blob, name);
   if (archive) return loadFromDirectory(archive);
   if (name.endsWith(ONNX_EXTENSION)) return readOnnxModel(blob, name);
   const source = await foreignSource(blob, name, folder);
   return source ? importModel(source) : readModelFile(blob, name, folder);
+}
+
+/** A SavedModel's variables are a checkpoint, whose names are the network's own or not. @throws NotAModelError */
+async function openCheckpoint(directory: ReadableDirectory, path: string): Promise<OpenedImport> {
+  const source = await checkpointSource(directory, path);
+  try {
+    return openImport(source);
+  } catch (error) {
+    const root = path.replace(/(?:variables\/)?[^/]*$/, '');
+    if (!(error instanceof NotAModelError) || !(await directory.exists(root + SAVED_MODEL))) throw error;
+    throw new NotAModelError(
+      `${root}${SAVED_MODEL}`,
+      'is of a TensorFlow SavedModel whose variables do not have the names of a network that is known here: save the weights as HDF5, with model.save("facenet.h5") in Keras, or take the checkpoint that it was made from',
+    );
+  }
 }
 
 /** @throws NotAModelError for a file that is of no use alone */
@@ -219,7 +238,6 @@ function checkedFile(file: File): File {
  * @throws ZipError
  */
 async function openArchive(blob: Blob, name: string): Promise<ZipFolder | undefined> {
-  if (!name.endsWith(ARCHIVE_EXTENSION)) return undefined;
   const head = new Uint8Array(await blob.slice(0, 2).arrayBuffer());
   if (head[0] !== 0x50 || head[1] !== 0x4b) return undefined;
   const zip = await ZipFile.open(blob, name);
@@ -237,11 +255,12 @@ export async function inspectModel(
   return inspectDirectory(await openDirectory(reference.directory), reference.path);
 }
 
-async function inspectDirectory(directory: ReadableDirectory, pathInIt = ''): Promise<ImportReport> {
+async function inspectDirectory(folder: ReadableDirectory, pathInIt = ''): Promise<ImportReport> {
+  const directory = new ModelDirectory(folder);
   const path = await findModelFile(directory, pathInIt);
   if (path.endsWith('.json')) return inspectTfjsModel(directory, path);
-  if (path.endsWith(CHECKPOINT_EXTENSION)) return openImport(await checkpointSource(directory, path)).report;
-  return inspectBlob(await directory.read(path), path, directory instanceof ZipFolder, directory.name);
+  if (path.endsWith(CHECKPOINT_EXTENSION)) return (await openCheckpoint(directory, path)).report;
+  return inspectBlob(await directory.read(path), path, directory.isPacked, directory.name);
 }
 
 async function inspectBlob(
@@ -250,6 +269,7 @@ async function inspectBlob(
   isPacked = false,
   folder?: string,
 ): Promise<ImportReport> {
+  await refuseOtherFiles(blob, name);
   const archive = isPacked ? undefined : await openArchive(blob, name);
   if (archive) return inspectDirectory(archive);
   if (name.endsWith(ONNX_EXTENSION))
@@ -264,8 +284,9 @@ function newestModelFile(paths: readonly string[]): string | undefined {
   const kinds: ((path: string) => boolean)[] = [
     (path) => path.endsWith(MODEL_FILE_EXTENSION),
     (path) => path === MODEL_JSON || path.endsWith(`/${MODEL_JSON}`),
-    // The original's model folder has both: the frozen graph is the checkpoint, ready to use.
-    (path) => path.endsWith('.pb'),
+    // The original's model folder has both: the frozen graph is the checkpoint, ready to use. A SavedModel's graph has
+    // no values in it; they are a checkpoint beside it.
+    (path) => path.endsWith('.pb') && !path.endsWith(SAVED_MODEL),
     (path) => path.endsWith(CHECKPOINT_EXTENSION),
     (path) => path.endsWith(ONNX_EXTENSION),
     (path) => /\.(pt|pth|h5)$/.test(path),
