@@ -26,7 +26,7 @@ export interface BatchSettings {
 export class NothingReadableError extends Error {
   override name = 'NothingReadableError';
   constructor(cause: string) {
-    super(`None of the training images can be read any more. The last one failed so: ${cause}`);
+    super(`None of the images can be read any more. The last one failed so: ${cause}`);
   }
 }
 
@@ -111,23 +111,37 @@ export class BatchSource {
   }
 }
 
-/** All images once, in order, centre cropped, without augmentation; the last batch may be smaller. */
+/**
+ * All images once, in order, centre cropped, without augmentation. A batch is smaller at the end, and where images cannot
+ * be read.
+ * @param onUnreadable told of each of those
+ * @throws FolderUnavailableError
+ */
 export async function* orderedBatches(
   images: readonly LabelledImage[],
   batchSize: number,
   imageSize: number,
   read: (file: ImageFile) => Promise<RgbImage>,
+  onUnreadable: (error: Error) => void = () => undefined,
 ): AsyncGenerator<LabelledBatch> {
   for (let at = 0; at < images.length; at += batchSize) {
     const chosen = images.slice(at, at + batchSize);
-    const { pixels, width, height } = stackImages(await Promise.all(chosen.map(({ file }) => read(file))));
+    const loaded = await Promise.allSettled(chosen.map(({ file }) => read(file)));
+    const readable = loaded.flatMap((result, index) => {
+      if (result.status === 'fulfilled') return [{ image: result.value, label: chosen[index]!.label }];
+      if (!isAboutOneFile(result.reason)) throw result.reason;
+      onUnreadable(result.reason);
+      return [];
+    });
+    if (readable.length === 0) continue;
+    const { pixels, width, height } = stackImages(readable.map(({ image }) => image));
     yield {
-      count: chosen.length,
+      count: readable.length,
       width,
       height,
       pixels,
-      labels: Int32Array.from(chosen, ({ label }) => label),
-      transforms: centredTransforms(chosen.length, { width, height }, imageSize),
+      labels: Int32Array.from(readable, ({ label }) => label),
+      transforms: centredTransforms(readable.length, { width, height }, imageSize),
     };
   }
 }

@@ -3,29 +3,41 @@ import type { ImageFile } from '../../dataset/classes.ts';
 import type { RgbImage } from '../../dataset/image.ts';
 import type { EvaluationResult } from '../../protocol/evaluate.ts';
 import type { PairsSource } from '../../protocol/pairs.ts';
-import { orderedBatches, type LabelledImage } from '../../training/batch_source.ts';
+import { NothingReadableError, orderedBatches, type LabelledImage } from '../../training/batch_source.ts';
 import type { Executor } from '../../training/executor.ts';
 import type { TrainingOptions } from '../../training/options.ts';
 import { evaluatePairs } from '../evaluate/evaluate_job.ts';
 import { JobControl } from '../job_control.ts';
 
-/** Losses and accuracy over all validation images, with moving statistics. */
+/**
+ * Losses and accuracy over all validation images that can be read, with moving statistics.
+ * @param onUnreadable told of each of the others
+ * @throws NothingReadableError, FolderUnavailableError, and what the executor throws
+ */
 export async function validateRun(
   executor: Executor,
   options: TrainingOptions,
   images: readonly LabelledImage[],
   read: (file: ImageFile) => Promise<RgbImage>,
+  onUnreadable: (error: Error) => void = () => undefined,
 ): Promise<{ totalLoss: number; crossEntropy: number; accuracy: number }> {
   let totalLoss = 0;
   let crossEntropy = 0;
   let accuracy = 0;
-  for await (const batch of orderedBatches(images, options.batch_size, options.image_size, read)) {
+  let count = 0;
+  let cause = '';
+  const batches = orderedBatches(images, options.batch_size, options.image_size, read, (error) => {
+    cause = error.message;
+    onUnreadable(error);
+  });
+  for await (const batch of batches) {
+    count += batch.count;
     const result = await executor.evaluateBatch(batch);
     totalLoss += result.totalLoss * batch.count;
     crossEntropy += result.crossEntropy * batch.count;
     accuracy += result.accuracy * batch.count;
   }
-  const count = images.length;
+  if (count === 0) throw new NothingReadableError(cause);
   return { totalLoss: totalLoss / count, crossEntropy: crossEntropy / count, accuracy: accuracy / count };
 }
 

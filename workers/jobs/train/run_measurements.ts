@@ -33,6 +33,8 @@ export class RunMeasurements {
   readonly #pauses: RunPauses;
   readonly #onEvent: (event: TrainEvent) => void;
   #pairs: PairsSource | undefined;
+  /** A photo that cannot be read is told of after the first epoch only. */
+  readonly #warned = new Set<string>();
 
   constructor(
     data: MeasuredData,
@@ -91,7 +93,13 @@ export class RunMeasurements {
   async #validate(epoch: number, step: number): Promise<void> {
     const { validation, read } = this.#data;
     const startedAt = performance.now();
-    const measured = await validateRun(this.#device.executor, this.#keeper.run.options, validation, read);
+    const measured = await validateRun(
+      this.#device.executor,
+      this.#keeper.run.options,
+      validation,
+      read,
+      (error) => this.#warnOnce(`${error.message} The validation goes on without it.`),
+    );
     if (!Object.values(measured).every(Number.isFinite)) throw new LossNotFiniteError(step);
     const record: ValidationRecord = {
       ...measured,
@@ -103,6 +111,12 @@ export class RunMeasurements {
     await this.#keeper.addValidation(record);
     this.#outputs.addValidation(record);
     this.#onEvent({ kind: 'validation', record });
+  }
+
+  #warnOnce(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.#onEvent({ kind: 'warning', message });
   }
 
   /** One that fails ends itself, and not the run. */
