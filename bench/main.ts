@@ -3,6 +3,7 @@ import { alignBenchmark } from './align_command.ts';
 import { dataBenchmark } from './data_command.ts';
 import { embedBenchmark } from './embed_command.ts';
 import { engineBenchmark } from './engine_command.ts';
+import { largePhotosBenchmark } from './large_photos_command.ts';
 import { precisionBenchmark } from './precision_command.ts';
 import { runBenchmarks } from './run_benchmarks.ts';
 
@@ -21,6 +22,7 @@ export function main(args: readonly string[]): Promise<number> {
         precision: precisionBenchmark,
         data: dataBenchmark,
         align: alignBenchmark,
+        large_photos: largePhotosBenchmark,
       },
       defaultBenchmark: 'engine',
     },

@@ -3,10 +3,18 @@
  * processor, it finds the faces, too.
  */
 import { expose, transfer } from 'comlink';
+import { inTurnOfLargePhotos } from './dataset/decode.ts';
 import type { CropBox } from './mtcnn/align.ts';
 import type { Detection, DetectionOptions } from './mtcnn/cascade.ts';
 import { FaceDetector } from './mtcnn/detector.ts';
-import { Photo, photoClocks, type AlignedFaces, type PyramidOptions } from './mtcnn/photo.ts';
+import {
+  Photo,
+  photoClocks,
+  PhotoFile,
+  type AlignedFaces,
+  type PhotoRegion,
+  type PyramidOptions,
+} from './mtcnn/photo.ts';
 import type { AlignTimes } from './protocol/align.ts';
 import type { BackendMemory } from './protocol/device.ts';
 import type { PlainError } from './protocol/errors.ts';
@@ -15,14 +23,30 @@ export interface OpenedPhoto {
   readonly id: number;
   readonly width: number;
   readonly height: number;
-  readonly originalWidth: number;
-  readonly originalHeight: number;
   /** Of the file's bytes, see mtcnn/photo.ts. */
   readonly digest: string;
 }
 
 export type SearchedPhoto =
   { readonly opened: OpenedPhoto; readonly detection: Detection } | { readonly error: PlainError };
+
+export type PhotoWithPixels = OpenedPhoto & { readonly data: Uint8Array<ArrayBuffer> };
+
+/** A photo; or how many pixels it has, where it is to be opened when it is its turn, see `inTurnOfLargePhotos`. */
+export interface OpenedOrLarge {
+  readonly opened?: PhotoWithPixels;
+  readonly largePixelCount?: number;
+}
+
+export interface SearchOptions extends PyramidOptions, DetectionOptions {
+  /** About the faces that are cut out later. */
+  readonly margin: number;
+}
+
+export interface PhotoBlob {
+  readonly blob: Blob;
+  readonly path: string;
+}
 
 export type PhotoTimes = Omit<AlignTimes, 'writeMs'>;
 
@@ -40,8 +64,8 @@ function photo(id: number): Photo {
 function keep(opened: Photo): OpenedPhoto {
   const id = nextId++;
   photos.set(id, opened);
-  const { width, height, originalWidth, originalHeight, digest } = opened;
-  return { id, width, height, originalWidth, originalHeight, digest };
+  const { width, height, digest } = opened;
+  return { id, width, height, digest };
 }
 
 async function openDetector(): Promise<FaceDetector> {
@@ -50,31 +74,74 @@ async function openDetector(): Promise<FaceDetector> {
   return created;
 }
 
+/** Of several photos those that are not large are looked at together. */
+async function searchSmall(
+  files: readonly PhotoFile[],
+  options: SearchOptions,
+): Promise<PromiseSettledResult<SearchedPhoto>[]> {
+  const opened = await Promise.allSettled(files.map((file) => Photo.open(file, options)));
+  const readable = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const detections = await (await detector!).detectInPhotos(readable, options);
+  const byPhoto = new Map(readable.map((one, index) => [one, detections[index]!]));
+  return opened.map((one) =>
+    one.status === 'rejected'
+      ? one
+      : { status: 'fulfilled', value: { opened: keep(one.value), detection: byPhoto.get(one.value)! } },
+  );
+}
+
+/** Its pixels are here while it is looked at; then those of its faces are. */
+function searchLarge(file: PhotoFile, options: SearchOptions): Promise<SearchedPhoto> {
+  return inTurnOfLargePhotos(async () => {
+    const opened = await Photo.open(file, options);
+    try {
+      const [detection] = await (await detector!).detectInPhotos([opened], options);
+      opened.keepOnly(opened.regionsOf(detection!.faces, options.margin));
+      return { opened: keep(opened), detection: detection! };
+    } finally {
+      opened.close();
+    }
+  });
+}
+
 const api = {
   /** With a copy of its pixels, for networks that run elsewhere. */
-  async open(
-    blob: Blob,
-    path: string,
-    options: PyramidOptions,
-  ): Promise<OpenedPhoto & { readonly data: Uint8Array<ArrayBuffer> }> {
-    const opened = await Photo.open(blob, path, options);
+  async open({ blob, path }: PhotoBlob, options: PyramidOptions): Promise<OpenedOrLarge> {
+    const file = await PhotoFile.inspect(blob, path);
+    if (file.isLarge) return { largePixelCount: file.pixelCount };
+    const opened = await Photo.open(file, options);
     const data = opened.image.data.slice();
+    return transfer({ opened: { ...keep(opened), data } }, [data.buffer]);
+  },
+
+  /** With its pixels, of which nothing stays here. The caller has the turn of large photos until it has dropped them. */
+  async openLarge({ blob, path }: PhotoBlob, options: PyramidOptions): Promise<PhotoWithPixels> {
+    const opened = await Photo.open(await PhotoFile.inspect(blob, path), options);
+    const { data } = opened.image;
+    opened.keepOnly([]);
     return transfer({ ...keep(opened), data }, [data.buffer]);
   },
 
+  /** Pixels of a large photo that came back. */
+  keepRegions(id: number, regions: readonly PhotoRegion[]): void {
+    photo(id).keepOnly(regions);
+  },
+
   /** The whole cascade, on this worker's thread. */
-  async search(
-    files: readonly { readonly blob: Blob; readonly path: string }[],
-    options: PyramidOptions & DetectionOptions,
-  ): Promise<SearchedPhoto[]> {
+  async search(blobs: readonly PhotoBlob[], options: SearchOptions): Promise<SearchedPhoto[]> {
     detector ??= openDetector();
-    const opened = await Promise.allSettled(files.map(({ blob, path }) => Photo.open(blob, path, options)));
-    const readable = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    const detections = await (await detector).detectInPhotos(readable, options);
-    const byPhoto = new Map(readable.map((one, index) => [one, detections[index]!]));
-    return opened.map((one): SearchedPhoto => {
-      if (one.status === 'fulfilled') return { opened: keep(one.value), detection: byPhoto.get(one.value)! };
-      const { name, message } = one.reason as Error;
+    const files = await Promise.allSettled(blobs.map(({ blob, path }) => PhotoFile.inspect(blob, path)));
+    const readable = files.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const small = readable.filter(({ isLarge }) => !isLarge);
+    const searched = new Map<PhotoFile, PromiseSettledResult<SearchedPhoto>>();
+    const together = small.length > 0 ? await searchSmall(small, options) : [];
+    small.forEach((file, index) => searched.set(file, together[index]!));
+    for (const file of readable)
+      if (file.isLarge) searched.set(file, (await Promise.allSettled([searchLarge(file, options)]))[0]);
+    return files.map((file): SearchedPhoto => {
+      const outcome = file.status === 'fulfilled' ? searched.get(file.value)! : file;
+      if (outcome.status === 'fulfilled') return outcome.value;
+      const { name, message } = outcome.reason as Error;
       return { error: { name, message } };
     });
   },

@@ -1,64 +1,115 @@
 /**
- * Photos ↔ pixels, with the browser's own decoders: EXIF orientation applied, no colour management, alpha dropped (the
- * colour is kept as stored, as the original does, not mixed with a background).
+ * Photos → pixels at full size, with the browser's own decoders (TIFF and PNM with this program's): EXIF orientation
+ * applied, no colour management, alpha dropped (the colour is kept as stored, as the original does, not mixed with a
+ * background).
+ *
+ * While a photo is decoded the browser holds up to 8 bytes a pixel, and afterwards 4 beside the 3 of the result. With the
+ * bounds below that is 130 MB for photos that are decoded side by side, and 1.6 GB for the largest, of which one is
+ * decoded at a time.
  */
 import { UnreadableImageError } from './errors.ts';
 import type { RgbImage } from './image.ts';
-import { isCutOff, readImageHeader, type ImageHeader } from './image_size.ts';
-import { FORMAT_BYTES, photoFormatOfContent, unreadableFormatCause } from './photo_formats.ts';
+import { FORMAT_BYTES, PHOTO_FORMATS, photoFormatOfContent, unreadableFormatCause } from './photo_formats.ts';
+import { StraightAlphaReader } from './straight_alpha.ts';
+import { ByteReader } from './structure/byte_reader.ts';
+import { readImageStructure, type ImageStructure } from './structure/image_structure.ts';
+import { isTurnedByBrowser } from './turned_by_browser.ts';
+import { UprightPixels } from './upright_pixels.ts';
 
-/**
- * Photos with more pixels are reduced to at most so many while they are decoded. With it a decoded photo takes 7 bytes
- * a pixel (RGBA from the browser, RGB here), 112 MB.
- */
-export const WORKING_PIXELS = 16e6;
+/** Photos with more pixels are large: all workers and pages together hold the pixels of one of them at a time. */
+export const LARGE_PHOTO_PIXELS = 16e6;
 
-/**
- * Photos with more pixels are refused. The browser decodes a photo whole (4 bytes a pixel) before it reduces it: 800 MB,
- * for one photo at a time in all workers together.
- */
+/** Photos with more pixels are refused. */
 export const MAXIMUM_PIXELS = 200e6;
 
-/** Photos with more than WORKING_PIXELS wait for this lock. */
-const LARGE_PHOTO_LOCK = 'decode-large-photo';
+const LARGE_PHOTO_LOCK = 'facenet large photo';
+
+/** A bitmap is read in pieces: no canvas is as wide as the widest photo. */
+const PIECE_WIDTH = 4096;
+const PIECE_PIXELS = 2 ** 21;
 
 /** 4 MB of a worker's memory. */
 const KEPT_CANVAS_PIXELS = 1e6;
 
-const HEADER_BYTES = 256 * 1024;
-const TAIL_BYTES = 64 * 1024;
-
-export interface DecodedPhoto {
-  /** Upright; smaller than the photo where that has more than WORKING_PIXELS. */
-  readonly image: RgbImage;
-  /** The photo's own size, upright. */
-  readonly width: number;
-  readonly height: number;
+/** A file that is known to be a picture of a size that can be decoded. */
+export interface InspectedImage extends ImageStructure {
+  readonly blob: Blob;
+  /** For messages. */
+  readonly path: string;
 }
 
 /**
- * @param path for messages
  * @param bytes the file's, where they have been read already
  * @throws UnreadableImageError
  */
-export async function decodePhoto(blob: Blob, path: string, bytes?: Uint8Array): Promise<DecodedPhoto> {
+export async function inspectImage(
+  blob: Blob,
+  path: string,
+  bytes?: Uint8Array<ArrayBuffer>,
+): Promise<InspectedImage> {
   if (blob.size === 0) throw new UnreadableImageError(path, 'the file is empty');
-  const header = await readHeader(blob, path, bytes);
-  const pixels = (header?.width ?? 0) * (header?.height ?? 0);
-  if (header?.width !== undefined && pixels === 0) throw new UnreadableImageError(path, 'it has no pixels');
-  if (pixels > MAXIMUM_PIXELS)
+  const reader = bytes ? ByteReader.of(bytes) : new ByteReader(blob.size, partsOf(blob, path));
+  const structure = await readImageStructure(reader);
+  if (!structure) {
+    const format = photoFormatOfContent(await reader.bytes(0, FORMAT_BYTES));
+    const cause = format ? unreadableFormatCause(format) : 'it is no image that this program knows';
+    throw new UnreadableImageError(path, cause);
+  }
+  const { width, height } = structure;
+  if (structure.kind === 'heic' && (await lacksHeic())) throw new UnreadableImageError(path, HEIC_CAUSE);
+  if (structure.unreadableCause !== undefined)
+    throw new UnreadableImageError(path, structure.unreadableCause);
+  if (structure.isCutOff) throw new UnreadableImageError(path, 'the file is cut off before its end');
+  if (width * height === 0) throw new UnreadableImageError(path, 'it has no pixels');
+  if (width * height > MAXIMUM_PIXELS)
     throw new UnreadableImageError(
       path,
-      `it has ${header!.width} × ${header!.height} pixels, more than ${MAXIMUM_PIXELS / 1e6} megapixels; make it smaller`,
+      `it has ${width} × ${height} pixels, more than ${MAXIMUM_PIXELS / 1e6} megapixels; make it smaller`,
     );
-  if (pixels <= WORKING_PIXELS) return decodeWhole(blob, path, header);
-  const decode = (): Promise<DecodedPhoto> => decodeReduced(blob, path, header!, pixels);
-  return navigator.locks === undefined ? decode() : navigator.locks.request(LARGE_PHOTO_LOCK, decode);
+  return { ...structure, blob, path };
 }
 
-/** The pixels alone. @throws UnreadableImageError */
+export function isLarge({ width, height }: Pick<ImageStructure, 'width' | 'height'>): boolean {
+  return width * height > LARGE_PHOTO_PIXELS;
+}
+
+/** For whoever holds a large photo's pixels, until they are dropped. Not to be asked for by one who has it. */
+export function inTurnOfLargePhotos<Value>(work: () => Promise<Value>): Promise<Value> {
+  const { locks } = navigator as { locks?: LockManager };
+  // Pages without a secure context have no locks.
+  return locks ? (locks.request(LARGE_PHOTO_LOCK, work) as Promise<Value>) : work();
+}
+
+/**
+ * Upright, at full size.
+ * @param path for messages
+ * @throws UnreadableImageError
+ */
 export async function decodeImage(blob: Blob, path: string): Promise<RgbImage> {
-  return (await decodePhoto(blob, path)).image;
+  // Files of aligned faces are small: one look into them.
+  const bytes = blob.size <= READ_WHOLE_BYTES ? await readFileBytes(blob, path) : undefined;
+  const inspected = await inspectImage(blob, path, bytes);
+  const decode = (): Promise<RgbImage> => decodeInspected(inspected);
+  return isLarge(inspected) ? inTurnOfLargePhotos(decode) : decode();
+}
+
+const READ_WHOLE_BYTES = 1e6;
+
+/** A large one is to be decoded in its turn. @throws UnreadableImageError */
+export async function decodeInspected(image: InspectedImage): Promise<RgbImage> {
+  try {
+    return await (image.kind === 'tiff' || image.kind === 'pnm'
+      ? decodeByItself(image)
+      : decodeByBrowser(image));
+  } catch (error) {
+    // What there is too little memory for.
+    if (!(error instanceof RangeError)) throw error;
+    const megapixels = Math.round((image.width * image.height) / 1e6);
+    throw new UnreadableImageError(
+      image.path,
+      `there is too little memory for its ${megapixels} megapixels; close other programs, or make it smaller`,
+    );
+  }
 }
 
 /** @throws UnreadableImageError */
@@ -73,100 +124,83 @@ export async function readFileBytes(blob: Blob, path: string): Promise<Uint8Arra
   }
 }
 
-async function readHeader(
-  blob: Blob,
-  path: string,
-  bytes: Uint8Array | undefined,
-): Promise<ImageHeader | undefined> {
-  // One reading costs a fraction of two.
-  const whole = bytes ?? (blob.size <= HEADER_BYTES ? await readFileBytes(blob, path) : undefined);
-  const head = whole?.subarray(0, HEADER_BYTES) ?? (await readFileBytes(blob.slice(0, HEADER_BYTES), path));
-  const tail = whole?.subarray(-TAIL_BYTES) ?? (await readFileBytes(blob.slice(-TAIL_BYTES), path));
-  const header = readImageHeader(head);
-  if (header && isCutOff(header.kind, tail))
-    throw new UnreadableImageError(path, 'the file is cut off before its end');
-  return header;
+function partsOf(blob: Blob, path: string): (from: number, to: number) => Promise<Uint8Array<ArrayBuffer>> {
+  return (from, to) => readFileBytes(blob.slice(from, to), path);
 }
 
-async function decodeWhole(blob: Blob, path: string, header: ImageHeader | undefined): Promise<DecodedPhoto> {
-  const bitmap = await createBitmap(blob, path, header);
+/** These decoders are loaded when such a photo is met. */
+async function decodeByItself(image: InspectedImage): Promise<RgbImage> {
+  const { kind, width, height, orientation, blob, path } = image;
+  const pixels = new UprightPixels(width, height, orientation);
+  const read = partsOf(blob, path);
+  try {
+    if (kind === 'tiff') await (await import('./decode_tiff.ts')).decodeTiff(blob.size, read, pixels);
+    else await (await import('./decode_pnm.ts')).decodePnm(read, pixels);
+  } catch (error) {
+    if (error instanceof UnreadableImageError || error instanceof RangeError) throw error;
+    throw new UnreadableImageError(path, 'its content is damaged');
+  }
+  return pixels.image;
+}
+
+async function decodeByBrowser(image: InspectedImage): Promise<RgbImage> {
+  const { kind, path } = image;
+  const place = image.isOrientationBehindPixels ? 'png, behind its pixels' : kind;
+  const orientation = image.orientation === 1 || (await isTurnedByBrowser(place)) ? 1 : image.orientation;
+  const bitmap = await createBitmap(image);
   try {
     const { width, height } = bitmap;
-    // Only kinds whose header is not read here come so far.
-    const share = Math.min(1, Math.sqrt(WORKING_PIXELS / (width * height)));
-    const mayHaveAlpha = header ? header.mayHaveAlpha : true;
-    const rgba = readCanvas(bitmap, share);
-    // Most files with an alpha channel use none of it, and a WebGL context takes longer than the rest together.
-    const image =
-      (mayHaveAlpha && share === 1 && hasTransparency(rgba.data) ? readStraightAlpha(bitmap) : undefined) ??
-      dropAlpha(rgba.data, rgba.width, rgba.height);
-    return { image, width, height };
+    if (width * height > image.width * image.height)
+      throw new UnreadableImageError(path, 'its content is damaged');
+    const pixels = new UprightPixels(width, height, orientation);
+    readBitmap(bitmap, image.mayHaveAlpha, pixels);
+    return pixels.image;
   } finally {
     bitmap.close();
   }
 }
 
-async function decodeReduced(
-  blob: Blob,
-  path: string,
-  header: ImageHeader,
-  pixels: number,
-): Promise<DecodedPhoto> {
-  const stored = { width: header.width!, height: header.height! };
-  const share = Math.sqrt(WORKING_PIXELS / pixels);
-  const bitmap = await createBitmap(blob, path, header, {
-    // The height follows; which side the browser means for a photo that is turned shows afterwards.
-    resizeWidth: Math.max(1, Math.floor(Math.min(stored.width, stored.height, 32_767) * share)),
-    resizeQuality: 'medium',
-  });
-  try {
-    const isTurned = bitmap.width > bitmap.height !== stored.width > stored.height;
-    return {
-      image: (header.mayHaveAlpha ? readStraightAlpha(bitmap) : undefined) ?? readOpaque(bitmap, 1),
-      width: isTurned ? stored.height : stored.width,
-      height: isTurned ? stored.width : stored.height,
-    };
-  } finally {
-    bitmap.close();
-  }
-}
-
-async function createBitmap(
-  blob: Blob,
-  path: string,
-  header: ImageHeader | undefined,
-  resize: ImageBitmapOptions = {},
-): Promise<ImageBitmap> {
+async function createBitmap({ blob, path, kind }: InspectedImage): Promise<ImageBitmap> {
   try {
     return await createImageBitmap(blob, {
       colorSpaceConversion: 'none',
       premultiplyAlpha: 'none',
       imageOrientation: 'from-image',
-      ...resize,
     });
   } catch {
-    throw new UnreadableImageError(path, header ? 'its content is damaged' : await undecodableCause(blob));
+    throw new UnreadableImageError(path, kind === 'heic' ? HEIC_CAUSE : 'its content is damaged');
   }
 }
 
-async function undecodableCause(blob: Blob): Promise<string> {
-  const format = photoFormatOfContent(new Uint8Array(await blob.slice(0, FORMAT_BYTES).arrayBuffer()));
-  return format && format.isRead !== 'yes'
-    ? unreadableFormatCause(format)
-    : 'it is no image that this browser can decode';
+const HEIC_CAUSE = unreadableFormatCause(PHOTO_FORMATS.find(({ name }) => name === 'HEIC')!);
+
+/** Before anything else is found fault with in such a file; where the browser does not tell, decoding it shows it. */
+async function lacksHeic(): Promise<boolean> {
+  return typeof ImageDecoder === 'function' && !(await ImageDecoder.isTypeSupported('image/heic'));
 }
 
-function readOpaque(bitmap: ImageBitmap, share: number): RgbImage {
-  const { data, width, height } = readCanvas(bitmap, share);
-  return dropAlpha(data, width, height);
-}
-
-function readCanvas(bitmap: ImageBitmap, share: number): ImageData {
-  const width = Math.max(1, Math.floor(bitmap.width * share));
-  const height = Math.max(1, Math.floor(bitmap.height * share));
-  const context = contextFor(width, height);
-  context.drawImage(bitmap, 0, 0, width, height);
-  return context.getImageData(0, 0, width, height);
+function readBitmap(bitmap: ImageBitmap, mayHaveAlpha: boolean, target: UprightPixels): void {
+  const pieceWidth = Math.min(bitmap.width, PIECE_WIDTH);
+  const pieceHeight = Math.min(bitmap.height, Math.max(1, Math.floor(PIECE_PIXELS / pieceWidth)));
+  const context = contextFor(pieceWidth, pieceHeight);
+  let straight: StraightAlphaReader | undefined;
+  try {
+    for (let top = 0; top < bitmap.height; top += pieceHeight)
+      for (let left = 0; left < bitmap.width; left += pieceWidth) {
+        const width = Math.min(pieceWidth, bitmap.width - left);
+        const height = Math.min(pieceHeight, bitmap.height - top);
+        context.drawImage(bitmap, left, top, width, height, 0, 0, width, height);
+        const rgba = context.getImageData(0, 0, width, height).data;
+        target.put(left, top, width, height, rgba, 4);
+        // Most files with an alpha channel use none of it, and a WebGL context takes longer than the rest together.
+        if (!mayHaveAlpha || !hasTransparency(rgba)) continue;
+        straight ??= new StraightAlphaReader();
+        const colours = straight.read(bitmap, left, top, width, height);
+        if (colours) target.put(left, top, width, height, colours, 4);
+      }
+  } finally {
+    straight?.dispose();
+  }
 }
 
 /** The last one: photos of a folder often have one size, and a canvas takes longer to make than to draw on. */
@@ -175,7 +209,7 @@ let lastContext: OffscreenCanvasRenderingContext2D | undefined;
 function contextFor(width: number, height: number): OffscreenCanvasRenderingContext2D {
   if (lastContext?.canvas.width === width && lastContext.canvas.height === height) return lastContext;
   const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })!;
-  context.imageSmoothingQuality = 'medium';
+  context.imageSmoothingEnabled = false;
   // Nothing of the photo before shows through one with transparency.
   context.globalCompositeOperation = 'copy';
   // Large ones are let go.
@@ -186,43 +220,6 @@ function contextFor(width: number, height: number): OffscreenCanvasRenderingCont
 function hasTransparency(rgba: Uint8ClampedArray): boolean {
   for (let at = 3; at < rgba.length; at += 4) if (rgba[at] !== 255) return true;
   return false;
-}
-
-/**
- * A 2D canvas stores colours multiplied by alpha, so that transparent pixels lose theirs; a WebGL texture does not.
- * @returns undefined without WebGL, or for images larger than its textures
- */
-function readStraightAlpha(bitmap: ImageBitmap): RgbImage | undefined {
-  const { width, height } = bitmap;
-  const gl = new OffscreenCanvas(1, 1).getContext('webgl2');
-  if (!gl) return undefined;
-  try {
-    if (Math.max(width, height) > (gl.getParameter(gl.MAX_TEXTURE_SIZE) as number)) return undefined;
-    gl.pixelStorei(gl.UNPACK_PREMULTIPLY_ALPHA_WEBGL, false);
-    gl.pixelStorei(gl.UNPACK_COLORSPACE_CONVERSION_WEBGL, gl.NONE);
-    gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
-    const framebuffer = gl.createFramebuffer();
-    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
-    const texture = gl.getParameter(gl.TEXTURE_BINDING_2D) as WebGLTexture;
-    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
-    if (gl.checkFramebufferStatus(gl.FRAMEBUFFER) !== gl.FRAMEBUFFER_COMPLETE) return undefined;
-    const rgba = new Uint8Array(width * height * 4);
-    gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, rgba);
-    return dropAlpha(rgba, width, height);
-  } finally {
-    gl.getExtension('WEBGL_lose_context')?.loseContext();
-  }
-}
-
-function dropAlpha(rgba: ArrayLike<number>, width: number, height: number): RgbImage {
-  const data = new Uint8Array(width * height * 3);
-  for (let from = 0, to = 0; to < data.length; from += 4, to += 3) {
-    data[to] = rgba[from]!;
-    data[to + 1] = rgba[from + 1]!;
-    data[to + 2] = rgba[from + 2]!;
-  }
-  return { width, height, data };
 }
 
 export function toImageData(image: RgbImage): ImageData {

@@ -54,7 +54,7 @@ export class NoImagesError extends Error {
   override name = 'NoImagesError';
   constructor(folders: string, ignoredCount: number) {
     super(
-      `No photos were found in "${folders}"${ignoredCount ? ` (${ignoredCount} other files were ignored)` : ''}. A dataset is a folder with one subfolder a person and that person's photos (jpg, png, webp, gif, bmp, avif) in it.`,
+      `No photos were found in "${folders}"${ignoredCount ? ` (${ignoredCount} other files were ignored)` : ''}. A dataset is a folder with one subfolder a person and that person's photos (jpg, png, webp, gif, bmp, avif, tiff, ppm) in it.`,
     );
   }
 }

@@ -39,8 +39,8 @@ export const PHOTO_FORMATS: readonly PhotoFormat[] = [
   { name: 'GIF', extensions: ['gif'], isRead: 'yes' },
   { name: 'BMP', extensions: ['bmp', 'dib'], isRead: 'yes' },
   { name: 'AVIF', extensions: ['avif'], isRead: 'yes' },
-  { name: 'TIFF', extensions: ['tif', 'tiff'], isRead: 'no', wayForward: CONVERT },
-  { name: 'PNM', extensions: ['ppm', 'pgm', 'pnm'], isRead: 'no', wayForward: CONVERT },
+  { name: 'TIFF', extensions: ['tif', 'tiff'], isRead: 'yes' },
+  { name: 'PNM', extensions: ['ppm', 'pgm', 'pnm'], isRead: 'yes' },
   {
     name: 'HEIC',
     extensions: ['heic', 'heif', 'hif'],

@@ -145,7 +145,9 @@ export function resizeArea(
  * As OpenCV resizes an image of bytes: sums in single precision, in OpenCV's order, so that the results are equal to
  * the level, halves included.
  * @param source [height, width, 3]
- * @returns [targetHeight, targetWidth, 3], whole grey levels
+ * @param from the first of the target's columns that are wanted
+ * @param columns how many of them
+ * @returns [targetHeight, columns, 3], whole grey levels
  */
 export function resizeAreaBytes(
   source: Uint8Array,
@@ -153,18 +155,21 @@ export function resizeAreaBytes(
   sourceHeight: number,
   targetWidth: number,
   targetHeight: number,
+  from = 0,
+  columns = targetWidth - from,
 ): Uint8Array {
   if (sourceWidth % targetWidth === 0 && sourceHeight % targetHeight === 0)
     return averageBlocks(
       source,
       sourceWidth,
-      targetWidth,
+      from,
+      columns,
       targetHeight,
       sourceWidth / targetWidth,
       sourceHeight / targetHeight,
     );
   const { horizontal, vertical } = areaResizeWeights(sourceWidth, sourceHeight, targetWidth, targetHeight);
-  const rowLength = targetWidth * 3;
+  const rowLength = columns * 3;
   const target = new Uint8Array(targetHeight * rowLength);
   const narrow = new Float32Array(rowLength);
   const sums = new Float32Array(rowLength);
@@ -174,7 +179,7 @@ export function resizeAreaBytes(
     for (let k = 0; k < vertical.count[y]!; k++) {
       const row = vertical.first[y]! + k;
       // Neighbouring target rows share a source row.
-      if (row !== narrowRow) narrowBytes(source, row * sourceWidth * 3, horizontal, narrow);
+      if (row !== narrowRow) narrowBytes(source, row * sourceWidth * 3, horizontal, from, columns, narrow);
       narrowRow = row;
       const weight = vertical.weights[vertical.offset[y]! + k]!;
       for (let i = 0; i < rowLength; i++) sums[i] = Math.fround(sums[i]! + Math.fround(narrow[i]! * weight));
@@ -185,9 +190,16 @@ export function resizeAreaBytes(
   return target;
 }
 
-function narrowBytes(source: Uint8Array, rowStart: number, weights: AxisWeights, into: Float32Array): void {
-  const width = weights.first.length;
-  for (let x = 0; x < width; x++) {
+function narrowBytes(
+  source: Uint8Array,
+  rowStart: number,
+  weights: AxisWeights,
+  firstColumn: number,
+  columns: number,
+  into: Float32Array,
+): void {
+  for (let column = 0; column < columns; column++) {
+    const x = firstColumn + column;
     let r = 0;
     let g = 0;
     let b = 0;
@@ -199,9 +211,9 @@ function narrowBytes(source: Uint8Array, rowStart: number, weights: AxisWeights,
       g = Math.fround(g + Math.fround(source[from + 1]! * weight));
       b = Math.fround(b + Math.fround(source[from + 2]! * weight));
     }
-    into[x * 3] = r;
-    into[x * 3 + 1] = g;
-    into[x * 3 + 2] = b;
+    into[column * 3] = r;
+    into[column * 3 + 1] = g;
+    into[column * 3 + 2] = b;
   }
 }
 
@@ -209,22 +221,24 @@ function narrowBytes(source: Uint8Array, rowStart: number, weights: AxisWeights,
 function averageBlocks(
   source: Uint8Array,
   sourceWidth: number,
-  targetWidth: number,
+  firstColumn: number,
+  columns: number,
   targetHeight: number,
   factorX: number,
   factorY: number,
 ): Uint8Array {
-  const target = new Uint8Array(targetHeight * targetWidth * 3);
+  const target = new Uint8Array(targetHeight * columns * 3);
   const isHalf = factorX === 2 && factorY === 2;
   const share = Math.fround(1 / (factorX * factorY));
   for (let y = 0; y < targetHeight; y++)
-    for (let x = 0; x < targetWidth; x++)
+    for (let x = 0; x < columns; x++)
       for (let channel = 0; channel < 3; channel++) {
         let sum = 0;
+        const left = (firstColumn + x) * factorX;
         for (let dy = 0; dy < factorY; dy++)
           for (let dx = 0; dx < factorX; dx++)
-            sum += source[((y * factorY + dy) * sourceWidth + x * factorX + dx) * 3 + channel]!;
-        target[(y * targetWidth + x) * 3 + channel] = isHalf
+            sum += source[((y * factorY + dy) * sourceWidth + left + dx) * 3 + channel]!;
+        target[(y * columns + x) * 3 + channel] = isHalf
           ? (sum + 2) >> 2
           : roundHalfEven(Math.fround(sum * share));
       }

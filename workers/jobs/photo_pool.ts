@@ -1,14 +1,28 @@
 /** A few workers that decode photos and keep them while the cascade looks at them. */
-import type { DecodeWorkerApi, OpenedPhoto, PhotoTimes } from '../decode.worker.ts';
+import { transfer } from 'comlink';
+import type {
+  DecodeWorkerApi,
+  OpenedPhoto,
+  PhotoBlob,
+  PhotoTimes,
+  PhotoWithPixels,
+  SearchOptions,
+} from '../decode.worker.ts';
 import type { CropBox } from '../mtcnn/align.ts';
-import type { Detection, DetectionOptions } from '../mtcnn/cascade.ts';
-import { Photo, type AlignedFaces, type PyramidOptions } from '../mtcnn/photo.ts';
+import type { Detection } from '../mtcnn/cascade.ts';
+import { Photo, type AlignedFaces, type PhotoRegion, type PyramidOptions } from '../mtcnn/photo.ts';
 import type { BackendMemory } from '../protocol/device.ts';
 import type { PlainError } from '../protocol/errors.ts';
 import { WorkerPool, type PoolMember } from '../rpc/worker_pool.ts';
 
 /** Each holds a group of decoded photos. */
 const MAXIMUM_WORKERS = 8;
+
+/** A photo whose pixels are here, too. */
+export interface SentPhoto {
+  readonly pooled: PooledPhoto;
+  readonly photo: Photo;
+}
 
 export class PhotoPool {
   static readonly #running = new Set<PhotoPool>();
@@ -33,36 +47,46 @@ export class PhotoPool {
 
   /**
    * For networks that run elsewhere: with a copy of its pixels. Close the photo when it is done with.
+   * @returns the number of pixels of a large photo, which is to be opened by `openLarge`
    * @throws UnreadableImageError (as a plain error of that name), WorkerFailedError
    */
-  async open(
-    blob: Blob,
-    path: string,
-    options: PyramidOptions,
-  ): Promise<{ readonly pooled: PooledPhoto; readonly photo: Photo }> {
+  async open(file: PhotoBlob, options: PyramidOptions): Promise<SentPhoto | number> {
+    return this.#opening(async (worker) => {
+      const { opened, largePixelCount } = await worker.client.call((api) => api.open(file, options));
+      return opened ? sentPhoto(worker, opened, options) : largePixelCount!;
+    });
+  }
+
+  /** With all of its pixels. Hand back what is wanted of them by `PooledPhoto.keep`, then drop them. */
+  async openLarge(file: PhotoBlob, options: PyramidOptions): Promise<SentPhoto> {
+    return this.#opening(async (worker) => {
+      const opened = await worker.client.call((api) => api.openLarge(file, options));
+      return sentPhoto(worker, opened, options);
+    });
+  }
+
+  async #opening<Opened extends SentPhoto | number>(
+    open: (worker: PoolMember<DecodeWorkerApi>) => Promise<Opened>,
+  ): Promise<Opened> {
     const worker = this.#pool.leastBusy();
     worker.load++;
+    let isOpen = false;
     try {
-      const { data, ...opened } = await worker.client.call((api) => api.open(blob, path, options));
-      const { width, height, originalWidth, originalHeight } = opened;
-      const decoded = { image: { width, height, data }, width: originalWidth, height: originalHeight };
-      return {
-        pooled: new PooledPhoto(worker, opened),
-        photo: new Photo(decoded, options),
-      };
-    } catch (error) {
-      worker.load--;
-      throw error;
+      const opened = await open(worker);
+      isOpen = typeof opened !== 'number';
+      return opened;
+    } finally {
+      if (!isOpen) worker.load--;
     }
   }
 
   /**
    * Finds the faces of some photos in one of the workers, on the processor. Close the photos when they are done with.
-   * @returns in the order of the files; detections are in the decoded photos' pixels
+   * @returns in the order of the files
    */
   async search(
-    files: readonly { readonly blob: Blob; readonly path: string }[],
-    options: PyramidOptions & DetectionOptions,
+    files: readonly PhotoBlob[],
+    options: SearchOptions,
   ): Promise<PromiseSettledResult<{ photo: PooledPhoto; detection: Detection }>[]> {
     const worker = this.#pool.leastBusy();
     worker.load += files.length;
@@ -111,6 +135,15 @@ export class PhotoPool {
   }
 }
 
+function sentPhoto(
+  worker: PoolMember<DecodeWorkerApi>,
+  { data, ...opened }: PhotoWithPixels,
+  options: PyramidOptions,
+): SentPhoto {
+  const { width, height } = opened;
+  return { pooled: new PooledPhoto(worker, opened), photo: new Photo({ width, height, data }, options) };
+}
+
 function asError({ name, message }: PlainError): Error {
   return Object.assign(new Error(message), { name });
 }
@@ -118,8 +151,6 @@ function asError({ name, message }: PlainError): Error {
 export class PooledPhoto {
   readonly width: number;
   readonly height: number;
-  readonly originalWidth: number;
-  readonly originalHeight: number;
   readonly digest: string;
   readonly #worker: PoolMember<DecodeWorkerApi>;
   readonly #id: number;
@@ -127,8 +158,6 @@ export class PooledPhoto {
   constructor(worker: PoolMember<DecodeWorkerApi>, opened: OpenedPhoto) {
     this.width = opened.width;
     this.height = opened.height;
-    this.originalWidth = opened.originalWidth;
-    this.originalHeight = opened.originalHeight;
     this.digest = opened.digest;
     this.#worker = worker;
     this.#id = opened.id;
@@ -136,6 +165,12 @@ export class PooledPhoto {
 
   align(boxes: readonly CropBox[], imageSize: number, withThumbnail: boolean): Promise<AlignedFaces> {
     return this.#worker.client.call((api) => api.align(this.#id, boxes, imageSize, withThumbnail));
+  }
+
+  /** Pixels of a large photo, from which its faces are cut. */
+  keep(regions: readonly PhotoRegion[]): Promise<void> {
+    const buffers = regions.map(({ image }) => image.data.buffer);
+    return this.#worker.client.call((api) => api.keepRegions(this.#id, transfer(regions, buffers)));
   }
 
   close(): void {

@@ -63,10 +63,38 @@ export function boxesOfCells(cells: readonly Cell[], scale: number): Candidate[]
 }
 
 /**
- * P-Net's cells above the threshold → boxes in the image.
+ * P-Net's cells above the threshold, column by column.
  * @param scores [width, height], the face probability of each cell (x is the slow axis: the nets see the transposed image)
  * @param regressions [width, height, 4]
+ * @param firstColumn the place of the first of these columns among all of the level's
  */
+export function cellsAbove(
+  scores: ArrayLike<number>,
+  regressions: ArrayLike<number>,
+  width: number,
+  height: number,
+  threshold: number,
+  firstColumn = 0,
+): Cell[] {
+  const cells: Cell[] = [];
+  const regressionOf = (x: number, y: number): number[] =>
+    Array.from({ length: 4 }, (_, index) => regressions[(x * height + y) * 4 + index]!);
+  for (let x = 0; x < width; x++)
+    for (let y = 0; y < height; y++) {
+      const score = scores[x * height + y]!;
+      if (score >= threshold)
+        cells.push({
+          x: firstColumn + x,
+          y,
+          score,
+          regression: regressionOf(x, y),
+          mirrored: regressionOf(width - 1 - x, y),
+        });
+    }
+  return cells;
+}
+
+/** The boxes of P-Net's cells above the threshold; see `cellsAbove`. */
 export function generateBoxes(
   scores: ArrayLike<number>,
   regressions: ArrayLike<number>,
@@ -75,17 +103,11 @@ export function generateBoxes(
   scale: number,
   threshold: number,
 ): Candidate[] {
-  const cells: Cell[] = [];
-  const regressionOf = (x: number, y: number): number[] =>
-    Array.from({ length: 4 }, (_, index) => regressions[(x * height + y) * 4 + index]!);
-  for (let x = 0; x < width; x++)
-    for (let y = 0; y < height; y++) {
-      const score = scores[x * height + y]!;
-      if (score >= threshold)
-        cells.push({ x, y, score, regression: regressionOf(x, y), mirrored: regressionOf(width - 1 - x, y) });
-    }
-  return boxesOfCells(cells, scale);
+  return boxesOfCells(cellsAbove(scores, regressions, width, height, threshold), scale);
 }
+
+/** From so many boxes on, a grid is faster than comparing each box with each other. */
+const GRID_FROM = 400;
 
 /**
  * Greedy non-maximum suppression; areas and overlaps count both border pixels.
@@ -93,25 +115,126 @@ export function generateBoxes(
  * @returns indices of the boxes kept, best score first
  */
 export function suppress(boxes: readonly Box[], threshold: number, method: 'union' | 'min'): number[] {
-  const area = boxes.map((box) => (box.x2 - box.x1 + 1) * (box.y2 - box.y1 + 1));
-  let order = Array.from(ascendingOrder(boxes.map(({ score }) => score))).reverse();
-  const kept: number[] = [];
-  while (order.length > 0) {
-    const best = order[0]!;
-    kept.push(best);
-    const a = boxes[best]!;
-    order = order.filter((other, place) => {
-      if (place === 0) return false;
-      const b = boxes[other]!;
-      const width = Math.max(0, Math.min(a.x2, b.x2) - Math.max(a.x1, b.x1) + 1);
-      const height = Math.max(0, Math.min(a.y2, b.y2) - Math.max(a.y1, b.y1) + 1);
-      const intersection = width * height;
+  const order = ascendingOrder(boxes.map(({ score }) => score)).reverse();
+  // A large photo has tens of thousands of candidates. Boxes without area overlap by 0 / 0: no grid knows those.
+  const canUseGrid = method === 'union' && threshold > 0 && boxes.length >= GRID_FROM && boxes.every(hasArea);
+  const kept = canUseGrid ? new KeptInGrid(boxes, threshold) : new KeptInList(boxes, threshold, method);
+  for (const index of order) if (!kept.suppresses(index)) kept.add(index);
+  return kept.indices;
+}
+
+function hasArea({ x1, y1, x2, y2 }: Box): boolean {
+  return x2 >= x1 && y2 >= y1;
+}
+
+function areaOf({ x1, y1, x2, y2 }: Box): number {
+  return (x2 - x1 + 1) * (y2 - y1 + 1);
+}
+
+function intersectionOf(a: Box, b: Box): number {
+  const width = Math.max(0, Math.min(a.x2, b.x2) - Math.max(a.x1, b.x1) + 1);
+  const height = Math.max(0, Math.min(a.y2, b.y2) - Math.max(a.y1, b.y1) + 1);
+  return width * height;
+}
+
+class KeptInList {
+  readonly indices: number[] = [];
+  readonly #boxes: readonly Box[];
+  readonly #threshold: number;
+  readonly #method: 'union' | 'min';
+
+  constructor(boxes: readonly Box[], threshold: number, method: 'union' | 'min') {
+    this.#boxes = boxes;
+    this.#threshold = threshold;
+    this.#method = method;
+  }
+
+  suppresses(index: number): boolean {
+    const box = this.#boxes[index]!;
+    const area = areaOf(box);
+    return this.indices.some((better) => {
+      const other = this.#boxes[better]!;
+      const intersection = intersectionOf(other, box);
       const whole =
-        method === 'min' ? Math.min(area[best]!, area[other]!) : area[best]! + area[other]! - intersection;
-      return intersection / whole <= threshold;
+        this.#method === 'min' ? Math.min(areaOf(other), area) : areaOf(other) + area - intersection;
+      return !(intersection / whole <= this.#threshold);
     });
   }
-  return kept;
+
+  add(index: number): void {
+    this.indices.push(index);
+  }
+}
+
+/**
+ * Two boxes whose overlap exceeds a share of their union have areas within that share of each other. So kept boxes are
+ * sorted by area into classes, and those of a class by place into a grid whose cells are as large as its largest box:
+ * a box is compared with its neighbours of its own class and of the two beside it.
+ */
+class KeptInGrid {
+  readonly indices: number[] = [];
+  readonly #boxes: readonly Box[];
+  readonly #threshold: number;
+  readonly #classOf: (box: Box) => number;
+  readonly #grids = new Map<number, Grid>();
+
+  constructor(boxes: readonly Box[], threshold: number) {
+    this.#boxes = boxes;
+    this.#threshold = threshold;
+    const step = Math.log(1 / Math.min(threshold, 0.9));
+    this.#classOf = (box) => Math.floor(Math.log(areaOf(box)) / step);
+    for (const box of boxes) {
+      const side = Math.max(box.x2 - box.x1, box.y2 - box.y1) + 1;
+      const grid = this.#grids.get(this.#classOf(box));
+      if (grid) grid.cellSize = Math.max(grid.cellSize, side);
+      else this.#grids.set(this.#classOf(box), { cellSize: side, cells: new Map() });
+    }
+  }
+
+  suppresses(index: number): boolean {
+    const box = this.#boxes[index]!;
+    const area = areaOf(box);
+    const boxClass = this.#classOf(box);
+    for (let near = boxClass - 1; near <= boxClass + 1; near++) {
+      const grid = this.#grids.get(near);
+      if (!grid) continue;
+      for (const cell of cellsUnder(box, grid))
+        for (const better of grid.cells.get(cell) ?? []) {
+          const other = this.#boxes[better]!;
+          const intersection = intersectionOf(other, box);
+          if (!(intersection / (areaOf(other) + area - intersection) <= this.#threshold)) return true;
+        }
+    }
+    return false;
+  }
+
+  add(index: number): void {
+    this.indices.push(index);
+    const box = this.#boxes[index]!;
+    const grid = this.#grids.get(this.#classOf(box))!;
+    for (const cell of cellsUnder(box, grid)) {
+      const held = grid.cells.get(cell);
+      if (held) held.push(index);
+      else grid.cells.set(cell, [index]);
+    }
+  }
+}
+
+interface Grid {
+  /** The longest side of its class's boxes. */
+  cellSize: number;
+  /** The kept boxes that reach into a cell. */
+  readonly cells: Map<number, number[]>;
+}
+
+/** More than a grid has rows; two cells with one number would cost a comparison, no more. */
+const GRID_ROWS = 2 ** 21;
+
+function* cellsUnder({ x1, y1, x2, y2 }: Box, { cellSize }: Grid): Generator<number> {
+  const lastColumn = Math.floor((x2 + 1) / cellSize);
+  const lastRow = Math.floor((y2 + 1) / cellSize);
+  for (let column = Math.floor(x1 / cellSize); column <= lastColumn; column++)
+    for (let row = Math.floor(y1 / cellSize); row <= lastRow; row++) yield column * GRID_ROWS + row;
 }
 
 /** @param extra added to x2 − x1: 0 after P-Net, 1 after R-Net and O-Net */

@@ -16,19 +16,31 @@ export function pyramidScales(width: number, height: number, minsize: number, fa
   return scales;
 }
 
+/** Columns of a level of the pyramid: all of them, unless they are asked for part by part. */
 export interface Level {
   readonly scale: number;
+  /** Number of columns that are here. */
   readonly width: number;
   readonly height: number;
   /** [width, height, 3] */
   readonly values: Float32Array;
 }
 
-/** One level of the pyramid, in whole grey levels as an 8-bit resize gives them. */
-export function pyramidLevel(image: RgbImage, scale: number): Level {
-  const width = Math.ceil(image.width * scale);
-  const height = Math.ceil(image.height * scale);
-  const resized = resizeAreaBytes(image.data, image.width, image.height, width, height);
+/** Width and height of a level. */
+export function levelSize(image: Pick<RgbImage, 'width' | 'height'>, scale: number): [number, number] {
+  return [Math.ceil(image.width * scale), Math.ceil(image.height * scale)];
+}
+
+/**
+ * One level of the pyramid, in whole grey levels as an 8-bit resize gives them.
+ * @param from first column of the part that is wanted
+ * @param columns of the part; default: to the level's end
+ */
+export function pyramidLevel(image: RgbImage, scale: number, from = 0, columns?: number): Level {
+  const [wholeWidth, height] = levelSize(image, scale);
+  const width = columns ?? wholeWidth - from;
+  const { data } = image;
+  const resized = resizeAreaBytes(data, image.width, image.height, wholeWidth, height, from, width);
   const values = new Float32Array(resized.length);
   for (let y = 0; y < height; y++)
     for (let x = 0; x < width; x++)

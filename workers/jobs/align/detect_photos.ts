@@ -7,6 +7,7 @@
  * own: the processor's cores are evenly busy, and no pixels are sent around.
  */
 import type { ImageFile } from '../../dataset/classes.ts';
+import { inTurnOfLargePhotos } from '../../dataset/decode.ts';
 import type { FileStats } from '../../dataset/directory.ts';
 import { PermissionLostError } from '../../dataset/errors.ts';
 import { statsOfBlob } from '../../dataset/file_stats.ts';
@@ -14,7 +15,7 @@ import type { Detection } from '../../mtcnn/cascade.ts';
 import type { FaceDetector } from '../../mtcnn/detector.ts';
 import { PhotoTooLargeError } from '../../mtcnn/gpu/errors.ts';
 import type { Photo } from '../../mtcnn/photo.ts';
-import type { AlignOptions, DetectedFace } from '../../protocol/align.ts';
+import type { AlignOptions } from '../../protocol/align.ts';
 import type { PhotoPool, PooledPhoto } from '../photo_pool.ts';
 import { WorkerFailedError } from '../../rpc/worker_client.ts';
 import { inGroups, readAhead } from '../read_ahead.ts';
@@ -36,12 +37,11 @@ export interface PhotoDetection {
   readonly file: ImageFile;
   /** Of the file as it was read. */
   readonly stats: FileStats;
-  /** The photo's own size, upright. */
+  /** Upright. */
   readonly width: number;
   readonly height: number;
   /** Equal for files with the same bytes. */
   readonly digest: string;
-  /** In the photo's own pixels. */
   readonly detection: Detection;
 }
 
@@ -102,8 +102,8 @@ export async function* detectPhotos<Result>(
     if (found.status === 'rejected') return found;
     const { photo } = found.value;
     try {
-      const { originalWidth: width, originalHeight: height, digest } = photo;
-      const detection = inOriginalPixels(found.value.detection, photo);
+      const { width, height, digest } = photo;
+      const { detection } = found.value;
       const seen = { file, stats: statsOfBlob(blob), width, height, digest, detection };
       return { status: 'fulfilled', value: await finish(seen, photo) };
     } catch (reason) {
@@ -153,25 +153,80 @@ function endsTheJob(reason: unknown): boolean {
   return reason instanceof PermissionLostError || reason instanceof WorkerFailedError;
 }
 
+/** Photos with more pixels take more memory of a GPU than they should: the processor looks at them, part by part. */
+const LARGEST_PIXELS_ON_GPU = 50e6;
+
 async function searchOnGpu(
   detector: FaceDetector,
   pool: PhotoPool,
   group: readonly ReadFile[],
   options: AlignOptions,
 ): Promise<PromiseSettledResult<Found>[]> {
-  const opened = await Promise.allSettled(group.map(({ file, blob }) => pool.open(blob, file.path, options)));
-  const photos = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value.photo] : []));
-  const detections = await detectEach(detector, photos, options);
-  const byPhoto = new Map(photos.map((photo, index) => [photo, detections[index]!]));
-  return opened.map((one): PromiseSettledResult<Found> => {
-    if (one.status === 'rejected') return one;
-    const { photo, pooled } = one.value;
-    const detection = byPhoto.get(photo)!;
-    if (detection.status === 'fulfilled')
-      return { status: 'fulfilled', value: { photo: pooled, detection: detection.value } };
-    pooled.close();
-    return detection;
-  });
+  const files = group.map(({ file, blob }) => ({ blob, path: file.path }));
+  const opened = await Promise.allSettled(files.map((file) => pool.open(file, options)));
+  const small = opened.flatMap((one) =>
+    one.status === 'fulfilled' && typeof one.value !== 'number' ? [one.value] : [],
+  );
+  const detections = await detectEach(
+    detector,
+    small.map(({ photo }) => photo),
+    options,
+  );
+  const bySent = new Map(small.map((sent, index) => [sent, detections[index]!]));
+  const found: PromiseSettledResult<Found>[] = [];
+  for (const [index, one] of opened.entries()) {
+    if (one.status === 'rejected') found.push(one);
+    else if (typeof one.value === 'number') {
+      const isForGpu = one.value <= LARGEST_PIXELS_ON_GPU;
+      found.push(await searchLarge(detector, pool, files[index]!, options, isForGpu));
+    } else {
+      const detection = bySent.get(one.value)!;
+      const { pooled } = one.value;
+      if (detection.status === 'fulfilled')
+        found.push({ status: 'fulfilled', value: { photo: pooled, detection: detection.value } });
+      else {
+        pooled.close();
+        found.push((await pool.search([files[index]!], options))[0]!);
+      }
+    }
+  }
+  return found;
+}
+
+/** On the GPU if it has the memory for it. */
+async function searchLarge(
+  detector: FaceDetector,
+  pool: PhotoPool,
+  file: { readonly blob: Blob; readonly path: string },
+  options: AlignOptions,
+  isForGpu: boolean,
+): Promise<PromiseSettledResult<Found>> {
+  const found = isForGpu
+    ? await inTurnOfLargePhotos(() => searchLargeOnGpu(detector, pool, file, options))
+    : undefined;
+  return found ?? (await pool.search([file], options))[0]!;
+}
+
+/** @returns undefined for a photo that the GPU cannot take */
+async function searchLargeOnGpu(
+  detector: FaceDetector,
+  pool: PhotoPool,
+  file: { readonly blob: Blob; readonly path: string },
+  options: AlignOptions,
+): Promise<PromiseSettledResult<Found> | undefined> {
+  const [opened] = await Promise.allSettled([pool.openLarge(file, options)]);
+  if (opened.status === 'rejected') return opened;
+  const { photo, pooled } = opened.value;
+  let isFound = false;
+  try {
+    const [detection] = await detectEach(detector, [photo], options);
+    if (detection!.status === 'rejected') return undefined;
+    await pooled.keep(photo.regionsOf(detection!.value.faces, options.margin));
+    isFound = true;
+    return { status: 'fulfilled', value: { photo: pooled, detection: detection!.value } };
+  } finally {
+    if (!isFound) pooled.close();
+  }
 }
 
 /** A photo that the GPU cannot take fails by itself; what else goes wrong is no photo's fault, and is thrown. */
@@ -180,6 +235,7 @@ async function detectEach(
   photos: readonly Photo[],
   options: AlignOptions,
 ): Promise<PromiseSettledResult<Detection>[]> {
+  if (photos.length === 0) return [];
   try {
     const detections = await detector.detectInPhotos(photos, options);
     return detections.map((value) => ({ status: 'fulfilled', value }));
@@ -190,18 +246,4 @@ async function detectEach(
     for (const photo of photos) each.push(...(await detectEach(detector, [photo], options)));
     return each;
   }
-}
-
-function inOriginalPixels(detection: Detection, photo: PooledPhoto): Detection {
-  if (photo.width === photo.originalWidth) return detection;
-  const [x, y] = [photo.originalWidth / photo.width, photo.originalHeight / photo.height];
-  return {
-    ...detection,
-    faces: detection.faces.map(({ box, score, landmarksX, landmarksY }): DetectedFace => ({
-      box: [box[0] * x, box[1] * y, box[2] * x, box[3] * y],
-      score,
-      landmarksX: landmarksX.map((value) => value * x),
-      landmarksY: landmarksY.map((value) => value * y),
-    })),
-  };
 }

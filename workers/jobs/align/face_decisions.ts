@@ -1,6 +1,6 @@
 /** What a person decides about single photos after an alignment: another of the found faces, or none at all. */
 import { readClasses, type ImageFile } from '../../dataset/classes.ts';
-import { decodePhoto } from '../../dataset/decode.ts';
+import { decodeImage } from '../../dataset/decode.ts';
 import { fileStats, statsOfBlob } from '../../dataset/file_stats.ts';
 import type { WritableDirectory } from '../../dataset/directory.ts';
 import { FileMissingError } from '../../dataset/errors.ts';
@@ -33,7 +33,7 @@ export async function takeFace(decision: FaceDecision, face: DetectedFace): Prom
   const output = await openWritableDirectory(decision.output);
   const file = await findPhoto(decision);
   const blob = await file.directory.read(path);
-  const decoded = await decodePhoto(blob, path);
+  const decoded = await decodeImage(blob, path);
   const box = cropBox(face.box, options.margin, decoded.width, decoded.height);
   const photo = new Photo(decoded, DEFAULT_ALIGN_OPTIONS);
   const content = (await photo.align([box], options.image_size, false)).files[0];

@@ -4,7 +4,7 @@
  *
  * - `even`, `odd`: what lies between layers, 13 and 19 MB for a batch of P-Net's (level_plan.ts), R-Net's or O-Net's crops;
  * - `heads`: P-Net's outputs for a round of levels, 32 MB or those of one level, or the last layer's for all crops;
- * - `photos`, two of them: a group's pixels, 64 MB or one photo;
+ * - `photos`, two of them: a group's pixels, 64 MB or one photo, 150 MB for the largest of 50 megapixels;
  * - `candidates`, and a readback each for the two groups: 48 bytes for an eighth of the group's cells, or for all that
  *   passed, where that is more;
  * - `weights`, `tables`, `axes`: 2 MB, kilobytes, and a few numbers for each row and column of each level.

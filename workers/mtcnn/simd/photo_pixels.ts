@@ -1,28 +1,49 @@
-/** Levels of the pyramid, crops for the networks and aligned faces, made by the kernels of resize_kernels.ts; see crops.ts and align.ts for what they are. */
+/**
+ * Levels of the pyramid, crops for the networks and aligned faces, made by the kernels of resize_kernels.ts; see crops.ts
+ * and align.ts for what they are. A photo is copied into the kernels' memory whole, a large one in pieces of its rows.
+ */
 import type { RgbImage } from '../../dataset/image.ts';
 import { areaResizeWeights, type AxisWeights } from '../../dataset/resize_area.ts';
 import { fixedWeights, type FixedWeights } from '../../dataset/resize_bilinear.ts';
 import { KernelMemory } from '../../webassembly/memory.ts';
 import { cropFace, type CropBox } from '../align.ts';
 import type { Box } from '../boxes.ts';
-import { pyramidLevel, type Level } from '../crops.ts';
+import { levelSize, pyramidLevel, type Level } from '../crops.ts';
 import { resizeModule, SPAN_BYTES, SUM_STEP, type ResizeKernels } from './resize_kernels.ts';
 
 /** Kernels read and write a little beyond the ends. */
 const SLACK_BYTES = 64;
 /** More than this is given back when a photo is done with; 4 megapixels with their largest level take as much. */
 export const KEPT_BYTES = 32e6;
+/** Photos with more bytes (16 megapixels) are copied piece by piece. */
+const WHOLE_PHOTO_BYTES = 48e6;
+/** Of a large photo so many bytes are there at a time, or the rows that one row of a result needs. */
+const PIECE_BYTES = 16e6;
 const FLOAT_BYTES = 4;
 const DOUBLE_BYTES = 8;
 
+/** A photo's columns in the kernels' memory, whichever of its rows are there. */
+interface SourceRows {
+  readonly rowBytes: number;
+  /** Where the row begins; it and the `count` − 1 rows behind it are there until this is called again. */
+  address(row: number, count?: number): number;
+}
+
+export interface PieceSizes {
+  readonly wholePhotoBytes: number;
+  readonly pieceBytes: number;
+}
+
 export class PhotoPixels {
   readonly #memory = new KernelMemory();
+  readonly #sizes: PieceSizes;
   #kernels: ResizeKernels;
-  /** Its pixels are at the memory's beginning. */
+  /** Its pixels, or a piece of them, are at the memory's beginning. */
   #image: RgbImage | undefined;
   #scratch = 0;
 
-  constructor() {
+  constructor(sizes: PieceSizes = { wholePhotoBytes: WHOLE_PHOTO_BYTES, pieceBytes: PIECE_BYTES }) {
+    this.#sizes = sizes;
     this.#kernels = this.#memory.instantiate(resizeModule()) as unknown as ResizeKernels;
   }
 
@@ -41,32 +62,40 @@ export class PhotoPixels {
   }
 
   /** As `pyramidLevel`. */
-  level(image: RgbImage, scale: number): Level {
-    const width = Math.ceil(image.width * scale);
-    const height = Math.ceil(image.height * scale);
+  level(image: RgbImage, scale: number, from = 0, columns?: number): Level {
+    const [wholeWidth, height] = levelSize(image, scale);
+    const width = columns ?? wholeWidth - from;
     // Whole numbers of pixels are averaged in another way.
-    if (image.width % width === 0 && image.height % height === 0) return pyramidLevel(image, scale);
-    this.#load(image);
+    if (image.width % wholeWidth === 0 && image.height % height === 0)
+      return pyramidLevel(image, scale, from, width);
+    const { horizontal, vertical } = areaResizeWeights(image.width, image.height, wholeWidth, height);
+    const last = from + width - 1;
+    const left = horizontal.first[from]!;
+    const right = horizontal.first[last]! + horizontal.count[last]!;
+    const source = this.#open(image, left, right - left, 1);
     const kernels = this.#kernels;
-    const { horizontal, vertical } = areaResizeWeights(image.width, image.height, width, height);
     const rowBytes = roundUp(width * 3 * FLOAT_BYTES, 16);
+    const weights = horizontal.weights.subarray(
+      horizontal.offset[from],
+      horizontal.offset[last]! + horizontal.count[last]!,
+    );
     const [narrow, sums, spans, across, down, output] = this.#places(
       rowBytes,
       rowBytes,
       width * SPAN_BYTES,
-      horizontal.weights.byteLength,
+      weights.byteLength,
       vertical.weights.byteLength,
       width * height * 3 * FLOAT_BYTES,
     );
-    this.#writeSpans(spans, horizontal, 3);
-    this.#memory.write(across, horizontal.weights);
+    this.#writeSpans(spans, horizontal, 3, { from, columns: width, left });
+    this.#memory.write(across, weights);
     this.#memory.write(down, vertical.weights);
     let narrowed = -1;
     for (let y = 0; y < height; y++) {
       for (let k = 0; k < vertical.count[y]!; k++) {
         const row = vertical.first[y]! + k;
         // Neighbouring target rows share a source row.
-        if (row !== narrowed) kernels.narrowRow(row * image.width * 3, spans, across, narrow, width);
+        if (row !== narrowed) kernels.narrowRow(source.address(row), spans, across, narrow, width);
         narrowed = row;
         const weight = down + (vertical.offset[y]! + k) * FLOAT_BYTES;
         if (k === 0) kernels.beginSums(narrow, weight, sums, rowBytes);
@@ -83,12 +112,12 @@ export class PhotoPixels {
     const width = box.x2 - box.x1 + 1;
     const height = box.y2 - box.y1 + 1;
     if (width < 1 || height < 1) return false;
-    this.#load(image);
-    const kernels = this.#kernels;
     const [left, top] = [box.x1 - 1, box.y1 - 1];
     const fromX = Math.min(Math.max(left, 0), image.width);
     const toX = Math.max(Math.min(left + width, image.width), fromX);
     const { horizontal, vertical } = areaResizeWeights(width, height, size, size);
+    const source = this.#open(image, fromX, toX - fromX, Math.max(...vertical.count));
+    const kernels = this.#kernels;
     const [sums, spans, across, down, output] = this.#places(
       width * 3 * DOUBLE_BYTES,
       size * SPAN_BYTES,
@@ -111,8 +140,8 @@ export class PhotoPixels {
       const end = Math.min(first + vertical.count[y]!, image.height);
       if (begin < end && fromX < toX) {
         kernels.sumRows(
-          (begin * image.width + fromX) * 3,
-          image.width * 3,
+          source.address(begin, end - begin),
+          source.rowBytes,
           end - begin,
           down + (vertical.offset[y]! + begin - first) * DOUBLE_BYTES,
           inside * DOUBLE_BYTES,
@@ -134,7 +163,7 @@ export class PhotoPixels {
     if (width < 1 || height < 1) return undefined;
     // Pillow leaves out a pass that would change nothing.
     if (width === imageSize || height === imageSize) return cropFace(image, [x1, y1, x2, y2], imageSize);
-    this.#load(image);
+    const source = this.#open(image, x1, width, 1);
     const kernels = this.#kernels;
     const [horizontal, vertical] = [fixedWeights(width, imageSize), fixedWeights(height, imageSize)];
     const rowBytes = roundUp(imageSize * 3, 16);
@@ -149,10 +178,8 @@ export class PhotoPixels {
     const { buffer } = this.#memory.memory;
     new Int32Array(buffer, across).set(horizontal.weights);
     new Int32Array(buffer, down).set(vertical.weights);
-    for (let y = 0; y < height; y++) {
-      const row = ((y1 + y) * image.width + x1) * 3;
-      kernels.narrowRowFixed(row, spans, across, narrow + y * rowBytes, imageSize);
-    }
+    for (let y = 0; y < height; y++)
+      kernels.narrowRowFixed(source.address(y1 + y), spans, across, narrow + y * rowBytes, imageSize);
     for (let y = 0; y < imageSize; y++)
       kernels.sumRowsFixed(
         narrow + vertical.first[y]! * rowBytes,
@@ -166,6 +193,41 @@ export class PhotoPixels {
     return { width: imageSize, height: imageSize, data };
   }
 
+  /**
+   * Columns of a photo, for kernels.
+   * @param rowsAtOnce the most that `address` is asked for
+   */
+  #open(image: RgbImage, left: number, width: number, rowsAtOnce: number): SourceRows {
+    if (image.data.length > this.#sizes.wholePhotoBytes)
+      return this.#openPieces(image, left, width, rowsAtOnce);
+    this.#load(image);
+    const rowBytes = image.width * 3;
+    return { rowBytes, address: (row) => row * rowBytes + left * 3 };
+  }
+
+  #openPieces(image: RgbImage, left: number, width: number, rowsAtOnce: number): SourceRows {
+    const rowBytes = width * 3;
+    const wanted = Math.max(rowsAtOnce, Math.floor(this.#sizes.pieceBytes / Math.max(rowBytes, 1)));
+    const capacity = Math.min(image.height, wanted);
+    if (image !== this.#image) this.#unload();
+    this.#image = image;
+    this.#scratch = roundUp(capacity * rowBytes + SLACK_BYTES, 16);
+    this.#memory.reserve(this.#scratch);
+    let [first, end] = [0, 0];
+    const address = (row: number, count = 1): number => {
+      if (row < first || row + count > end) {
+        [first, end] = [row, Math.min(row + capacity, image.height)];
+        const bytes = new Uint8Array(this.#memory.memory.buffer);
+        for (let y = first; y < end; y++) {
+          const from = (y * image.width + left) * 3;
+          bytes.set(image.data.subarray(from, from + rowBytes), (y - first) * rowBytes);
+        }
+      }
+      return (row - first) * rowBytes;
+    };
+    return { rowBytes, address };
+  }
+
   #load(image: RgbImage): void {
     if (image === this.#image) return;
     this.#unload();
@@ -175,12 +237,20 @@ export class PhotoPixels {
     this.#image = image;
   }
 
-  /** @param pixelBytes of the source */
-  #writeSpans(address: number, { first, count }: AxisWeights | FixedWeights, pixelBytes: number): void {
-    const spans = new Int32Array(this.#memory.memory.buffer, address, 2 * first.length);
-    for (let index = 0; index < first.length; index++) {
-      spans[2 * index] = first[index]! * pixelBytes;
-      spans[2 * index + 1] = count[index]!;
+  /**
+   * @param pixelBytes of the source
+   * @param part of the target, and the source column that is the first in memory
+   */
+  #writeSpans(
+    address: number,
+    { first, count }: AxisWeights | FixedWeights,
+    pixelBytes: number,
+    { from, columns, left } = { from: 0, columns: first.length, left: 0 },
+  ): void {
+    const spans = new Int32Array(this.#memory.memory.buffer, address, 2 * columns);
+    for (let index = 0; index < columns; index++) {
+      spans[2 * index] = (first[from + index]! - left) * pixelBytes;
+      spans[2 * index + 1] = count[from + index]!;
     }
   }
 

@@ -1,0 +1,54 @@
+/** GIF89a (CompuServe, 1990): blocks up to the end of the first frame, which is the one that is shown. */
+import type { ByteReader } from './byte_reader.ts';
+import type { ImageStructure } from './image_structure.ts';
+
+const EXTENSION = 0x21;
+const IMAGE = 0x2c;
+
+export async function readGif(reader: ByteReader): Promise<Omit<ImageStructure, 'kind'>> {
+  const header = await reader.view(0, 13);
+  let [width, height] = header ? [header.getUint16(6, true), header.getUint16(8, true)] : [0, 0];
+  const result = (isCutOff: boolean): Omit<ImageStructure, 'kind'> => ({
+    ...{ width, height, mayHaveAlpha: true, orientation: 1, isCutOff },
+  });
+  if (!header) return result(true);
+  let at = 13 + colourTableBytes(header.getUint8(10));
+  for (;;) {
+    const block = (await reader.view(at, 1))?.getUint8(0);
+    if (block === EXTENSION) {
+      const end = await endOfSubBlocks(reader, at + 2);
+      if (end === undefined) return result(true);
+      at = end;
+    } else if (block === IMAGE) {
+      const frame = await reader.view(at, 10);
+      if (!frame) return result(true);
+      // A browser makes the screen larger where the first frame does not fit on it.
+      width = Math.max(width, frame.getUint16(1, true) + frame.getUint16(5, true));
+      height = Math.max(height, frame.getUint16(3, true) + frame.getUint16(7, true));
+      // The codes' size is a byte before their sub-blocks.
+      const data = at + 10 + colourTableBytes(frame.getUint8(9)) + 1;
+      return result((await endOfSubBlocks(reader, data)) === undefined);
+    }
+    // The trailer, or anything else that no decoder reads on behind: there is no frame.
+    else return result(true);
+  }
+}
+
+function colourTableBytes(flags: number): number {
+  return (flags & 0x80) === 0 ? 0 : 3 * 2 ** ((flags & 7) + 1);
+}
+
+/** @returns where the block behind begins; undefined where the file ends before */
+async function endOfSubBlocks(reader: ByteReader, at: number): Promise<number | undefined> {
+  while (at < reader.size) {
+    const bytes = await reader.some(at, 1);
+    let place = 0;
+    while (place < bytes.length) {
+      const length = bytes[place]!;
+      place += 1 + length;
+      if (length === 0) return at + place;
+    }
+    at += place;
+  }
+  return undefined;
+}
