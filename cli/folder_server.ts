@@ -15,7 +15,9 @@ import { dirname, join, sep } from 'node:path';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
+import type { ClaimRequest } from '../workers/protocol/claims.ts';
 import { PartFiles } from './part_files.ts';
+import { PhotoClaims } from './photo_claims.ts';
 
 export const FOLDERS_PATH = '/folders/';
 
@@ -31,6 +33,7 @@ interface OpenFolder extends FolderAccess {
   readonly path: string;
   /** Of a folder that is written to. */
   readonly parts?: PartFiles | undefined;
+  claims?: PhotoClaims;
 }
 
 /** The code of a failure that no system has: a symbolic link leads out of the output folder. */
@@ -105,6 +108,7 @@ export class FolderServer {
         if (request.method === 'GET' && query === 'list') await this.#list(folder, response);
         else if (request.method === 'HEAD') await this.#answerThere(folder, response);
         else if (request.method === 'POST' && query === 'stats') await sendStats(folder, request, response);
+        else if (request.method === 'POST' && query === 'claims') await sendClaims(folder, request, response);
         else send(response, 405, 'A folder can only be listed.');
         return true;
       }
@@ -445,6 +449,18 @@ async function sendStats(
   );
   response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
   response.end(JSON.stringify(found));
+}
+
+async function sendClaims(
+  folder: OpenFolder,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  partsOf(folder);
+  folder.claims ??= new PhotoClaims(folder.path);
+  const states = await folder.claims.exchange(JSON.parse(await text(request)) as ClaimRequest);
+  response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
+  response.end(JSON.stringify(states));
 }
 
 /** Whole milliseconds, as browsers give them. */

@@ -30,7 +30,7 @@ const api: DatasetWorkerApi = {
   async scan(references, { signal }, onProgress) {
     const directories = await openDirectories(references);
     const examples = new Examples(EXAMPLES);
-    const { classes, imageCount, ignoredCount, ignoredExamples } = await walkDataset(
+    const { classes, imageCount, ignoredCount, ignoredExamples, skipped } = await walkDataset(
       directories,
       {
         onProgress: onProgress && ((count) => onProgress(count.takeProgress())),
@@ -47,6 +47,7 @@ const api: DatasetWorkerApi = {
       examples: examples.paths,
       ignoredCount,
       ignoredExamples,
+      skipped,
     };
   },
 

@@ -6,6 +6,7 @@ import {
   type AlignSummary,
 } from '../../workers/protocol/align.ts';
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
+import { describeSkipped } from '../../workers/protocol/skipped_files.ts';
 import type { BrowserSession } from '../browser_session.ts';
 import {
   BACKEND_FLAG,
@@ -22,7 +23,7 @@ import { UsageError } from '../errors.ts';
 import type { Arguments, FlagSpec } from '../flags.ts';
 import { formatDuration, formatProgress, formatReading } from '../format.ts';
 import type { Output } from '../output.ts';
-import { prepareOutputFolder } from '../output_folder.ts';
+import { prepareOutputFolder, requireApart } from '../output_folder.ts';
 import { requireFolder, resolvePath } from '../paths.ts';
 
 /** Of the detector, for align and detect. */
@@ -117,6 +118,7 @@ export const alignCommand: Command = {
       detect_multiple_faces: isSet(args, 'detect_multiple_faces'),
       random_order: isSet(args, 'random_order'),
     };
+    requireApart(input, out);
     prepareOutputFolder(out);
     const session = await context.openSession();
     const summary = await runAlign(
@@ -127,10 +129,14 @@ export const alignCommand: Command = {
       options,
     );
     for (const line of existingLines(summary)) output.line(line);
+    for (const line of describeSkipped(summary.skipped)) output.line(line);
     for (const paths of summary.duplicates)
       output.line(`The same photo is in the folders of several people: ${paths.join(', ')}`);
     if (summary.setAside.length > 0)
       output.line(`${summary.setAside.length} photos are set aside, as set_aside.json in the output says.`);
+    const { aligned, failed } = summary.elsewhere;
+    if (aligned > 0) output.line(`${aligned} of them were aligned by other processes meanwhile.`);
+    if (failed > 0) output.line(`${failed} photos were tried by other processes, and gave no face.`);
     output.line(`Total number of images: ${summary.totalImages}`);
     output.line(`Number of successfully aligned images: ${summary.successfullyAligned}`);
     return {
@@ -143,7 +149,10 @@ export const alignCommand: Command = {
         other_settings: summary.existing.otherSettings,
         kept_by_hand: summary.existing.keptByHand,
         faces_without_photo: summary.existing.withoutPhoto,
+        aligned_by_others: summary.elsewhere.aligned,
+        failed_by_others: summary.elsewhere.failed,
         failures: summary.failures,
+        skipped: summary.skipped,
         duplicates: summary.duplicates,
         set_aside: summary.setAside,
         cancelled: summary.cancelled,

@@ -4,10 +4,11 @@ import { createWriteStream, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { DEFAULT_ALIGN_OPTIONS, type DetectionRecord } from '../../workers/protocol/align.ts';
+import { describeSkipped } from '../../workers/protocol/skipped_files.ts';
 import { chosenBackend, type Command, interruptibleControl } from '../command.ts';
 import { CommandError } from '../errors.ts';
 import { formatProgress } from '../format.ts';
-import { prepareOutputFolder } from '../output_folder.ts';
+import { prepareOutputFolder, requireApart } from '../output_folder.ts';
 import { kindOf, requireFile, requireFolder, resolvePath } from '../paths.ts';
 import { DETECTOR_FLAGS, readDetectorOptions } from './align.ts';
 
@@ -27,6 +28,7 @@ export const detectCommand: Command = {
     if (!isOnePhoto) requireFolder(input);
     const options = { ...DEFAULT_ALIGN_OPTIONS, ...readDetectorOptions(args) };
     if (kindOf(out) === 'folder') throw new CommandError(`${out} is a folder; the output is a file.`);
+    if (!isOnePhoto) requireApart(input, out);
     prepareOutputFolder(dirname(out));
     const session = await context.openSession();
     const file = isOnePhoto ? requireFile(input) : undefined;
@@ -50,6 +52,7 @@ export const detectCommand: Command = {
     );
     const isComplete = totals.images === photoCount;
     const written = await lines.finish(isComplete);
+    for (const line of describeSkipped(totals.skipped)) output.line(line);
     output.line(
       `${totals.faces} faces in ${totals.images} photos${totals.failures ? ` (${totals.failures} unreadable)` : ''}: ${written}`,
     );

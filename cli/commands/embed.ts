@@ -1,4 +1,5 @@
 /** embed: the original's export_embeddings. */
+import { describeSkipped } from '../../workers/protocol/skipped_files.ts';
 import {
   BACKEND_FLAG,
   chosenBackend,
@@ -10,7 +11,7 @@ import {
 import { formatFiles, formatProgress } from '../format.ts';
 import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
 import { requireModel } from '../model_path.ts';
-import { prepareOutputFolder } from '../output_folder.ts';
+import { prepareOutputFolder, requireApart } from '../output_folder.ts';
 import { requireFolder, resolvePath } from '../paths.ts';
 
 export const embedCommand: Command = {
@@ -44,6 +45,7 @@ export const embedCommand: Command = {
     const { args, output } = context;
     const model = requireModel(args.positionals[0]!);
     const images = requireFolder(resolvePath(args.positionals[1]!));
+    requireApart(images, resolvePath(args.positionals[2]!));
     const out = prepareOutputFolder(resolvePath(args.positionals[2]!));
     const session = await context.openSession();
     const reference = await openShownModel(session, model, args, output);
@@ -62,6 +64,7 @@ export const embedCommand: Command = {
           done === total,
         ),
     );
+    for (const line of describeSkipped(summary.skipped)) output.line(line);
     for (const failure of summary.failures) output.line(`Left out: ${failure}`);
     output.line(`Number of classes: ${summary.classNames.length}`);
     output.line(`Number of images: ${summary.imageCount}`);
@@ -73,6 +76,7 @@ export const embedCommand: Command = {
         images: summary.imageCount,
         embedding_size: summary.embeddingSize,
         failures: summary.failures,
+        skipped: summary.skipped,
         files: summary.files,
       },
     };

@@ -8,7 +8,7 @@ export function withScanned(
   { imageCount, ignoredCount, changes }: ScanProgress,
 ): DatasetSummary {
   const classes = withChanges(found?.classes ?? [], changes);
-  return { name: '', classes, imageCount, examples: [], ignoredCount, ignoredExamples: [] };
+  return { name: '', classes, imageCount, examples: [], ignoredCount, ignoredExamples: [], skipped: [] };
 }
 
 /**

@@ -50,6 +50,8 @@ it('duplicates and photos set aside in a second run are added to the first runâ€
     },
     renamed: [],
     failures: [],
+    skipped: [],
+    elsewhere: { aligned: 0, failed: 0 },
     duplicates: [['A/1', 'B/1']],
     setAside: ['A/3'],
     cancelled: false,

@@ -107,7 +107,8 @@ async function alignAll(
 ): Promise<Awaited<ReturnType<typeof planFor>>> {
   const plan = await planFor(input, output, made.options);
   const notes = new AlignmentNotes(output, plan.existing);
-  notes.addExisting(plan.existing);
+  notes.addUnlisted(plan.existing.unlisted);
+  for (const face of plan.existing.newElsewhere) notes.addMadeElsewhere(face);
   for (const same of plan.samePhotos) notes.addSamePhoto(same);
   notes.begin(made.options ?? OPTIONS);
   await notes.flush();

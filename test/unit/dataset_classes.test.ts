@@ -54,7 +54,7 @@ describe('readClasses', () => {
   it('says what a dataset is when there is none', async () => {
     await expect(readClasses([folder('readme.txt', 'a/b/c.jpg')])).rejects.toThrow(NoImagesError);
     await expect(readClasses([folder('readme.txt')])).rejects.toThrow(
-      /1 other files.*one subfolder a person/s,
+      /1 other file was ignored.*one subfolder per person/s,
     );
   });
 

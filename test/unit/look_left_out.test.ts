@@ -61,7 +61,7 @@ describe('a folder without some of its photos', () => {
 
 describe('what is left out of chosen folders', () => {
   const summaryOf = async (folders: readonly DirectoryReference[]): Promise<DatasetSummary> => {
-    const { name, classes, imageCount, ignoredCount, ignoredExamples } = await readClasses(
+    const { name, classes, imageCount, ignoredCount, ignoredExamples, skipped } = await readClasses(
       await openDirectories(folders),
     );
     return {
@@ -71,6 +71,7 @@ describe('what is left out of chosen folders', () => {
       ignoredCount,
       examples: [],
       ignoredExamples,
+      skipped,
     };
   };
 

@@ -109,6 +109,8 @@ describe('together', () => {
         withoutPhoto: [],
       },
       renamed: [],
+      skipped: [],
+      elsewhere: { aligned: 0, failed: 0 },
       failures: [failure('a', 'first'), failure('b', 'first'), failure('c', 'first')],
       duplicates: [['A/1.jpg', 'B/1.jpg']],
       setAside: ['A/2.jpg'],

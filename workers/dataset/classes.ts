@@ -1,4 +1,5 @@
 /** Folders → classes: one subfolder a class, the images directly in it; several folders are united by class name. */
+import type { SkippedFiles } from '../protocol/skipped_files.ts';
 import { datasetName, walkDataset, type DatasetTotals } from './dataset_count.ts';
 import type { ReadableDirectory } from './directory.ts';
 import { compareNames } from './names.ts';
@@ -21,6 +22,8 @@ export interface Dataset {
   readonly imageCount: number;
   readonly ignoredCount: number;
   readonly ignoredExamples: readonly string[];
+  /** All files that are not used, by reason. */
+  readonly skipped: readonly SkippedFiles[];
 }
 
 /**
@@ -35,7 +38,7 @@ export async function readClasses(
   isWanted?: (path: string) => boolean,
 ): Promise<Dataset> {
   const images = new Map<string, ImageFile[]>();
-  const { imageCount, ignoredCount, ignoredExamples } = await walkDataset(
+  const { imageCount, ignoredCount, ignoredExamples, skipped } = await walkDataset(
     directories,
     { onProgress: onProgress && ((count) => onProgress(count.totals)), signal, isWanted },
     (className, path, directory) => {
@@ -50,5 +53,5 @@ export async function readClasses(
       images: list.sort((a, b) => compareNames(a.path, b.path)),
     }))
     .sort((a, b) => compareNames(a.name, b.name));
-  return { name: datasetName(directories), classes, imageCount, ignoredCount, ignoredExamples };
+  return { name: datasetName(directories), classes, imageCount, ignoredCount, ignoredExamples, skipped };
 }

@@ -6,6 +6,8 @@ import type { ReadableDirectory } from './directory.ts';
 import { NoImagesError } from './errors.ts';
 import { isImagePath } from './image.ts';
 import { compareNames } from './names.ts';
+import { isAlignmentNote, SkippedFileCount } from './skipped_files.ts';
+import type { SkippedFiles } from '../protocol/skipped_files.ts';
 
 export interface ClassCount {
   readonly name: string;
@@ -29,8 +31,6 @@ export interface ScanProgress extends DatasetTotals {
 
 const IGNORED_EXAMPLES = 20;
 const PROGRESS_INTERVAL_MS = 150;
-/** What alignment leaves beside the faces: no image, and no surprise either. */
-const ALIGNMENT_NOTES_PATH = /^(bounding_boxes_\d+\.txt|alignment_(\d+|by_hand)\.jsonl|set_aside\.json)$/;
 
 export interface CountOptions {
   /** Whether a file is an image, by its path. */
@@ -46,6 +46,7 @@ export class DatasetCount {
   fileCount = 0;
   imageCount = 0;
   ignoredCount = 0;
+  readonly #skipped = new SkippedFileCount();
   readonly #isWanted: (path: string) => boolean;
   readonly #onProgress: ((count: DatasetCount) => void) | undefined;
   readonly #intervalMs: number;
@@ -61,6 +62,11 @@ export class DatasetCount {
 
   get totals(): DatasetTotals {
     return { fileCount: this.fileCount, imageCount: this.imageCount, classCount: this.#counts.size };
+  }
+
+  /** Files that are not used, by reason: with the images they are all files. */
+  get skipped(): SkippedFiles[] {
+    return this.#skipped.groups;
   }
 
   /** A class folder whose files are not known yet. */
@@ -80,10 +86,14 @@ export class DatasetCount {
 
   #take(path: string): string | undefined {
     this.fileCount++;
-    if (ALIGNMENT_NOTES_PATH.test(path)) return undefined;
+    if (isAlignmentNote(path)) {
+      this.#skipped.add(path);
+      return undefined;
+    }
     const slash = path.indexOf('/');
     if (slash <= 0 || path.includes('/', slash + 1) || !this.#isWanted(path)) {
       this.ignoredCount++;
+      this.#skipped.add(path);
       if (this.ignoredExamples.length < IGNORED_EXAMPLES) this.ignoredExamples.push(path);
       return undefined;
     }
@@ -135,7 +145,7 @@ export async function walkDataset(
       if (className !== undefined) onImage?.(className, path, directory);
     }
   options.onProgress?.(count);
-  if (count.imageCount === 0) throw new NoImagesError(datasetName(directories), count.ignoredCount);
+  if (count.imageCount === 0) throw new NoImagesError(datasetName(directories), count.skipped);
   return count;
 }
 

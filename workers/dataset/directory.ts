@@ -4,6 +4,8 @@
  * interface only.
  */
 
+import type { ClaimRequest, ClaimState } from '../protocol/claims.ts';
+
 export interface FileListing {
   /** Relative to the folder, with forward slashes: `Tony_Blair/Tony_Blair_0001.jpg`. */
   readonly path: string;
@@ -50,6 +52,8 @@ export interface WritableDirectory extends ReadableDirectory {
    * @returns false where there is something of that name already
    */
   claimFolder?(name: string): Promise<boolean>;
+  /** Shares work on the folder out. Only where several processes may write into it at once. */
+  claims?(request: ClaimRequest): Promise<ClaimState[]>;
   /** Removes a claimed folder again, unless something is in it. */
   releaseFolder?(name: string): Promise<void>;
 }

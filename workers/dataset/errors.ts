@@ -1,4 +1,5 @@
 /** What can go wrong with folders and photos; each message names the thing and the way on. */
+import { describeSkipped, type SkippedFiles } from '../protocol/skipped_files.ts';
 
 export class FileMissingError extends Error {
   override name = 'FileMissingError';
@@ -52,9 +53,14 @@ export class StorageFullError extends Error {
 
 export class NoImagesError extends Error {
   override name = 'NoImagesError';
-  constructor(folders: string, ignoredCount: number) {
+  /** @param skipped what is there instead */
+  constructor(folders: string, skipped: readonly SkippedFiles[] = []) {
+    const others = skipped
+      .filter(({ reason }) => reason === 'no-photo')
+      .reduce((sum, { count }) => sum + count, 0);
+    const photos = describeSkipped(skipped.filter(({ reason }) => reason !== 'no-photo'));
     super(
-      `No photos were found in "${folders}"${ignoredCount ? ` (${ignoredCount} other files were ignored)` : ''}. A dataset is a folder with one subfolder a person and that person's photos (jpg, png, webp, gif, bmp, avif, tiff, ppm) in it.`,
+      `No photos were found ${photos.length > 0 ? 'where they belong in' : 'in'} "${folders}"${others ? ` (${others} other file${others === 1 ? ' was' : 's were'} ignored)` : ''}. ${photos.map((sentence) => `${sentence} `).join('')}A dataset is a folder with one subfolder per person and that person's photos (jpg, png, webp, gif, bmp, avif, tiff, ppm) in it.`,
     );
   }
 }

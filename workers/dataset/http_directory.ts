@@ -6,11 +6,13 @@
  * - `GET`, `HEAD`, `PUT` (whole or not at all), `POST` (adds to the end) and `DELETE` on `<url>/<path>`, each part
  *   percent-encoded. A file's answer has its modification time in `X-Modified-Ms`.
  * - `POST <url>?stats` with a JSON list of paths → a list of `[bytes, modification time]`, or null for a missing file.
+ * - `POST <url>?claims` with a `ClaimRequest` → its `ClaimState`s.
  * - `PUT <url>/<name>?folder` makes a folder, or answers 409 where there is one; `DELETE` removes an empty one.
  *
  * Failures: 404 the file is missing, 422 the file cannot be read (the body says why), 410 the whole folder is gone,
  * 403 the folder may not be read or written, 507 the disk is full.
  */
+import type { ClaimRequest, ClaimState } from '../protocol/claims.ts';
 import type { FileListing, FileStats, WritableDirectory } from './directory.ts';
 import {
   FileMissingError,
@@ -89,6 +91,12 @@ export class HttpDirectory implements WritableDirectory {
   async requireThere(): Promise<void> {
     const response = await fetch(this.#url, { method: 'HEAD' });
     if (!response.ok) throw await this.#failure(response, this.name);
+  }
+
+  async claims(request: ClaimRequest): Promise<ClaimState[]> {
+    const response = await fetch(`${this.#url}?claims`, { method: 'POST', body: JSON.stringify(request) });
+    if (!response.ok) throw await this.#failure(response, this.name);
+    return (await response.json()) as ClaimState[];
   }
 
   async claimFolder(name: string): Promise<boolean> {

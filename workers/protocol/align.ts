@@ -2,6 +2,7 @@
 import type { JobControl } from '../jobs/job_control.ts';
 import type { AlignPlanCounts, PhotoRecord } from './align_record.ts';
 import type { DatasetTotals } from '../dataset/dataset_count.ts';
+import type { SkippedFiles } from './skipped_files.ts';
 import type { DirectoryReference } from '../dataset/directory.ts';
 import type { BackendMemory, BackendName, DeviceInfo } from './device.ts';
 
@@ -128,7 +129,11 @@ export interface AlignSummary {
    * or the same name in two folders), and the name it got instead.
    */
   readonly renamed: readonly { readonly path: string; readonly outputPath: string }[];
+  /** Files of the input that are not used, by reason: with all photos they are all files. */
+  readonly skipped: readonly SkippedFiles[];
   readonly failures: readonly AlignFailure[];
+  /** Photos that other processes aligned into the folder, or tried in vain, while this one was at work. */
+  readonly elsewhere: { readonly aligned: number; readonly failed: number };
   /** Photos with the same bytes in several identities, of those that were read. */
   readonly duplicates: readonly DuplicatePhotos[];
   /** Photos that a person has set aside; they are no failures, and have no face in the output. */
@@ -161,6 +166,14 @@ export interface DetectionRecord {
   readonly error?: string;
 }
 
+export interface DetectSummary {
+  readonly images: number;
+  readonly faces: number;
+  readonly failures: number;
+  /** Files that are not used, by reason. */
+  readonly skipped: readonly SkippedFiles[];
+}
+
 export interface AlignWorkerApi {
   describeDevice(): Promise<DeviceInfo>;
   align(
@@ -174,7 +187,7 @@ export interface AlignWorkerApi {
     backend: BackendName | undefined,
     control: JobControl,
     onRecord: (record: DetectionRecord, done: number, total: number) => void,
-  ): Promise<{ images: number; faces: number; failures: number }>;
+  ): Promise<DetectSummary>;
   /** What an alignment of this request would do, without doing it. @throws NoImagesError */
   plan(request: AlignRequest, control: JobControl): Promise<AlignPlanCounts>;
   /** What is noted down about the photos whose faces are in the folder; faces made elsewhere have no record. */

@@ -3,6 +3,8 @@ import type { JobControl } from '../jobs/job_control.ts';
 import type { ClassCount, ScanProgress } from '../dataset/dataset_count.ts';
 import type { DirectoryReference } from '../dataset/directory.ts';
 
+import type { SkippedFiles } from './skipped_files.ts';
+
 export type { ClassCount, DatasetTotals, ScanProgress } from '../dataset/dataset_count.ts';
 export type { DirectoryReference } from '../dataset/directory.ts';
 
@@ -17,6 +19,8 @@ export interface DatasetSummary {
   readonly ignoredCount: number;
   /** The first few of the ignored files' paths. */
   readonly ignoredExamples: readonly string[];
+  /** All files that are not used, by reason. */
+  readonly skipped: readonly SkippedFiles[];
 }
 
 export interface SampleFacesOptions {

@@ -3,6 +3,7 @@ import type { DirectoryReference } from '../dataset/directory.ts';
 import type { AlignOutput } from './align.ts';
 import type { BackendName } from './device.ts';
 import type { ModelReference } from './models.ts';
+import type { SkippedFiles } from './skipped_files.ts';
 
 /** The original's export_embeddings: a folder of aligned faces → embeddings.npy, labels.npy, label_strings.npy. */
 export interface EmbedRequest {
@@ -19,6 +20,8 @@ export interface EmbedSummary {
   readonly classNames: readonly string[];
   /** Images that could not be read, and are left out: why. */
   readonly failures: readonly string[];
+  /** Files that are not used, by reason. */
+  readonly skipped: readonly SkippedFiles[];
   readonly files: readonly { readonly path: string; readonly sizeBytes: number }[];
 }
 

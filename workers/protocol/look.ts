@@ -6,6 +6,7 @@ import type { PhotoFits } from '../evaluation/outliers.ts';
 import type { BackendName } from './device.ts';
 import type { EvaluationProgress } from './evaluate.ts';
 import type { ModelReference } from './models.ts';
+import type { SkippedFiles } from './skipped_files.ts';
 
 export type { IdentityPairs, NearPairs, PhotoPairs } from '../evaluation/near_duplicates.ts';
 export type { PhotoFits } from '../evaluation/outliers.ts';
@@ -31,6 +32,8 @@ export interface EmbeddedPhotos {
   readonly dimension: number;
   /** Why the others could not be read. */
   readonly failures: readonly string[];
+  /** Files that are not used, by reason. */
+  readonly skipped: readonly SkippedFiles[];
 }
 
 export interface PhotoMap {

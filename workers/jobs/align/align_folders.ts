@@ -1,4 +1,5 @@
 /** The folders of an alignment, read: photos, the faces that are there, and what follows from both. */
+import { requireApart } from '../../dataset/apart.ts';
 import { readClasses, type ImageFile } from '../../dataset/classes.ts';
 import type { WritableDirectory } from '../../dataset/directory.ts';
 import { isPhotoPath } from '../../dataset/image.ts';
@@ -6,6 +7,7 @@ import { openDirectories, openWritableDirectory } from '../../dataset/open.ts';
 import type { AlignRequest } from '../../protocol/align.ts';
 import type { AlignPlanCounts, PhotoRecord } from '../../protocol/align_record.ts';
 import type { DatasetTotals, DirectoryReference } from '../../protocol/dataset.ts';
+import type { SkippedFiles } from '../../protocol/skipped_files.ts';
 import { OutputNames } from '../output_names.ts';
 import { planAlignment, type AlignPlan } from './align_plan.ts';
 import { ExistingFaces } from './existing_faces.ts';
@@ -17,19 +19,22 @@ export interface AlignFolders {
   /** The photos that are asked for. */
   readonly images: readonly ImageFile[];
   readonly names: OutputNames;
+  /** Files that are no photos of the dataset. */
+  readonly skipped: readonly SkippedFiles[];
   /** Of these photos. */
   readonly setAside: readonly string[];
   readonly existing: ExistingFaces;
   readonly plan: AlignPlan;
 }
 
-/** @throws NoImagesError, SetAsideListDamagedError, PermissionLostError, and the signal's reason */
+/** @throws OutputInsideInputError, NoImagesError, SetAsideListDamagedError, PermissionLostError, and the signal's reason */
 export async function readAlignFolders(
-  { input, paths, options }: AlignRequest,
+  { input, output: target, paths, options }: AlignRequest,
   openOutput: () => Promise<WritableDirectory>,
   onProgress: ((totals: DatasetTotals) => void) | undefined,
   signal: AbortSignal,
 ): Promise<AlignFolders> {
+  if (target.kind === 'directory') await requireApart(input, target.directory);
   const dataset = await readClasses(await openDirectories(input), onProgress, signal, isPhotoPath);
   const output = await openOutput();
   const allImages = dataset.classes.flatMap(({ images: list }) => list);
@@ -41,7 +46,7 @@ export async function readAlignFolders(
   const existing = await ExistingFaces.read(output);
   const plan = await planAlignment({ allImages, images, names, existing, setAside, options });
   const setAsideHere = images.map(({ path }) => path).filter((path) => setAside.has(path));
-  return { output, images, names, setAside: setAsideHere, existing, plan };
+  return { output, skipped: dataset.skipped, images, names, setAside: setAsideHere, existing, plan };
 }
 
 /** What an alignment would do. @throws as readAlignFolders */

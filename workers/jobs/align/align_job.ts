@@ -3,7 +3,8 @@ import { transfer } from 'comlink';
 import { BusyClock } from '../../busy_clock.ts';
 import type { ImageFile } from '../../dataset/classes.ts';
 import type { WritableDirectory } from '../../dataset/directory.ts';
-import { PermissionLostError, StorageFullError } from '../../dataset/errors.ts';
+import { FolderUnavailableError, StorageFullError } from '../../dataset/errors.ts';
+import { fileStats } from '../../dataset/file_stats.ts';
 import { ZipNotWrittenError } from '../../formats/zip_directory.ts';
 import { chooseFace, cropBox, type CropBox } from '../../mtcnn/align.ts';
 import { FaceDetector } from '../../mtcnn/detector.ts';
@@ -20,6 +21,8 @@ import { hashKey, permutation } from '../../random.ts';
 import { readAlignFolders } from './align_folders.ts';
 import { facePath, type PlannedPhoto } from './align_plan.ts';
 import { AlignmentNotes } from './alignment_notes.ts';
+import { ExistingFaces } from './existing_faces.ts';
+import { SharedWork, waitForOthers } from './shared_work.ts';
 import { withChosenFace } from './chosen_face.ts';
 import { detectPhotos, type PhotoDetection, type Retry } from './detect_photos.ts';
 import { DuplicateFinder } from './duplicate_photos.ts';
@@ -34,7 +37,10 @@ import type { PhotoTimes } from '../../decode.worker.ts';
 const PROGRESS_INTERVAL_MS = 250;
 const THUMBNAIL_INTERVAL_MS = 120;
 const NOTES_INTERVAL_MS = 5000;
-const WRITING_IS_OVER = [StorageFullError, PermissionLostError, ZipNotWrittenError];
+const WRITING_IS_OVER = [StorageFullError, FolderUnavailableError, ZipNotWrittenError];
+/** Photos that are claimed, listed and given back together, where several processes share the output. */
+const SHARED_PHOTOS = 8;
+const SHARED_NOTES_INTERVAL_MS = 1000;
 
 /**
  * A permission that is withdrawn on the way pauses the job.
@@ -72,7 +78,7 @@ async function alignWith(
   control: JobControl,
 ): Promise<AlignSummary> {
   const startedAt = performance.now();
-  const { output, images, names, setAside, existing, plan } = await readAlignFolders(
+  const { output, skipped, images, names, setAside, existing, plan } = await readAlignFolders(
     request,
     openOutput,
     (totals) => onEvent({ kind: 'reading', ...totals }),
@@ -93,42 +99,92 @@ async function alignWith(
     () => onEvent({ kind: 'resumed' }),
   );
   const retry: Retry = canBeAllowedAgain(request) ? gate.through : (work) => work();
-  const notes = new AlignmentNotes(output, existing);
-  const job = new AlignJob(detector, pool, output, names, notes, request, onEvent, retry);
+  const work = new SharedWork(output);
   try {
-    notes.addExisting(existing);
-    for (const same of plan.samePhotos) notes.addSamePhoto(same);
-    if (plan.todo.length > 0) notes.begin(request.options);
-    if (notes.canGrow) await retry(() => notes.flush());
-    await job.run(shuffledIf(request.options.random_order, plan.todo), control);
+    const listing = await claimedUnlisted(output, existing, work);
+    const notes = new AlignmentNotes(output, listing.existing, work);
+    const job = new AlignJob(
+      detector,
+      pool,
+      output,
+      names,
+      notes,
+      listing.existing,
+      work,
+      request,
+      onEvent,
+      retry,
+    );
+    try {
+      notes.addUnlisted(listing.records);
+      for (const face of existing.newElsewhere) notes.addMadeElsewhere(face);
+      for (const same of plan.samePhotos) notes.addSamePhoto(same);
+      if (plan.todo.length > 0) notes.begin(request.options);
+      if (notes.canGrow) await retry(() => notes.flush());
+      work.release(listing.records.map(claimOfRecord));
+      await job.run(shuffledIf(request.options.random_order, plan.todo), control);
+    } finally {
+      // Also after an error: what is written is listed.
+      await notes.flush().catch(() => undefined);
+    }
+    return summaryOf(job);
   } finally {
     detector.dispose();
-    // Also after an error: what is written is listed.
-    await notes.flush().catch(() => undefined);
+    await work.end().catch(() => undefined);
   }
-  return {
-    totalImages: images.length,
-    successfullyAligned: skippedExisting + job.alignedCount,
-    skippedExisting,
-    existing: plan.counts,
-    renamed: names.renamed(images),
-    failures: job.failures,
-    duplicates: job.duplicatePhotos.duplicates,
-    setAside,
-    cancelled: control.cancelled,
-    durationMs: performance.now() - startedAt,
-    times: {
-      ...job.photoTimes,
-      networksMs: job.photoTimes.networksMs + detector.networksMs,
-      writeMs: job.writing.busyMs,
-    },
-  };
+
+  function summaryOf(job: AlignJob): AlignSummary {
+    return {
+      totalImages: images.length,
+      successfullyAligned: skippedExisting + job.alignedCount + job.elsewhere.aligned,
+      elsewhere: job.elsewhere,
+      skippedExisting,
+      existing: plan.counts,
+      renamed: names.renamed(images),
+      skipped,
+      failures: job.failures,
+      duplicates: job.duplicatePhotos.duplicates,
+      setAside,
+      cancelled: control.cancelled,
+      durationMs: performance.now() - startedAt,
+      times: {
+        ...job.photoTimes,
+        networksMs: job.photoTimes.networksMs + detector.networksMs,
+        writeMs: job.writing.busyMs,
+      },
+    };
+  }
 }
 
 /** Nobody can be asked for the folders that the terminal serves. */
 function canBeAllowedAgain({ input, output }: AlignRequest): boolean {
   const folders = output.kind === 'directory' ? [...input, output.directory] : input;
   return folders.every(({ kind }) => kind !== 'http');
+}
+
+/** What a photo's face is claimed by. */
+function claimOfRecord({ outputs, settings }: PhotoRecord): string {
+  const name = outputs[0]!.path.slice(0, -'.png'.length);
+  return settings.detect_multiple_faces ? name.replace(/_\d+$/, '') : name;
+}
+
+/**
+ * Faces that no list tells of, unless a process is at work that is about to list them. It may have done so since the
+ * folder was read: it is read again.
+ */
+async function claimedUnlisted(
+  output: WritableDirectory,
+  existing: ExistingFaces,
+  work: SharedWork,
+): Promise<{ existing: ExistingFaces; records: PhotoRecord[] }> {
+  const names = existing.unlisted.map(claimOfRecord);
+  if (!work.isShared || names.length === 0) return { existing, records: existing.unlisted };
+  const states = await work.claim(names);
+  const granted = new Set(names.filter((_, index) => states[index] === 'granted'));
+  const now = await ExistingFaces.read(output);
+  const records = now.unlisted.filter((record) => granted.delete(claimOfRecord(record)));
+  work.release([...granted]);
+  return { existing: now, records };
 }
 
 function shuffledIf(shuffle: boolean, photos: readonly PlannedPhoto[]): readonly PlannedPhoto[] {
@@ -166,6 +222,8 @@ class AlignJob {
   readonly #output: WritableDirectory;
   readonly #names: OutputNames;
   readonly #notes: AlignmentNotes;
+  readonly #existing: ExistingFaces;
+  readonly #work: SharedWork;
   readonly #options: AlignOptions;
   readonly #isByHand: boolean;
   readonly #onEvent: (event: AlignEvent) => void;
@@ -175,6 +233,11 @@ class AlignJob {
   readonly #thumbnails = new Throttle(THUMBNAIL_INTERVAL_MS);
   /** Photos of which something is there already. */
   readonly #planned = new Map<ImageFile, PlannedPhoto>();
+  #total = 0;
+  #startedAt = 0;
+  /** Names of photos that are done, and not listed and given back yet. */
+  #unlistedPhotos: string[] = [];
+  readonly elsewhere = { aligned: 0, failed: 0 };
   /** In a run that replaces faces: what it has written is not removed as another photo's old face. */
   readonly #written = new Set<string>();
 
@@ -184,6 +247,8 @@ class AlignJob {
     output: WritableDirectory,
     names: OutputNames,
     notes: AlignmentNotes,
+    existing: ExistingFaces,
+    work: SharedWork,
     { options, isByHand = false }: AlignRequest,
     onEvent: (event: AlignEvent) => void,
     retry: Retry,
@@ -194,51 +259,101 @@ class AlignJob {
     this.#output = output;
     this.#names = names;
     this.#notes = notes;
+    this.#existing = existing;
+    this.#work = work;
     this.#isByHand = isByHand;
     this.#options = options;
     this.#onEvent = onEvent;
   }
 
   async run(planned: readonly PlannedPhoto[], control: JobControl): Promise<void> {
-    const startedAt = performance.now();
-    const notesThrottle = new Throttle(NOTES_INTERVAL_MS);
-    notesThrottle.ready();
-    const images = planned.map(({ image }) => image);
+    this.#startedAt = performance.now();
+    this.#total = planned.length;
     for (const photo of planned) if (photo.previous) this.#planned.set(photo.image, photo);
-    let done = 0;
+    let images = planned.map(({ image }) => image);
     try {
-      const photos = detectPhotos(
-        this.#detector,
-        this.#pool,
-        images,
-        this.#options,
-        (found, photo) => this.#prepare(found, photo),
-        this.#retry,
-      );
-      for await (const { file, outcome } of photos) {
-        if (!(await control.proceed())) return;
-        if (outcome.status === 'rejected') await this.#fail(file, 'unreadable', messageOf(outcome.reason));
-        else if (outcome.value.kind === 'failure')
-          await this.#fail(file, outcome.value.reason, outcome.value.message);
-        else await this.#write(file, outcome.value);
-        done++;
-        if (this.#progress.ready() || done === images.length) {
-          const photosPerSecond = (1000 * done) / (performance.now() - startedAt);
-          this.#onEvent({
-            kind: 'progress',
-            done,
-            total: images.length,
-            photosPerSecond,
-            secondsLeft: (images.length - done) / photosPerSecond,
-          });
-        }
-        if (this.#notes.canGrow && notesThrottle.ready()) await this.#retry(() => this.#notes.flush());
+      // What other processes hold is looked at again when nothing is held here: nobody waits for one another.
+      for (let isFirst = true; images.length > 0 && !control.cancelled; isFirst = false) {
+        if (!isFirst) await waitForOthers();
+        const held: ImageFile[] = [];
+        await this.#alignClaimed(this.#work.isShared ? this.#claimed(images, held) : images, control);
+        images = held;
       }
       this.photoTimes = await this.#pool.times();
     } catch (error) {
       // Cancelled while it waited for a permission.
-      if (!(control.cancelled && error instanceof PermissionLostError)) throw error;
+      if (!(control.cancelled && error instanceof FolderUnavailableError)) throw error;
     }
+  }
+
+  /** Those of the photos that this process is to align. @param held gets those that others are at work on */
+  async *#claimed(images: readonly ImageFile[], held: ImageFile[]): AsyncGenerator<ImageFile> {
+    for (let from = 0; from < images.length; from += SHARED_PHOTOS) {
+      const some = images.slice(from, from + SHARED_PHOTOS);
+      const states = await this.#work.claim(some.map((image) => this.#names.stemOf(image)));
+      held.push(...some.filter((_, index) => states[index] === 'held'));
+      const failed = some.filter((_, index) => states[index] === 'failed');
+      this.elsewhere.failed += failed.length;
+      const granted = some.filter((_, index) => states[index] === 'granted');
+      // Looked at again: another process may have aligned it since the folder was read.
+      const faces = granted.map((image) => facePath(this.#names.stemOf(image), 0, this.#options));
+      const stats = await fileStats(this.#output, faces);
+      for (const [index, image] of granted.entries()) {
+        const sizeBytes = stats[index]?.sizeBytes || undefined;
+        if (sizeBytes === this.#existing.sizes.get(faces[index]!)) {
+          yield image;
+          continue;
+        }
+        this.elsewhere.aligned++;
+        this.#work.release([this.#names.stemOf(image)]);
+      }
+      this.#tellProgress();
+    }
+  }
+
+  async #alignClaimed(
+    images: Iterable<ImageFile> | AsyncIterable<ImageFile>,
+    control: JobControl,
+  ): Promise<void> {
+    const notesThrottle = new Throttle(this.#work.isShared ? SHARED_NOTES_INTERVAL_MS : NOTES_INTERVAL_MS);
+    notesThrottle.ready();
+    const photos = detectPhotos(
+      this.#detector,
+      this.#pool,
+      images,
+      this.#options,
+      (found, photo) => this.#prepare(found, photo),
+      this.#retry,
+    );
+    for await (const { file, outcome } of photos) {
+      if (!(await control.proceed())) return;
+      if (outcome.status === 'rejected') await this.#fail(file, 'unreadable', messageOf(outcome.reason));
+      else if (outcome.value.kind === 'failure')
+        await this.#fail(file, outcome.value.reason, outcome.value.message);
+      else await this.#write(file, outcome.value);
+      this.#tellProgress();
+      // Others see what is listed and given back; elsewhere the list so far outlives a closed page.
+      const isFull = this.#work.isShared && this.#unlistedPhotos.length >= SHARED_PHOTOS;
+      if (this.#notes.canGrow && (isFull || notesThrottle.ready())) await this.#list();
+    }
+    if (this.#work.isShared) await this.#list();
+  }
+
+  /** Lists what is done, and gives it back. */
+  async #list(): Promise<void> {
+    await this.#retry(() => this.#notes.flush());
+    this.#work.release(this.#unlistedPhotos);
+    this.#unlistedPhotos = [];
+    await this.#retry(() => this.#work.giveBack());
+  }
+
+  #tellProgress(): void {
+    const done = this.alignedCount + this.failures.length + this.elsewhere.aligned + this.elsewhere.failed;
+    const total = this.#total;
+    if (!this.#progress.ready() && done !== total) return;
+    const photosPerSecond = (1000 * done) / (performance.now() - this.#startedAt);
+    const secondsLeft = (total - done) / photosPerSecond;
+    this.#onEvent({ kind: 'progress', done, total, photosPerSecond, secondsLeft });
   }
 
   async #prepare(found: PhotoDetection, photo: PooledPhoto): Promise<Prepared> {
@@ -307,6 +422,7 @@ class AlignJob {
     if (this.#planned.size > 0) for (const { path } of files) this.#written.add(path);
     await this.#removePrevious(file);
     this.#notes.addPhoto(record, this.#failurePath(file));
+    if (this.#work.isShared) this.#unlistedPhotos.push(this.#names.stemOf(file));
     this.alignedCount++;
     const event = {
       kind: 'aligned',
@@ -341,6 +457,7 @@ class AlignJob {
   async #fail(file: ImageFile, reason: AlignFailureReason, message: string): Promise<void> {
     const failure = { path: file.path, reason, message };
     this.failures.push(failure);
+    if (this.#work.isShared) this.#work.fail(this.#names.stemOf(file));
     // A photo that cannot be read may be read again later: what is there of it is kept.
     const isWithoutFace = reason === 'no-face' || reason === 'too-small';
     if (isWithoutFace) this.#notes.addFailure(this.#failurePath(file), await this.#removePrevious(file));

@@ -6,6 +6,7 @@ import type { WritableDirectory } from '../../dataset/directory.ts';
 import type { AlignSettings, PhotoRecord } from '../../protocol/align_record.ts';
 import { faceLine, failureLine, replaceLines } from './bounding_boxes.ts';
 import type { ExistingFaces } from './existing_faces.ts';
+import { SharedWork } from './shared_work.ts';
 import { RecordLines, type FaceMadeElsewhere, type SamePhoto } from './photo_record.ts';
 
 /** A folder on disk copies a file to append to it: a new one is begun before that takes long. */
@@ -51,14 +52,16 @@ function randomNumber(): string {
 export class AlignmentNotes {
   readonly #output: WritableDirectory;
   readonly #existing: ExistingFaces;
+  readonly #work: SharedWork;
   readonly #boxes: GrowingFile;
   readonly #records: GrowingFile;
   #lines = new RecordLines();
   /** Paths whose lines in older files are out of date. */
   #outdated: string[] = [];
 
-  constructor(output: WritableDirectory, existing: ExistingFaces) {
+  constructor(output: WritableDirectory, existing: ExistingFaces, work = new SharedWork(output)) {
     this.#output = output;
+    this.#work = work;
     this.#existing = existing;
     const number = randomNumber();
     this.#boxes = new GrowingFile(output, number, (some) => `bounding_boxes_${some}.txt`);
@@ -70,14 +73,15 @@ export class AlignmentNotes {
     return this.#output.append !== undefined;
   }
 
-  /** What the faces that were there tell, and no file does. */
-  addExisting({ unnoted, newElsewhere, records, boundingBoxes }: ExistingFaces): void {
-    for (const record of unnoted) this.#records.add(this.#lines.photo(record));
-    for (const face of newElsewhere) this.addMadeElsewhere(face);
-    for (const { outputs } of records)
-      for (const { path, box } of outputs)
-        if (this.#existing.sizes.has(path) && !boundingBoxes.hasFace(path))
-          this.#boxes.add(faceLine(path, box));
+  /** What faces that were there tell, and no file does. */
+  addUnlisted(records: readonly PhotoRecord[]): void {
+    const { sizes, unnoted, boundingBoxes } = this.#existing;
+    const inFacesOnly = new Set(unnoted);
+    for (const record of records) {
+      if (inFacesOnly.has(record)) this.#records.add(this.#lines.photo(record));
+      for (const { path, box } of record.outputs)
+        if (sizes.has(path) && !boundingBoxes.hasFace(path)) this.#boxes.add(faceLine(path, box));
+    }
   }
 
   /** Before the first face is written: later runs then look for records inside of the faces. */
@@ -117,7 +121,9 @@ export class AlignmentNotes {
 
   async flush(): Promise<void> {
     const files = this.#existing.boundingBoxes.filesWith(this.#outdated);
-    if (files.size > 0) await replaceLines(this.#output, this.#outdated, undefined, files);
+    // Older files are everybody's.
+    if (files.size > 0)
+      await this.#work.alone(() => replaceLines(this.#output, this.#outdated, undefined, files));
     this.#outdated = [];
     await this.#boxes.flush();
     if (await this.#records.flush()) this.#lines = new RecordLines();

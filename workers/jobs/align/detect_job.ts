@@ -4,9 +4,10 @@ import { NoImagesError } from '../../dataset/errors.ts';
 import { isPhotoPath } from '../../dataset/image.ts';
 import { compareNames } from '../../dataset/names.ts';
 import { openDirectories } from '../../dataset/open.ts';
+import { SkippedFileCount } from '../../dataset/skipped_files.ts';
 import { chooseFace, cropBox } from '../../mtcnn/align.ts';
 import { FaceDetector } from '../../mtcnn/detector.ts';
-import type { AlignOptions, DetectedFace, DetectionRecord } from '../../protocol/align.ts';
+import type { AlignOptions, DetectedFace, DetectionRecord, DetectSummary } from '../../protocol/align.ts';
 import type { DirectoryReference } from '../../protocol/dataset.ts';
 import type { BackendName } from '../../protocol/device.ts';
 import { detectPhotos, type PhotoDetection } from './detect_photos.ts';
@@ -23,19 +24,20 @@ export async function detect(
   backend: BackendName | undefined,
   onRecord: OnRecord,
   control: JobControl,
-): Promise<{ images: number; faces: number; failures: number }> {
+): Promise<DetectSummary> {
   const directories = await openDirectories(input);
   const photos = [];
-  let others = 0;
+  const skipped = new SkippedFileCount();
   for (const directory of directories)
     for await (const { path } of directory.list(control.signal))
       if (isPhotoPath(path)) photos.push({ path, directory });
-      else others++;
-  if (photos.length === 0) throw new NoImagesError(directories.map(({ name }) => name).join(' + '), others);
+      else skipped.add(path);
+  if (photos.length === 0)
+    throw new NoImagesError(directories.map(({ name }) => name).join(' + '), skipped.groups);
   photos.sort((a, b) => compareNames(a.path, b.path));
   const detector = await FaceDetector.create(backend);
   try {
-    return await recordPhotos(detector, photos, options, control, onRecord);
+    return { ...(await recordPhotos(detector, photos, options, control, onRecord)), skipped: skipped.groups };
   } finally {
     detector.dispose();
   }

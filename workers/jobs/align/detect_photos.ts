@@ -9,7 +9,7 @@
 import type { ImageFile } from '../../dataset/classes.ts';
 import { inTurnOfLargePhotos } from '../../dataset/decode.ts';
 import type { FileStats } from '../../dataset/directory.ts';
-import { PermissionLostError } from '../../dataset/errors.ts';
+import { FolderUnavailableError } from '../../dataset/errors.ts';
 import { statsOfBlob } from '../../dataset/file_stats.ts';
 import type { Detection } from '../../mtcnn/cascade.ts';
 import type { FaceDetector } from '../../mtcnn/detector.ts';
@@ -59,12 +59,12 @@ interface ReadFile {
  * @param finish what needs the photo's pixels once its faces are known; the photo is closed afterwards
  * @param retry around everything that reads the folders
  * @returns in the order of the files, a result or why there is none
- * @throws PermissionLostError, WorkerFailedError (from iterating)
+ * @throws FolderUnavailableError, WorkerFailedError (from iterating)
  */
 export async function* detectPhotos<Result>(
   detector: FaceDetector,
   pool: PhotoPool,
-  files: Iterable<ImageFile>,
+  files: Iterable<ImageFile> | AsyncIterable<ImageFile>,
   options: AlignOptions,
   finish: (found: PhotoDetection, photo: PooledPhoto) => Promise<Result>,
   retry: Retry = (work) => work(),
@@ -85,12 +85,12 @@ export async function* detectPhotos<Result>(
     return { blob, found: (await search([{ file, blob }]))[0]! };
   };
 
-  /** Where the permission was withdrawn in between, it is not the photo's fault. */
+  /** Where the folder went away or was forbidden in between, it is not the photo's fault. */
   const unlessForbidden = async (file: ImageFile, searched: Searched): Promise<Searched> => {
     if (searched.found.status === 'fulfilled') return searched;
     const forbidden = await file.directory.read(file.path).then(
       () => false,
-      (error: unknown) => error instanceof PermissionLostError,
+      (error: unknown) => error instanceof FolderUnavailableError,
     );
     return forbidden ? searchAgain(file) : searched;
   };
@@ -150,7 +150,7 @@ export async function* detectPhotos<Result>(
 
 /** Every other reason concerns one photo. */
 function endsTheJob(reason: unknown): boolean {
-  return reason instanceof PermissionLostError || reason instanceof WorkerFailedError;
+  return reason instanceof FolderUnavailableError || reason instanceof WorkerFailedError;
 }
 
 /** Photos with more pixels take more memory of a GPU than they should: the processor looks at them, part by part. */

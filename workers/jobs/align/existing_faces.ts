@@ -64,6 +64,16 @@ export class ExistingFaces {
     return this.#records.has(path) || this.#firstOf.has(path);
   }
 
+  /** Photos whose faces are on the disk, and that the lists do not tell of: their run was killed, or is at work. */
+  get unlisted(): ExistingRecord[] {
+    const unnoted = new Set(this.unnoted);
+    return [...this.#records.values()].filter(
+      (record) =>
+        unnoted.has(record) ||
+        record.outputs.some(({ path }) => this.sizes.has(path) && !this.boundingBoxes.hasFace(path)),
+    );
+  }
+
   get records(): Iterable<ExistingRecord> {
     return this.#records.values();
   }
@@ -73,7 +83,8 @@ export class ExistingFaces {
     const samePhotos: SamePhoto[] = [];
     for (const name of names)
       await readRecordLines(await output.read(name), {
-        onPhoto: (record) => this.#consider(record),
+        // The faces are needed again only where a person chose among them.
+        onPhoto: (record) => this.#consider(record.isByHand ? record : { ...record, faces: [] }),
         onMadeElsewhere: ({ path, sizeBytes }) => elsewhere.set(path, sizeBytes),
         onSamePhoto: (same) => samePhotos.push(same),
       });
@@ -89,8 +100,7 @@ export class ExistingFaces {
     const [first, ...others] = record.outputs;
     if (!first || this.sizes.get(first.path) !== first.sizeBytes) return;
     if (this.#records.get(first.path)?.isByHand && !record.isByHand) return;
-    // The faces are needed again only where a person chose among them.
-    this.#records.set(first.path, record.isByHand ? record : { ...record, faces: [] });
+    this.#records.set(first.path, record);
     for (const { path } of others) this.#firstOf.set(path, first.path);
   }
 

@@ -34,7 +34,7 @@ export async function embedPhotos(
   read?: ReadImage,
 ): Promise<EmbeddedPhotos> {
   const directories = await openDirectories(data);
-  const { name, classes, imageCount } = await readClasses(directories, undefined, control.signal);
+  const { name, classes, imageCount, skipped } = await readClasses(directories, undefined, control.signal);
   if (imageCount > MOST_PHOTOS) throw new TooManyPhotosError(name, imageCount);
   const { images, embeddings, dimension, failures } = await embedDataset(
     model,
@@ -54,5 +54,6 @@ export async function embedPhotos(
     embeddings,
     dimension,
     failures,
+    skipped,
   };
 }

@@ -79,7 +79,8 @@ export async function embedFolder(
   read?: ReadImage,
 ): Promise<EmbedSummary> {
   return withOutput(request.output, async (open) => {
-    const { classes } = await readClasses(await openDirectories(request.images), undefined, control.signal);
+    const directories = await openDirectories(request.images);
+    const { classes, skipped } = await readClasses(directories, undefined, control.signal);
     const images = classes.flatMap((one, label) => one.images.map((file) => ({ file, label })));
     const embedded = await embedDataset(
       model,
@@ -106,6 +107,7 @@ export async function embedFolder(
       embeddingSize: embedded.dimension,
       classNames: classes.map(({ name }) => name),
       failures: embedded.failures,
+      skipped,
       files: files.map(({ path, content }) => ({ path, sizeBytes: content.size })),
     };
   });

@@ -204,6 +204,7 @@ class TrainJob {
         imageCount: this.#data.train.length,
       }))
         this.#warn(`${option}: ${message}`);
+    for (const note of this.#data.skippedNotes) this.#warn(note);
     if (this.#data.filterNote) this.#warn(this.#data.filterNote);
     await this.#checkpoints.warnOfFullDisk(this.#measurements.isAny);
     await this.#beginAfter(checkpoint?.step ?? 0);

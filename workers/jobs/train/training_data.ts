@@ -4,6 +4,7 @@ import { isPhotoPath } from '../../dataset/image.ts';
 import { openDirectories } from '../../dataset/open.ts';
 import { readDistanceTable } from '../../formats/distance_table.ts';
 import type { DatasetTotals, DirectoryReference } from '../../protocol/dataset.ts';
+import { describeSkipped } from '../../protocol/skipped_files.ts';
 import { labelledImages, type LabelledImage } from '../../training/batch_source.ts';
 import { filterClasses, imageKey, imagesToLeaveOut } from '../../training/filter.ts';
 import type { TrainingOptions } from '../../training/options.ts';
@@ -28,6 +29,8 @@ export interface TrainingData {
   readonly train: readonly LabelledImage[];
   /** Empty without a split. */
   readonly validation: readonly LabelledImage[];
+  /** What of the folders is not used, a sentence per reason. */
+  readonly skippedNotes: readonly string[];
   /** What the filter has left out, in one sentence. */
   readonly filterNote?: string | undefined;
 }
@@ -125,6 +128,8 @@ export async function readTrainingData(
     classNames: split.train.map(({ name }) => name),
     train: labelledImages(split.train),
     validation: labelledImages(split.validation),
+    // What is no photo at all is no surprise in a training.
+    skippedNotes: describeSkipped(dataset.skipped.filter(({ reason }) => reason !== 'no-photo')),
     filterNote: filtered?.note,
   };
 }

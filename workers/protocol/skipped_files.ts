@@ -1,0 +1,54 @@
+/** Files of a dataset's folders that are not used: how many, why, and some of their names. */
+
+export type SkipReason =
+  /** A photo directly in the chosen folder: it is in nobody's folder. */
+  | 'in-no-folder'
+  /** A photo in a folder inside of a person's folder. */
+  | 'too-deep'
+  /** A photo in a format that is not read. */
+  | 'format'
+  /** No photo, by its name. */
+  | 'no-photo'
+  /** What this program writes beside aligned faces. */
+  | 'note';
+
+export interface SkippedFiles {
+  readonly reason: SkipReason;
+  /** The format's name, for photos that are not read for it. */
+  readonly format?: string | undefined;
+  /** What to do about the format. */
+  readonly wayForward?: string | undefined;
+  readonly count: number;
+  /** The first few. */
+  readonly examples: readonly string[];
+}
+
+/** How many of the files look like photos, and are not used all the same. */
+export function skippedPhotoCount(skipped: readonly SkippedFiles[]): number {
+  return skipped
+    .filter(({ reason }) => reason !== 'no-photo' && reason !== 'note')
+    .reduce((sum, { count }) => sum + count, 0);
+}
+
+const EXAMPLES_NAMED = 3;
+
+/** One sentence per reason; notes of this program are not worth one. */
+export function describeSkipped(skipped: readonly SkippedFiles[]): string[] {
+  return skipped.filter(({ reason }) => reason !== 'note').map(describe);
+}
+
+function describe({ reason, format, wayForward, count, examples }: SkippedFiles): string {
+  const one = count === 1;
+  const named = examples.slice(0, EXAMPLES_NAMED).join(', ') + (count > EXAMPLES_NAMED ? ', …' : '');
+  switch (reason) {
+    case 'in-no-folder':
+      return `${count} ${one ? 'photo lies' : 'photos lie'} directly in the folder and ${one ? 'is' : 'are'} not used: ${named}. Put ${one ? 'it' : 'them'} into a folder with the person’s name.`;
+    case 'too-deep':
+      return `${count} ${one ? 'photo lies' : 'photos lie'} too deep and ${one ? 'is' : 'are'} not used: ${named}. Photos belong directly into a person’s folder.`;
+    case 'format':
+      return `${count} ${format} ${one ? 'photo is' : 'photos are'} not used, since this program does not read ${format}: ${named}. The way forward: ${wayForward}.`;
+    case 'no-photo':
+    case 'note':
+      return `${count} ${one ? 'file is no photo' : 'files are no photos'}, by the name, and ${one ? 'is' : 'are'} not used: ${named}.`;
+  }
+}
