@@ -2,6 +2,12 @@
  * Flags in the forms that the original's argparse takes: `--name value`, `--name=value`, and `--name` alone for those
  * that are on or off (`--name True` and `--name False` too).
  */
+import {
+  describeLimits,
+  isAllowed,
+  numberAdvice,
+  type NumberLimits,
+} from '../workers/protocol/number_limits.ts';
 import { UsageError } from './errors.ts';
 import { nearestName } from './nearest_name.ts';
 
@@ -16,12 +22,10 @@ interface FlagCommon {
 export type FlagSpec = FlagCommon &
   (
     | { readonly type: 'flag' }
-    | {
-        readonly type: 'integer' | 'number';
-        readonly minimum?: number;
-        readonly maximum?: number;
-        readonly default?: number;
-      }
+    | ({ readonly type: 'integer' | 'number'; readonly default?: number } & Omit<
+        NumberLimits,
+        'isInteger' | 'whenEmpty'
+      >)
     | {
         readonly type: 'choice';
         readonly choices: readonly (string | number)[];
@@ -126,8 +130,7 @@ function readValue(spec: FlagSpec, text: string | undefined): FlagValue {
     case 'integer':
     case 'number': {
       const value = text.trim() === '' ? NaN : Number(text);
-      if (!Number.isFinite(value) || (spec.type === 'integer' && !Number.isInteger(value))) throw bad();
-      if (value < (spec.minimum ?? -Infinity) || value > (spec.maximum ?? Infinity)) throw bad();
+      if (!isAllowed(limitsOf(spec), value)) throw bad();
       return value;
     }
   }
@@ -136,12 +139,32 @@ function readValue(spec: FlagSpec, text: string | undefined): FlagValue {
 function describeValue(spec: Exclude<FlagSpec, { type: 'flag' }>): string {
   if (spec.type === 'text') return spec.placeholder ? `a ${spec.placeholder}` : 'a text';
   if (spec.type === 'choice') return `one of ${spec.choices.join(', ')}`;
-  const { minimum, maximum } = spec;
-  const kind = spec.type === 'integer' ? 'a whole number' : 'a number';
-  if (minimum !== undefined && maximum !== undefined) return `${kind} from ${minimum} to ${maximum}`;
-  if (minimum !== undefined) return `${kind} of at least ${minimum}`;
-  if (maximum !== undefined) return `${kind} of at most ${maximum}`;
-  return kind;
+  return describeLimits(limitsOf(spec));
+}
+
+type NumberFlag = Extract<FlagSpec, { type: 'integer' | 'number' }>;
+
+/** Of a flag that takes a number. */
+function limitsOf(spec: NumberFlag): NumberLimits {
+  return { ...spec, isInteger: spec.type === 'integer' };
+}
+
+/** A flag that takes a number within these limits. */
+export function numberFlag(
+  name: string,
+  { isInteger, whenEmpty: _noFlag, ...limits }: NumberLimits,
+  rest: Pick<FlagSpec, 'description' | 'aliases'> & { readonly default?: number },
+): NumberFlag {
+  return { name, type: isInteger ? 'integer' : 'number', ...limits, ...rest };
+}
+
+/** What is hardly meant about the numbers that were given, a sentence each. */
+export function flagAdvice(specs: readonly FlagSpec[], args: Arguments): string[] {
+  return specs.flatMap((spec) => {
+    if ((spec.type !== 'integer' && spec.type !== 'number') || !args.given.has(spec.name)) return [];
+    const advice = numberAdvice(limitsOf(spec), args.values[spec.name]);
+    return advice === undefined ? [] : [`--${spec.name}: ${advice}`];
+  });
 }
 
 function unknownFlag(token: string, known: readonly string[]): UsageError {

@@ -21,7 +21,7 @@ import { lookCommand } from './commands/look.ts';
 import { trainCommand } from './commands/train.ts';
 import { validateCommand } from './commands/validate.ts';
 import { EXIT_FAILURE, EXIT_USAGE, UsageError } from './errors.ts';
-import { parseArguments, type Arguments } from './flags.ts';
+import { flagAdvice, parseArguments, type Arguments } from './flags.ts';
 import { formatDevice } from './format.ts';
 import { commandHelp, generalHelp } from './help.ts';
 import { Interruption } from './interruption.ts';
@@ -116,6 +116,7 @@ async function runCommand(command: Command, args: Arguments): Promise<number> {
   };
   let exitCode: number;
   try {
+    for (const advice of flagAdvice(command.flags, args)) output.line(`Note: ${advice}`);
     const { json, exitCode: wanted = 0 } = await command.run(context);
     if (isSet(args, 'json')) output.line(JSON.stringify(json));
     exitCode = interruption.interrupted ? interruption.exitCode : wanted;

@@ -1,10 +1,11 @@
 /** Where the pairs of an evaluation come from: a pairs file, else pairs made from the folders. */
 import { readFileSync } from 'node:fs';
 import type { DirectoryReference } from '../workers/protocol/dataset.ts';
+import { PAIRS_LIMITS } from '../workers/protocol/limits.ts';
 import type { PairsSource } from '../workers/protocol/pairs.ts';
 import { numberOf, textOf } from './command.ts';
 import { CommandError } from './errors.ts';
-import type { Arguments, FlagSpec } from './flags.ts';
+import { numberFlag, type Arguments, type FlagSpec } from './flags.ts';
 import type { Output } from './output.ts';
 import { findDataFile, kindOf, resolvePath } from './paths.ts';
 
@@ -18,20 +19,14 @@ export const PAIRS_FLAGS: readonly FlagSpec[] = [
     placeholder: 'file',
     description: `The file of the pairs (${DEFAULT_PAIRS_FILE}; where that is missing, pairs are made from the folders).`,
   },
-  {
-    name: 'pairs_seed',
-    type: 'integer',
-    minimum: 0,
+  numberFlag('pairs_seed', PAIRS_LIMITS.pairs_seed, {
     default: 666,
     description: 'Of the pairs that are made from the folders.',
-  },
-  {
-    name: 'pairs_per_fold',
-    type: 'integer',
-    minimum: 1,
+  }),
+  numberFlag('pairs_per_fold', PAIRS_LIMITS.pairs_per_fold, {
     default: 300,
     description: 'How many of one person, and of two people, are made at most.',
-  },
+  }),
 ];
 
 /** What a resumed run takes again. */

@@ -1,6 +1,11 @@
 /** The training options as flags, and back. */
-import { TRAINING_OPTIONS, type OptionSpec, type TrainingOptions } from '../workers/training/options.ts';
-import type { Arguments, FlagSpec } from './flags.ts';
+import {
+  optionLimits,
+  TRAINING_OPTIONS,
+  type OptionSpec,
+  type TrainingOptions,
+} from '../workers/training/options.ts';
+import { numberFlag, type Arguments, type FlagSpec } from './flags.ts';
 
 /** On the command line these are files: learning_rate_schedule_file, filter_filename. */
 const FILE_OPTIONS: readonly OptionSpec['name'][] = ['learning_rate_schedule', 'filter_filename'];
@@ -20,14 +25,11 @@ function optionFlag(spec: OptionSpec): FlagSpec {
     case 'text':
       return { name, description, type: 'text', default: spec.default };
     default:
-      return {
+      return numberFlag(
         name,
-        description,
-        type: spec.type,
-        default: spec.default,
-        ...(spec.minimum === undefined ? {} : { minimum: spec.minimum }),
-        ...(spec.maximum === undefined ? {} : { maximum: spec.maximum }),
-      };
+        { ...optionLimits(spec), advice: undefined },
+        { description, default: spec.default },
+      );
   }
 }
 

@@ -7,13 +7,20 @@ import { removeFaces, setAside, takeBack, takeFace } from './jobs/align/face_dec
 import { PhotoPool } from './jobs/photo_pool.ts';
 import { FaceDetector } from './mtcnn/detector.ts';
 import type { AlignWorkerApi } from './protocol/align.ts';
+import { requireAlignOptions } from './protocol/limits.ts';
 import './rpc/job_control_transfer.ts';
 import { describeDevice } from './tfjs/device.ts';
 
 const api: AlignWorkerApi = {
   describeDevice,
-  align: (request, control, onEvent) => align(request, onEvent, control),
-  detect: (input, options, backend, control, onRecord) => detect(input, options, backend, onRecord, control),
+  async align(request, control, onEvent) {
+    requireAlignOptions(request.options);
+    return align(request, onEvent, control);
+  },
+  async detect(input, options, backend, control, onRecord) {
+    requireAlignOptions(options);
+    return detect(input, options, backend, onRecord, control);
+  },
   plan: (request, control) => planOf(request, control.signal),
   records: existingRecords,
   removeFaces,

@@ -7,6 +7,8 @@ import {
 } from '../../workers/protocol/align.ts';
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import { describeSkipped } from '../../workers/protocol/skipped_files.ts';
+import { ALIGN_LIMITS, FACE_THRESHOLD } from '../../workers/protocol/limits.ts';
+import { describeLimits, isAllowed } from '../../workers/protocol/number_limits.ts';
 import type { BrowserSession } from '../browser_session.ts';
 import {
   BACKEND_FLAG,
@@ -20,7 +22,7 @@ import {
   type CommandContext,
 } from '../command.ts';
 import { UsageError } from '../errors.ts';
-import type { Arguments, FlagSpec } from '../flags.ts';
+import { numberFlag, type Arguments, type FlagSpec } from '../flags.ts';
 import { formatDuration, formatProgress, formatReading } from '../format.ts';
 import type { Output } from '../output.ts';
 import { prepareOutputFolder, requireApart } from '../output_folder.ts';
@@ -28,13 +30,10 @@ import { requireFolder, resolvePath } from '../paths.ts';
 
 /** Of the detector, for align and detect. */
 export const DETECTOR_FLAGS: readonly FlagSpec[] = [
-  {
-    name: 'minsize',
-    type: 'number',
-    minimum: 12,
+  numberFlag('minsize', ALIGN_LIMITS.minsize, {
     default: DEFAULT_ALIGN_OPTIONS.minsize,
     description: 'The smallest face that is looked for, pixels.',
-  },
+  }),
   {
     name: 'thresholds',
     type: 'text',
@@ -42,14 +41,10 @@ export const DETECTOR_FLAGS: readonly FlagSpec[] = [
     default: DEFAULT_ALIGN_OPTIONS.thresholds.join(','),
     description: 'Scores that a face must reach in the three networks, separated by commas.',
   },
-  {
-    name: 'factor',
-    type: 'number',
-    minimum: 0.1,
-    maximum: 0.95,
+  numberFlag('factor', ALIGN_LIMITS.factor, {
     default: DEFAULT_ALIGN_OPTIONS.factor,
     description: 'From one size of the image pyramid to the next.',
-  },
+  }),
   BACKEND_FLAG,
 ];
 
@@ -61,10 +56,11 @@ export function readDetectorOptions(
   const [first, second, third, ...rest] = text
     .split(/[\s,]+/)
     .map((part) => (part === '' ? NaN : Number(part)));
-  const isThreshold = (value: number | undefined): value is number =>
-    value !== undefined && value >= 0 && value < 1;
+  const isThreshold = (value: number | undefined): value is number => isAllowed(FACE_THRESHOLD, value);
   if (!isThreshold(first) || !isThreshold(second) || !isThreshold(third) || rest.length > 0)
-    throw new UsageError(`--thresholds takes three numbers from 0 to 1, as "0.6,0.7,0.7", not "${text}".`);
+    throw new UsageError(
+      `--thresholds takes three numbers, each ${describeLimits(FACE_THRESHOLD)}, as "0.6,0.7,0.7", not "${text}".`,
+    );
   return {
     minsize: numberOf(args, 'minsize'),
     thresholds: [first, second, third],
@@ -82,21 +78,14 @@ export const alignCommand: Command = {
     { name: 'out', description: 'The folder for the aligned faces.' },
   ],
   flags: [
-    {
-      name: 'image_size',
-      type: 'integer',
-      minimum: 16,
-      maximum: 4096,
+    numberFlag('image_size', ALIGN_LIMITS.image_size, {
       default: DEFAULT_ALIGN_OPTIONS.image_size,
       description: 'Width and height of the crops, pixels.',
-    },
-    {
-      name: 'margin',
-      type: 'integer',
-      minimum: 0,
+    }),
+    numberFlag('margin', ALIGN_LIMITS.margin, {
       default: DEFAULT_ALIGN_OPTIONS.margin,
       description: 'Around the face, pixels of the photo, both sides together.',
-    },
+    }),
     {
       name: 'detect_multiple_faces',
       type: 'flag',

@@ -1,4 +1,5 @@
 /** classify: the original's classifier. */
+import { BATCH_SIZE, SEED, USE_LIMITS } from '../../workers/protocol/limits.ts';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { compareNames } from '../../workers/dataset/names.ts';
@@ -13,6 +14,7 @@ import {
   numberOf,
   textOf,
 } from '../command.ts';
+import { numberFlag } from '../flags.ts';
 import { CommandError, UsageError } from '../errors.ts';
 import { formatProgress } from '../format.ts';
 import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
@@ -46,34 +48,21 @@ export const classifyCommand: Command = {
       placeholder: 'folder',
       description: 'For CLASSIFY, instead of data_dir: another folder of aligned faces.',
     },
-    {
-      name: 'min_nrof_images_per_class',
-      type: 'integer',
-      minimum: 1,
+    numberFlag('min_nrof_images_per_class', USE_LIMITS.min_nrof_images_per_class, {
       default: 20,
       description: 'With --use_split_dataset: people with fewer images are left out.',
-    },
-    {
-      name: 'nrof_train_images_per_class',
-      type: 'integer',
-      minimum: 1,
+    }),
+    numberFlag('nrof_train_images_per_class', USE_LIMITS.nrof_train_images_per_class, {
       default: 10,
       description: 'With --use_split_dataset: images of each person to train on.',
-    },
-    {
-      name: 'batch_size',
-      type: 'integer',
-      minimum: 1,
+    }),
+    numberFlag('batch_size', BATCH_SIZE, {
       default: 90,
       description: 'Number of images in a batch.',
-    },
-    {
-      name: 'image_size',
-      type: 'integer',
-      minimum: 75,
-      maximum: 1024,
+    }),
+    numberFlag('image_size', USE_LIMITS.image_size, {
       description: 'Of the centre of each image, pixels. Default: what the model was trained with.',
-    },
+    }),
     {
       name: 'confusion_matrix',
       type: 'text',
@@ -81,13 +70,10 @@ export const classifyCommand: Command = {
       description:
         'For CLASSIFY: a CSV file to write, a row a person, a column what the images were taken for.',
     },
-    {
-      name: 'seed',
-      type: 'integer',
-      minimum: 0,
+    numberFlag('seed', SEED, {
       default: 666,
       description: 'Of the split and the training.',
-    },
+    }),
     ...MODEL_FLAGS,
     BACKEND_FLAG,
   ],

@@ -1,4 +1,5 @@
 /** compare: the original's compare. */
+import { ALIGN_LIMITS, USE_LIMITS } from '../../workers/protocol/limits.ts';
 import type { CompareRequest } from '../../workers/protocol/compare.ts';
 import {
   BACKEND_FLAG,
@@ -9,6 +10,7 @@ import {
   numberOf,
   type Command,
 } from '../command.ts';
+import { numberFlag } from '../flags.ts';
 import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
 import { requireModel } from '../model_path.ts';
 import { requireFile, resolvePath } from '../paths.ts';
@@ -26,20 +28,13 @@ export const compareCommand: Command = {
     { name: 'image_files', description: 'Photos as taken, two or more.', repeated: true },
   ],
   flags: [
-    {
-      name: 'margin',
-      type: 'integer',
-      minimum: 0,
+    numberFlag('margin', ALIGN_LIMITS.margin, {
       default: 44,
       description: 'Around the face, pixels of the photo, both sides together.',
-    },
-    {
-      name: 'image_size',
-      type: 'integer',
-      minimum: 75,
-      maximum: 1024,
+    }),
+    numberFlag('image_size', USE_LIMITS.image_size, {
       description: 'Of the aligned faces. Default: what the model was trained with.',
-    },
+    }),
     {
       name: 'all_faces',
       type: 'flag',

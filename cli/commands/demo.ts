@@ -1,5 +1,6 @@
 /** demo: the whole job on sample faces, with nothing to download and nothing to choose. */
 import { mkdirSync } from 'node:fs';
+import { PAIRS_LIMITS, SAMPLE_LIMITS, SEED } from '../../workers/protocol/limits.ts';
 import { join } from 'node:path';
 import { DEFAULT_ALIGN_OPTIONS } from '../../workers/protocol/align.ts';
 import type { DirectoryReference, SampleFacesOptions } from '../../workers/protocol/dataset.ts';
@@ -19,7 +20,7 @@ import {
   numberOf,
 } from '../command.ts';
 import { CommandError } from '../errors.ts';
-import type { Arguments } from '../flags.ts';
+import { numberFlag, type Arguments } from '../flags.ts';
 import { formatDuration, formatEvaluation, formatFiles } from '../format.ts';
 import { prepareOutputFolder } from '../output_folder.ts';
 import { resolvePath } from '../paths.ts';
@@ -48,45 +49,30 @@ export const demoCommand: Command = {
     { name: 'out', optional: true, description: 'The output folder; default: output/demo-<time>, here.' },
   ],
   flags: [
-    {
-      name: 'people',
-      type: 'integer',
-      minimum: 2,
-      maximum: 1000,
+    numberFlag('people', SAMPLE_LIMITS.people, {
       default: 12,
       description: 'People to train on.',
-    },
-    {
-      name: 'photos',
-      type: 'integer',
-      minimum: 2,
-      maximum: 1000,
+    }),
+    numberFlag('photos', SAMPLE_LIMITS.photos, {
       default: 6,
       description: 'Photos of each.',
-    },
-    {
-      name: 'evaluation_people',
-      type: 'integer',
-      minimum: 2,
-      maximum: 1000,
+    }),
+    numberFlag('evaluation_people', SAMPLE_LIMITS.people, {
       default: 8,
       description: 'Other people, to evaluate on.',
-    },
-    {
-      name: 'lfw_nrof_folds',
-      type: 'integer',
-      minimum: 2,
+    }),
+    numberFlag('lfw_nrof_folds', PAIRS_LIMITS.lfw_nrof_folds, {
       default: 5,
       description: 'Number of folds of the evaluation.',
-    },
-    {
-      name: 'seed',
-      type: 'integer',
-      minimum: 0,
-      maximum: 4_294_967_294,
-      default: 1,
-      description: 'Of the faces.',
-    },
+    }),
+    numberFlag(
+      'seed',
+      { ...SEED, maximum: 2 ** 32 - 2 },
+      {
+        default: 1,
+        description: 'Of the faces.',
+      },
+    ),
     BACKEND_FLAG,
     ...optionFlags(({ name }) => TRAINING_FLAGS.includes(name)).map((flag) => ({
       ...flag,

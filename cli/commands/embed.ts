@@ -1,5 +1,6 @@
 /** embed: the original's export_embeddings. */
 import { describeSkipped } from '../../workers/protocol/skipped_files.ts';
+import { BATCH_SIZE } from '../../workers/protocol/limits.ts';
 import {
   BACKEND_FLAG,
   chosenBackend,
@@ -8,6 +9,7 @@ import {
   numberOf,
   type Command,
 } from '../command.ts';
+import { numberFlag } from '../flags.ts';
 import { formatFiles, formatProgress } from '../format.ts';
 import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
 import { requireModel } from '../model_path.ts';
@@ -28,14 +30,11 @@ export const embedCommand: Command = {
     { name: 'out', description: 'The folder for the three files.' },
   ],
   flags: [
-    {
-      name: 'batch_size',
+    numberFlag('batch_size', BATCH_SIZE, {
       aliases: ['image_batch'],
-      type: 'integer',
-      minimum: 1,
       default: 90,
       description: 'Number of images in a batch.',
-    },
+    }),
     GPU_MEMORY_FLAG,
     ...MODEL_FLAGS,
     BACKEND_FLAG,

@@ -1,4 +1,5 @@
 /** look: what a model finds suspicious in a dataset, and the table that filters it. */
+import { BATCH_SIZE } from '../../workers/protocol/limits.ts';
 import { writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { LookReport } from '../../workers/protocol/look.ts';
@@ -10,6 +11,7 @@ import {
   numberOf,
   textOf,
 } from '../command.ts';
+import { numberFlag } from '../flags.ts';
 import { CommandError } from '../errors.ts';
 import { formatProgress } from '../format.ts';
 import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
@@ -37,21 +39,19 @@ export const lookCommand: Command = {
       placeholder: 'file',
       description: 'Write the filter table to this file.',
     },
-    {
-      name: 'most',
-      type: 'integer',
-      minimum: 0,
-      default: 20,
-      description: 'Lines of each kind to print, the most suspicious first; --json holds all.',
-    },
-    {
-      name: 'batch_size',
+    numberFlag(
+      'most',
+      { minimum: 0, maximum: 1_000_000, isInteger: true },
+      {
+        default: 20,
+        description: 'Lines of each kind to print, the most suspicious first; --json holds all.',
+      },
+    ),
+    numberFlag('batch_size', BATCH_SIZE, {
       aliases: ['image_batch'],
-      type: 'integer',
-      minimum: 1,
       default: 90,
       description: 'Number of images in a batch.',
-    },
+    }),
     ...MODEL_FLAGS,
     BACKEND_FLAG,
   ],

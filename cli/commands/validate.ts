@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { foldLines, resultJson, wrongPairLines } from '../../workers/evaluation/result_text.ts';
 import type { EvaluateRequest } from '../../workers/protocol/evaluate.ts';
+import { EVALUATION_LIMITS, PAIRS_LIMITS } from '../../workers/protocol/limits.ts';
 import {
   BACKEND_FLAG,
   chosenBackend,
@@ -10,6 +11,7 @@ import {
   isSet,
   numberOf,
 } from '../command.ts';
+import { numberFlag } from '../flags.ts';
 import { formatEvaluation, formatProgress } from '../format.ts';
 import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
 import { canBeModel, requireModel } from '../model_path.ts';
@@ -47,20 +49,14 @@ export const validateCommand: Command = {
   ],
   flags: [
     ...PAIRS_FLAGS,
-    {
-      name: 'lfw_nrof_folds',
-      type: 'integer',
-      minimum: 2,
+    numberFlag('lfw_nrof_folds', PAIRS_LIMITS.lfw_nrof_folds, {
       default: 10,
       description: 'Number of folds of the cross validation.',
-    },
-    {
-      name: 'lfw_batch_size',
-      type: 'integer',
-      minimum: 1,
+    }),
+    numberFlag('lfw_batch_size', EVALUATION_LIMITS.lfw_batch_size, {
       default: 100,
       description: 'Number of images in a batch.',
-    },
+    }),
     {
       name: 'lfw_distance_metric',
       aliases: ['distance_metric'],
@@ -81,26 +77,18 @@ export const validateCommand: Command = {
       type: 'flag',
       description: 'Subtract the mean embedding before distances.',
     },
-    {
-      name: 'far_target',
-      type: 'number',
-      minimum: 0,
-      maximum: 1,
+    numberFlag('far_target', EVALUATION_LIMITS.far_target, {
       default: 0.001,
       description: 'The false accept rate at which the validation rate is measured.',
-    },
+    }),
     {
       name: 'worst_pairs',
       type: 'flag',
       description: 'Also name the pairs that the model is most wrong about.',
     },
-    {
-      name: 'image_size',
-      type: 'integer',
-      minimum: 75,
-      maximum: 1024,
+    numberFlag('image_size', EVALUATION_LIMITS.image_size, {
       description: "Width and height of the network's input, pixels; default: what the model was trained on.",
-    },
+    }),
     ...MODEL_FLAGS,
     BACKEND_FLAG,
   ],

@@ -1,5 +1,11 @@
 /** The settings of alignment that have names, and those to try again with. */
 import type { AlignOptions } from '../../workers/protocol/align.ts';
+import {
+  ALIGN_LIMITS,
+  alignProblems,
+  firstObstacle,
+  type AlignNumber,
+} from '../../workers/protocol/limits.ts';
 
 export interface AlignPreset {
   readonly id: string;
@@ -26,12 +32,27 @@ export const ALIGN_PRESETS: readonly AlignPreset[] = [
   },
 ];
 
+/** As the form calls the numbers. */
+export const ALIGN_LABELS: Readonly<Record<AlignNumber, string>> = {
+  image_size: 'Image size (pixels)',
+  margin: 'Margin (pixels)',
+  minsize: 'Smallest face (pixels)',
+  factor: 'Pyramid factor',
+  'thresholds[0]': 'Proposal threshold',
+  'thresholds[1]': 'Refine threshold',
+  'thresholds[2]': 'Output threshold',
+};
+
+/** Why these settings cannot be used, and what to enter; empty when they can. */
+export function settingsObstacle(options: AlignOptions): string {
+  return firstObstacle(alignProblems(options), ALIGN_LABELS);
+}
+
 /** What may be tried with photos that gave no face. */
 export type Retry = 'lower-thresholds' | 'smaller-faces' | 'both';
 
 const LEAST_THRESHOLD = 0.3;
-/** The first network's window is 12 pixels: smaller faces are looked for in enlarged photos. */
-const LEAST_MINSIZE = 10;
+const LEAST_MINSIZE = ALIGN_LIMITS.minsize.minimum;
 
 export function retryOptions(options: AlignOptions, retry: Retry): AlignOptions {
   const [first, second, third] = options.thresholds;

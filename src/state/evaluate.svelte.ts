@@ -9,6 +9,8 @@ import type {
   SavedEvaluation,
   ValidationRate,
 } from '../../workers/protocol/evaluate.ts';
+import { EVALUATION_LIMITS, firstObstacle } from '../../workers/protocol/limits.ts';
+import { isAllowed, numberProblems } from '../../workers/protocol/number_limits.ts';
 import type { RunRecord } from '../../workers/protocol/runs.ts';
 import { saveBlob } from './downloads.ts';
 import { problemOf, type Problem } from './errors.ts';
@@ -17,7 +19,7 @@ import type { JobGuard } from './job_guard.svelte.ts';
 import type { Library } from './library.svelte.ts';
 import { ModelChoice } from './model_choice.svelte.ts';
 import { PairsChoice } from './pairs_choice.svelte.ts';
-import { libraryWorker, modelWorker } from './workers.ts';
+import { libraryWorker, modelWorker, STOP_AT_ONCE_MS } from './workers.ts';
 
 export type EvaluateStatus = 'idle' | 'running' | 'stopping' | 'done' | 'failed';
 
@@ -34,6 +36,13 @@ export interface EvaluationSettings {
   image_size: number | undefined;
   use_fixed_image_standardization: boolean | undefined;
 }
+
+/** As the form calls the numbers. */
+export const EVALUATION_LABELS = {
+  image_size: 'Image size (pixels)',
+  lfw_batch_size: 'Images in a batch',
+  far_target: 'False accept rate',
+} as const;
 
 export class EvaluateState {
   readonly pairs: PairsChoice;
@@ -67,6 +76,14 @@ export class EvaluateState {
     this.pairs = new PairsChoice(library);
     this.choice.kind = 'run';
   }
+
+  /** Why an evaluation cannot start yet, and what to do; empty when it can. */
+  readonly obstacle: string = $derived.by(() => {
+    if (!this.choice.reference) return 'Choose a model first.';
+    return (
+      this.pairs.obstacle || firstObstacle(numberProblems(EVALUATION_LIMITS, this.options), EVALUATION_LABELS)
+    );
+  });
 
   get result(): EvaluationResult | undefined {
     return this.shown?.result;
@@ -106,7 +123,7 @@ export class EvaluateState {
   async start(): Promise<void> {
     const { choice, pairs } = this;
     const model = choice.reference;
-    if (this.isBusy || !model || !pairs.isComplete) return;
+    if (this.isBusy || !model || this.obstacle !== '') return;
     this.problem = undefined;
     this.progress = undefined;
     try {
@@ -151,6 +168,7 @@ export class EvaluateState {
   stop(): void {
     this.status = 'stopping';
     this.#control.cancel();
+    void modelWorker.endUnlessStopped(STOP_AT_ONCE_MS);
   }
 
   /** One of those that are kept. */
@@ -176,7 +194,7 @@ export class EvaluateState {
   /** VAL of the one shown at another false accept rate; what was embedded is not embedded again. */
   async measureAt(farTarget: number): Promise<void> {
     const { shown } = this;
-    if (!shown || !(farTarget >= 0 && farTarget <= 1)) return;
+    if (!shown || !isAllowed(EVALUATION_LIMITS.far_target, farTarget)) return;
     await this.#attempt(async () => {
       const rate = await libraryWorker.call((api) => api.validationRate(shown.id, farTarget));
       if (this.shown === shown) this.otherRate = rate;

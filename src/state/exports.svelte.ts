@@ -10,7 +10,7 @@ import { readExportedIds, storeExportedIds } from './exported_models.ts';
 import { pickFolder, requestAccess, folderName } from './folders.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
 import { WeightsChoice } from './weights_choice.svelte.ts';
-import { modelWorker } from './workers.ts';
+import { modelWorker, STOP_SOON_MS } from './workers.ts';
 
 export type ExportSettings = Omit<ExportRequest, 'model' | 'output'>;
 
@@ -138,6 +138,7 @@ export class ExportsState {
     if (item.status !== 'running') return;
     item.status = 'stopping';
     item.control.cancel();
+    void modelWorker.endUnlessStopped(STOP_SOON_MS);
   }
 
   async again(item: ModelExport): Promise<void> {

@@ -8,7 +8,7 @@ import { problemOf, type Problem } from './errors.ts';
 import { requestAccess } from './folders.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
 import { ModelChoice } from './model_choice.svelte.ts';
-import { modelWorker } from './workers.ts';
+import { modelWorker, STOP_AT_ONCE_MS } from './workers.ts';
 
 const BATCH_SIZE = 32;
 
@@ -58,5 +58,6 @@ export class FilterTableMaker {
 
   cancel(): void {
     this.#control.cancel();
+    void modelWorker.endUnlessStopped(STOP_AT_ONCE_MS);
   }
 }

@@ -1,7 +1,16 @@
 /** Where an evaluation's pairs come from: made from class folders, or a pairs file in them or beside them. */
+import { firstObstacle, PAIRS_LIMITS } from '../../workers/protocol/limits.ts';
+import { numberProblems } from '../../workers/protocol/number_limits.ts';
 import type { PairsSource } from '../../workers/protocol/pairs.ts';
 import { DatasetChoice } from './dataset_choice.svelte.ts';
 import type { Library } from './library.svelte.ts';
+
+/** As the form calls the numbers. */
+export const PAIRS_LABELS = {
+  lfw_nrof_folds: 'Folds',
+  pairs_per_fold: 'Pairs per fold',
+  pairs_seed: 'Seed',
+} as const;
 
 const DEFAULT_SEED = 666;
 /** LFW's number; fewer where the photos do not allow it. */
@@ -29,7 +38,17 @@ export class PairsChoice {
     if (problem) return 'The folder of the pairs cannot be used. Choose another one.';
     if (folders.length === 0) return 'Choose the folder of faces for the pairs.';
     if (this.kind === 'file' && this.pairsText === '') return 'Choose the pairs file.';
-    return '';
+    return firstObstacle(numberProblems(PAIRS_LIMITS, this.#numbers), PAIRS_LABELS);
+  }
+
+  /** Those that count for the kind of pairs that is chosen. */
+  get #numbers(): Record<keyof typeof PAIRS_LIMITS, number> {
+    const isGenerated = this.kind === 'generated';
+    return {
+      lfw_nrof_folds: this.folds,
+      pairs_per_fold: isGenerated ? this.pairsPerFold : DEFAULT_PAIRS_PER_FOLD,
+      pairs_seed: isGenerated ? this.seed : DEFAULT_SEED,
+    };
   }
 
   async readPairsFile(file: File): Promise<void> {

@@ -10,7 +10,14 @@ import {
   type AlignSummary,
 } from '../../workers/protocol/align.ts';
 import type { DatasetSummary, DirectoryReference } from '../../workers/protocol/dataset.ts';
-import { ALIGN_PRESETS, retryOptions, type AlignPreset, type Retry } from './align_settings.ts';
+import { WorkerStoppedError } from '../../workers/rpc/worker_client.ts';
+import {
+  ALIGN_PRESETS,
+  retryOptions,
+  type AlignPreset,
+  type Retry,
+  settingsObstacle,
+} from './align_settings.ts';
 import { together } from './align_summaries.ts';
 import { DatasetChoice } from './dataset_choice.svelte.ts';
 import { saveBlob, withMovedStream, zipToFile, type ZipTarget } from './downloads.ts';
@@ -23,7 +30,7 @@ import { FolderPictures } from './folder_pictures.svelte.ts';
 import { AlignProgress, type AlignNews, type FaceThumbnail } from './photos/align_progress.svelte.ts';
 import { FaceDecisions, type DecidedAlignment } from './photos/face_decisions.svelte.ts';
 import { FoundFaces } from './photos/found_faces.svelte.ts';
-import { alignWorker, datasetWorker } from './workers.ts';
+import { alignWorker, datasetWorker, STOP_SOON_MS } from './workers.ts';
 
 export type OutputKind = 'private' | 'folder' | 'zip';
 export type AlignStatus = 'idle' | 'starting' | 'running' | 'paused' | 'stopping' | 'done' | 'failed';
@@ -88,6 +95,9 @@ export class PhotosState implements DecidedAlignment {
     return this.input.folders;
   }
 
+  /** Why the settings cannot be used, and what to enter; empty when they can. */
+  readonly obstacle = $derived(settingsObstacle(this.options));
+
   usePreset(preset: AlignPreset): void {
     this.options = { ...this.options, image_size: preset.image_size, margin: preset.margin };
   }
@@ -147,7 +157,7 @@ export class PhotosState implements DecidedAlignment {
   }
 
   async #run(again?: AlignAgain): Promise<void> {
-    if (this.isBusy || this.input.folders.length === 0) return;
+    if (this.isBusy || this.input.folders.length === 0 || this.obstacle !== '') return;
     this.problem = undefined;
     let zip: ZipTarget | undefined;
     try {
@@ -237,7 +247,8 @@ export class PhotosState implements DecidedAlignment {
   }
 
   #fail(error: unknown): void {
-    this.problem = problemOf(error);
+    // Stopped in the middle of a photo; what was aligned before it is there.
+    this.problem = error instanceof WorkerStoppedError ? undefined : problemOf(error);
     if (this.isBusy) this.status = this.problem ? 'failed' : 'idle';
   }
 
@@ -254,6 +265,7 @@ export class PhotosState implements DecidedAlignment {
   stop(): void {
     this.status = 'stopping';
     this.#control.cancel();
+    void alignWorker.endUnlessStopped(STOP_SOON_MS);
   }
 
   /** After a withdrawn permission: asks for it and goes on; needs a click. */

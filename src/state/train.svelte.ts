@@ -10,6 +10,7 @@ import type { TrainingOptions } from '../../workers/training/options.ts';
 import { formatConfiguration, parseConfiguration } from '../../workers/training/configuration.ts';
 import { PRESETS, presetOptions, type Preset } from '../../workers/training/presets.ts';
 import { validateOptions, type OptionProblem } from '../../workers/training/validate_options.ts';
+import { WorkerStoppedError } from '../../workers/rpc/worker_client.ts';
 import { DatasetChoice } from './dataset_choice.svelte.ts';
 import type { DeviceState } from './device.svelte.ts';
 import { saveBlob } from './downloads.ts';
@@ -243,8 +244,13 @@ export class TrainState {
     } catch (error) {
       this.#flush();
       const isStopped = error instanceof Error && error.name === 'StoppedBeforeRunError';
-      this.problem = isStopped ? undefined : problemOf(error);
-      this.status = isStopped ? 'idle' : 'failed';
+      const isCutOff = error instanceof WorkerStoppedError;
+      this.problem = isStopped || isCutOff ? undefined : problemOf(error);
+      this.status = isStopped ? 'idle' : isCutOff ? 'stopped' : 'failed';
+      if (isCutOff && this.live) {
+        this.live.run = { ...this.live.run, status: 'interrupted' };
+        this.live.note('The run was ended at once. It can go on from its last checkpoint.');
+      }
       if (this.problem) this.live?.note(this.problem.message, 'warning');
     } finally {
       this.reading = undefined;
@@ -267,7 +273,13 @@ export class TrainState {
     this.#control.resume();
   }
 
+  /**
+   * Ends the run after its current step, with a checkpoint. Called once more meanwhile, it ends the run at once, without
+   * one: a step may take minutes without a graphics processor.
+   */
   stop(): void {
+    if (this.status === 'stopping')
+      return trainWorker.terminate(new WorkerStoppedError('run', 'stopped at once'));
     this.status = 'stopping';
     this.#control.cancel();
   }

@@ -8,6 +8,11 @@ import type { LibraryWorkerApi } from '../../workers/protocol/library.ts';
 import type { LookWorkerApi } from '../../workers/protocol/look.ts';
 import type { TrainWorkerApi } from '../../workers/protocol/train_worker.ts';
 
+/** How long a stopped job that leaves nothing half done may go on. */
+export const STOP_AT_ONCE_MS = 2500;
+/** How long a stopped job may take to finish what it has begun: a photo, a file. */
+export const STOP_SOON_MS = 15_000;
+
 export const datasetWorker = new WorkerClient<DatasetWorkerApi>(
   'part that reads folders',
   () => new Worker(new URL('../../workers/dataset.worker.ts', import.meta.url), { type: 'module' }),

@@ -85,7 +85,7 @@ it('are the original’s files, also after an interruption', async () => {
   await expect(runOnce({})).rejects.toThrow(/"distances.txt" is named, but was not given/);
   await expect(runOnce({ filterTable: 'Eve/1.png 0.5 0\n' })).rejects.toThrow(/None of the 1 images/);
   await expect(runOnce({ options: { ...OPTIONS, image_size: 20 } })).rejects.toThrow(
-    /image_size: At least 25/,
+    /image_size: Enter a whole number from 25 to 1024/,
   );
 
   const id = await runOnce({ filterTable: table }, 5);

@@ -16,6 +16,7 @@ import {
 } from '../../workers/jobs/evaluate/evaluate_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import type { EvaluationOptions, EvaluationProgress } from '../../workers/protocol/evaluate.ts';
+import { InvalidNumberError } from '../../workers/protocol/number_limits.ts';
 import type { PairsSource } from '../../workers/protocol/pairs.ts';
 import { centredTransforms, prepareImages } from '../../workers/training/augmentation.ts';
 import { stackImages } from '../../workers/training/batch_source.ts';
@@ -89,6 +90,35 @@ const GENERATED: PairsSource = {
 };
 
 describe('evaluatePairs', () => {
+  it('measures a threshold for embeddings as they are, whatever the evaluation itself does to them', async () => {
+    // All embeddings lie near one point, as a weak model's do: without the mean they are far apart.
+    const embed = async (batch: ImageBatch): Promise<Float32Array> => {
+      const pixels = prepareImages(batch, SIZE, true);
+      const embeddings = new Float32Array(batch.count * 2);
+      for (let row = 0; row < batch.count; row++) {
+        const [red, green] = pixels.subarray(row * SIZE * SIZE * 3).map((value) => value * 128 + 127.5);
+        const isMirrored = batch.transforms.flip[row] === 1;
+        const angle = red! * 0.01 + green! * 0.0001 + (isMirrored ? 1 : 0);
+        embeddings.set([Math.cos(angle), Math.sin(angle)], row * 2);
+      }
+      return embeddings;
+    };
+    const plain = await evaluatePairs(embed, GENERATED, OPTIONS, new JobControl(), undefined, readDrawn);
+    const options = {
+      ...OPTIONS,
+      lfw_distance_metric: 1,
+      lfw_use_flipped_images: true,
+      lfw_subtract_mean: true,
+    } as const;
+    const other = await evaluatePairs(embed, GENERATED, options, new JobControl(), undefined, readDrawn);
+    // Photos of one person are at most 0.0003 apart, those of two at least 0.0097.
+    expect(plain.plain!.threshold).toBeGreaterThan(0.0003);
+    expect(plain.plain!.threshold).toBeLessThan(0.0097);
+    expect(plain.plain!.accuracy).toBe(1);
+    expect(other.plain!.threshold).toBeCloseTo(plain.plain!.threshold, 6);
+    expect(other.plain!.accuracy).toBe(1);
+  });
+
   it('embeds each photo once, in batches of at most lfw_batch_size, and measures', async () => {
     const embedder = new FakeEmbedder();
     const progress: EvaluationProgress[] = [];
@@ -271,7 +301,9 @@ describe('evaluatePairs', () => {
     await expect(run({ pairsText: '1 1\nP0 1 2\nP0 1 P1 2\n' })).rejects.toThrow(/too few pairs for 4 folds/);
     await expect(run({ images: folderOf(['P0/notes.txt']) })).rejects.toThrow(NoImagesError);
     await expect(run({ images: folderOf(photosOf(1, 9)) })).rejects.toThrow(TooFewPairsError);
-    await expect(run({ lfw_nrof_folds: 1 })).rejects.toThrow(/two folds at least/);
+    await expect(run({ lfw_nrof_folds: 1 })).rejects.toThrow(
+      'lfw_nrof_folds is 1; it must be a whole number from 2 to 1000.',
+    );
     await expect(
       run({}, ({ path }) => Promise.reject(new UnreadableImageError(path, 'its content is damaged'))),
     ).rejects.toThrow(/content is damaged/);
@@ -302,21 +334,36 @@ describe('evaluateModel', () => {
         dispose: () => calls.push('disposed'),
       } as unknown as Executor;
     };
+    const options = { ...OPTIONS, image_size: 80 };
     await expect(
-      evaluateModel(model, GENERATED, OPTIONS, createExecutor, new JobControl()),
+      evaluateModel(model, GENERATED, options, createExecutor, new JobControl()),
     ).rejects.toThrow();
     expect(calls[0]).toMatchObject({
       graph,
       batchSize: 5,
-      imageSize: SIZE,
+      imageSize: 80,
       useFixedImageStandardization: true,
     });
     expect(calls.slice(1)).toEqual([model.parameters, 'disposed']);
     calls.length = 0;
     const noPhotos = { ...GENERATED, images: folderOf(['notes.txt']) };
-    await expect(evaluateModel(model, noPhotos, OPTIONS, createExecutor, new JobControl())).rejects.toThrow(
+    await expect(evaluateModel(model, noPhotos, options, createExecutor, new JobControl())).rejects.toThrow(
       NoImagesError,
     );
+    // A number that is not allowed stops it before anything is read.
+    for (const bad of [
+      { lfw_batch_size: 0 },
+      { image_size: 2000 },
+      { far_target: 5 },
+      { lfw_batch_size: NaN },
+    ])
+      await expect(
+        evaluateModel(model, GENERATED, { ...options, ...bad }, createExecutor, new JobControl()),
+      ).rejects.toThrow(InvalidNumberError);
+    for (const bad of [{ lfw_nrof_folds: NaN }, { generate: { seed: 1, pairsPerFold: 0.5 } }])
+      await expect(
+        evaluateModel(model, { ...GENERATED, ...bad }, options, createExecutor, new JobControl()),
+      ).rejects.toThrow(InvalidNumberError);
     expect(calls).toEqual([]);
   });
 });

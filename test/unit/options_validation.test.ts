@@ -78,7 +78,9 @@ describe('validation', () => {
   it('names every error at once, and lets warnings pass', () => {
     const bad = { ...defaults, batch_size: 0, image_size: 3 };
     expect(() => requireValidOptions(bad)).toThrow(InvalidOptionsError);
-    expect(() => requireValidOptions(bad)).toThrow(/batch_size: At least 2\. image_size: At least 25\./);
+    expect(() => requireValidOptions(bad)).toThrow(
+      /batch_size: Enter a whole number from 2 to 4096\. image_size: Enter a whole number from 25 to 1024\./,
+    );
     expect(() => requireValidOptions({ ...defaults, filter_percentile: 50 })).not.toThrow();
   });
 
@@ -105,12 +107,18 @@ const anyOptions: fc.Arbitrary<TrainingOptions> = fc
           case 'choice':
             return [spec.name, fc.constantFrom<unknown>(...spec.choices)];
           default: {
-            const { minimum = -1e6, maximum = 1e6 } = spec;
+            const { minimum = -1e6, maximum = 1e6, excludesBounds = false } = spec;
             return [
               spec.name,
               spec.type === 'integer'
                 ? fc.integer({ min: minimum, max: Math.min(maximum, 40_000) })
-                : fc.double({ min: minimum, max: maximum, noNaN: true }),
+                : fc.double({
+                    min: minimum,
+                    max: maximum,
+                    minExcluded: excludesBounds,
+                    maxExcluded: excludesBounds,
+                    noNaN: true,
+                  }),
             ];
           }
         }
@@ -162,7 +170,7 @@ describe('a configuration file', () => {
     [configuration({}, { version: 2 }), 'version', /version 2/],
     [configuration({ batchSize: 3 }), 'batchSize', /no setting "batchSize"/],
     [configuration({ toString: 3 }), 'toString', /no setting "toString"/],
-    [configuration({ batch_size: 1 }), 'batch_size', /batch_size cannot be 1\. At least 2/],
+    [configuration({ batch_size: 1 }), 'batch_size', /batch_size cannot be 1\. Enter a whole number from 2/],
     [configuration({ batch_size: null }), 'batch_size', /batch_size cannot be null/],
     [configuration({ random_crop: 'yes' }), 'random_crop', /random_crop cannot be "yes"/],
     [configuration({ optimizer: 'SGD' }), 'optimizer', /Choose one of ADAGRAD/],

@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { distanceTable, faceName } from '../../src/state/use/distance_table.ts';
-import { evaluationThreshold } from '../../src/state/use/evaluation_threshold.ts';
+import { offeredThresholds } from '../../src/state/use/evaluation_threshold.ts';
 import { facesById, withAnswers, withFaces } from '../../src/state/use/people.ts';
-import type { EvaluationOptions } from '../../workers/protocol/evaluate.ts';
+import type { EvaluationOverview, PlainThreshold } from '../../workers/protocol/evaluate.ts';
 import type { FoundFace } from '../../workers/protocol/identify.ts';
 
 const face = (id: number, photo: string, rest: Partial<FoundFace> = {}): FoundFace => ({
@@ -65,38 +65,51 @@ describe('the table of distances', () => {
   });
 });
 
-describe('the threshold of an evaluation', () => {
-  const of = (thresholds: number[], options: Partial<EvaluationOptions>) =>
-    evaluationThreshold({
-      result: { bestThresholdPerFold: thresholds },
-      options: {
-        lfw_batch_size: 100,
-        lfw_distance_metric: 0,
-        lfw_use_flipped_images: false,
-        lfw_subtract_mean: false,
-        ...options,
-      },
-    });
+describe('the thresholds that evaluations offer', () => {
+  const evaluation = (part: Partial<EvaluationOverview>, plain?: PlainThreshold): EvaluationOverview =>
+    ({
+      id: 'one',
+      at: 1,
+      modelName: 'run 1',
+      imagesName: 'faces',
+      images: [],
+      result: { bestThresholdPerFold: [0.4], accuracy: 0.9, plain },
+      ...part,
+    }) as unknown as EvaluationOverview;
+  const plain = { threshold: 0.8, accuracy: 0.7 };
+  const newest = { checkpoint: 'newest', useMovingAverages: false } as const;
 
-  it('is the root of a squared distance', () => {
-    expect(of([1.2, 1.24], {})).toEqual({ threshold: Math.sqrt(1.22), isApproximate: false });
-    // Two orientations side by side: twice the squared distance.
-    expect(of([2.42], { lfw_use_flipped_images: true })).toEqual({
-      threshold: expect.closeTo(1.1, 9),
-      isApproximate: true,
-    });
+  it('are those of embeddings as they are; evaluations of earlier versions have none', () => {
+    const offered = offeredThresholds([
+      evaluation({ id: 'old' }),
+      evaluation({ id: 'first', at: 2 }, plain),
+      evaluation({ id: 'second', at: 3 }, { threshold: 0.9, accuracy: 0.6 }),
+    ]);
+    expect(offered.map(({ id, threshold, accuracy }) => [id, threshold, accuracy])).toEqual([
+      ['second', 0.9, 0.6],
+      ['first', 0.8, 0.7],
+    ]);
   });
 
-  it('is the chord of an angle, for unit vectors at that angle', () => {
-    fc.assert(
-      fc.property(fc.double({ min: 0, max: 1, noNaN: true }), (share) => {
-        const angle = share * Math.PI;
-        const distance = Math.hypot(1 - Math.cos(angle), Math.sin(angle));
-        const { threshold, isApproximate } = of([share], { lfw_distance_metric: 1, lfw_subtract_mean: true });
-        expect(threshold).toBeCloseTo(distance, 9);
-        expect(isApproximate).toBe(true);
-      }),
-    );
+  it('come first where the values that are used were measured', () => {
+    const run = { step: 300, best: { step: 200, epoch: 2, measuredBy: 'pairs', accuracy: 1 } } as const;
+    const evaluations = [
+      evaluation({ id: 'before', at: 1, step: 300, weights: { step: 300, areMovingAverages: false } }, plain),
+      evaluation(
+        { id: 'averages', at: 2, step: 300, weights: { step: 300, areMovingAverages: true } },
+        plain,
+      ),
+      evaluation({ id: 'best', at: 3, step: 200, weights: { step: 200, areMovingAverages: false } }, plain),
+    ];
+    const ids = (chosen: Parameters<typeof offeredThresholds>[2]) =>
+      offeredThresholds(evaluations, run, chosen).map(({ id, otherStep }) => [id, otherStep]);
+    expect(ids(newest)[0]).toEqual(['before', undefined]);
+    expect(ids(newest).slice(1)).toEqual([
+      ['best', 200],
+      ['averages', 300],
+    ]);
+    expect(ids({ checkpoint: 'best', useMovingAverages: false })[0]).toEqual(['best', undefined]);
+    expect(ids({ checkpoint: 300, useMovingAverages: true })[0]).toEqual(['averages', undefined]);
   });
 });
 

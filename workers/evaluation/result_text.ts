@@ -1,15 +1,23 @@
 /** An evaluation's result as text: the lines of the original's validate_on_lfw, and what it does not print. */
 import type { EvaluationResult } from '../protocol/evaluate.ts';
 
-type Figures = Pick<EvaluationResult, 'accuracy' | 'accuracyStd' | 'val' | 'valStd' | 'far' | 'auc' | 'eer'>;
+type Figures = Pick<
+  EvaluationResult,
+  'accuracy' | 'accuracyStd' | 'val' | 'valStd' | 'far' | 'auc' | 'eer' | 'plain'
+>;
 
-/** validate_on_lfw's lines. */
+/** validate_on_lfw's lines, and the threshold for comparing two faces. */
 export function resultLines(result: Figures): string[] {
   return [
     `Accuracy: ${result.accuracy.toFixed(5)}+-${result.accuracyStd.toFixed(5)}`,
     `Validation rate: ${result.val.toFixed(5)}+-${result.valStd.toFixed(5)} @ FAR=${result.far.toFixed(5)}`,
     `Area Under Curve (AUC): ${result.auc.toFixed(3)}`,
     `Equal Error Rate (EER): ${result.eer.toFixed(3)}`,
+    ...(result.plain
+      ? [
+          `Threshold for comparing two faces (Euclidean, no mirroring, no mean): ${result.plain.threshold.toPrecision(4)}, accuracy ${result.plain.accuracy.toFixed(5)}`,
+        ]
+      : []),
   ];
 }
 

@@ -2,12 +2,14 @@
 import type { DirectoryReference } from '../dataset/directory.ts';
 import type { DistanceHistogram } from '../evaluation/histogram.ts';
 import type { MeasuredPairs } from '../evaluation/metrics.ts';
+import type { PlainThreshold } from '../evaluation/plain_threshold.ts';
 import type { BackendName } from './device.ts';
 import type { ModelReference, RunWeights } from './models.ts';
 import type { PairsSource } from './pairs.ts';
 
 export type { DistanceHistogram } from '../evaluation/histogram.ts';
 export type { ValidationRate } from '../evaluation/metrics.ts';
+export type { PlainThreshold } from '../evaluation/plain_threshold.ts';
 
 export interface EvaluationOptions {
   readonly lfw_batch_size: number;
@@ -47,6 +49,8 @@ export interface EvaluationResult {
   readonly eer: number;
   /** The mean ROC over the folds: false and true accept rates by threshold. */
   readonly roc: { readonly falseAcceptRate: Float64Array; readonly trueAcceptRate: Float64Array };
+  /** For comparing two faces, without mirrored copies and without a mean; evaluations of earlier versions have none. */
+  readonly plain?: PlainThreshold | undefined;
   readonly pairCount: number;
   readonly skippedPairs: number;
   /** Why, e.g. `Tony_Blair 7: image not found`; the first few hundred causes. */

@@ -16,6 +16,11 @@ export class WorkerFailedError extends Error {
   }
 }
 
+/** Its job did not end after it was stopped, so the worker was ended. */
+export class WorkerStoppedError extends WorkerFailedError {
+  override name = 'WorkerStoppedError';
+}
+
 interface StartedWorker<Api> {
   readonly worker: Worker;
   readonly api: Remote<Api>;
@@ -27,7 +32,7 @@ export class WorkerClient<Api> {
   readonly #title: string;
   readonly #create: () => Worker;
   #started: StartedWorker<Api> | undefined;
-  #callCount = 0;
+  readonly #calls = new Set<Promise<unknown>>();
 
   /**
    * @param title names the worker in messages: `part that aligns faces`
@@ -39,7 +44,7 @@ export class WorkerClient<Api> {
   }
 
   get callCount(): number {
-    return this.#callCount;
+    return this.#calls.size;
   }
 
   /** Starts the worker before its first call, so that it loads meanwhile. */
@@ -53,17 +58,37 @@ export class WorkerClient<Api> {
    */
   async call<Result>(use: (api: Remote<Api>) => Promise<Result>): Promise<Result> {
     const { api, failed } = (this.#started ??= this.#start());
-    this.#callCount++;
+    const result = Promise.race([use(api), failed]);
+    this.#calls.add(result);
     try {
-      return await Promise.race([use(api), failed]);
+      return await result;
     } finally {
-      this.#callCount--;
+      this.#calls.delete(result);
     }
   }
 
   /** Ends the worker, which frees all its memory, unless a call is waiting for it. */
   release(): void {
-    if (this.#callCount === 0) this.#end();
+    if (this.#calls.size === 0) this.#end();
+  }
+
+  /**
+   * After the only job of the worker was told to stop: ends the worker if the job goes on. A worker in the middle of a long
+   * computation does not hear that it must stop. The job's call rejects with a WorkerStoppedError then.
+   * @param patienceMs how long the job may take to end by itself
+   */
+  async endUnlessStopped(patienceMs: number): Promise<void> {
+    const started = this.#started;
+    const jobs = [...this.#calls];
+    if (!started || jobs.length === 0) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const tooLate = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(true), patienceMs);
+    });
+    const isTooLate = await Promise.race([Promise.allSettled(jobs).then(() => false), tooLate]);
+    clearTimeout(timer);
+    if (isTooLate && this.#started === started && this.#calls.size === 1)
+      this.terminate(new WorkerStoppedError(this.#title, 'it was stopped'));
   }
 
   /** Ends the worker at once. Calls that wait for it reject with the error. */

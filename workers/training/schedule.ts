@@ -21,6 +21,9 @@ export interface ScheduleEntry {
 export const CASIA_SCHEDULE =
   '# Learning rate schedule\n# Maps an epoch number to a learning rate\n0: 0.05\n60: 0.005\n80: 0.0005\n91: -1\n';
 
+/** As of the option learning_rate. */
+const LARGEST_RATE = 1000;
+
 /**
  * Lines `epoch: rate`, `#` comments and empty lines; a rate of `-` is −1.
  * @throws ScheduleError naming the line
@@ -32,10 +35,10 @@ export function parseSchedule(text: string): ScheduleEntry[] {
     if (line === '') return;
     const match = /^(\d+)\s*:\s*(\S+)$/.exec(line);
     const rate = match?.[2] === '-' ? -1 : Number(match?.[2]);
-    if (!match || !Number.isFinite(rate))
+    if (!match || !Number.isFinite(rate) || Math.abs(rate) > LARGEST_RATE)
       throw new ScheduleError(
         index + 1,
-        `Line ${index + 1} of the learning rate schedule is not "epoch: rate": "${raw.trim()}". Write for example "60: 0.005".`,
+        `Line ${index + 1} of the learning rate schedule is not "epoch: rate" with a rate of at most ${LARGEST_RATE}: "${raw.trim()}". Write for example "60: 0.005".`,
       );
     entries.push({ epoch: Number(match[1]), rate });
   });

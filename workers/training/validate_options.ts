@@ -3,7 +3,15 @@
  * The terminal, the form and a configuration file are all held to this.
  */
 import { buildModel, UnknownModelError } from '../graph/models/index.ts';
-import { TRAINING_OPTIONS, type OptionName, type OptionSpec, type TrainingOptions } from './options.ts';
+import { numberAdvice, numberProblem } from '../protocol/number_limits.ts';
+import {
+  HIGH_RATE,
+  optionLimits,
+  TRAINING_OPTIONS,
+  type OptionName,
+  type OptionSpec,
+  type TrainingOptions,
+} from './options.ts';
 import { parseSchedule, ScheduleError, scheduledRate } from './schedule.ts';
 
 export interface OptionProblem {
@@ -18,6 +26,10 @@ export interface OptionProblem {
 export interface DatasetFacts {
   /** Images to train on. */
   readonly imageCount?: number | undefined;
+  /** Width of the aligned faces, pixels. */
+  readonly faceSize?: number | undefined;
+  /** There is no graphics processor. */
+  readonly isProcessorOnly?: boolean | undefined;
 }
 
 export class InvalidOptionsError extends Error {
@@ -31,14 +43,24 @@ export class InvalidOptionsError extends Error {
 
 /** Steps are counted in 32 bits on the GPU. */
 const MOST_STEPS = 2 ** 31;
+/** The guide's recipe takes 150,000. */
+const MANY_STEPS = 5_000_000;
+/** Of 160 pixels, by a processor with a few cores; see docs/performance.md. */
+const PROCESSOR_IMAGES_PER_SECOND = 5;
+const SECONDS_PER_DAY = 86_400;
 
 /** @returns the problems in the order of the options; none when a run can start */
 export function validateOptions(options: TrainingOptions, facts: DatasetFacts = {}): OptionProblem[] {
   const single = TRAINING_OPTIONS.flatMap((spec): OptionProblem[] => {
     const message = valueProblem(spec, options[spec.name]);
-    return message === undefined ? [] : [{ option: spec.name, message, severity: 'error' }];
+    if (message !== undefined) return [{ option: spec.name, message, severity: 'error' }];
+    const advice =
+      spec.type === 'integer' || spec.type === 'number'
+        ? numberAdvice(optionLimits(spec), options[spec.name])
+        : undefined;
+    return advice === undefined ? [] : [{ option: spec.name, message: advice, severity: 'warning' }];
   });
-  const wrong = new Set(single.map(({ option }) => option));
+  const wrong = new Set(single.filter(({ severity }) => severity === 'error').map(({ option }) => option));
   const together = RULES.filter(({ reads }) => !reads.some((option) => wrong.has(option))).flatMap(
     ({ check, severity = 'error', reads: [option] }): OptionProblem[] => {
       const message = check(options, facts);
@@ -67,13 +89,8 @@ export function valueProblem(spec: OptionSpec, value: unknown): string | undefin
       return choices.includes(value) ? undefined : `Choose one of ${choices.join(', ')}.`;
     }
     case 'integer':
-    case 'number': {
-      if (typeof value !== 'number' || !Number.isFinite(value)) return 'A number is needed here.';
-      if (spec.type === 'integer' && !Number.isSafeInteger(value)) return 'A whole number is needed here.';
-      if (value < (spec.minimum ?? -Infinity)) return `At least ${spec.minimum}.`;
-      if (value > (spec.maximum ?? Infinity)) return `At most ${spec.maximum}.`;
-      return undefined;
-    }
+    case 'number':
+      return numberProblem(optionLimits(spec), value);
   }
 }
 
@@ -140,6 +157,41 @@ const RULES: readonly Rule[] = [
         : undefined,
   },
   {
+    reads: ['max_nrof_epochs', 'epoch_size'],
+    severity: 'warning',
+    check: ({ max_nrof_epochs, epoch_size }) => {
+      const steps = max_nrof_epochs * epoch_size;
+      return steps > MANY_STEPS && steps < MOST_STEPS
+        ? `These are ${steps} steps; the guide’s recipe for half a million photos takes 150000.`
+        : undefined;
+    },
+  },
+  {
+    reads: ['max_nrof_epochs', 'epoch_size', 'batch_size', 'image_size'],
+    severity: 'warning',
+    check: ({ max_nrof_epochs, epoch_size, batch_size, image_size }, { isProcessorOnly }) => {
+      const images = max_nrof_epochs * epoch_size * batch_size * (image_size / 160) ** 2;
+      const days = images / PROCESSOR_IMAGES_PER_SECOND / SECONDS_PER_DAY;
+      return isProcessorOnly && days > 1
+        ? `Without a graphics processor this takes about ${formatDays(days)}, at ${PROCESSOR_IMAGES_PER_SECOND} images a second. Choose a smaller preset, or a machine with a graphics processor.`
+        : undefined;
+    },
+  },
+  {
+    reads: ['image_size'],
+    severity: 'warning',
+    check: ({ image_size }, { faceSize }) =>
+      faceSize !== undefined && image_size > faceSize
+        ? `The faces of this dataset are ${faceSize} pixels wide: at ${image_size} the network sees them with a black border. Choose ${faceSize} or less, or align the photos at a larger size.`
+        : undefined,
+  },
+  {
+    reads: ['learning_rate_schedule', 'learning_rate'],
+    severity: 'warning',
+    check: ({ learning_rate, learning_rate_schedule }) =>
+      learning_rate <= 0 && highestRate(learning_rate_schedule) > 1 ? HIGH_RATE : undefined,
+  },
+  {
     reads: ['batch_size'],
     severity: 'warning',
     check: ({ batch_size }, { imageCount }) =>
@@ -193,6 +245,21 @@ export function minimumImageSize(modelDef: string): number | undefined {
     return buildModel(modelDef, { embeddingSize: 1, classes: 0 }).minimumImageSize;
   } catch (error) {
     if (error instanceof UnknownModelError) return undefined;
+    throw error;
+  }
+}
+
+function formatDays(days: number): string {
+  if (days < 14) return `${Math.round(days)} days`;
+  return days < 730 ? `${Math.round(days / 7)} weeks` : `${Math.round(days / 365)} years`;
+}
+
+/** 0 for a schedule that cannot be read. */
+function highestRate(schedule: string): number {
+  try {
+    return Math.max(...parseSchedule(schedule).map(({ rate }) => rate));
+  } catch (error) {
+    if (error instanceof ScheduleError) return 0;
     throw error;
   }
 }

@@ -12,7 +12,8 @@ import { formatCount, formatCountOf, formatRate } from '../format.ts';
 import type { JobGuard } from '../job_guard.svelte.ts';
 import { leftOutSets } from '../left_out.ts';
 import type { UsedModel } from '../use/used_model.svelte.ts';
-import { embeddingWorker, lookWorker } from '../workers.ts';
+import { WorkerFailedError } from '../../../workers/rpc/worker_client.ts';
+import { embeddingWorker, lookWorker, STOP_SOON_MS } from '../workers.ts';
 import { LookedAt, TypicalPhotos } from './looked_at.ts';
 
 export type MapKind = 'components' | 'neighbours';
@@ -180,7 +181,7 @@ export class LookState {
     } catch (error) {
       // A stop ends the work with an error of its own.
       if (!this.isStopping) this.problem = problemOf(error);
-      const isGone = ['NothingLookedAtError', 'WorkerFailedError'].includes(this.problem?.name ?? '');
+      const isGone = error instanceof WorkerFailedError || this.problem?.name === 'NothingLookedAtError';
       if (isGone && this.job !== 'embedding') this.forget();
       return false;
     } finally {
@@ -193,6 +194,7 @@ export class LookState {
     if (!this.isBusy || this.isStopping) return;
     this.isStopping = true;
     this.#control.cancel();
+    void (this.job === 'embedding' ? embeddingWorker : lookWorker).endUnlessStopped(STOP_SOON_MS);
   }
 
   /** @param rows of photos; they are not deleted */

@@ -1,10 +1,15 @@
 /** Photos beside each other: the faces on them, and how far apart they are. */
 import { proxy } from 'comlink';
+import type { EvaluationOverview } from '../../../workers/protocol/evaluate.ts';
 import type { FaceFailure, FindFacesEvent, FoundFace } from '../../../workers/protocol/identify.ts';
+import type { RunRecord } from '../../../workers/protocol/runs.ts';
 import { saveBlob } from '../downloads.ts';
 import type { Problem } from '../errors.ts';
+import type { Library } from '../library.svelte.ts';
+import type { ModelChoice } from '../model_choice.svelte.ts';
 import { identifyWorker } from '../workers.ts';
 import { distanceTable } from './distance_table.ts';
+import { offeredThresholds, type OfferedThreshold } from './evaluation_threshold.ts';
 import type { UseJob } from './job.svelte.ts';
 import type { UsedModel } from './used_model.svelte.ts';
 
@@ -27,19 +32,74 @@ export class CompareState {
   failures = $state.raw<readonly FaceFailure[]>([]);
   /** The faces whose distances are known; more may have been found since. */
   measured = $state.raw<MeasuredFaces | undefined>();
-  threshold = $state(USUAL_THRESHOLD);
-  /** Where the threshold comes from; empty: the person set it, or nobody did. */
-  thresholdSource = $state('');
+  /** What evaluations of the model measured, the fitting and newest first. */
+  readonly offered = $derived.by(() => offeredThresholds(this.#evaluations(), this.#run(), this.#weights()));
+  /** Set by hand; NaN where the field holds no number. */
+  #ownThreshold = $state<number | undefined>();
+  /** The evaluation whose threshold was taken. */
+  #takenId = $state('');
   problem = $state.raw<Problem | undefined>();
   /** Photos that were looked at already, by the model with the key. */
   #seen = $state(0);
   #key = $state('');
   readonly job: UseJob;
+  readonly #library: Library;
   readonly #model: UsedModel;
 
-  constructor(job: UseJob, model: UsedModel) {
+  constructor(library: Library, job: UseJob, model: UsedModel) {
     this.job = job;
+    this.#library = library;
     this.#model = model;
+  }
+
+  /** The evaluation whose threshold is used: the one that was taken, or else the first that fits the values used. */
+  get usedEvaluation(): OfferedThreshold | undefined {
+    if (this.#ownThreshold !== undefined) return undefined;
+    const { offered } = this;
+    return (
+      offered.find(({ id }) => id === this.#takenId) ??
+      offered.find(({ otherStep }) => otherStep === undefined)
+    );
+  }
+
+  /** Euclidean, 0 … 2: below it two faces count as one person's. */
+  get threshold(): number {
+    return this.#ownThreshold ?? this.usedEvaluation?.threshold ?? USUAL_THRESHOLD;
+  }
+
+  set threshold(value: number) {
+    this.#ownThreshold = value;
+  }
+
+  /** Neither set by hand nor measured. */
+  get isUsualThreshold(): boolean {
+    return this.#ownThreshold === undefined && !this.usedEvaluation;
+  }
+
+  takeThreshold({ id }: OfferedThreshold): void {
+    this.#takenId = id;
+    this.#ownThreshold = undefined;
+  }
+
+  /** Evaluations of the model by an earlier version hold no threshold for comparing faces. */
+  get hasOldEvaluations(): boolean {
+    return this.offered.length === 0 && this.#evaluations().length > 0;
+  }
+
+  #evaluations(): EvaluationOverview[] {
+    const { choice, name } = this.#model;
+    return this.#library.evaluations.filter(({ modelId, modelName }) =>
+      choice.modelId ? modelId === choice.modelId : modelName === name,
+    );
+  }
+
+  #run(): RunRecord | undefined {
+    const { kind, runId } = this.#model.choice;
+    return kind === 'run' ? this.#library.runs.find(({ id }) => id === runId) : undefined;
+  }
+
+  #weights(): ModelChoice['weights'] {
+    return this.#model.choice.weights;
   }
 
   /** Photos that the model has not looked at. */

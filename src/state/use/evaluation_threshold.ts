@@ -1,37 +1,53 @@
 /**
- * The threshold between same and different, taken from an evaluation of the model. Evaluations measure squared Euclidean
- * distances or angles, perhaps of both orientations side by side; here it is the Euclidean distance of two embeddings of
- * length 1.
+ * The threshold between same and different that evaluations of the model have measured for embeddings as they are: the
+ * Euclidean distance of two vectors of length 1. Evaluations that an earlier version kept have none: their own thresholds
+ * may belong to mirrored photos or embeddings without their mean, and would be wrong here.
  */
 import type { EvaluationOverview } from '../../../workers/protocol/evaluate.ts';
+import type { RunRecord } from '../../../workers/protocol/runs.ts';
+import type { ModelChoice } from '../model_choice.svelte.ts';
 
-export interface EvaluationThreshold {
+export interface OfferedThreshold {
+  /** The evaluation's. */
+  readonly id: string;
   /** Euclidean, 0 … 2. */
   readonly threshold: number;
-  /** The evaluation subtracted the mean embedding, or mirrored photos: here neither is done. */
-  readonly isApproximate: boolean;
+  /** The share of the pairs that are judged rightly with it. */
+  readonly accuracy: number;
+  readonly imagesName: string;
+  /** The run's step that was measured, where that is not the one that is used now. */
+  readonly otherStep: number | undefined;
 }
 
-export function evaluationThreshold({
-  result,
-  options,
-}: Pick<EvaluationOverview, 'options'> & {
-  readonly result: Pick<EvaluationOverview['result'], 'bestThresholdPerFold'>;
-}): EvaluationThreshold {
-  const folds = result.bestThresholdPerFold;
-  const mean = folds.reduce((sum, threshold) => sum + threshold, 0) / folds.length;
-  const {
-    lfw_distance_metric: metric,
-    lfw_use_flipped_images: flipped,
-    lfw_subtract_mean: centred,
-  } = options;
-  return {
-    threshold: metric === 1 ? chord(mean * Math.PI) : Math.sqrt(flipped ? mean / 2 : mean),
-    isApproximate: flipped || centred,
-  };
+type ChosenValues = Pick<ModelChoice['weights'], 'checkpoint' | 'useMovingAverages'>;
+
+/**
+ * @param evaluations of the model
+ * @param run undefined for a model that is no run of this browser
+ * @returns those that fit the values that are used first, then the newest first
+ */
+export function offeredThresholds(
+  evaluations: readonly EvaluationOverview[],
+  run?: Pick<RunRecord, 'step' | 'best'>,
+  chosen?: ChosenValues,
+): OfferedThreshold[] {
+  return [...evaluations]
+    .sort((a, b) => b.at - a.at)
+    .flatMap((evaluation): OfferedThreshold[] => {
+      const { id, imagesName, result } = evaluation;
+      if (!result.plain) return [];
+      const otherStep = run && chosen && !isOfChosen(evaluation, run, chosen) ? evaluation.step : undefined;
+      return [{ id, imagesName, ...result.plain, otherStep }];
+    })
+    .sort((a, b) => Number(a.otherStep !== undefined) - Number(b.otherStep !== undefined));
 }
 
-/** The distance of two points of the unit sphere. */
-function chord(angle: number): number {
-  return 2 * Math.sin(Math.min(angle, Math.PI) / 2);
+/** Whether the evaluation measured the values that are used. */
+function isOfChosen(
+  { step, weights }: EvaluationOverview,
+  run: Pick<RunRecord, 'step' | 'best'>,
+  { checkpoint, useMovingAverages }: ChosenValues,
+): boolean {
+  const usedStep = checkpoint === 'newest' ? run.step : checkpoint === 'best' ? run.best?.step : checkpoint;
+  return step === usedStep && (weights?.areMovingAverages ?? false) === useMovingAverages;
 }

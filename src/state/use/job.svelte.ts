@@ -3,6 +3,7 @@ import { JobControl } from '../../../workers/jobs/job_control.ts';
 import { problemOf, type Problem } from '../errors.ts';
 import type { JobGuard } from '../job_guard.svelte.ts';
 import { WorkerFailedError } from '../../../workers/rpc/worker_client.ts';
+import { identifyWorker, STOP_SOON_MS } from '../workers.ts';
 
 export class UseJob {
   status = $state<'idle' | 'running' | 'stopping'>('idle');
@@ -55,5 +56,6 @@ export class UseJob {
     if (this.status !== 'running') return;
     this.status = 'stopping';
     this.control.cancel();
+    void identifyWorker.endUnlessStopped(STOP_SOON_MS);
   }
 }

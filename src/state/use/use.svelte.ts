@@ -18,7 +18,7 @@ export class UseState {
   constructor(library: Library, guard: JobGuard) {
     this.job = new UseJob(guard, () => this.#forgetAll());
     this.model = new UsedModel(library, this.job);
-    this.compare = new CompareState(this.job, this.model);
+    this.compare = new CompareState(library, this.job, this.model);
     this.identify = new IdentifyState(library, this.job, this.model);
     this.camera = new CameraState(this.identify, this.job, this.model);
   }

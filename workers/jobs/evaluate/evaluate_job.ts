@@ -5,10 +5,12 @@ import type { ReadableDirectory } from '../../dataset/directory.ts';
 import { FolderUnavailableError } from '../../dataset/errors.ts';
 import type { RgbImage } from '../../dataset/image.ts';
 import { openDirectories } from '../../dataset/open.ts';
+import { pairDistances, type EmbeddedPairs } from '../../evaluation/distances.ts';
 import { NoPairsFileError, NoPairsFoundError } from '../../evaluation/errors.ts';
 import { distanceHistogram } from '../../evaluation/histogram.ts';
 import { generatePairs, mostPairsPerFold } from '../../evaluation/generate_pairs.ts';
 import { checkCounts, DEFAULT_FAR_TARGET, measurePairs } from '../../evaluation/metrics.ts';
+import { plainThreshold } from '../../evaluation/plain_threshold.ts';
 import { resolvePairs, type ImagePair, type ImagePairs } from '../../evaluation/pairs.ts';
 import { parsePairsFile, type PairsFile } from '../../evaluation/pairs_file.ts';
 import { worstPairs, type WrongPair } from '../../evaluation/worst_pairs.ts';
@@ -19,6 +21,8 @@ import type {
   EvaluationResult,
   WrongImagePair,
 } from '../../protocol/evaluate.ts';
+import { EVALUATION_LIMITS, PAIRS_LIMITS } from '../../protocol/limits.ts';
+import { requireNumbers } from '../../protocol/number_limits.ts';
 import type { PairsSource } from '../../protocol/pairs.ts';
 import { crc32 } from '../../storage/crc32.ts';
 import { centredTransforms } from '../../training/augmentation.ts';
@@ -68,6 +72,7 @@ export async function evaluateModel(
   control: JobControl,
   onProgress?: (progress: EvaluationProgress) => void,
 ): Promise<EvaluationResult> {
+  requireNumbers(EVALUATION_LIMITS, { ...options, far_target: options.far_target ?? DEFAULT_FAR_TARGET });
   // What is wrong with the pairs shows before a network is built.
   const opened = await openPairs(pairs, control.signal);
   const input = {
@@ -117,6 +122,11 @@ export interface OpenedPairs extends ImagePairs {
  */
 export async function openPairs(source: PairsSource, signal?: AbortSignal): Promise<OpenedPairs> {
   const { lfw_nrof_folds: folds, generate } = source;
+  requireNumbers(PAIRS_LIMITS, {
+    lfw_nrof_folds: folds,
+    pairs_per_fold: generate?.pairsPerFold ?? DEFAULT_PAIRS_PER_FOLD,
+    pairs_seed: generate?.seed ?? DEFAULT_SEED,
+  });
   const directories = await openDirectories(source.images);
   const pairsText =
     source.pairsText ??
@@ -205,20 +215,18 @@ export async function evaluateOpenedPairs(
     return cause === undefined;
   });
   checkPairs(pairs, skipped, folds, folder);
-  const metrics = measurePairs(
-    {
-      ...embedded,
-      first: pairs.map(({ first }) => first),
-      second: pairs.map(({ second }) => second),
-      same: pairs.map(({ same }) => same),
-    },
-    {
-      folds,
-      distanceMetric: options.lfw_distance_metric,
-      subtractMean: options.lfw_subtract_mean,
-      farTarget: options.far_target ?? DEFAULT_FAR_TARGET,
-    },
-  );
+  const embeddedPairs = {
+    ...embedded,
+    first: pairs.map(({ first }) => first),
+    second: pairs.map(({ second }) => second),
+    same: pairs.map(({ same }) => same),
+  };
+  const metrics = measurePairs(embeddedPairs, {
+    folds,
+    distanceMetric: options.lfw_distance_metric,
+    subtractMean: options.lfw_subtract_mean,
+    farTarget: options.far_target ?? DEFAULT_FAR_TARGET,
+  });
   const { distances, same } = metrics.measured;
   const wrong = worstPairs(distances, same, metrics.bestThresholdPerFold, WORST_PAIRS);
   const named = ({ pair, ...judgement }: WrongPair): WrongImagePair => ({
@@ -228,6 +236,7 @@ export async function evaluateOpenedPairs(
   });
   return {
     ...metrics,
+    plain: plainThreshold(plainDistances(embeddedPairs, embedded.size), embeddedPairs.same, folds),
     pairCount: pairs.length,
     skippedPairs: skipped.length,
     skippedCauses: countCauses(skipped),
@@ -241,6 +250,17 @@ export async function evaluateOpenedPairs(
     },
     pairsChecksum: checksumOf(pairs, images),
   };
+}
+
+/** Squared Euclidean, between the embeddings of the photos as they are: the first `size` values of each row. [pairs] */
+function plainDistances(pairs: EmbeddedPairs, size: number): Float64Array {
+  const { embeddings, dimension } = pairs;
+  if (size === dimension) return pairDistances(pairs, 0);
+  const rows = embeddings.length / dimension;
+  const plain = new Float32Array(rows * size);
+  for (let row = 0; row < rows; row++)
+    plain.set(embeddings.subarray(row * dimension, row * dimension + size), row * size);
+  return pairDistances({ ...pairs, embeddings: plain, dimension: size }, 0);
 }
 
 function countCauses(skipped: readonly string[]): { cause: string; pairs: number }[] {
@@ -267,6 +287,8 @@ export interface EmbeddedImages {
   /** [images, dimension]; zeros for those that failed */
   readonly embeddings: Float32Array;
   readonly dimension: number;
+  /** Of one orientation: dimension, or half of it. */
+  readonly size: number;
   /** By image: why it has no embedding. */
   readonly failures: ReadonlyMap<number, string>;
 }
@@ -284,6 +306,7 @@ export async function embedImages(
   const failures = new Map<number, string>();
   let embeddings = new Float32Array();
   let dimension = 0;
+  let size = 0;
   const startedAt = performance.now();
   const progress = new Throttle(PROGRESS_INTERVAL_MS);
   let done = 0;
@@ -298,7 +321,7 @@ export async function embedImages(
     if (crops.indices.length > 0) {
       const orientations = [await embed(crops.batch)];
       if (flipped) orientations.push(await embed(mirrored(crops.batch)));
-      const size = orientations[0]!.length / crops.batch.count;
+      size = orientations[0]!.length / crops.batch.count;
       if (dimension === 0) {
         dimension = size * orientations.length;
         embeddings = new Float32Array(images.length * dimension);
@@ -320,7 +343,7 @@ export async function embedImages(
         imagesPerSecond: (1000 * done) / (performance.now() - startedAt),
       });
   }
-  return { embeddings, dimension, failures };
+  return { embeddings, dimension, size, failures };
 }
 
 function* batchesOf(count: number, batchSize: number): Generator<number[]> {

@@ -202,6 +202,7 @@ class TrainJob {
     } else
       for (const { option, message } of validateOptions(this.#options, {
         imageCount: this.#data.train.length,
+        isProcessorOnly: this.#device.device.backend === 'wasm',
       }))
         this.#warn(`${option}: ${message}`);
     for (const note of this.#data.skippedNotes) this.#warn(note);
