@@ -124,6 +124,8 @@ export class BrowserSession {
       const context = await launch(executablePath, options, profile, server.port, software);
       const processId = browserOf(profile);
       if (processId !== undefined) cleanUp.addBrowser(processId);
+      const socketFolder = socketFolderOf(profile);
+      if (socketFolder !== undefined) cleanUp.add(socketFolder);
       const page = context.pages()[0] ?? (await context.newPage());
       if (options.verbose) {
         page.on('console', (message) => options.log(`[page] ${message.text()}`));
@@ -320,6 +322,16 @@ async function launch(
     }
 }
 
+/** Where Chromium has its socket, among the temporary files; a browser that is killed leaves it there. */
+function socketFolderOf(profileFolder: string): string | undefined {
+  try {
+    const folder = dirname(readlinkSync(join(profileFolder, 'SingletonSocket')));
+    return /^\.?(org|com)\./.test(basename(folder)) ? folder : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The process id that Chromium keeps in its profile as a link `<machine>-<process id>`. */
 function browserOf(profileFolder: string): number | undefined {
   try {
@@ -335,7 +347,9 @@ async function removeProfile(folder: string): Promise<void> {
 }
 
 function removeProfileAtOnce(folder: string): void {
+  const socketFolder = socketFolderOf(folder);
   try {
+    if (socketFolder !== undefined) rmSync(socketFolder, { recursive: true, force: true });
     rmSync(folder, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
   } catch {
     // The program that cleans up after this one tries again.
