@@ -1,5 +1,6 @@
 /** Entry point: a dataset as a model sees it. */
 import { expose, transfer } from 'comlink';
+import type { JobControl } from './jobs/job_control.ts';
 import { DEFAULT_NEIGHBOUR_MAP } from './jobs/look/look_map.ts';
 import { LookedAtPhotos } from './jobs/look/look_photos.ts';
 import type { BackendName } from './protocol/device.ts';
@@ -22,17 +23,17 @@ function requireHeld(): NonNullable<typeof held> {
 }
 
 /** What runs networks is large; a worker that only holds embeddings does not load it. */
-async function prepare(model: ModelReference, backend: BackendName | undefined) {
-  const { loadModel } = await import('./models/load_model.ts');
+async function prepare(model: ModelReference, backend: BackendName | undefined, control: JobControl) {
+  const { loadForJob } = await import('./jobs/models/load_for_job.ts');
   const { chooseExecutor } = await import('./jobs/executors.ts');
-  const loaded = await loadModel(model);
+  const loaded = await loadForJob(model, control);
   return { loaded, create: (await chooseExecutor({ backend })).create };
 }
 
 const api: LookWorkerApi = {
   async embed(request, control, onProgress) {
     const { embedPhotos } = await import('./jobs/look/look_embed.ts');
-    const { loaded, create } = await prepare(request.model, request.backend);
+    const { loaded, create } = await prepare(request.model, request.backend, control);
     const photos = await embedPhotos(loaded, request, create, control, onProgress);
     return transfer(photos, [photos.folders.buffer, photos.labels.buffer, photos.embeddings.buffer]);
   },
@@ -58,7 +59,7 @@ const api: LookWorkerApi = {
   },
   async report(request, control, onProgress) {
     const { reportOnPhotos } = await import('./jobs/look/look_report.ts');
-    const { loaded, create } = await prepare(request.model, request.backend);
+    const { loaded, create } = await prepare(request.model, request.backend, control);
     return reportOnPhotos(loaded, request, create, control, onProgress);
   },
 };

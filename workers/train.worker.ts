@@ -8,10 +8,11 @@ import { embedFolder } from './jobs/models/embed_job.ts';
 import { evaluateModel } from './jobs/evaluate/evaluate_job.ts';
 import { chooseExecutor } from './jobs/executors.ts';
 import { exportModel } from './jobs/models/export_job.ts';
+import { loadForJob } from './jobs/models/load_for_job.ts';
 import { importIntoLibrary } from './jobs/models/import_job.ts';
 import { TrainControl } from './jobs/train/train_control.ts';
 import { train } from './jobs/train/train_job.ts';
-import { describeModel, inspectModel, loadModel } from './models/load_model.ts';
+import { describeModel, inspectModel } from './models/load_model.ts';
 import { runWeights } from './models/run_weights.ts';
 import { FaceDetector } from './mtcnn/detector.ts';
 import { standardizationOf } from './protocol/standardization.ts';
@@ -25,8 +26,9 @@ const api: TrainWorkerApi = {
   train: (request, control, onEvent) => train(request, onEvent, new TrainControl(control)),
   async evaluate({ model, pairs, options, backend }, control, onProgress) {
     const { use_fixed_image_standardization: isFixed } = options;
-    const loaded = await loadModel(
+    const loaded = await loadForJob(
       isFixed === undefined ? model : { ...model, standardization: standardizationOf(isFixed) },
+      control,
     );
     const { create } = await chooseExecutor({ backend });
     const complete = {
@@ -47,17 +49,17 @@ const api: TrainWorkerApi = {
   inspectModel,
   describeModel,
   async embedFolder(request, control, onProgress) {
-    const loaded = await loadModel(request.model);
+    const loaded = await loadForJob(request.model, control);
     const { create } = await chooseExecutor({ backend: request.backend });
     return embedFolder(loaded, request, create, control, onProgress);
   },
   async makeDistanceTable(request, control, onProgress) {
-    const loaded = await loadModel(request.model);
+    const loaded = await loadForJob(request.model, control);
     const { create } = await chooseExecutor({ backend: request.backend });
     return makeDistanceTable(loaded, request, create, control, onProgress);
   },
   async compare(request, control) {
-    const loaded = await loadModel(request.model);
+    const loaded = await loadForJob(request.model, control);
     const detector = await FaceDetector.create(request.backend);
     try {
       const { create } = await chooseExecutor({ backend: request.backend });
@@ -68,7 +70,7 @@ const api: TrainWorkerApi = {
     }
   },
   async classify(request, control, onProgress) {
-    const loaded = await loadModel(request.model);
+    const loaded = await loadForJob(request.model, control);
     const { create } = await chooseExecutor({ backend: request.backend });
     return classify(loaded, request, create, control, onProgress);
   },

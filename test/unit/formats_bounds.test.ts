@@ -4,9 +4,24 @@
  * duration. import_fuzz.test.ts damages honest files.
  */
 import { describe, expect, it } from 'vitest';
+import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
+import { MalformedPairsFileError } from '../../workers/evaluation/errors.ts';
+import { parsePairsFile } from '../../workers/evaluation/pairs_file.ts';
+import { JsonError, parseBoundedJson } from '../../workers/formats/bounded_json.ts';
+import { ClassifierFileError, decodeClassifier } from '../../workers/formats/classifier_file.ts';
+import { decodeGallery, GalleryFileError } from '../../workers/formats/gallery_file.ts';
+import { OnnxError, readOnnxMetadata, readOnnxWeights } from '../../workers/formats/onnx_reader.ts';
 import { PickleDict, PickleError, readPickle, type PickleValue } from '../../workers/formats/pickle.ts';
 import { PytorchFile, PytorchFileError } from '../../workers/formats/pytorch_file.ts';
-import { pickle } from './import_writers.ts';
+import { ProtobufWriter } from '../../workers/formats/protobuf_writer.ts';
+import { SafetensorsError, SafetensorsFile } from '../../workers/formats/safetensors.ts';
+import { TensorflowCheckpoint } from '../../workers/formats/tensorflow_checkpoint.ts';
+import { GraphDefError, GraphDefFile } from '../../workers/formats/tensorflow_graph_def.ts';
+import { TfjsGraphModelFile, TfjsModelError } from '../../workers/formats/tfjs_graph_reader.ts';
+import { ConfigurationError, parseConfiguration } from '../../workers/training/configuration.ts';
+import { DistanceTableError, parseDistanceTable } from '../../workers/training/filter.ts';
+import { parseSchedule, ScheduleError } from '../../workers/training/schedule.ts';
+import { pickle, tableOf } from './import_writers.ts';
 import { writeZip } from './zip_writer.ts';
 
 const allowAll = (): boolean => true;
@@ -164,5 +179,176 @@ describe('PyTorch files', () => {
     const file = await PytorchFile.open(pytorchZip(value, { 0: new Uint8Array(4000) }), 'a.pt', abort.signal);
     abort.abort();
     await expect(file.read('w')).rejects.toBe(abort.signal.reason);
+  });
+});
+
+describe('TensorFlow checkpoints', () => {
+  const readAll = async (index: Uint8Array<ArrayBuffer>): Promise<TensorflowCheckpoint> =>
+    TensorflowCheckpoint.open(
+      new MemoryDirectory('run', { 'a.index': index, 'a.data-00000-of-00001': new Uint8Array(4) }),
+      'a.index',
+    );
+  /** An entry without values: float32, of the shape [0]. */
+  const empty = Uint8Array.of(8, 1, 18, 4, 18, 2, 8, 0);
+  const header: [string, Uint8Array] = ['', Uint8Array.of(8, 1)];
+
+  it('of which thousands of entries share one long key are refused before it is copied often', async () => {
+    const long = 'k'.repeat(100_000);
+    const rows = Array.from({ length: 300 }, (_, i): [string, Uint8Array] => [
+      `${long}${String(i).padStart(6, '0')}`,
+      empty,
+    ]);
+    const index = tableOf([[header, ...rows]]);
+    await expect(readAll(index)).rejects.toThrow(/keys are too long/);
+    // Keys that are short enough each, and too many.
+    const many = Array.from({ length: 20_000 }, (_, i): [string, Uint8Array] => [
+      `${'k'.repeat(1000)}${String(i).padStart(6, '0')}`,
+      empty,
+    ]);
+    await expect(readAll(tableOf([[header, ...many]]))).rejects.toThrow(/keys are too long/);
+  });
+
+  it('with many handles to one block are refused before it is read again', async () => {
+    const block = [
+      header,
+      ...Array.from({ length: 50 }, (_, i): [string, Uint8Array] => [`v${10 + i}`, empty]),
+    ];
+    expect((await readAll(tableOf([block]))).entries.size).toBe(50);
+    await expect(readAll(tableOf([block], 3000))).rejects.toThrow(/overlaps with the one before it/);
+  });
+
+  it('whose keys are not in order, or twice there, are refused', async () => {
+    const rows: [string, Uint8Array][] = [header, ['b', empty], ['a', empty]];
+    await expect(readAll(tableOf([rows]))).rejects.toThrow(/not in ascending order/);
+    await expect(readAll(tableOf([[header, ['a', empty]], [['a', empty]]]))).rejects.toThrow(
+      /ascending order/,
+    );
+  });
+
+  it('are held against their checksum, also where it is left out as zero', async () => {
+    const entry = Uint8Array.of(8, 1, 18, 4, 18, 2, 8, 1, 40, 4);
+    const file = await readAll(tableOf([[header, ['v', entry]]]));
+    await expect(file.read('v')).rejects.toThrow(/damaged: its checksum is another/);
+  });
+});
+
+describe('protocol buffers', () => {
+  it('with millions of fields are refused', async () => {
+    const bytes = new Uint8Array(4_100_000);
+    for (let at = 0; at < bytes.length; at += 2) bytes[at] = 0x10;
+    await expect(GraphDefFile.open(new Blob([bytes]), 'a.pb')).rejects.toThrow(GraphDefError);
+    await expect(GraphDefFile.open(new Blob([bytes]), 'a.pb')).rejects.toThrow(/more than 2000000 fields/);
+    expect(() => readOnnxWeights(bytes, 'a.onnx')).toThrow(OnnxError);
+    expect(() => readOnnxMetadata(bytes, 'a.onnx')).toThrow(OnnxError);
+  });
+
+  it('with a shape of 200,000 numbers are refused by name', () => {
+    const packed = new ProtobufWriter().bytes(1, new Uint8Array(200_000).fill(1));
+    const single = new ProtobufWriter();
+    for (let i = 0; i < 200_000; i++) single.integer(1, 1);
+    for (const tensorMessage of [packed, single]) {
+      const model = new ProtobufWriter().message(7, new ProtobufWriter().message(5, tensorMessage));
+      expect(() => readOnnxWeights(model.finish(), 'a.onnx')).toThrow(OnnxError);
+    }
+  });
+
+  it('in which single values stand for far too many are refused', async () => {
+    const constant = (name: string, count: number): ProtobufWriter =>
+      new ProtobufWriter()
+        .string(1, name)
+        .string(2, 'Const')
+        .message(
+          5,
+          new ProtobufWriter().string(1, 'value').message(
+            2,
+            new ProtobufWriter().message(
+              8,
+              new ProtobufWriter()
+                .integer(1, 1)
+                .message(2, new ProtobufWriter().message(2, new ProtobufWriter().integer(1, count)))
+                .bytes(4, new Uint8Array(4)),
+            ),
+          ),
+        );
+    const graphOf = (constants: number): Blob => {
+      const graph = new ProtobufWriter();
+      for (let i = 0; i < constants; i++) graph.message(1, constant(`c${i}`, 400_000));
+      return new Blob([graph.finish()]);
+    };
+    const two = await GraphDefFile.open(graphOf(2), 'a.pb');
+    expect(two.read('c1').data.length).toBe(400_000);
+    await expect(GraphDefFile.open(graphOf(3), 'a.pb')).rejects.toThrow(/stand for more than 1000000/);
+  });
+});
+
+describe('JSON', () => {
+  const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
+
+  it('nested 200,000 levels deep is refused by name, in every format that has JSON', async () => {
+    const header = new TextEncoder().encode(`{"a":{"dtype":${deep},"shape":[],"data_offsets":[0,0]}}`);
+    const length = new Uint8Array(8);
+    new DataView(length.buffer).setBigUint64(0, BigInt(header.length), true);
+    const file = new Blob([length, header]);
+    await expect(SafetensorsFile.open(file, 'a.safetensors')).rejects.toThrow(SafetensorsError);
+    await expect(SafetensorsFile.open(file, 'a.safetensors')).rejects.toThrow('more than 64 levels deep');
+    const folder = new MemoryDirectory('m', { 'model.json': `{"userDefinedMetadata":{"x":${deep}}}` });
+    await expect(TfjsGraphModelFile.open(folder, 'model.json')).rejects.toThrow(TfjsModelError);
+    await expect(decodeGallery(new Blob([deep]))).rejects.toThrow(GalleryFileError);
+    expect(() => decodeClassifier(deep)).toThrow(ClassifierFileError);
+    const configuration = `{"format":"facenet-training-configuration","version":1,"options":{"seed":${deep}}}`;
+    expect(() => parseConfiguration(configuration)).toThrow(ConfigurationError);
+  });
+
+  it('with far more values than a file of its kind needs is refused before it is parsed', () => {
+    expect(() => parseBoundedJson(`[${'0,'.repeat(50)}0]`, 50)).toThrow(JsonError);
+    expect(parseBoundedJson('[1,",[{\\",",{"a":[]}]', 4)).toEqual([1, ',[{",', { a: [] }]);
+    expect(() => parseBoundedJson('["', 4)).toThrow('is no JSON');
+    expect(() => decodeClassifier(`[${'[],'.repeat(1_000_000)}[]]`)).toThrow(/more than 1000000 values/);
+  });
+
+  it('of TensorFlow.js names each weight file once', async () => {
+    const weights = { name: 'w', shape: [1000], dtype: 'float32' };
+    const manifest = [{ paths: Array.from({ length: 1000 }, () => 'a.bin'), weights: [weights] }];
+    const folder = new MemoryDirectory('m', {
+      'model.json': JSON.stringify({ format: 'graph-model', weightsManifest: manifest }),
+      'a.bin': new Uint8Array(4),
+    });
+    await expect(TfjsGraphModelFile.open(folder, 'model.json')).rejects.toThrow(
+      /names the weight file "a.bin" twice/,
+    );
+  });
+});
+
+describe('text files', () => {
+  // A backtracking regular expression takes minutes for one of these lines.
+  const spaces = ' '.repeat(200_000);
+
+  it('with one line of 200,000 characters are read or refused in linear time', () => {
+    for (const line of [
+      `a/b.png${spaces}x`,
+      `a${spaces}b`,
+      'a '.repeat(100_000),
+      '1 '.repeat(100_000),
+      '.'.repeat(200_000),
+    ]) {
+      expect(() => parseDistanceTable(line)).toThrow(DistanceTableError);
+      expect(() => parsePairsFile(`10 300\n${line}`)).toThrow(MalformedPairsFileError);
+      expect(() => parseSchedule(line)).toThrow(ScheduleError);
+    }
+    expect(parseDistanceTable(`a/b.png${spaces}0.5${spaces}7`)).toEqual([{ path: 'a/b.png', distance: 0.5 }]);
+  });
+
+  it('of distances are read as before', () => {
+    for (const [line, path, distance] of [
+      ['"a b/c, d.png",0.41,7', 'a b/c, d.png', 0.41],
+      ['a b/c 1.png 0.41', 'a b/c 1.png', 0.41],
+      ['a/b.png\t-1.5e-3\t12', 'a/b.png', -0.0015],
+      ['a/b 3.png 4 5', 'a/b 3.png', 4],
+      ['a/b.png 5', 'a/b.png', 5],
+      ['"a/b.png 5', '"a/b.png', 5],
+    ] as const)
+      expect(parseDistanceTable(line)).toEqual([{ path, distance }]);
+    for (const line of ['a/b.png', 'a/b.png .', 'a/b.png 0.3,', 'b.png 3', '0.3 7', '"a/b.png" "x"'])
+      expect(() => parseDistanceTable(line)).toThrow(DistanceTableError);
   });
 });

@@ -70,6 +70,19 @@ export function checkpoint(
     entries.push([name, Buffer.concat([entry.integer(5, data.byteLength).finish(), checksum])]);
     offset += data.byteLength;
   }
+  const blocks: [string, Uint8Array][][] = [];
+  for (let start = 0; start < entries.length; start += 50) blocks.push(entries.slice(start, start + 50));
+  return { index: tableOf(blocks), data: Buffer.concat(sorted.map(([, { data }]) => bytesOf(data))) };
+}
+
+/**
+ * A LevelDB table of these blocks.
+ * @param handlesPerBlock how often the index leads to each block
+ */
+export function tableOf(
+  blocks: readonly (readonly (readonly [string, Uint8Array])[])[],
+  handlesPerBlock = 1,
+): Uint8Array<ArrayBuffer> {
   const parts: Buffer[] = [];
   const write = (rows: readonly (readonly [string, Uint8Array])[]): Buffer => {
     const at = parts.reduce((sum, { length }) => sum + length, 0);
@@ -80,19 +93,16 @@ export function checkpoint(
     return Buffer.concat([varint(at), varint(block.length - 1)]);
   };
   const handles: [string, Uint8Array][] = [];
-  for (let start = 0; start < entries.length; start += 50) {
-    const rows = entries.slice(start, start + 50);
-    handles.push([rows.at(-1)![0], write(rows)]);
+  for (const rows of blocks) {
+    const handle = write(rows);
+    for (let i = 0; i < handlesPerBlock; i++) handles.push([rows.at(-1)![0], handle]);
   }
   const meta = write([]);
   const footer = Buffer.alloc(48);
   Buffer.concat([meta, write(handles)]).copy(footer);
   footer.writeUInt32LE(0x8b80fb57, 40);
   footer.writeUInt32LE(0xdb477524, 44);
-  return {
-    index: Uint8Array.from(Buffer.concat([...parts, footer])),
-    data: Buffer.concat(sorted.map(([, { data }]) => bytesOf(data))),
-  };
+  return Uint8Array.from(Buffer.concat([...parts, footer]));
 }
 
 function tableBlock(rows: readonly (readonly [string, Uint8Array])[]): Buffer {

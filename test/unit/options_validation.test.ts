@@ -163,7 +163,7 @@ describe('a configuration file', () => {
   });
 
   it.each<[string, string | undefined, RegExp]>([
-    ['{', undefined, /not JSON/],
+    ['{', undefined, /no JSON/],
     ['[]', undefined, /no training configuration/],
     ['null', undefined, /no training configuration/],
     [configuration({}, { format: 'x' }), undefined, /no training configuration/],

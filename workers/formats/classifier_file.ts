@@ -1,9 +1,16 @@
-/** A trained classifier as JSON: names of the people, and the support vector machine's values in base64. */
+/**
+ * A trained classifier as JSON: names of the people, and the support vector machine's values in base64.
+ *
+ * Bounds. A file has at most a million people (see bounded_json.ts). Time is linear in it; memory is at most six times
+ * its size.
+ */
 import * as v from 'valibot';
 import type { LinearSvm } from '../evaluation/linear_svm.ts';
+import { JsonError, parseBoundedJson } from './bounded_json.ts';
 import { decodeBase64, encodeFloats } from './base64.ts';
 
 const FORMAT = 'facenet-webgpu-trainer classifier';
+const MAXIMUM_JSON_VALUES = 1_000_000;
 const MAXIMUM_VALUES = 256 * 1024 * 1024;
 
 export class ClassifierFileError extends Error {
@@ -49,13 +56,15 @@ export function encodeClassifier({ classNames, modelName, svm }: Classifier): st
 export function decodeClassifier(text: string): Classifier {
   let json: unknown;
   try {
-    json = JSON.parse(text);
-  } catch {
-    throw new ClassifierFileError('it is no JSON');
+    json = parseBoundedJson(text, MAXIMUM_JSON_VALUES);
+  } catch (error) {
+    throw error instanceof JsonError ? new ClassifierFileError(`it ${error.message}`) : error;
   }
-  const result = v.safeParse(ClassifierSchema, json);
+  const result = v.safeParse(ClassifierSchema, json, { abortEarly: true });
   if (!result.success)
-    throw new ClassifierFileError(`${v.getDotPath(result.issues[0]) ?? 'its content'} is not as expected`);
+    throw new ClassifierFileError(
+      `${v.getDotPath(result.issues[0])?.slice(0, 80) ?? 'its content'} is not as expected`,
+    );
   const { model, embedding_size: dimension, class_names: classNames, ...values } = result.output;
   const classes = classNames.length;
   if (classes < 2 || classes * dimension > MAXIMUM_VALUES)

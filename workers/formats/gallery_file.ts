@@ -1,13 +1,20 @@
 /**
  * Enrolled people as JSON: their names, the embedding of each of their faces, and a small picture of it where the person
  * who enrolled them wants that. No photo, and nothing else of one.
+ *
+ * Bounds. A file has at most 500 MB, a million faces, and four values of JSON for each (see bounded_json.ts). Time is
+ * linear in the file; memory is at most six times its size.
  */
 import * as v from 'valibot';
+import { JsonError, parseBoundedJson } from './bounded_json.ts';
 import { decodeBase64, encodeBase64, encodeFloats } from './base64.ts';
 
 const FORMAT = 'facenet-webgpu-trainer gallery';
-const MAXIMUM_BYTES = 1e9;
+/** A text in JavaScript can hold a little more. */
+const MAXIMUM_BYTES = 5e8;
 const MAXIMUM_FACES = 1e6;
+/** Person, label, photo and picture of each face, and the rest. */
+const MAXIMUM_JSON_VALUES = 4 * MAXIMUM_FACES + 100;
 const MAXIMUM_DIMENSION = 65_536;
 /** Embeddings are of length 1; what a float32 network makes is a little off. */
 const LENGTH_TOLERANCE = 1e-2;
@@ -88,13 +95,15 @@ export async function decodeGallery(file: Blob): Promise<GalleryContent> {
     throw new GalleryFileError(`it has ${Math.round(file.size / 1e6)} megabytes`);
   let json: unknown;
   try {
-    json = JSON.parse(await file.text());
-  } catch {
-    throw new GalleryFileError('it is no JSON');
+    json = parseBoundedJson(await file.text(), MAXIMUM_JSON_VALUES);
+  } catch (error) {
+    throw error instanceof JsonError ? new GalleryFileError(`it ${error.message}`) : error;
   }
-  const result = v.safeParse(GallerySchema, json);
+  const result = v.safeParse(GallerySchema, json, { abortEarly: true });
   if (!result.success)
-    throw new GalleryFileError(`${v.getDotPath(result.issues[0]) ?? 'its content'} is not as expected`);
+    throw new GalleryFileError(
+      `${v.getDotPath(result.issues[0])?.slice(0, 80) ?? 'its content'} is not as expected`,
+    );
   const { model, fingerprint, embedding_size: dimension, people, labels, photos, pictures } = result.output;
   const count = labels.length;
   if (count === 0) throw new GalleryFileError('nobody is in it');
@@ -111,7 +120,7 @@ export async function decodeGallery(file: Blob): Promise<GalleryContent> {
     fingerprint,
     faces: labels.map((label, row): GalleryFace => {
       const embedding = embeddings.slice(row * dimension, (row + 1) * dimension);
-      const length = Math.hypot(...embedding);
+      const length = Math.sqrt(embedding.reduce((sum, value) => sum + value * value, 0));
       if (!(Math.abs(length - 1) < LENGTH_TOLERANCE))
         throw new GalleryFileError('some of its embeddings are not of length 1');
       const picture = decodeBase64(pictures?.[row] ?? '');

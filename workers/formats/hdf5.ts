@@ -1,8 +1,17 @@
 /**
  * HDF5 files in memory, through h5wasm (the HDF Group's C library compiled to WebAssembly). The library is 4 MB, so it
  * is loaded when the first file is read or written; its WebAssembly is inside its script, and nothing else is fetched.
+ * The library holds contents and its own records against their checksums, where a file has them: Fletcher's for the
+ * chunks of a dataset, Jenkins's for the records of newer files.
+ *
+ * Bounds of reading. The file is copied into the library's memory. All that is asked for unpacks to at most 32 times the
+ * file and 16 MiB, whatever shapes it states, however many links lead to one dataset, and whatever stands for values
+ * that were never written; a chunk, which is unpacked as a whole, has the same limit. There are at most 50,000 groups
+ * and datasets, eight levels deep, with names of at most 1,024 characters. The library cannot be interrupted: where
+ * reading has to be cancelled, it runs in a worker that is ended (keras_source.ts).
  */
 import type { Dataset, File, Group } from 'h5wasm';
+import { unpackingLimitBytes } from './unpacking_limit.ts';
 
 export class Hdf5Error extends Error {
   override name = 'Hdf5Error';
@@ -76,8 +85,13 @@ export interface Hdf5Reader {
 
 const MAXIMUM_DEPTH = 8;
 const MAXIMUM_ENTITIES = 50_000;
-/** Of one dataset, which may be compressed; more than all of these networks' weights together. */
-const MAXIMUM_VALUES = 256 * 1024 * 1024;
+const MAXIMUM_NAME_LENGTH = 1024;
+/** Of texts of variable length, which are asked for in parts. */
+const MOST_TEXTS_AT_ONCE = 65_536;
+/** A text in a list takes this much without its characters. */
+const TEXT_BYTES = 16;
+const FLOAT_BYTES = 4;
+const NUMBER_BYTES = 8;
 
 /**
  * Opens the file for as long as `read` runs.
@@ -96,6 +110,7 @@ export async function readHdf5<Result>(
     return read(
       readerOf(
         file,
+        bytes.length,
         (entity): entity is Dataset => entity instanceof library.Dataset,
         (entity): entity is Group => entity instanceof library.Group,
       ),
@@ -126,6 +141,7 @@ function closeAndRemove(file: File | undefined, remove: () => void): void {
 
 function readerOf(
   group: Group,
+  fileBytes: number,
   isDataset: (entity: unknown) => entity is Dataset,
   isGroup: (entity: unknown) => entity is Group,
 ): Hdf5Reader {
@@ -134,30 +150,57 @@ function readerOf(
     const entity = names.includes(name) ? group.get(name) : undefined;
     return isDataset(entity) ? entity : undefined;
   };
-  const values = (name: string): unknown[] => {
+  const limitBytes = unpackingLimitBytes(fileBytes);
+  let readBytes = 0;
+  /** Before it is read. @param leastBytes what a value takes at least, here or in the library */
+  const spend = (dataset: Dataset, leastBytes: number): void => {
+    readBytes += unpackedBytes(dataset, leastBytes);
+    if (!(readBytes <= limitBytes)) throw tooLarge(fileBytes, readBytes);
+  };
+  const required = (name: string): Dataset => {
     const dataset = find(name);
-    if (!dataset)
-      throw new Hdf5Error(
-        `The HDF5 file has no dataset "${name}"; it has ${names.join(', ') || 'none at all'}.`,
-      );
-    const value: unknown = dataset.value;
-    return Array.isArray(value) || ArrayBuffer.isView(value)
-      ? Array.from(value as ArrayLike<unknown>)
-      : [value];
+    if (dataset) return dataset;
+    const found = names.slice(0, 10).map((other) => other.slice(0, 80));
+    throw new Hdf5Error(
+      `The HDF5 file has no dataset "${name}"; it has ${found.join(', ') || 'none at all'}${names.length > 10 ? ', …' : ''}.`,
+    );
+  };
+  const listOf = (value: unknown): unknown[] =>
+    Array.isArray(value) || ArrayBuffer.isView(value) ? Array.from(value as ArrayLike<unknown>) : [value];
+  /** Many texts may be one in the file, so that no list of them is asked for at once. */
+  const textsInParts = (dataset: Dataset, name: string): unknown[] => {
+    const { shape } = dataset;
+    if (shape?.length !== 1) throw new Hdf5Error(`The dataset "${name}" of the HDF5 file is no list.`);
+    const [count] = shape as [number];
+    // None is longer than the file.
+    const atOnce = Math.min(Math.floor(limitBytes / fileBytes), MOST_TEXTS_AT_ONCE);
+    const texts: unknown[] = [];
+    for (let start = 0; start < count; start += atOnce)
+      for (const text of listOf(dataset.slice([[start, Math.min(start + atOnce, count)]]))) {
+        texts.push(text);
+        readBytes += typeof text === 'string' ? text.length : 0;
+        if (readBytes > limitBytes) throw tooLarge(fileBytes, readBytes);
+      }
+    return texts;
   };
   return {
     names,
     datasets() {
       const found = new Map<string, readonly number[]>();
       let entities = 0;
+      let totalBytes = 0;
       const walk = (parent: Group, path: string, depth: number): void => {
         for (const name of parent.keys()) {
           // A group may lie in itself; the depth ends that, and the count ends many in many.
-          if (++entities > MAXIMUM_ENTITIES || depth > MAXIMUM_DEPTH)
-            throw new Hdf5Error('The HDF5 file has too many groups in one another.');
+          if (++entities > MAXIMUM_ENTITIES || depth > MAXIMUM_DEPTH || name.length > MAXIMUM_NAME_LENGTH)
+            throw new Hdf5Error('The HDF5 file has too many groups in one another, or too long names.');
           const entity = parent.get(name);
           if (isDataset(entity)) {
-            if (isFloats(entity)) found.set(`${path}/${name}`, entity.shape ?? []);
+            if (!isFloats(entity)) continue;
+            // One dataset under many names would be read once for each.
+            totalBytes += unpackedBytes(entity, FLOAT_BYTES);
+            if (!(totalBytes <= limitBytes)) throw tooLarge(fileBytes, totalBytes);
+            found.set(`${path}/${name}`, entity.shape ?? []);
           } else if (isGroup(entity)) walk(entity, `${path}/${name}`, depth + 1);
         }
       };
@@ -168,32 +211,51 @@ function readerOf(
       const entity = group.get(path);
       if (!isDataset(entity) || !isFloats(entity))
         throw new Hdf5Error(`The HDF5 file has no dataset "${path}" of floating point numbers.`);
+      spend(entity, FLOAT_BYTES);
       const value: unknown = entity.value;
       return value instanceof Float32Array
         ? value.slice()
         : Float32Array.from(typeof value === 'number' ? [value] : (value as ArrayLike<number>));
     },
     shape: (name) => find(name)?.shape ?? null,
-    numbers: (name) =>
-      values(name).map((value) => {
+    numbers(name) {
+      const dataset = required(name);
+      spend(dataset, NUMBER_BYTES);
+      return listOf(dataset.value).map((value) => {
         if (typeof value !== 'number' && typeof value !== 'bigint')
           throw new Hdf5Error(`The dataset "${name}" of the HDF5 file holds no numbers.`);
         return Number(value);
-      }),
-    texts: (name) =>
-      values(name).map((value) => {
+      });
+    },
+    texts(name) {
+      const dataset = required(name);
+      spend(dataset, TEXT_BYTES);
+      const values = dataset.metadata.vlen ? textsInParts(dataset, name) : listOf(dataset.value);
+      return values.map((value) => {
         if (typeof value !== 'string')
           throw new Hdf5Error(`The dataset "${name}" of the HDF5 file holds no texts.`);
         return value;
-      }),
+      });
+    },
   };
 }
 
-/** Of 32 or 64 bits, and not too many. */
-function isFloats({ metadata, shape }: Dataset): boolean {
-  const count = (shape ?? []).reduce((product, size) => product * size, 1);
-  return (
-    metadata.type === FLOAT_CLASS && (metadata.size === 4 || metadata.size === 8) && count <= MAXIMUM_VALUES
+/** Of 32 or 64 bits. */
+function isFloats({ metadata }: Dataset): boolean {
+  return metadata.type === FLOAT_CLASS && (metadata.size === 4 || metadata.size === 8);
+}
+
+/** What a dataset takes in the library's memory, or its largest chunk, where that is more. */
+function unpackedBytes({ metadata }: Dataset, leastBytes: number): number {
+  const { shape, chunks, size } = metadata;
+  const count = (lengths: readonly number[] | null): number =>
+    (lengths ?? []).reduce((product, length) => product * length, 1);
+  return Math.max(count(shape) * Math.max(size, leastBytes), chunks ? count(chunks) * size : 0);
+}
+
+function tooLarge(fileBytes: number, unpackedSize: number): Hdf5Error {
+  return new Hdf5Error(
+    `The HDF5 file would unpack from ${fileBytes} to ${unpackedSize} bytes. If you trust it, save it again without compression.`,
   );
 }
 

@@ -2,6 +2,8 @@
  * The weights in Keras's .h5 files: `save_weights` puts each layer's in a group of its name
  * (`Conv2d_1a_3x3/Conv2d_1a_3x3/kernel:0`), `model.save` puts these groups in `model_weights`. They are named
  * `<layer>/kernel` here, as TensorFlow.js names them.
+ *
+ * Bounds: those of hdf5.ts; the file is kept, and copied each time that it is opened.
  */
 import { elementCount, type HostTensor } from '../graph/tensor.ts';
 import { Hdf5Error, readHdf5, type Hdf5Reader } from './hdf5.ts';

@@ -2,6 +2,10 @@
  * Tables of LevelDB, as TensorFlow's checkpoint index is one: blocks of sorted keys with shared prefixes, an index
  * block over them, and a footer. https://github.com/google/leveldb/blob/main/doc/table_format.md
  * TensorFlow writes the index without compression; compressed blocks are refused.
+ *
+ * Bounds. Each block is read once, after it has been held against its checksum: blocks lie behind one another, and keys
+ * are in ascending order. Keys have at most 1,024 bytes each, and 8 times the table's size altogether; there are at
+ * most 100,000. So time and memory are linear in the table.
  */
 import { maskedCrc32c } from './tensorboard_events.ts';
 
@@ -13,31 +17,68 @@ const FOOTER_BYTES = 48;
 const TRAILER_BYTES = 5;
 /** The last eight bytes, as two little-endian halves of 0xdb4775248b80fb57. */
 const MAGIC = [0x8b80fb57, 0xdb477524] as const;
-const MAXIMUM_ENTRIES = 1_000_000;
+/** A checkpoint of these networks with all its optimizer's slots has about 2,000. */
+const MAXIMUM_ENTRIES = 100_000;
+const MAXIMUM_KEY_BYTES = 1024;
+/** A key shares its beginning with the one before it: written out, keys are longer than the table. */
+const KEY_BYTES_PER_BYTE = 8;
 
 /** All entries; values are views of the table. @throws TableError */
 export function readTable(bytes: Uint8Array): Map<string, Uint8Array> {
   if (bytes.length < FOOTER_BYTES) throw new TableError('it is too short');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const end = bytes.length;
-  if (view.getUint32(end - 8, true) !== MAGIC[0] || view.getUint32(end - 4, true) !== MAGIC[1])
+  const magicAt = bytes.length - 8;
+  if (view.getUint32(magicAt, true) !== MAGIC[0] || view.getUint32(magicAt + 4, true) !== MAGIC[1])
     throw new TableError('its last bytes are not those of a table');
-  const footer = new Cursor(bytes.subarray(end - FOOTER_BYTES));
+  const footer = new Cursor(bytes.subarray(-FOOTER_BYTES));
   footer.varint();
   footer.varint();
-  const index = readBlock(bytes, footer.varint(), footer.varint());
+  const budget = { entries: MAXIMUM_ENTRIES, keyBytes: KEY_BYTES_PER_BYTE * bytes.length };
+  const index = readBlock(bytes, footer.varint(), footer.varint(), budget);
   const entries = new Map<string, Uint8Array>();
-  for (const [, handle] of index) {
+  const decoder = new TextDecoder();
+  let end = 0;
+  let lastKey = NO_KEY;
+  for (const { value: handle } of index) {
     const cursor = new Cursor(handle);
-    for (const [key, value] of readBlock(bytes, cursor.varint(), cursor.varint())) entries.set(key, value);
-    if (entries.size > MAXIMUM_ENTRIES) throw new TableError('it has too many entries');
+    const offset = cursor.varint();
+    const sizeBytes = cursor.varint();
+    if (offset < end) throw new TableError('a block overlaps with the one before it');
+    end = offset + sizeBytes + TRAILER_BYTES;
+    for (const { key, value } of readBlock(bytes, offset, sizeBytes, budget)) {
+      if (lastKey !== NO_KEY && compareBytes(lastKey, key) >= 0)
+        throw new TableError('its keys are not in ascending order');
+      lastKey = key;
+      const name = decoder.decode(key);
+      if (entries.has(name)) throw new TableError('it has one name twice');
+      entries.set(name, value);
+    }
   }
   return entries;
 }
 
+const NO_KEY: Uint8Array = new Uint8Array();
+
+/** What is left to be read of one table, in all its blocks. */
+interface TableBudget {
+  entries: number;
+  keyBytes: number;
+}
+
+interface TableEntry {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.length, b.length);
+  for (let at = 0; at < length; at++) if (a[at] !== b[at]) return a[at]! - b[at]!;
+  return a.length - b.length;
+}
+
 /** Entries (shared, not shared and value length, rest of the key, value), then restart points and their number. */
-function readBlock(bytes: Uint8Array, offset: number, size: number): [string, Uint8Array][] {
-  if (offset + size + TRAILER_BYTES > bytes.length - FOOTER_BYTES + TRAILER_BYTES || size < 4)
+function readBlock(bytes: Uint8Array, offset: number, size: number, budget: TableBudget): TableEntry[] {
+  if (offset + size + TRAILER_BYTES > bytes.length - FOOTER_BYTES || size < 4)
     throw new TableError('a block lies outside of it');
   if (bytes[offset + size] !== 0) throw new TableError('a block is compressed');
   const block = bytes.subarray(offset, offset + size);
@@ -48,19 +89,22 @@ function readBlock(bytes: Uint8Array, offset: number, size: number): [string, Ui
   const entriesEnd = size - 4 - 4 * restarts;
   if (entriesEnd < 0) throw new TableError('a block has too many restart points');
   const cursor = new Cursor(block.subarray(0, entriesEnd));
-  const entries: [string, Uint8Array][] = [];
-  let key = new Uint8Array();
+  const entries: TableEntry[] = [];
+  let key = NO_KEY;
   while (!cursor.isAtEnd) {
     const shared = cursor.varint();
     const rest = cursor.varint();
     const valueLength = cursor.varint();
     if (shared > key.length) throw new TableError('a key shares more than there is');
-    const next = new Uint8Array(shared + cursor.check(rest));
+    const keyBytes = shared + cursor.check(rest);
+    budget.keyBytes -= keyBytes;
+    if (keyBytes > MAXIMUM_KEY_BYTES || budget.keyBytes < 0) throw new TableError('its keys are too long');
+    if (--budget.entries < 0) throw new TableError('it has too many entries');
+    const next = new Uint8Array(keyBytes);
     next.set(key.subarray(0, shared));
     next.set(cursor.take(rest), shared);
     key = next;
-    entries.push([new TextDecoder().decode(key), cursor.take(valueLength)]);
-    if (entries.length > MAXIMUM_ENTRIES) throw new TableError('it has too many entries');
+    entries.push({ key, value: cursor.take(valueLength) });
   }
   return entries;
 }

@@ -1,9 +1,15 @@
-/** The weights of an ONNX file by name, its initializers, and its metadata. The nodes are not run here. */
+/**
+ * The weights of an ONNX file by name, its initializers, and its metadata. The nodes are not run here.
+ *
+ * Bounds. Time is linear in the file, within a budget of fields (see protobuf_reader.ts). All weights together take at
+ * most twice the file's size, as float32.
+ */
 import { elementCount, type HostTensor } from '../graph/tensor.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
 import { FLOAT16_SUFFIX, ONNX_FLOAT, ONNX_FLOAT16 } from './onnx_model.ts';
 import {
   bytesOfField,
+  FieldBudget,
   integersOf,
   protobufFields,
   ProtobufError,
@@ -27,11 +33,12 @@ export class OnnxError extends Error {
 export function readOnnxWeights(bytes: Uint8Array, file: string): Map<string, HostTensor> {
   try {
     const weights = new Map<string, HostTensor>();
-    for (const field of protobufFields(bytes)) {
+    const budget = new FieldBudget();
+    for (const field of protobufFields(bytes, budget)) {
       if (field.number !== 7) continue;
-      for (const part of protobufFields(bytesOfField(field))) {
+      for (const part of protobufFields(bytesOfField(field), budget)) {
         if (part.number !== 5) continue;
-        const tensor = readTensor(bytesOfField(part));
+        const tensor = readTensor(bytesOfField(part), budget);
         if (!tensor) continue;
         const name = tensor.name.replace(FLOAT16_SUFFIX, '');
         if (weights.has(name)) throw new ProtobufError(`it has the tensor "${name.slice(0, 80)}" twice`);
@@ -48,11 +55,12 @@ export function readOnnxWeights(bytes: Uint8Array, file: string): Map<string, Ho
 export function readOnnxMetadata(bytes: Uint8Array, file: string): Map<string, string> {
   try {
     const texts = new Map<string, string>();
-    for (const field of protobufFields(bytes)) {
+    const budget = new FieldBudget();
+    for (const field of protobufFields(bytes, budget)) {
       if (field.number !== 14) continue;
       let key = '';
       let value = '';
-      for (const part of protobufFields(bytesOfField(field))) {
+      for (const part of protobufFields(bytesOfField(field), budget)) {
         if (part.number === 1) key = textOf(part);
         else if (part.number === 2) value = textOf(part);
       }
@@ -65,14 +73,21 @@ export function readOnnxMetadata(bytes: Uint8Array, file: string): Map<string, s
   }
 }
 
-function readTensor(message: Uint8Array): { name: string; value: HostTensor } | undefined {
+const MAXIMUM_AXES = 8;
+
+function readTensor(
+  message: Uint8Array,
+  budget: FieldBudget,
+): { name: string; value: HostTensor } | undefined {
   const shape: number[] = [];
   let dataType = 0;
   let name = '';
   let raw: Uint8Array | undefined;
-  for (const field of protobufFields(message)) {
-    if (field.number === 1) shape.push(...integersOf(field).map(Number));
-    else if (field.number === 2) dataType = sizeOf(field);
+  for (const field of protobufFields(message, budget)) {
+    if (field.number === 1) {
+      for (const size of integersOf(field, MAXIMUM_AXES)) shape.push(Number(size));
+      if (shape.length > MAXIMUM_AXES) throw new ProtobufError('a tensor has too many axes');
+    } else if (field.number === 2) dataType = sizeOf(field);
     else if (field.number === 8) name = textOf(field);
     else if (field.number === 9) raw = bytesOfField(field);
   }

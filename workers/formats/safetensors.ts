@@ -6,13 +6,21 @@
  * `__metadata__` with strings), and the tensors' values one after the other, without holes, row-major, little-endian.
  * The header is checked before anything it says is used; values are read a tensor at a time, so that a large file is
  * never in memory as a whole.
+ *
+ * Bounds. Opening takes time and memory linear in the header, which has at most 16 MiB and a million values (see
+ * bounded_json.ts). No two tensors share bytes; one is read in time linear in its size, and takes its bytes and its
+ * values as float32, at most four times the bytes. Opening and reading can be cancelled by a signal.
  */
 import { elementCount, type HostTensor, type NamedTensors } from '../graph/tensor.ts';
+import { JsonError, parseBoundedJson } from './bounded_json.ts';
 import { NUMBER_FORMATS, toFloat16 } from './float_formats.ts';
 import { findDuplicateKey } from './json_keys.ts';
 
 /** The specification allows 100 MB; a header of this program's models has about 60 kB. */
 const MAXIMUM_HEADER_BYTES = 16 * 1024 * 1024;
+const MAXIMUM_HEADER_VALUES = 1_000_000;
+/** As many as PyTorch and NumPy allow at least. */
+const MAXIMUM_AXES = 32;
 const LENGTH_BYTES = 8;
 const METADATA_KEY = '__metadata__';
 
@@ -107,15 +115,18 @@ export class SafetensorsFile {
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
   readonly metadata: ReadonlyMap<string, string>;
   readonly #blob: Blob;
+  readonly #signal: AbortSignal | undefined;
 
   private constructor(
     name: string,
     blob: Blob,
     entries: ReadonlyMap<string, SafetensorsEntry>,
     metadata: ReadonlyMap<string, string>,
+    signal: AbortSignal | undefined,
   ) {
     this.name = name;
     this.#blob = blob;
+    this.#signal = signal;
     this.entries = entries;
     this.metadata = metadata;
   }
@@ -123,9 +134,11 @@ export class SafetensorsFile {
   /**
    * Reads and checks the header.
    * @param name of the file, for messages
-   * @throws SafetensorsError
+   * @param signal cancels this, and later reading
+   * @throws SafetensorsError, and the signal's reason
    */
-  static async open(blob: Blob, name: string): Promise<SafetensorsFile> {
+  static async open(blob: Blob, name: string, signal?: AbortSignal): Promise<SafetensorsFile> {
+    signal?.throwIfAborted();
     const headerBytes = await readHeaderLength(blob, name);
     const text = await readHeaderText(blob, name, headerBytes);
     const header = parseHeader(text, name);
@@ -135,7 +148,8 @@ export class SafetensorsFile {
       .filter(([key]) => key !== METADATA_KEY)
       .map(([key, value]) => readEntry(key, value, dataOffset, name));
     checkLayout(entries, dataOffset, blob.size, name);
-    return new SafetensorsFile(name, blob, new Map(entries.map((entry) => [entry.name, entry])), metadata);
+    const byName = new Map(entries.map((entry) => [entry.name, entry]));
+    return new SafetensorsFile(name, blob, byName, metadata, signal);
   }
 
   /**
@@ -151,6 +165,7 @@ export class SafetensorsFile {
         this.name,
         `"${name}" is stored as ${entry.dtype}, which this program does not read`,
       );
+    this.#signal?.throwIfAborted();
     const buffer = await this.#blob.slice(entry.offset, entry.offset + entry.sizeBytes).arrayBuffer();
     if (buffer.byteLength !== entry.sizeBytes)
       throw new SafetensorsError(this.name, `"${name}" could not be read to its end`);
@@ -184,9 +199,9 @@ async function readHeaderText(blob: Blob, fileName: string, headerBytes: number)
 function parseHeader(text: string, fileName: string): Record<string, unknown> {
   let header: unknown;
   try {
-    header = JSON.parse(text);
-  } catch {
-    throw new SafetensorsError(fileName, 'its header is no JSON object');
+    header = parseBoundedJson(text, MAXIMUM_HEADER_VALUES);
+  } catch (error) {
+    throw error instanceof JsonError ? new SafetensorsError(fileName, `its header ${error.message}`) : error;
   }
   const duplicate = findDuplicateKey(text);
   if (duplicate !== undefined)
@@ -211,7 +226,7 @@ function readEntry(name: string, value: unknown, dataOffset: number, fileName: s
   const { dtype, shape, data_offsets: offsets } = value;
   const format = typeof dtype === 'string' ? NUMBER_FORMATS.get(dtype) : undefined;
   if (!format) return fail(`has the unknown number format ${quoted(String(JSON.stringify(dtype)))}`);
-  if (!isSizes(shape)) return fail('has no valid shape');
+  if (!isSizes(shape) || shape.length > MAXIMUM_AXES) return fail('has no valid shape');
   if (!isSizes(offsets) || offsets.length !== 2) return fail('has no valid data_offsets');
   const [begin, end] = offsets as [number, number];
   const sizeBytes = elementCount(shape) * format.bytes;

@@ -3,7 +3,7 @@
  * TensorBoard reads them: in the order of their names, and a session that begins at a step makes it forget that step and
  * later ones of the files before. Damage ends a file, as it does there.
  */
-import { bytesOfField, protobufFields, ProtobufError, sizeOf, textOf } from './protobuf_reader.ts';
+import { bytesOfField, FieldBudget, protobufFields, ProtobufError, sizeOf, textOf } from './protobuf_reader.ts';
 import { maskedCrc32c } from './tensorboard_events.ts';
 
 /** SessionLog.status (tensorflow/core/util/event.proto). */
@@ -43,19 +43,22 @@ function addEvent(logged: LoggedSteps, event: Uint8Array): void {
   let step = 0;
   const tags: string[] = [];
   let isStart = false;
-  for (const field of protobufFields(event)) {
+  // A budget for each event: a long run has millions of them.
+  const budget = new FieldBudget();
+  for (const field of protobufFields(event, budget)) {
     if (field.number === 2) step = sizeOf(field);
-    if (field.number === 5) tags.push(...tagsOf(bytesOfField(field)));
+    if (field.number === 5) for (const tag of tagsOf(bytesOfField(field), budget)) tags.push(tag);
     if (field.number === 7)
-      for (const status of protobufFields(bytesOfField(field)))
+      for (const status of protobufFields(bytesOfField(field), budget))
         isStart ||= status.number === 1 && sizeOf(status) === START;
   }
   if (isStart) for (const [tag, last] of logged) if (last >= step) logged.set(tag, step - 1);
   for (const tag of tags) logged.set(tag, Math.max(step, logged.get(tag) ?? 0));
 }
 
-function* tagsOf(summary: Uint8Array): Generator<string> {
-  for (const value of protobufFields(summary))
+function* tagsOf(summary: Uint8Array, budget: FieldBudget): Generator<string> {
+  for (const value of protobufFields(summary, budget))
     if (value.number === 1)
-      for (const field of protobufFields(bytesOfField(value))) if (field.number === 1) yield textOf(field);
+      for (const field of protobufFields(bytesOfField(value), budget))
+        if (field.number === 1) yield textOf(field);
 }

@@ -1,12 +1,16 @@
 /**
  * TensorFlow checkpoints, version 2: `<name>.index`, a table from variable names to places, and the values in
  * `<name>.data-00000-of-00001` (tensorflow/core/protobuf/tensor_bundle.proto).
+ *
+ * Bounds. The index is read in time and memory linear in its size (see leveldb_table.ts). A variable is read in time
+ * linear in its size, and takes that memory twice. All values are held against their checksums. Reading can be
+ * cancelled by a signal.
  */
 import type { ReadableDirectory } from '../dataset/directory.ts';
 import { elementCount, type HostTensor } from '../graph/tensor.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
 import { readTable, TableError } from './leveldb_table.ts';
-import { bytesOfField, protobufFields, ProtobufError, sizeOf } from './protobuf_reader.ts';
+import { bytesOfField, FieldBudget, protobufFields, ProtobufError, sizeOf } from './protobuf_reader.ts';
 import { maskedCrc32c } from './tensorboard_events.ts';
 import { readTensorShape, TENSORFLOW_FORMATS } from './tensorflow_types.ts';
 
@@ -29,26 +33,38 @@ interface BundleEntry {
   readonly shard: number;
   readonly offset: number;
   readonly sizeBytes: number;
-  /** Masked CRC-32C of the values; undefined where the file has none. */
-  readonly checksum: number | undefined;
+  /** Masked CRC-32C of the values. */
+  readonly checksum: number;
 }
 
 export class TensorflowCheckpoint {
   readonly path: string;
   readonly entries: ReadonlyMap<string, BundleEntry>;
   readonly #shards: readonly Blob[];
+  readonly #signal: AbortSignal | undefined;
 
-  private constructor(path: string, entries: ReadonlyMap<string, BundleEntry>, shards: readonly Blob[]) {
+  private constructor(
+    path: string,
+    entries: ReadonlyMap<string, BundleEntry>,
+    shards: readonly Blob[],
+    signal: AbortSignal | undefined,
+  ) {
     this.path = path;
     this.entries = entries;
     this.#shards = shards;
+    this.#signal = signal;
   }
 
   /**
    * @param path of the .index file in the folder
-   * @throws CheckpointFileError, and what the folder throws for data that is missing
+   * @param signal cancels this, and later reading
+   * @throws CheckpointFileError, what the folder throws for data that is missing, and the signal's reason
    */
-  static async open(directory: ReadableDirectory, path: string): Promise<TensorflowCheckpoint> {
+  static async open(
+    directory: ReadableDirectory,
+    path: string,
+    signal?: AbortSignal,
+  ): Promise<TensorflowCheckpoint> {
     const index = await directory.read(path);
     if (index.size > MAXIMUM_INDEX_BYTES)
       throw new CheckpointFileError(path, `its index has ${index.size} bytes`);
@@ -56,6 +72,7 @@ export class TensorflowCheckpoint {
     const shards: Blob[] = [];
     const five = (value: number): string => String(value).padStart(5, '0');
     for (let shard = 0; shard < shardCount; shard++) {
+      signal?.throwIfAborted();
       const name = `${path.replace(/\.index$/, '')}.data-${five(shard)}-of-${five(shardCount)}`;
       if (!(await directory.exists(name)))
         throw new CheckpointFileError(path, `the file ${name} is not beside it`);
@@ -64,7 +81,7 @@ export class TensorflowCheckpoint {
     for (const [name, { shard, offset, sizeBytes }] of entries)
       if (!(offset + sizeBytes <= (shards[shard]?.size ?? -1)))
         throw new CheckpointFileError(path, `"${name.slice(0, 80)}" lies outside of its data`);
-    return new TensorflowCheckpoint(path, entries, shards);
+    return new TensorflowCheckpoint(path, entries, shards, signal);
   }
 
   /** As float32. @throws CheckpointFileError */
@@ -73,7 +90,8 @@ export class TensorflowCheckpoint {
     if (!entry) throw new CheckpointFileError(this.path, `there is no variable "${name}"`);
     const { dtype, shape, shard, offset, sizeBytes, checksum } = entry;
     const buffer = await this.#shards[shard]!.slice(offset, offset + sizeBytes).arrayBuffer();
-    if (checksum !== undefined && maskedCrc32c(new Uint8Array(buffer)) !== checksum)
+    this.#signal?.throwIfAborted();
+    if (maskedCrc32c(new Uint8Array(buffer)) !== checksum)
       throw new CheckpointFileError(this.path, `"${name.slice(0, 80)}" is damaged: its checksum is another`);
     return { shape, data: NUMBER_FORMATS.get(dtype)!.toFloat32!(buffer) };
   }
@@ -90,7 +108,8 @@ export function readIndex(
     if (!header) throw new ProtobufError('its index has no header');
     // BundleHeaderProto: num_shards = 1, endianness = 2 (1: big)
     let shardCount = 1;
-    for (const field of protobufFields(header)) {
+    const budget = new FieldBudget();
+    for (const field of protobufFields(header, budget)) {
       if (field.number === 1) shardCount = sizeOf(field);
       if (field.number === 2 && sizeOf(field) !== 0) throw new ProtobufError('its numbers are big-endian');
     }
@@ -98,7 +117,7 @@ export function readIndex(
       throw new ProtobufError(`its data would be in ${shardCount} files`);
     const entries = new Map<string, BundleEntry>();
     for (const [name, value] of table) {
-      const entry = name === '' ? undefined : readEntry(value);
+      const entry = name === '' ? undefined : readEntry(value, budget);
       if (entry) entries.set(name, entry);
     }
     return { entries, shardCount };
@@ -113,16 +132,17 @@ export function readIndex(
  * BundleEntryProto: dtype = 1, shape = 2, shard_id = 3, offset = 4, size = 5, crc32c = 6, slices = 7. Undefined for what holds no
  * numbers, and for variables that are stored in slices.
  */
-function readEntry(message: Uint8Array): BundleEntry | undefined {
+function readEntry(message: Uint8Array, budget: FieldBudget): BundleEntry | undefined {
   let type = 0;
   let shape: number[] = [];
   let shard = 0;
   let offset = 0;
   let sizeBytes = 0;
-  let checksum: number | undefined;
-  for (const field of protobufFields(message)) {
+  // As TensorFlow does: what is not there is zero, and no reason not to check.
+  let checksum = 0;
+  for (const field of protobufFields(message, budget)) {
     if (field.number === 1) type = sizeOf(field);
-    else if (field.number === 2) shape = readTensorShape(bytesOfField(field));
+    else if (field.number === 2) shape = readTensorShape(bytesOfField(field), budget);
     else if (field.number === 3) shard = sizeOf(field);
     else if (field.number === 4) offset = sizeOf(field);
     else if (field.number === 5) sizeBytes = sizeOf(field);

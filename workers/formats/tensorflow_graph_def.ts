@@ -2,16 +2,28 @@
  * The constants of a frozen TensorFlow graph (.pb): a GraphDef whose variables have become Const nodes.
  * tensorflow/core/framework/graph.proto, node_def.proto, attr_value.proto, tensor.proto
  *
- * The file is read whole and the values are views of it, so that it takes its own size of memory; nothing is run.
+ * The file is read whole and the values are views of it; nothing is run.
+ *
+ * Bounds. Time is linear in the file, within a budget of fields (see protobuf_reader.ts). It takes its own size of
+ * memory, and reading constants twice that. Single values that stand for many make at most a million altogether.
  */
 import { elementCount, type HostTensor } from '../graph/tensor.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
-import { bytesOfField, protobufFields, ProtobufError, sizeOf, textOf } from './protobuf_reader.ts';
+import {
+  bytesOfField,
+  FieldBudget,
+  protobufFields,
+  ProtobufError,
+  sizeOf,
+  textOf,
+} from './protobuf_reader.ts';
 import { readTensorShape, TENSORFLOW_FORMATS } from './tensorflow_types.ts';
 
 /** The original's frozen model has 95 MB. */
 const MAXIMUM_FILE_BYTES = 1024 * 1024 * 1024;
-const MAXIMUM_NODES = 1_000_000;
+const MAXIMUM_NODES = 100_000;
+/** Of single values that stand for whole tensors, in all of them: biases of zero, factors of one. */
+const MAXIMUM_REPEATED = 1_000_000;
 
 export class GraphDefError extends Error {
   override name = 'GraphDefError';
@@ -25,8 +37,9 @@ export class GraphDefError extends Error {
 interface Constant {
   readonly dtype: string;
   readonly shape: readonly number[];
-  /** All values, or one that is meant for all. */
   readonly bytes: Uint8Array;
+  /** One value is meant for all. */
+  readonly isRepeated: boolean;
 }
 
 export class GraphDefFile {
@@ -45,14 +58,19 @@ export class GraphDefFile {
     const bytes = new Uint8Array(await blob.arrayBuffer());
     const constants = new Map<string, Constant>();
     let nodes = 0;
+    let repeated = 0;
+    const budget = new FieldBudget();
     try {
-      for (const field of protobufFields(bytes)) {
+      for (const field of protobufFields(bytes, budget)) {
         if (field.number !== 1) continue;
         if (++nodes > MAXIMUM_NODES) throw new ProtobufError('it has too many nodes');
-        const node = readNode(bytesOfField(field));
+        const node = readNode(bytesOfField(field), budget);
         if (!node) continue;
         if (constants.has(node.name))
           throw new ProtobufError(`it has the node "${node.name.slice(0, 80)}" twice`);
+        if (node.constant.isRepeated) repeated += elementCount(node.constant.shape);
+        if (repeated > MAXIMUM_REPEATED)
+          throw new ProtobufError(`single values in it stand for more than ${MAXIMUM_REPEATED}`);
         constants.set(node.name, node.constant);
       }
     } catch (error) {
@@ -66,19 +84,24 @@ export class GraphDefFile {
   read(name: string): HostTensor {
     const constant = this.constants.get(name);
     if (!constant) throw new GraphDefError(this.name, `there is no constant "${name}"`);
-    const { dtype, shape, bytes } = constant;
+    const { dtype, shape, bytes, isRepeated } = constant;
     const stored = NUMBER_FORMATS.get(dtype)!.toFloat32!(bytes.slice().buffer as ArrayBuffer);
-    const count = elementCount(shape);
-    return { shape, data: stored.length === count ? stored : new Float32Array(count).fill(stored[0]!) };
+    return {
+      shape,
+      data: isRepeated ? new Float32Array(elementCount(shape)).fill(stored[0]!) : stored,
+    };
   }
 }
 
 /** NodeDef: name = 1, op = 2, attr = 5. Undefined for other nodes than constants of numbers. */
-function readNode(message: Uint8Array): { name: string; constant: Constant } | undefined {
+function readNode(
+  message: Uint8Array,
+  budget: FieldBudget,
+): { name: string; constant: Constant } | undefined {
   let name = '';
   let isConstant = false;
   let constant: Constant | undefined;
-  for (const field of protobufFields(message)) {
+  for (const field of protobufFields(message, budget)) {
     if (field.number === 1) name = textOf(field);
     else if (field.number === 2) {
       isConstant = textOf(field) === 'Const';
@@ -87,31 +110,32 @@ function readNode(message: Uint8Array): { name: string; constant: Constant } | u
     } else if (field.number === 5 && isConstant) {
       let key = '';
       let value: Uint8Array | undefined;
-      for (const part of protobufFields(bytesOfField(field))) {
+      for (const part of protobufFields(bytesOfField(field), budget)) {
         if (part.number === 1) key = textOf(part);
         else if (part.number === 2) value = bytesOfField(part);
       }
-      if (key === 'value' && value) constant = readAttribute(value);
+      if (key === 'value' && value) constant = readAttribute(value, budget);
     }
   }
   return constant && { name, constant };
 }
 
 /** AttrValue: tensor = 8. */
-function readAttribute(message: Uint8Array): Constant | undefined {
-  for (const field of protobufFields(message)) if (field.number === 8) return readTensor(bytesOfField(field));
+function readAttribute(message: Uint8Array, budget: FieldBudget): Constant | undefined {
+  for (const field of protobufFields(message, budget))
+    if (field.number === 8) return readTensor(bytesOfField(field), budget);
   return undefined;
 }
 
 /** TensorProto: dtype = 1, tensor_shape = 2, tensor_content = 4, float_val = 5 (one for all equal values). */
-function readTensor(message: Uint8Array): Constant | undefined {
+function readTensor(message: Uint8Array, budget: FieldBudget): Constant | undefined {
   let type = 0;
   let shape: number[] = [];
   let content: Uint8Array | undefined;
   const values: Uint8Array[] = [];
-  for (const field of protobufFields(message)) {
+  for (const field of protobufFields(message, budget)) {
     if (field.number === 1) type = sizeOf(field);
-    else if (field.number === 2) shape = readTensorShape(bytesOfField(field));
+    else if (field.number === 2) shape = readTensorShape(bytesOfField(field), budget);
     else if (field.number === 4) content = bytesOfField(field);
     else if (field.number === 5 && field.wire !== 'varint') values.push(field.value);
   }
@@ -121,9 +145,8 @@ function readTensor(message: Uint8Array): Constant | undefined {
   const count = elementCount(shape);
   const bytes = content ?? (dtype === 'F32' && values.length === 1 ? values[0] : undefined);
   if (!bytes || !Number.isSafeInteger(count)) return undefined;
-  // One value may stand for a large tensor; of weights that are all equal none is larger than this.
-  const isRepeated = bytes.length === size && count <= MAXIMUM_REPEATED;
-  return bytes.length === count * size || isRepeated ? { dtype, shape, bytes } : undefined;
+  if (bytes.length === count * size) return { dtype, shape, bytes, isRepeated: false };
+  return bytes.length === size && count <= MAXIMUM_REPEATED
+    ? { dtype, shape, bytes, isRepeated: true }
+    : undefined;
 }
-
-const MAXIMUM_REPEATED = 1_000_000;

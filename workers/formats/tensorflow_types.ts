@@ -1,5 +1,5 @@
 /** What TensorFlow's files have in common: number formats and shapes (tensorflow/core/framework/*.proto). */
-import { bytesOfField, protobufFields, ProtobufError, sizeOf } from './protobuf_reader.ts';
+import { bytesOfField, protobufFields, ProtobufError, sizeOf, type FieldBudget } from './protobuf_reader.ts';
 
 /** DataType → its name in workers/formats/float_formats.ts. */
 export const TENSORFLOW_FORMATS: ReadonlyMap<number, string> = new Map([
@@ -14,12 +14,13 @@ export const TENSORFLOW_FORMATS: ReadonlyMap<number, string> = new Map([
 const MAXIMUM_AXES = 8;
 
 /** TensorShapeProto: repeated Dim dim = 2 { int64 size = 1 }. @throws ProtobufError */
-export function readTensorShape(message: Uint8Array): number[] {
+export function readTensorShape(message: Uint8Array, budget: FieldBudget): number[] {
   const shape: number[] = [];
-  for (const field of protobufFields(message)) {
+  for (const field of protobufFields(message, budget)) {
     if (field.number !== 2) continue;
     let size = 0;
-    for (const part of protobufFields(bytesOfField(field))) if (part.number === 1) size = sizeOf(part);
+    for (const part of protobufFields(bytesOfField(field), budget))
+      if (part.number === 1) size = sizeOf(part);
     shape.push(size);
     if (shape.length > MAXIMUM_AXES) throw new ProtobufError('a tensor has too many axes');
   }

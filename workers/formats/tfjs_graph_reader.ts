@@ -1,14 +1,22 @@
 /**
  * Reads the weights of a TensorFlow.js model (see tfjs_graph_model.ts) by name, a tensor at a time. Only its manifest
  * and metadata are used; the topology is not run here. Graph models and layers models have the same manifest.
+ *
+ * Bounds. model.json has at most 64 MiB and two million values (see bounded_json.ts), and is read in time and memory
+ * linear in its size. Each weight file is named once, and their bytes are exactly those that the manifest needs. A
+ * tensor is read in time linear in its size, and takes its bytes and twice its values as float32. Opening and reading
+ * can be cancelled by a signal.
  */
 import * as v from 'valibot';
 import type { ReadableDirectory } from '../dataset/directory.ts';
 import { elementCount, type HostTensor } from '../graph/tensor.ts';
+import { JsonError, parseBoundedJson } from './bounded_json.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
 
 /** model.json of this program's models has about 300 kB. */
 const MAXIMUM_JSON_BYTES = 64 * 1024 * 1024;
+const MAXIMUM_JSON_VALUES = 2_000_000;
+const MAXIMUM_AXES = 8;
 
 export class TfjsModelError extends Error {
   override name = 'TfjsModelError';
@@ -32,7 +40,7 @@ const ManifestSchema = v.array(
     weights: v.array(
       v.object({
         name: v.string(),
-        shape: v.array(size),
+        shape: v.pipe(v.array(size), v.maxLength(MAXIMUM_AXES)),
         dtype: v.string(),
         quantization: v.optional(QuantizationSchema),
       }),
@@ -70,6 +78,7 @@ export class TfjsGraphModelFile {
   readonly weights: ReadonlyMap<string, StoredWeight>;
   /** Each group's shards as one. */
   readonly #groups: readonly Blob[];
+  readonly #signal: AbortSignal | undefined;
 
   private constructor(
     path: string,
@@ -77,20 +86,31 @@ export class TfjsGraphModelFile {
     metadata: ReadonlyMap<string, unknown>,
     weights: ReadonlyMap<string, StoredWeight>,
     groups: readonly Blob[],
+    signal: AbortSignal | undefined,
   ) {
     this.path = path;
     this.format = format;
     this.metadata = metadata;
     this.weights = weights;
     this.#groups = groups;
+    this.#signal = signal;
   }
 
-  /** @throws TfjsModelError, and what the folder throws for a shard that is missing */
-  static async open(directory: ReadableDirectory, path: string): Promise<TfjsGraphModelFile> {
+  /**
+   * @param signal cancels this, and later reading
+   * @throws TfjsModelError, what the folder throws for a shard that is missing, and the signal's reason
+   */
+  static async open(
+    directory: ReadableDirectory,
+    path: string,
+    signal?: AbortSignal,
+  ): Promise<TfjsGraphModelFile> {
+    signal?.throwIfAborted();
     const model = await readModelJson(await directory.read(path), path);
     const folder = path.slice(0, path.lastIndexOf('/') + 1);
     const weights = new Map<string, StoredWeight>();
     const groups: Blob[] = [];
+    const shardNames = new Set<string>();
     for (const [group, { paths, weights: specs }] of model.weightsManifest.entries()) {
       let offset = 0;
       for (const { name, shape, dtype, quantization } of specs) {
@@ -102,7 +122,11 @@ export class TfjsGraphModelFile {
       }
       const shards: Blob[] = [];
       for (const shard of paths) {
+        signal?.throwIfAborted();
         checkShardPath(shard, path);
+        if (shardNames.has(shard))
+          throw new TfjsModelError(path, `it names the weight file "${shard.slice(0, 80)}" twice`);
+        shardNames.add(shard);
         shards.push(await directory.read(folder + shard));
       }
       // Blobs of blobs: the shards are not read here.
@@ -120,6 +144,7 @@ export class TfjsGraphModelFile {
       new Map(Object.entries(model.userDefinedMetadata ?? {})),
       weights,
       groups,
+      signal,
     );
   }
 
@@ -129,6 +154,7 @@ export class TfjsGraphModelFile {
     if (stored?.dtype !== 'float32') throw new TfjsModelError(this.path, `there is no tensor "${name}"`);
     const { shape, group, offset, quantization } = stored;
     const { bytes, toFloat32 } = storedFormat(stored);
+    this.#signal?.throwIfAborted();
     const end = offset + bytes * elementCount(shape);
     const data = toFloat32!(await this.#groups[group]!.slice(offset, end).arrayBuffer());
     const { scale = 1, min = 0 } = quantization ?? {};
@@ -145,14 +171,17 @@ async function readModelJson(blob: Blob, path: string): Promise<v.InferOutput<ty
     throw new TfjsModelError(path, `it has ${blob.size} bytes, far more than a model's description`);
   let json: unknown;
   try {
-    json = JSON.parse(await blob.text());
-  } catch {
-    throw new TfjsModelError(path, 'it is no JSON');
+    json = parseBoundedJson(await blob.text(), MAXIMUM_JSON_VALUES);
+  } catch (error) {
+    throw error instanceof JsonError ? new TfjsModelError(path, `it ${error.message}`) : error;
   }
-  const result = v.safeParse(ModelSchema, json);
+  const result = v.safeParse(ModelSchema, json, { abortEarly: true });
   if (!result.success) {
     const [issue] = result.issues;
-    throw new TfjsModelError(path, `${v.getDotPath(issue) ?? 'its content'} is not as expected`);
+    throw new TfjsModelError(
+      path,
+      `${v.getDotPath(issue)?.slice(0, 80) ?? 'its content'} is not as expected`,
+    );
   }
   return result.output;
 }

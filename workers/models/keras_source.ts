@@ -13,19 +13,22 @@ import type { TensorSource } from './tensor_source.ts';
 /** The published file, of 92 MB, takes a second. */
 const LONGEST_MS = 120_000;
 
-/** @throws Hdf5Error */
-export async function kerasSource(blob: Blob, name: string): Promise<TensorSource> {
+/**
+ * @param signal ends the worker, now and in later reading
+ * @throws Hdf5Error, and the signal's reason
+ */
+export async function kerasSource(blob: Blob, name: string, signal?: AbortSignal): Promise<TensorSource> {
   const shapes =
     typeof Worker === 'undefined'
       ? (await KerasWeightsFile.open(blob, name)).shapes
-      : await inThrowAwayWorker(name, (api) => api.shapes(blob, name));
+      : await inThrowAwayWorker(name, (api) => api.shapes(blob, name), { signal });
   let all: Promise<Map<string, HostTensor>> | undefined;
   return {
     name,
     kind: 'Keras HDF5 file',
     shapes,
     async read(weight) {
-      const tensor = (await (all ??= readAll(blob, name, [...shapes.keys()]))).get(weight);
+      const tensor = (await (all ??= readAll(blob, name, [...shapes.keys()], signal))).get(weight);
       if (!tensor) throw new Hdf5Error(`${name} has no weights "${weight}".`);
       return tensor;
     },
@@ -36,17 +39,19 @@ async function readAll(
   blob: Blob,
   name: string,
   weights: readonly string[],
+  signal: AbortSignal | undefined,
 ): Promise<Map<string, HostTensor>> {
   if (typeof Worker === 'undefined') return (await KerasWeightsFile.open(blob, name)).readAll(weights);
-  return inThrowAwayWorker(name, (api) => api.read(blob, name, weights));
+  return inThrowAwayWorker(name, (api) => api.read(blob, name, weights), { signal });
 }
 
-/** @throws Hdf5Error also when the worker dies or takes too long */
+/** @throws Hdf5Error also when the worker dies or takes too long, and the signal's reason */
 export async function inThrowAwayWorker<Result>(
   name: string,
   use: (api: Remote<Hdf5WorkerApi>) => Promise<Result>,
-  longestMs = LONGEST_MS,
+  { longestMs = LONGEST_MS, signal }: { longestMs?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<Result> {
+  signal?.throwIfAborted();
   const refuse = (problem: string): Hdf5Error =>
     new Hdf5Error(`${name} cannot be read as an HDF5 file: ${problem}.`);
   const client = new WorkerClient<Hdf5WorkerApi>(
@@ -57,6 +62,8 @@ export async function inThrowAwayWorker<Result>(
     () => client.terminate(refuse(`it keeps its reader busy for more than ${longestMs / 1000} s`)),
     longestMs,
   );
+  const onAbort = (): void => client.terminate(signal!.reason as Error);
+  signal?.addEventListener('abort', onAbort);
   try {
     return await client.call(use);
   } catch (error) {
@@ -68,6 +75,7 @@ export async function inThrowAwayWorker<Result>(
     throw kind === 'Hdf5Error' ? new Hdf5Error(message) : error;
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
     client.terminate();
   }
 }

@@ -34,8 +34,12 @@ export function tfjsModelFiles(
  * @param path of model.json in the folder
  * @throws TfjsModelError, MissingParametersError, ParameterShapeError, ParameterNotFiniteError, ModelMetadataError
  */
-export async function readTfjsModel(directory: ReadableDirectory, path: string): Promise<LoadedModel> {
-  const file = await TfjsGraphModelFile.open(directory, path);
+export async function readTfjsModel(
+  directory: ReadableDirectory,
+  path: string,
+  signal?: AbortSignal,
+): Promise<LoadedModel> {
+  const file = await TfjsGraphModelFile.open(directory, path, signal);
   const metadata = decodeMetadata(file.metadata, path);
   if (!metadata) return importModel(sourceOf(file, directory.name));
   const graph = buildModel(metadata.model_def, { embeddingSize: metadata.embedding_size, classes: 0 });

@@ -3,6 +3,7 @@
  * one that it names and this program does not know is refused, since the run would not be the one that was meant.
  */
 import * as v from 'valibot';
+import { JsonError, parseBoundedJson } from '../formats/bounded_json.ts';
 import {
   defaultTrainingOptions,
   TRAINING_OPTIONS,
@@ -13,6 +14,8 @@ import { validateOptions, valueProblem } from './validate_options.ts';
 
 const FORMAT = 'facenet-training-configuration';
 const VERSION = 1;
+/** There are about 60 options. */
+const MAXIMUM_JSON_VALUES = 10_000;
 
 export class ConfigurationError extends Error {
   override name = 'ConfigurationError';
@@ -88,11 +91,9 @@ export function parseConfiguration(text: string): TrainingOptions {
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseBoundedJson(text, MAXIMUM_JSON_VALUES);
   } catch (error) {
-    throw new ConfigurationError(
-      `The configuration is not JSON: ${error instanceof Error ? error.message : String(error)}.`,
-    );
+    throw error instanceof JsonError ? new ConfigurationError(`The configuration ${error.message}.`) : error;
   }
 }
 

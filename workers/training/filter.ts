@@ -25,12 +25,14 @@ export class DistanceTableError extends Error {
 
 const HEADER = 'path\tdistance\tclass_index';
 
-/** path, distance, and maybe the class's index, with tabs, commas or spaces between; a path may hold the latter. */
-const ROW = /^(?:"([^"]+)"|(\S.*?))[\t ,]+([-+]?[\d.]+(?:[eE][-+]?\d+)?)(?:[\t ,]+\d+)?$/;
+const DISTANCE = /^[-+]?[\d.]+(?:[eE][-+]?\d+)?$/;
+const INTEGER = /^\d+$/;
+const SEPARATORS = '\t ,';
 
 /**
  * Lines `path distance class_index`, separated by tabs, commas or spaces, with or without a first line of column
- * names; `#` begins a comment line. The index is not needed: an image's class is in its path.
+ * names; `#` begins a comment line. The index is not needed: an image's class is in its path. Time and memory are
+ * linear in the text, whatever its lines are.
  * @throws DistanceTableError naming the line
  */
 export function parseDistanceTable(text: string): ImageDistance[] {
@@ -39,9 +41,7 @@ export function parseDistanceTable(text: string): ImageDistance[] {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) return;
     if (rows.length === 0 && /^"?path"?[\t ,]/i.test(line)) return;
-    const match = ROW.exec(line);
-    const path = match?.[1] ?? match?.[2];
-    const distance = Number(match?.[3]);
+    const { path, distance } = rowOf(line);
     if (!path || !isImagePath(path) || imageKey(path) === undefined || !Number.isFinite(distance))
       throw new DistanceTableError(
         index + 1,
@@ -51,6 +51,29 @@ export function parseDistanceTable(text: string): ImageDistance[] {
   });
   if (rows.length === 0) throw new DistanceTableError(0, 'The filter table is empty.');
   return rows;
+}
+
+/** Path, distance, and maybe the class's index; a path may hold separators. The distance is NaN where there is none. */
+function rowOf(line: string): { path: string; distance: number } {
+  const last = splitLastField(line);
+  const beforeIt = INTEGER.test(last.field) ? splitLastField(last.before) : undefined;
+  const { before, field } =
+    beforeIt && DISTANCE.test(beforeIt.field) && beforeIt.before !== '' ? beforeIt : last;
+  const isQuoted =
+    before.length > 2 && before.startsWith('"') && before.indexOf('"', 1) === before.length - 1;
+  return {
+    path: isQuoted ? before.slice(1, -1) : before,
+    distance: DISTANCE.test(field) ? Number(field) : NaN,
+  };
+}
+
+/** A line's last field, and what is before it and its separators. */
+function splitLastField(line: string): { before: string; field: string } {
+  let start = line.length;
+  while (start > 0 && !SEPARATORS.includes(line[start - 1]!)) start--;
+  let end = start;
+  while (end > 0 && SEPARATORS.includes(line[end - 1]!)) end--;
+  return { before: line.slice(0, end), field: line.slice(start) };
 }
 
 /** As parseDistanceTable reads it; classes are numbered as they come. */

@@ -6,7 +6,7 @@ import type { ReadableDirectory, WritableDirectory } from '../../dataset/directo
 import { MemoryDirectory } from '../../dataset/memory_directory.ts';
 import { MODEL_JSON, type ExportedFile } from '../../formats/tfjs_graph_model.ts';
 import { hashedPixels } from '../../graph/hashed_tensors.ts';
-import { loadFromDirectory, loadModel } from '../../models/load_model.ts';
+import { loadFromDirectory } from '../../models/load_model.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
 import { MODEL_CARD, modelCard, snippetOf } from '../../models/model_card.ts';
 import { runWeights } from '../../models/run_weights.ts';
@@ -17,6 +17,7 @@ import { centredTransforms, prepareImages } from '../../training/augmentation.ts
 import type { ExecutorFactory, ImageBatch } from '../../training/executor.ts';
 import { withEmbedder } from '../embedder.ts';
 import { JobControl } from '../job_control.ts';
+import { loadForJob } from './load_for_job.ts';
 import { withOutput } from '../job_output.ts';
 
 const TEST_IMAGES = 2;
@@ -80,7 +81,7 @@ async function exportInto(
   let folder: WritableDirectory | undefined;
   try {
     onProgress({ phase: 'loading', done: 0, total: 0 });
-    const model = await loadModel(request.model);
+    const model = await loadForJob(request.model, control, () => new ExportCancelledError());
     await proceed(control);
     const files = exportedFiles(model, request);
     const directory = isZip ? new MemoryDirectory() : (folder = await openOutput());
