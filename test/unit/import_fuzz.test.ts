@@ -1,208 +1,59 @@
 /**
- * Damaged files of every kind that is read: each is read, or refused by an error with a name, in bounded time and
- * memory. FACENET_MUTATIONS sets how many there are of each kind.
+ * 20,000 damaged files of every kind that is read (test/fuzz): each is read, or refused by an error with a name, in
+ * bounded time and memory. `npm run fuzz` tries many more.
  */
-import { makeZip } from 'client-zip';
-import fc from 'fast-check';
 import { Worker } from 'node:worker_threads';
-import { afterAll, describe, expect, it } from 'vitest';
-import { FileMissingError } from '../../workers/dataset/errors.ts';
-import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
-import { onnxModelParts } from '../../workers/formats/onnx_model.ts';
-import { OnnxError, readOnnxMetadata, readOnnxWeights } from '../../workers/formats/onnx_reader.ts';
-import { PytorchFile, PytorchFileError } from '../../workers/formats/pytorch_file.ts';
-import { safetensorsBlob, SafetensorsError, SafetensorsFile } from '../../workers/formats/safetensors.ts';
-import { CheckpointFileError, TensorflowCheckpoint } from '../../workers/formats/tensorflow_checkpoint.ts';
-import { GraphDefError, GraphDefFile } from '../../workers/formats/tensorflow_graph_def.ts';
-import { tfjsGraphModelFiles } from '../../workers/formats/tfjs_graph_model.ts';
-import { TfjsGraphModelFile, TfjsModelError } from '../../workers/formats/tfjs_graph_reader.ts';
-import { ZipError, ZipFile } from '../../workers/formats/zip_reader.ts';
-import { hashedParameters } from '../../workers/graph/hashed_tensors.ts';
-import { UnknownModelError } from '../../workers/graph/models/index.ts';
-import * as modelErrors from '../../workers/models/errors.ts';
-import { inspectModel } from '../../workers/models/load_model.ts';
-import { smallGraph } from './formats_reference.ts';
-import { checkpoint, graphDef, kerasFile, PYTORCH_LEGACY, PYTORCH_ZIP } from './import_writers.ts';
+import { describe, expect, it } from 'vitest';
+import { FUZZED_FORMATS } from '../fuzz/formats.ts';
+import { damagedFile, filesOf, fuzzFormat, FuzzFailure } from '../fuzz/fuzz.ts';
+import { mutate } from '../fuzz/mutate.ts';
+import { Random } from '../fuzz/random.ts';
+import { kerasFile } from './import_writers.ts';
 
-/** Mutated files a reader; a long run sets another number. */
-const MUTATIONS = Number(process.env['FACENET_MUTATIONS'] ?? 400);
-/** Of one file; they have some hundred bytes. */
+const FILES = 20_000;
+const FIRST_SEED = 1;
+/** They are read in a thread, which makes each of them ten times as slow. */
+const KERAS_FILES = 500;
 const LONGEST_MS = 10_000;
-const MOST_MEMORY_BYTES = 1.5e9;
-const LIMIT_MS = 60_000 + 20 * MUTATIONS;
+const LIMIT_MS = 300_000;
 
-const tensors = new Map([
-  ['Small/a/weights', { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }],
-  ['Small/a/biases', { shape: [3], data: Float32Array.of(1, 2, 3) }],
-]);
-const small = smallGraph();
-const onnx = Buffer.concat(
-  onnxModelParts(
-    small,
-    hashedParameters(small, 1),
-    21,
-    { format: 'x' },
-    { weightFormat: 'float16', inputLayout: 'nchw' },
-  ),
+const keras = await kerasFile(
+  new Map([['a/kernel', { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }]]),
+  false,
 );
-const tfjs = tfjsGraphModelFiles(small, hashedParameters(small, 1), 21, {});
-const safetensors = Buffer.from(await safetensorsBlob(tensors, { made: 'here' }).arrayBuffer());
-const keras = await kerasFile(new Map([['a/kernel', tensors.get('Small/a/weights')!]]), false);
-
-/** Bytes changed, cut out, put in, and the end cut off; numbers of four and eight bytes made absurd. */
-const mutation = fc.record({
-  changes: fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 6 }),
-  huge: fc.option(fc.tuple(fc.nat(), fc.constantFrom(4, 8)), { freq: 3 }),
-  cut: fc.option(fc.tuple(fc.nat(), fc.nat(40)), { freq: 3 }),
-  insert: fc.option(fc.tuple(fc.nat(), fc.uint8Array({ maxLength: 12 })), { freq: 3 }),
-  end: fc.option(fc.nat(), { freq: 4 }),
-});
-type Mutation = typeof mutation extends fc.Arbitrary<infer Value> ? Value : never;
-
-function apply(original: Uint8Array, { changes, huge, cut, insert, end }: Mutation): Uint8Array<ArrayBuffer> {
-  let bytes = Buffer.from(original);
-  for (const [at, value] of changes) bytes[at % bytes.length] = value;
-  if (huge) {
-    const at = huge[0] % bytes.length;
-    bytes.fill(0xff, at, Math.min(at + huge[1], bytes.length));
-  }
-  if (cut) {
-    const at = cut[0] % bytes.length;
-    bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + cut[1])]);
-  }
-  if (insert) {
-    const at = insert[0] % (bytes.length + 1);
-    bytes = Buffer.concat([bytes.subarray(0, at), insert[1], bytes.subarray(at)]);
-  }
-  if (end !== null) bytes = bytes.subarray(0, end % (bytes.length + 1));
-  return Uint8Array.from(bytes);
-}
-
-let filesTried = 0;
-let filesRefused = 0;
-let peakBytes = 0;
-let longestMs = 0;
-
-async function mutate(
-  original: Uint8Array,
-  named: readonly (new (...args: never[]) => Error)[],
-  read: (bytes: Uint8Array<ArrayBuffer>) => Promise<unknown>,
-): Promise<void> {
-  let refused = 0;
-  await fc.assert(
-    fc.asyncProperty(mutation, async (change) => {
-      const bytes = apply(original, change);
-      const startedAt = performance.now();
-      try {
-        await read(bytes);
-      } catch (error) {
-        refused++;
-        if (!named.some((kind) => error instanceof kind)) throw error;
-      }
-      const elapsedMs = performance.now() - startedAt;
-      longestMs = Math.max(longestMs, elapsedMs);
-      expect(elapsedMs).toBeLessThan(LONGEST_MS);
-      if (++filesTried % 50 === 0) peakBytes = Math.max(peakBytes, process.memoryUsage().rss);
-      expect(peakBytes).toBeLessThan(MOST_MEMORY_BYTES);
-    }),
-    { numRuns: MUTATIONS },
-  );
-  filesRefused += refused;
-  // A reader that refuses nothing checks nothing.
-  expect(refused).toBeGreaterThan(MUTATIONS / 20);
-}
 
 describe('damaged files', () => {
-  afterAll(() => {
-    console.info(
-      `${filesTried} damaged files, ${filesRefused} refused; ${Math.round(longestMs)} ms the longest, ${Math.round(peakBytes / 1e6)} MB of memory at most.`,
-    );
-  });
-
-  for (const [layout, original] of [
-    ['zip', PYTORCH_ZIP],
-    ['legacy', PYTORCH_LEGACY],
-  ] as const)
-    it(`of PyTorch (${layout}) are read or refused by name`, { timeout: LIMIT_MS }, () =>
-      mutate(original, [PytorchFileError], async (bytes) => {
-        const file = await PytorchFile.open(new Blob([bytes]), 'a.pt');
-        for (const name of file.tensors.keys()) await file.read(name);
-      }),
-    );
-
-  it('of safetensors are read or refused by name', { timeout: LIMIT_MS }, () =>
-    mutate(safetensors, [SafetensorsError], async (bytes) => {
-      const file = await SafetensorsFile.open(new Blob([bytes]), 'a.safetensors');
-      for (const name of file.entries.keys()) await file.read(name);
-    }),
-  );
-
-  it('of frozen graphs are read or refused by name', { timeout: LIMIT_MS }, () =>
-    mutate(graphDef(tensors), [GraphDefError], async (bytes) => {
-      const file = await GraphDefFile.open(new Blob([bytes]), 'a.pb');
-      for (const name of file.constants.keys()) file.read(name);
-    }),
-  );
-
-  it('of checkpoints are read or refused by name', { timeout: LIMIT_MS }, () => {
-    const { index, data } = checkpoint(tensors);
-    return mutate(index, [CheckpointFileError], async (bytes) => {
-      const folder = new MemoryDirectory('run', {
-        'a.index': bytes,
-        'a.data-00000-of-00001': Uint8Array.from(data),
-      });
-      const file = await TensorflowCheckpoint.open(folder, 'a.index');
-      for (const name of file.entries.keys()) await file.read(name);
+  for (const format of FUZZED_FORMATS)
+    it(`of ${format.name} are read, or refused by name`, { timeout: LIMIT_MS }, async () => {
+      // The honest file is read: otherwise every damaged one would be refused for nothing.
+      if (!format.isAlwaysRefused) await format.read(format.assemble(format.parts));
+      const files = filesOf(format, FILES - KERAS_FILES);
+      const { refused } = await fuzzFormat(format, FIRST_SEED, files);
+      // A reader that refuses nothing checks nothing.
+      if (format.errors.length > 0) expect(refused).toBeGreaterThan(files / 20);
     });
+
+  it('are the same for the same seed, and others for another one', () => {
+    const [format] = FUZZED_FORMATS;
+    expect(damagedFile(format!, 7)).toEqual(damagedFile(format!, 7));
+    expect(damagedFile(format!, 8)).not.toEqual(damagedFile(format!, 7));
   });
 
-  it('of ONNX are read or refused by name', { timeout: LIMIT_MS }, () =>
-    mutate(onnx, [OnnxError], async (bytes) => {
-      readOnnxMetadata(bytes, 'a.onnx');
-      readOnnxWeights(bytes, 'a.onnx');
-    }),
-  );
-
-  it('of TensorFlow.js are read or refused by name', { timeout: LIMIT_MS }, async () => {
-    const json = tfjs.find(({ path }) => path === 'model.json')!;
-    const original = Buffer.from(await json.content.arrayBuffer());
-    // The weights are listed behind the topology; most damage shall hit them.
-    const manifest = original.subarray(original.lastIndexOf('"weightsManifest"'));
-    const head = Buffer.from('{"format":"graph-model",');
-    await mutate(Buffer.concat([head, manifest]), [TfjsModelError, FileMissingError], async (bytes) => {
-      const folder = new MemoryDirectory('export', { 'model.json': bytes });
-      for (const { path, content } of tfjs) if (path !== 'model.json') folder.files.set(path, content);
-      const file = await TfjsGraphModelFile.open(folder, 'model.json');
-      for (const [name, { dtype }] of file.weights) if (dtype === 'float32') await file.read(name);
-    });
-  });
-
-  it('of zip archives are read or refused by name', { timeout: LIMIT_MS }, () =>
-    mutate(PYTORCH_ZIP, [ZipError], async (bytes) => {
-      const file = await ZipFile.open(new Blob([bytes]), 'a.zip');
-      for (const name of file.entries.keys()) await file.read(name, 1_000_000);
-    }),
-  );
-
-  it('of zipped exports are refused by name, whatever is in them', { timeout: LIMIT_MS }, async () => {
-    const entries = [{ name: 'a.safetensors', input: Uint8Array.from(safetensors) }];
-    const zip = new Uint8Array(await new Response(makeZip(entries)).arrayBuffer());
-    const {
-      NotAModelError,
-      NoModelInFolderError,
-      MissingParametersError,
-      ParameterShapeError,
-      ModelMetadataError,
-    } = modelErrors;
-    await mutate(
-      zip,
-      [
-        ...[ZipError, SafetensorsError, PytorchFileError, FileMissingError, UnknownModelError],
-        ...[NotAModelError, NoModelInFolderError, MissingParametersError, ParameterShapeError],
-        ...[ModelMetadataError],
-      ],
-      (bytes) => inspectModel({ kind: 'file', file: new File([bytes], 'a.zip') }),
+  it('that make a reader fail without a name, or fill the memory, are told with the command to make them again', async () => {
+    const [format] = FUZZED_FORMATS;
+    const broken = {
+      ...format!,
+      read: (): never => {
+        throw new RangeError('Maximum call stack size exceeded');
+      },
+    };
+    const failure = fuzzFormat(broken, 41, 2);
+    await expect(failure).rejects.toThrow(FuzzFailure);
+    await expect(failure).rejects.toThrow(
+      `without a name: RangeError: Maximum call stack size exceeded. Make it again: npm run fuzz -- --format ${format!.name} --seed 41 --files 1`,
     );
+    const greedy = { ...format!, read: () => new Float32Array(30_000_000) };
+    await expect(fuzzFormat(greedy, 41, 2)).rejects.toThrow('allocates 120000000');
   });
 
   it(
@@ -211,13 +62,14 @@ describe('damaged files', () => {
     async () => {
       let thread: Worker | undefined;
       let stopped = 0;
-      class RefusedError extends Error {}
+      let refused = 0;
       try {
-        await mutate(keras, [RefusedError], async (bytes) => {
+        for (let seed = FIRST_SEED; seed < FIRST_SEED + KERAS_FILES; seed++) {
+          const bytes = mutate(keras, new Random(seed));
           thread ??= startThread();
           const { error, message } = await answerOf(thread, bytes);
-          if (error === undefined) return;
-          if (error !== 'Hdf5Error') throw new Error(`${error}: ${message}`);
+          if (error === undefined) continue;
+          if (error !== 'Hdf5Error') throw new Error(`The Keras file of seed ${seed}: ${error}: ${message}`);
           if (
             message === 'The HDF5 file cannot be read: it is damaged.' ||
             message?.startsWith('The thread')
@@ -227,13 +79,14 @@ describe('damaged files', () => {
             await thread.terminate();
             thread = undefined;
           }
-          throw new RefusedError(message);
-        });
+          refused++;
+        }
       } finally {
         await thread?.terminate();
       }
+      expect(refused).toBeGreaterThan(KERAS_FILES / 20);
       console.info(
-        `${stopped} of ${MUTATIONS} damaged Keras files stopped the HDF5 library in their thread.`,
+        `${stopped} of ${KERAS_FILES} damaged Keras files stopped the HDF5 library in their thread.`,
       );
     },
   );

@@ -76,17 +76,17 @@ export function checkpoint(
 }
 
 /**
- * A LevelDB table of these blocks.
+ * A LevelDB table of these blocks: of their entries, or of bytes that shall be a block.
  * @param handlesPerBlock how often the index leads to each block
  */
 export function tableOf(
-  blocks: readonly (readonly (readonly [string, Uint8Array])[])[],
+  blocks: readonly (Uint8Array | readonly (readonly [string, Uint8Array])[])[],
   handlesPerBlock = 1,
 ): Uint8Array<ArrayBuffer> {
   const parts: Buffer[] = [];
-  const write = (rows: readonly (readonly [string, Uint8Array])[]): Buffer => {
+  const write = (rows: (typeof blocks)[number]): Buffer => {
     const at = parts.reduce((sum, { length }) => sum + length, 0);
-    const block = Buffer.concat([tableBlock(rows), Buffer.from([0])]);
+    const block = Buffer.concat([rows instanceof Uint8Array ? rows : tableBlock(rows), Buffer.from([0])]);
     const trailer = Buffer.alloc(4);
     trailer.writeUInt32LE(maskedCrc32c(block));
     parts.push(block, trailer);
@@ -95,7 +95,8 @@ export function tableOf(
   const handles: [string, Uint8Array][] = [];
   for (const rows of blocks) {
     const handle = write(rows);
-    for (let i = 0; i < handlesPerBlock; i++) handles.push([rows.at(-1)![0], handle]);
+    for (let i = 0; i < handlesPerBlock; i++)
+      handles.push([rows instanceof Uint8Array ? 'z' : rows.at(-1)![0], handle]);
   }
   const meta = write([]);
   const footer = Buffer.alloc(48);
@@ -105,7 +106,7 @@ export function tableOf(
   return Uint8Array.from(Buffer.concat([...parts, footer]));
 }
 
-function tableBlock(rows: readonly (readonly [string, Uint8Array])[]): Buffer {
+export function tableBlock(rows: readonly (readonly [string, Uint8Array])[]): Buffer {
   const parts: Buffer[] = [];
   const restarts: number[] = [];
   let size = 0;

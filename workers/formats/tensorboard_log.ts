@@ -3,7 +3,14 @@
  * TensorBoard reads them: in the order of their names, and a session that begins at a step makes it forget that step and
  * later ones of the files before. Damage ends a file, as it does there.
  */
-import { bytesOfField, FieldBudget, protobufFields, ProtobufError, sizeOf, textOf } from './protobuf_reader.ts';
+import {
+  bytesOfField,
+  FieldBudget,
+  protobufFields,
+  ProtobufError,
+  sizeOf,
+  textOf,
+} from './protobuf_reader.ts';
 import { maskedCrc32c } from './tensorboard_events.ts';
 
 /** SessionLog.status (tensorflow/core/util/event.proto). */

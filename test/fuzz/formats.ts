@@ -1,0 +1,335 @@
+/**
+ * Every kind of file that is read: an honest one in parts, how parts become a file with right lengths and checksums
+ * (so that damage reaches what lies behind them), how it is read, and the errors that may come of it.
+ */
+import { makeZip } from 'client-zip';
+import { FileMissingError } from '../../workers/dataset/errors.ts';
+import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
+import { MalformedPairsFileError } from '../../workers/evaluation/errors.ts';
+import { parsePairsFile } from '../../workers/evaluation/pairs_file.ts';
+import {
+  ClassifierFileError,
+  decodeClassifier,
+  encodeClassifier,
+} from '../../workers/formats/classifier_file.ts';
+import { decodeGallery, encodeGallery, GalleryFileError } from '../../workers/formats/gallery_file.ts';
+import { identifyFile } from '../../workers/formats/identify_file.ts';
+import { onnxModelParts } from '../../workers/formats/onnx_model.ts';
+import { OnnxError, readOnnxMetadata, readOnnxWeights } from '../../workers/formats/onnx_reader.ts';
+import { PytorchFile, PytorchFileError } from '../../workers/formats/pytorch_file.ts';
+import { safetensorsBlob, SafetensorsError, SafetensorsFile } from '../../workers/formats/safetensors.ts';
+import { CheckpointFileError, TensorflowCheckpoint } from '../../workers/formats/tensorflow_checkpoint.ts';
+import { GraphDefError, GraphDefFile } from '../../workers/formats/tensorflow_graph_def.ts';
+import { tfjsGraphModelFiles } from '../../workers/formats/tfjs_graph_model.ts';
+import { TfjsGraphModelFile, TfjsModelError } from '../../workers/formats/tfjs_graph_reader.ts';
+import { ZipError, ZipFile } from '../../workers/formats/zip_reader.ts';
+import { hashedParameters } from '../../workers/graph/hashed_tensors.ts';
+import { UnknownModelError } from '../../workers/graph/models/index.ts';
+import * as modelErrors from '../../workers/models/errors.ts';
+import { inspectModel } from '../../workers/models/load_model.ts';
+import {
+  ConfigurationError,
+  formatConfiguration,
+  parseConfiguration,
+} from '../../workers/training/configuration.ts';
+import { DistanceTableError, parseDistanceTable } from '../../workers/training/filter.ts';
+import { defaultTrainingOptions } from '../../workers/training/options.ts';
+import { CASIA_SCHEDULE, parseSchedule, ScheduleError } from '../../workers/training/schedule.ts';
+import { smallGraph } from '../unit/formats_reference.ts';
+import {
+  checkpoint,
+  graphDef,
+  PYTORCH_LEGACY,
+  PYTORCH_ZIP,
+  tableBlock,
+  tableOf,
+} from '../unit/import_writers.ts';
+import { writeZip } from '../unit/zip_writer.ts';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+export interface FuzzedFormat {
+  readonly name: string;
+  /** How many of all files are of this kind, in relation to the others. */
+  readonly share: number;
+  readonly parts: readonly Uint8Array[];
+  readonly assemble: (parts: readonly Uint8Array[]) => Bytes;
+  /** Reads all there is. */
+  readonly read: (bytes: Bytes) => unknown;
+  readonly errors: readonly (new (...parameters: never[]) => Error)[];
+  /** Also the honest file: it holds no network. */
+  readonly isAlwaysRefused?: true;
+}
+
+const LIMIT_BYTES = 1_000_000;
+const tensors = new Map([
+  ['Small/a/weights', { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }],
+  ['Small/a/biases', { shape: [3], data: Float32Array.of(1, 2, 3) }],
+]);
+const joined = (parts: readonly Uint8Array[]): Bytes => Uint8Array.from(Buffer.concat(parts));
+const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+const decoded = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+const pytorchZip = await ZipFile.open(new Blob([PYTORCH_ZIP]), 'a.pt');
+const pytorchNames = [...pytorchZip.entries.keys()];
+const pytorchContents: Uint8Array[] = [];
+for (const name of pytorchNames) pytorchContents.push(await pytorchZip.read(name, LIMIT_BYTES));
+const pytorchZipOf = (contents: readonly Uint8Array[]): Bytes =>
+  writeZip(pytorchNames.map((name, i) => ({ name, content: contents[i]!, isDeflated: i % 2 === 0 })));
+
+async function readPytorch(bytes: Bytes): Promise<void> {
+  const file = await PytorchFile.open(new Blob([bytes]), 'a.pt');
+  for (const name of file.tensors.keys()) await file.read(name);
+}
+
+const safetensors = new Uint8Array(await safetensorsBlob(tensors, { made: 'here' }).arrayBuffer());
+const headerEnd = 8 + Number(new DataView(safetensors.buffer).getBigUint64(0, true));
+const safetensorsOf = ([header, values]: readonly Uint8Array[]): Bytes => {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header!.length));
+  return joined([length, header!, values!]);
+};
+
+async function readSafetensors(bytes: Bytes): Promise<void> {
+  const file = await SafetensorsFile.open(new Blob([bytes]), 'a.safetensors');
+  for (const name of file.entries.keys()) await file.read(name);
+}
+
+const checkpointFiles = checkpoint(tensors);
+const rows = [...tensors.keys()]
+  .sort()
+  .map((name): [string, Uint8Array] => [
+    name,
+    Uint8Array.of(8, 1, 18, 4, 18, 2, 8, 0, 0x35, 0xd8, 0xea, 0x82, 0xa2),
+  ]);
+const smallBlock = tableBlock([['', Uint8Array.of(8, 1)], ...rows]);
+
+async function readCheckpoint(index: Bytes, data: Bytes): Promise<void> {
+  const folder = new MemoryDirectory('run', { 'a.index': index, 'a.data-00000-of-00001': data });
+  const file = await TensorflowCheckpoint.open(folder, 'a.index');
+  for (const name of file.entries.keys()) await file.read(name);
+}
+
+const small = smallGraph();
+const onnx = joined(
+  onnxModelParts(
+    small,
+    hashedParameters(small, 1),
+    21,
+    { format: 'x' },
+    { weightFormat: 'float16', inputLayout: 'nchw' },
+  ),
+);
+const tfjs = tfjsGraphModelFiles(small, hashedParameters(small, 1), 21, {});
+const modelJson = Buffer.from(await tfjs.find(({ path }) => path === 'model.json')!.content.arrayBuffer());
+// The weights are listed behind the topology; most damage shall hit them.
+const manifest = modelJson.subarray(modelJson.lastIndexOf('"weightsManifest"'));
+const tfjsHead = text('{"format":"graph-model",');
+
+async function readTfjs(json: Bytes): Promise<void> {
+  const folder = new MemoryDirectory('export', { 'model.json': json });
+  for (const { path, content } of tfjs) if (path !== 'model.json') folder.files.set(path, content);
+  const file = await TfjsGraphModelFile.open(folder, 'model.json');
+  for (const [name, { dtype }] of file.weights) if (dtype === 'float32') await file.read(name);
+}
+
+const gallery = await encodeGallery(
+  {
+    modelName: 'm',
+    fingerprint: 'f',
+    faces: [
+      {
+        person: 'Ada',
+        photo: 'a.png',
+        embedding: Float32Array.of(0.6, 0.8),
+        picture: new Blob([Uint8Array.of(1, 2, 3)]),
+      },
+      { person: 'Bob', photo: 'b.png', embedding: Float32Array.of(1, 0), picture: new Blob([]) },
+    ],
+  },
+  true,
+);
+const classifier = encodeClassifier({
+  classNames: ['Ada', 'Bob'],
+  modelName: 'm',
+  svm: {
+    dimension: 2,
+    classes: 2,
+    weights: Float32Array.of(1, 2, 3, 4),
+    biases: Float32Array.of(1, 2),
+    slopes: Float32Array.of(1, 2),
+    offsets: Float32Array.of(1, 2),
+  },
+});
+const zippedExport = new Uint8Array(
+  await new Response(makeZip([{ name: 'a.safetensors', input: safetensors }])).arrayBuffer(),
+);
+const modelFileErrors = Object.values(modelErrors).filter(
+  (value: unknown): value is new () => Error => typeof value === 'function',
+) as unknown as (new () => Error)[];
+
+/** A format that has no part of its own. */
+const whole = (content: Uint8Array): Pick<FuzzedFormat, 'parts' | 'assemble'> => ({
+  parts: [content],
+  assemble: joined,
+});
+
+export const FUZZED_FORMATS: readonly FuzzedFormat[] = [
+  {
+    name: 'pytorch_zip',
+    share: 1,
+    parts: pytorchContents,
+    assemble: pytorchZipOf,
+    read: readPytorch,
+    errors: [PytorchFileError],
+  },
+  {
+    name: 'pytorch_legacy',
+    share: 2,
+    ...whole(PYTORCH_LEGACY),
+    read: readPytorch,
+    errors: [PytorchFileError],
+  },
+  {
+    name: 'zip',
+    share: 1,
+    parts: pytorchContents,
+    assemble: pytorchZipOf,
+    async read(bytes) {
+      const file = await ZipFile.open(new Blob([bytes]), 'a.zip');
+      for (const name of file.entries.keys()) await file.read(name, LIMIT_BYTES);
+    },
+    errors: [ZipError],
+  },
+  {
+    name: 'zipped_export',
+    share: 1,
+    parts: [safetensors],
+    assemble: ([content]) => writeZip([{ name: 'a.safetensors', content: content! }]),
+    read: (bytes) => inspectModel({ kind: 'file', file: new File([bytes], 'a.zip') }),
+    isAlwaysRefused: true,
+    errors: [
+      ZipError,
+      SafetensorsError,
+      PytorchFileError,
+      FileMissingError,
+      UnknownModelError,
+      ...modelFileErrors,
+    ],
+  },
+  {
+    name: 'streamed_zip',
+    share: 1,
+    ...whole(zippedExport),
+    read: (bytes) => inspectModel({ kind: 'file', file: new File([bytes], 'a.zip') }),
+    isAlwaysRefused: true,
+    errors: [
+      ZipError,
+      SafetensorsError,
+      PytorchFileError,
+      FileMissingError,
+      UnknownModelError,
+      ...modelFileErrors,
+    ],
+  },
+  {
+    name: 'safetensors',
+    share: 2,
+    parts: [safetensors.subarray(8, headerEnd), safetensors.subarray(headerEnd)],
+    assemble: safetensorsOf,
+    read: readSafetensors,
+    errors: [SafetensorsError],
+  },
+  {
+    name: 'checkpoint',
+    share: 1,
+    ...whole(checkpointFiles.index),
+    read: (bytes) => readCheckpoint(bytes, Uint8Array.from(checkpointFiles.data)),
+    errors: [CheckpointFileError],
+  },
+  {
+    name: 'checkpoint_block',
+    share: 2,
+    parts: [smallBlock],
+    assemble: ([block]) => tableOf([block!]),
+    read: (bytes) => readCheckpoint(bytes, new Uint8Array(64)),
+    errors: [CheckpointFileError],
+  },
+  {
+    name: 'graph_def',
+    share: 2,
+    ...whole(graphDef(tensors)),
+    async read(bytes) {
+      const file = await GraphDefFile.open(new Blob([bytes]), 'a.pb');
+      for (const name of file.constants.keys()) file.read(name);
+    },
+    errors: [GraphDefError],
+  },
+  {
+    name: 'onnx',
+    share: 2,
+    ...whole(onnx),
+    read(bytes) {
+      readOnnxMetadata(bytes, 'a.onnx');
+      readOnnxWeights(bytes, 'a.onnx');
+    },
+    errors: [OnnxError],
+  },
+  {
+    name: 'tfjs',
+    share: 1,
+    parts: [tfjsHead, manifest],
+    assemble: joined,
+    read: readTfjs,
+    errors: [TfjsModelError, FileMissingError],
+  },
+  {
+    name: 'gallery',
+    share: 1,
+    ...whole(new Uint8Array(await gallery.arrayBuffer())),
+    read: (bytes) => decodeGallery(new Blob([bytes])),
+    errors: [GalleryFileError],
+  },
+  {
+    name: 'classifier',
+    share: 1,
+    ...whole(text(classifier)),
+    read: (bytes) => decodeClassifier(decoded(bytes)),
+    errors: [ClassifierFileError],
+  },
+  {
+    name: 'configuration',
+    share: 1,
+    ...whole(text(formatConfiguration(defaultTrainingOptions()))),
+    read: (bytes) => parseConfiguration(decoded(bytes)),
+    errors: [ConfigurationError],
+  },
+  {
+    name: 'pairs',
+    share: 1,
+    ...whole(text('2\t1\nAda\t1\t2\nAda\t1\tBob\t3\nBob\t1\t3\nBob\t1\tAda\t4\n')),
+    read: (bytes) => parsePairsFile(decoded(bytes)),
+    errors: [MalformedPairsFileError],
+  },
+  {
+    name: 'distances',
+    share: 1,
+    ...whole(text('path\tdistance\tclass_index\nAda/Ada_0001.png\t0.41\t0\n"Bob B/b c.jpg",1.5e-1,1\n')),
+    read: (bytes) => parseDistanceTable(decoded(bytes)),
+    errors: [DistanceTableError],
+  },
+  {
+    name: 'schedule',
+    share: 1,
+    ...whole(text(CASIA_SCHEDULE)),
+    read: (bytes) => parseSchedule(decoded(bytes)),
+    errors: [ScheduleError],
+  },
+  {
+    name: 'unknown',
+    share: 1,
+    ...whole(PYTORCH_ZIP),
+    read: (bytes) => identifyFile(new Blob([bytes])),
+    errors: [],
+  },
+];

@@ -1,0 +1,89 @@
+/**
+ * Damaged files of every kind that is read: each gives a value, or an error with a name, in bounded time and memory.
+ * A file is made from a number alone, and can be made again.
+ */
+import { AllocationMeter } from './allocation_meter.ts';
+import { FUZZED_FORMATS, type FuzzedFormat } from './formats.ts';
+import { mutate } from './mutate.ts';
+import { Random } from './random.ts';
+
+/** Of one file of some kilobytes, on a busy machine. */
+const LONGEST_MS = 10_000;
+/** A small archive may unpack to 16 MiB, and bytes become float32. */
+const MOST_ALLOCATED_BYTES = 100e6;
+/** Of the whole process; buffers that are not used any more are still among it. */
+const MOST_MEMORY_BYTES = 1.5e9;
+const FILES_BETWEEN_MEASUREMENTS = 100;
+
+export interface FuzzResult {
+  readonly files: number;
+  readonly refused: number;
+  readonly longestMs: number;
+  readonly mostAllocatedBytes: number;
+  readonly memoryBytes: number;
+}
+
+export class FuzzFailure extends Error {
+  override name = 'FuzzFailure';
+  constructor(format: string, seed: number, problem: string, cause?: unknown) {
+    super(
+      `A damaged file of ${format} ${problem}. Make it again: npm run fuzz -- --format ${format} --seed ${seed} --files 1`,
+      { cause },
+    );
+  }
+}
+
+/** The damaged file of a seed: the whole file is damaged, or a part of it behind right lengths and checksums. */
+export function damagedFile({ parts, assemble }: FuzzedFormat, seed: number): Uint8Array<ArrayBuffer> {
+  const random = new Random(seed);
+  if (random.once(2)) return mutate(assemble(parts), random);
+  const damaged = random.below(parts.length);
+  return assemble(parts.map((part, index) => (index === damaged ? mutate(part, random) : part)));
+}
+
+/** Files of the seeds from `firstSeed` on. @throws FuzzFailure */
+export async function fuzzFormat(
+  format: FuzzedFormat,
+  firstSeed: number,
+  files: number,
+): Promise<FuzzResult> {
+  let refused = 0;
+  let longestMs = 0;
+  let mostAllocatedBytes = 0;
+  let memoryBytes = 0;
+  for (let seed = firstSeed; seed < firstSeed + files; seed++) {
+    const bytes = damagedFile(format, seed);
+    const meter = new AllocationMeter();
+    const beganMs = performance.now();
+    meter.start();
+    try {
+      await format.read(bytes);
+    } catch (error) {
+      refused++;
+      if (!format.errors.some((kind) => error instanceof kind))
+        throw new FuzzFailure(format.name, seed, `throws an error without a name: ${String(error)}`, error);
+      if (error instanceof Error && error.message.length > 2000)
+        throw new FuzzFailure(format.name, seed, `gives a message of ${error.message.length} characters`);
+    } finally {
+      meter.stop();
+    }
+    const elapsedMs = performance.now() - beganMs;
+    longestMs = Math.max(longestMs, elapsedMs);
+    mostAllocatedBytes = Math.max(mostAllocatedBytes, meter.bytes);
+    if (elapsedMs > LONGEST_MS) throw new FuzzFailure(format.name, seed, `takes ${Math.round(elapsedMs)} ms`);
+    if (meter.bytes > MOST_ALLOCATED_BYTES)
+      throw new FuzzFailure(format.name, seed, `of ${bytes.length} bytes allocates ${meter.bytes}`);
+    if (seed % FILES_BETWEEN_MEASUREMENTS === 0) {
+      memoryBytes = Math.max(memoryBytes, process.memoryUsage().rss);
+      if (memoryBytes > MOST_MEMORY_BYTES)
+        throw new FuzzFailure(format.name, seed, `or one before it leaves ${memoryBytes} bytes in use`);
+    }
+  }
+  return { files, refused, longestMs, mostAllocatedBytes, memoryBytes };
+}
+
+/** How many of `total` files are of each format. */
+export function filesOf({ share }: FuzzedFormat, total: number): number {
+  const shares = FUZZED_FORMATS.reduce((sum, format) => sum + format.share, 0);
+  return Math.ceil((total * share) / shares);
+}
