@@ -6,6 +6,9 @@
  * it cannot leave it (no `..`), and a folder opened for reading takes no writes. Symbolic links inside a folder that is
  * read are followed, as datasets are often put together from them; links in a circle are not. In a folder that is
  * written to, links that lead out of it are neither followed nor listed.
+ *
+ * Names that are not UTF-8 are listed, asked for and written in the form that disk_names.ts describes. All paths in here
+ * have it, but for those that a folder was opened with.
  */
 import { randomBytes } from 'node:crypto';
 import type { Dirent, Stats } from 'node:fs';
@@ -16,6 +19,7 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { ClaimRequest } from '../workers/protocol/claims.ts';
+import { diskPath, escapeText, textOfBytes } from './disk_names.ts';
 import { PartFiles } from './part_files.ts';
 import { PhotoClaims } from './photo_claims.ts';
 
@@ -44,6 +48,8 @@ export interface FolderFailure {
   readonly code: string;
   readonly path: string;
 }
+
+type ByteEntry = Omit<Dirent, 'name'> & { readonly name: Uint8Array };
 
 class BadPathError extends Error {
   override name = 'BadPathError';
@@ -113,7 +119,7 @@ export class FolderServer {
         return true;
       }
       const parts = encodedParts.map(decodePart);
-      path = join(folder.path, ...parts);
+      path = pathIn(folder, parts);
       if (folder.writable) await requireInside(folder.path, path);
       if (query === 'folder') await this.#serveFolder(folder, path, request, response);
       else await this.#serveFile(folder, parts.join('/'), path, request, response);
@@ -140,11 +146,11 @@ export class FolderServer {
         return send(response, 204);
       case 'POST':
         partsOf(folder);
-        await appendText(folder.path, path, request);
+        await appendText(escapeText(folder.path), path, request);
         return send(response, 204);
       case 'DELETE':
         partsOf(folder);
-        await unlink(path);
+        await unlink(diskPath(path));
         return send(response, 204);
       default:
         return send(response, 405, 'GET, HEAD, PUT, POST or DELETE.');
@@ -161,10 +167,10 @@ export class FolderServer {
     partsOf(folder);
     switch (request.method) {
       case 'PUT':
-        await mkdir(path);
+        await mkdir(diskPath(path));
         return send(response, 201);
       case 'DELETE':
-        await rmdir(path);
+        await rmdir(diskPath(path));
         return send(response, 204);
       default:
         return send(response, 405, 'PUT or DELETE.');
@@ -181,9 +187,10 @@ export class FolderServer {
     // Opened once before the answer begins, so that a folder that cannot be read has a status of its own.
     await (await opendir(folder.path)).close();
     response.writeHead(200, { 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' });
-    const root = await realpath(folder.path);
+    const path = escapeText(folder.path);
+    const root = await realPathOf(path);
     const paths =
-      folder.only ?? this.#filesBelow(folder.path, '', new Set([root]), folder.writable ? root : undefined);
+      folder.only ?? this.#filesBelow(path, '', new Set([root]), folder.writable ? root : undefined);
     await pipeline(Readable.from(inChunks(paths)), response);
   }
 
@@ -199,11 +206,12 @@ export class FolderServer {
   ): AsyncIterable<string> {
     const subfolders: string[] = [];
     try {
-      for await (const entry of await opendir(folder)) {
-        if (entry.name.startsWith('.')) continue;
-        const kind = await kindOfEntry(entry, join(folder, entry.name), fence);
-        if (kind === 'file') yield prefix + entry.name;
-        else if (kind === 'folder') subfolders.push(entry.name);
+      for await (const entry of await openBytes(folder)) {
+        const name = textOfBytes(entry.name);
+        if (name.startsWith('.')) continue;
+        const kind = await kindOfEntry(entry, join(folder, name), fence);
+        if (kind === 'file') yield prefix + name;
+        else if (kind === 'folder') subfolders.push(name);
       }
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
@@ -213,7 +221,7 @@ export class FolderServer {
     }
     for (const name of subfolders) {
       const path = join(folder, name);
-      const real = await realpath(path).catch(() => undefined);
+      const real = await realPathOf(path).catch(() => undefined);
       if (real === undefined || ancestors.has(real)) continue;
       yield* this.#filesBelow(path, `${prefix}${name}/`, new Set([...ancestors, real]), fence);
     }
@@ -245,7 +253,8 @@ export class FolderServer {
   async #statusFor(code: string, folder: OpenFolder, path: string, isReading: boolean): Promise<number> {
     const status = statusOf(code);
     if (status === 404) return (await isVanished(folder)) ? 410 : 404;
-    const isOneFile = isReading && path !== folder.path && (status === 403 || UNREADABLE_CODES.has(code));
+    const isOneFile =
+      isReading && path !== escapeText(folder.path) && (status === 403 || UNREADABLE_CODES.has(code));
     if (!isOneFile || code === LINK_OUTSIDE) return status;
     if (await isVanished(folder)) return 410;
     return (await isAllowed(folder.path)) ? 422 : 403;
@@ -297,14 +306,31 @@ async function isAllowed(folder: string): Promise<boolean> {
   }
 }
 
+/** @param parts of a path below the folder; where files were named by a person, their names are as on the disk */
+function pathIn({ path, only }: OpenFolder, parts: readonly string[]): string {
+  return join(escapeText(path), ...(only ? parts.map(escapeText) : parts));
+}
+
+async function realPathOf(path: string): Promise<string> {
+  return textOfBytes(await realpath(diskPath(path), { encoding: 'buffer' }));
+}
+
+/** A folder's entries, with their names as bytes. */
+function openBytes(folder: string): Promise<AsyncIterable<ByteEntry>> {
+  // Node's types know the entries' names as text only.
+  const options = { encoding: 'buffer' as BufferEncoding };
+  return opendir(diskPath(folder) as string, options) as unknown as Promise<AsyncIterable<ByteEntry>>;
+}
+
 /**
  * Follows the links on the way to a path as far as it exists.
  * @throws LinkOutsideError
  */
 async function requireInside(root: string, path: string): Promise<void> {
-  const fence = await realpath(root);
-  for (let existing = path; existing !== root; existing = dirname(existing)) {
-    const real = await realpath(existing).catch((error: NodeJS.ErrnoException) => {
+  const top = escapeText(root);
+  const fence = await realPathOf(top);
+  for (let existing = path; existing !== top; existing = dirname(existing)) {
+    const real = await realPathOf(existing).catch((error: NodeJS.ErrnoException) => {
       // What does not exist yet, or is a link to nowhere, is decided by the folder that it is in.
       if (error.code === 'ENOENT' || error.code === 'ENOTDIR' || error.code === 'ENAMETOOLONG')
         return undefined;
@@ -374,24 +400,24 @@ async function* inChunks(paths: Iterable<string> | AsyncIterable<string>): Async
 }
 
 async function kindOfEntry(
-  entry: Dirent,
+  entry: ByteEntry,
   path: string,
   fence: string | undefined,
 ): Promise<'file' | 'folder' | undefined> {
   if (!entry.isSymbolicLink()) return kindOfStats(entry);
-  if (fence !== undefined && !isWithin(await realpath(path).catch(() => fence), fence)) return undefined;
+  if (fence !== undefined && !isWithin(await realPathOf(path).catch(() => fence), fence)) return undefined;
   // A link that leads nowhere is left out.
-  const target = await stat(path).catch(() => undefined);
+  const target = await stat(diskPath(path)).catch(() => undefined);
   return target && kindOfStats(target);
 }
 
 /** Devices, sockets and pipes are neither. */
-function kindOfStats(stats: Dirent | Stats): 'file' | 'folder' | undefined {
+function kindOfStats(stats: ByteEntry | Stats): 'file' | 'folder' | undefined {
   return stats.isFile() ? 'file' : stats.isDirectory() ? 'folder' : undefined;
 }
 
 async function sendFile(path: string, headersOnly: boolean, response: ServerResponse): Promise<void> {
-  const stats = await stat(path);
+  const stats = await stat(diskPath(path));
   if (!stats.isFile()) return send(response, 404, 'No such file.');
   const headers = {
     'Content-Type': 'application/octet-stream',
@@ -410,7 +436,7 @@ async function sendFile(path: string, headersOnly: boolean, response: ServerResp
     return;
   }
   // The stream closes the file, whatever becomes of the answer.
-  const content = (await open(path)).createReadStream({ end: stats.size - 1 });
+  const content = (await open(diskPath(path))).createReadStream({ end: stats.size - 1 });
   response.writeHead(200, headers);
   await pipeline(content, response);
 }
@@ -420,8 +446,8 @@ async function appendText(root: string, path: string, request: IncomingMessage):
   const added = await text(request);
   if (!request.complete) throw new Error(`What is added to ${path} was cut off.`);
   // The folder itself is not made again behind the person's back.
-  if (dirname(path) !== root) await mkdir(dirname(path), { recursive: true });
-  await appendFile(path, added);
+  if (dirname(path) !== root) await mkdir(diskPath(dirname(path)), { recursive: true });
+  await appendFile(diskPath(path), added);
 }
 
 /** Of the paths in the request's JSON list: `[bytes, modification time]`, or null for what is no file here. */
@@ -437,9 +463,9 @@ async function sendStats(
     paths.map(async (path) => {
       if (folder.only && !folder.only.includes(path)) return null;
       try {
-        const file = join(folder.path, ...path.split('/').map(requireName));
+        const file = pathIn(folder, path.split('/').map(requireName));
         if (folder.writable) await requireInside(folder.path, file);
-        const stats = await stat(file);
+        const stats = await stat(diskPath(file));
         return stats.isFile() ? [stats.size, modifiedMsOf(stats)] : null;
       } catch (error) {
         if (statusOf((error as NodeJS.ErrnoException).code ?? '') === 404) return null;

@@ -4,6 +4,7 @@ import type { DirectoryReference } from '../workers/protocol/dataset.ts';
 import { PAIRS_LIMITS } from '../workers/protocol/limits.ts';
 import type { PairsSource } from '../workers/protocol/pairs.ts';
 import { numberOf, textOf } from './command.ts';
+import { textOfBytes } from './disk_names.ts';
 import { CommandError } from './errors.ts';
 import { numberFlag, type Arguments, type FlagSpec } from './flags.ts';
 import type { Output } from './output.ts';
@@ -64,11 +65,12 @@ export function notePairs({ path }: PairsChoice, output: Output): void {
     );
 }
 
+/** Names in a pairs file that is not UTF-8 are read as those of folders are. */
 export function pairsSource(
   { path, folds, seed, pairsPerFold }: PairsChoice,
   images: DirectoryReference,
 ): PairsSource {
   return path === undefined
     ? { images: [images], generate: { seed, pairsPerFold }, lfw_nrof_folds: folds }
-    : { images: [images], pairsText: readFileSync(path, 'utf8'), lfw_nrof_folds: folds };
+    : { images: [images], pairsText: textOfBytes(readFileSync(path)), lfw_nrof_folds: folds };
 }

@@ -8,6 +8,7 @@ import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { mkdir, open, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { diskPath } from './disk_names.ts';
 import { ownerMark, isOwnerGone } from './process_owner.ts';
 
 /** Below this size a write is not forced to the disk: a crop lost in a power cut is made again, a checkpoint is not. */
@@ -28,7 +29,7 @@ export class PartFiles {
   }
 
   /**
-   * @param path below the root; its folders are made, but not the root
+   * @param path below the root, in the form of disk_names.ts; its folders are made, but not the root
    * @param sizeBytes what the content must come to, where that is known
    */
   async write(path: string, content: Readable, sizeBytes: number | undefined): Promise<void> {
@@ -36,7 +37,7 @@ export class PartFiles {
     if (this.#writing++ === 0) this.#makeFolder();
     const part = join(this.#folder, `${randomBytes(9).toString('base64url')}.part`);
     try {
-      await mkdir(dirname(path), { recursive: true });
+      await mkdir(diskPath(dirname(path)), { recursive: true });
       const file = await open(part, 'wx');
       try {
         await writeFile(file, content);
@@ -44,7 +45,7 @@ export class PartFiles {
       } finally {
         await file.close();
       }
-      await rename(part, path);
+      await rename(part, diskPath(path));
     } catch (error) {
       await rm(part, { force: true }).catch(() => undefined);
       throw error;

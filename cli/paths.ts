@@ -40,7 +40,7 @@ export function findDataFile(text: string): string | undefined {
 /** @throws CommandError */
 export function requireFolder(path: string): string {
   const kind = kindOf(path);
-  if (kind === undefined) throw new CommandError(`There is no folder ${path}. Check the path.`);
+  if (kind === undefined) throw new CommandError(`There is no folder ${path}. ${wayForward(path)}`);
   if (kind === 'file') throw new CommandError(`${path} is a file; a folder is needed here.`);
   return path;
 }
@@ -48,9 +48,16 @@ export function requireFolder(path: string): string {
 /** A file, as its folder and its name. @throws CommandError */
 export function requireFile(path: string): { folder: string; name: string } {
   const kind = kindOf(path);
-  if (kind === undefined) throw new CommandError(`There is no file ${path}. Check the path.`);
+  if (kind === undefined) throw new CommandError(`There is no file ${path}. ${wayForward(path)}`);
   if (kind === 'folder') throw new CommandError(`${path} is a folder; a file is needed here.`);
   return { folder: dirname(path), name: basename(path) };
+}
+
+/** Node gives a path that was typed, or a working folder, as text: bytes that are no UTF-8 are lost in it. */
+function wayForward(path: string): string {
+  return path.includes('\uFFFD')
+    ? 'Its name is not UTF-8 (shown by �), so that it cannot be named here. Name it by a link (ln -s), rename it, or name the folder that it is in.'
+    : 'Check the path.';
 }
 
 export function kindOf(path: string): 'file' | 'folder' | undefined {

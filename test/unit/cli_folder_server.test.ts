@@ -19,6 +19,7 @@ import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { diskPath, textOfBytes } from '../../cli/disk_names.ts';
 import { FolderServer, statusOf, type FolderFailure } from '../../cli/folder_server.ts';
 import { markOf } from '../../cli/process_owner.ts';
 import {
@@ -95,6 +96,63 @@ describe('folder server', () => {
     expect(await directory.exists('top.txt')).toBe(false);
     await expect(directory.read('top.txt')).rejects.toThrow(FileMissingError);
     await expect(directory.read('top.txt/below')).rejects.toThrow(FileMissingError);
+  });
+
+  it.skipIf(process.platform !== 'linux')('carries names that are not UTF-8, in and out', async () => {
+    const onDisk = (...names: string[]): Buffer =>
+      Buffer.concat(
+        names.map((name, index) =>
+          Buffer.from(index === 0 ? name : `/${name}`, index === 0 ? 'utf8' : 'latin1'),
+        ),
+      );
+    const person = 'J\xfcrgen';
+    await mkdir(onDisk(folder, person));
+    await writeFile(onDisk(folder, person, '1 \xe9.jpg'), 'first');
+    // Two names whose texts must differ, and a link.
+    await writeFile(join(folder, 'J\\xFCrgen'), 'with a backslash');
+    await mkdir(join(folder, 'Jürgen'));
+    await writeFile(join(folder, 'Jürgen', '2.jpg'), 'second');
+    await symlink(onDisk(folder, person), join(folder, 'link'));
+    const directory = openDirectory();
+    const photo = 'J\\xFCrgen/1 \\xE9.jpg';
+    expect(await listed(directory)).toEqual(
+      [photo, 'J\\x5CxFCrgen', 'Jürgen/2.jpg', 'link/1 \\xE9.jpg'].sort(),
+    );
+    expect(await (await directory.read(photo)).text()).toBe('first');
+    expect(await (await directory.read('J\\x5CxFCrgen')).text()).toBe('with a backslash');
+    expect(await directory.exists(photo)).toBe(true);
+    expect((await directory.stats([photo]))[0]).toMatchObject({ sizeBytes: 5 });
+    expect((await openDirectory({ only: ['J\\xFCrgen'] }).read('J\\xFCrgen')).size).toBe(16);
+
+    // What is written under such a name has its bytes, as the photo's folder has.
+    const out = join(outside, 'out');
+    await mkdir(out);
+    const output = new HttpDirectory('out', origin + folders.open(out, { writable: true }));
+    await output.write('J\\xFCrgen/1 \\xE9.png', 'face');
+    await output.append('J\\xFCrgen/notes.txt', 'note');
+    expect(await readdir(out, { encoding: 'buffer' })).toEqual([Buffer.from(person, 'latin1')]);
+    expect(await readFile(onDisk(out, person, '1 \xe9.png'), 'utf8')).toBe('face');
+    expect(await listed(output)).toEqual(['J\\xFCrgen/1 \\xE9.png', 'J\\xFCrgen/notes.txt']);
+    await output.remove('J\\xFCrgen/notes.txt');
+    expect(await output.exists('J\\xFCrgen/notes.txt')).toBe(false);
+    // No escape leads out of the folder.
+    await expect(output.read('\\x2E\\x2E/dataset/link')).rejects.toThrow(FileMissingError);
+  });
+
+  it('gives every name one text that leads back to it', () => {
+    const byte = fc.oneof(fc.integer({ min: 1, max: 255 }), fc.constantFrom(...Buffer.from('\\x5CFC')));
+    const seen = new Map<string, string>();
+    fc.assert(
+      fc.property(fc.array(byte, { maxLength: 12 }), (bytes) => {
+        const name = Buffer.from(bytes);
+        const text = textOfBytes(name);
+        expect(Buffer.from(diskPath(text))).toEqual(name);
+        expect(text).not.toContain('\uFFFD');
+        expect(seen.get(text) ?? name.toString('hex')).toBe(name.toString('hex'));
+        seen.set(text, name.toString('hex'));
+      }),
+      { numRuns: 5000 },
+    );
   });
 
   it('adds text to the end of a file, and tells sizes and times of many files at once', async () => {

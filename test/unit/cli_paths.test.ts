@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -30,6 +30,14 @@ describe('paths', () => {
     expect(splitPaths('/a:')).toEqual(['/a']);
     expect(splitPaths('')).toEqual([]);
     expect(splitPaths('C:\\x:D:/y')).toHaveLength(2);
+  });
+
+  it('that are not UTF-8 cannot be typed, which is said', () => {
+    const bytes = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from('J\xfcrgen', 'latin1')]);
+    mkdirSync(bytes);
+    expect(() => requireFolder(bytes.toString())).toThrow(/not UTF-8.*ln -s/);
+    expect(() => requireFile(`${bytes.toString()}/1.png`)).toThrow(/not UTF-8.*ln -s/);
+    expect(() => requireFolder(join(folder, 'missing'))).toThrow(/Check the path/);
   });
 
   it('are checked before anything is started', () => {

@@ -5,7 +5,11 @@ export class FileMissingError extends Error {
   override name = 'FileMissingError';
   constructor(path: string, folder: string) {
     super(
-      `${path} is no longer in the folder "${folder}". It may have been moved or deleted since the folder was read.`,
+      `${path} is no longer in the folder "${folder}". ${
+        path.includes('\uFFFD')
+          ? 'Its name is not UTF-8 (shown by �), and cannot be asked for here: rename it.'
+          : 'It may have been moved or deleted since the folder was read.'
+      }`,
     );
   }
 }

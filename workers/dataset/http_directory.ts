@@ -4,7 +4,8 @@
  * - `GET <url>?list` → newline-delimited JSON, one `{"path": "a/b.jpg"}` per file, streamed; `HEAD <url>` asks whether
  *   the folder is there.
  * - `GET`, `HEAD`, `PUT` (whole or not at all), `POST` (adds to the end) and `DELETE` on `<url>/<path>`, each part
- *   percent-encoded. A file's answer has its modification time in `X-Modified-Ms`.
+ *   percent-encoded. A byte of a name that is not UTF-8 is written as in `J\xFCrgen`, here and in the list
+ *   (cli/disk_names.ts). A file's answer has its modification time in `X-Modified-Ms`.
  * - `POST <url>?stats` with a JSON list of paths → a list of `[bytes, modification time]`, or null for a missing file.
  * - `POST <url>?claims` with a `ClaimRequest` → its `ClaimState`s.
  * - `PUT <url>/<name>?folder` makes a folder, or answers 409 where there is one; `DELETE` removes an empty one.
