@@ -3,8 +3,8 @@
  * applied, no colour management, alpha dropped (the colour is kept as stored, as the original does, not mixed with a
  * background).
  *
- * While a photo is decoded the browser holds up to 8 bytes a pixel, and afterwards 4 beside the 3 of the result. With the
- * bounds below that is 130 MB for photos that are decoded side by side, and 1.6 GB for the largest, of which one is
+ * A photo takes 3 bytes a pixel once it is decoded, and while the browser decodes it several times as much: 12 bytes a
+ * pixel at the most that was measured (docs/performance.md), 2.4 GB for one of 200 megapixels. Of the large ones one is
  * decoded at a time.
  */
 import { UnreadableImageError } from './errors.ts';
