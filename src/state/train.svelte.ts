@@ -155,7 +155,10 @@ export class TrainState {
 
   /** What is wrong with the settings, or unwise. */
   readonly problems: readonly OptionProblem[] = $derived.by(() =>
-    validateOptions(this.options, { imageCount: this.dataset.summary?.imageCount }),
+    validateOptions(this.options, {
+      imageCount: this.dataset.summary?.imageCount,
+      isProcessorOnly: this.device?.backend === 'wasm',
+    }),
   );
 
   /** Why a run cannot start yet, and what to do; empty when it can. */

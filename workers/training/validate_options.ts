@@ -45,8 +45,8 @@ export class InvalidOptionsError extends Error {
 const MOST_STEPS = 2 ** 31;
 /** The guide's recipe takes 150,000. */
 const MANY_STEPS = 5_000_000;
-/** Of 160 pixels, by a processor with a few cores; see docs/performance.md. */
-const PROCESSOR_IMAGES_PER_SECOND = 5;
+/** Images of 160 pixels on two processor cores, from the hour's run in docs/training-run.md. */
+const PROCESSOR_IMAGES_PER_SECOND = 1;
 const SECONDS_PER_DAY = 86_400;
 
 /** @returns the problems in the order of the options; none when a run can start */
@@ -173,7 +173,7 @@ const RULES: readonly Rule[] = [
       const images = max_nrof_epochs * epoch_size * batch_size * (image_size / 160) ** 2;
       const days = images / PROCESSOR_IMAGES_PER_SECOND / SECONDS_PER_DAY;
       return isProcessorOnly && days > 1
-        ? `Without a graphics processor this takes about ${formatDays(days)}, at ${PROCESSOR_IMAGES_PER_SECOND} images a second. Choose a smaller preset, or a machine with a graphics processor.`
+        ? `Without a graphics processor this takes about ${formatDays(days)} on two processor cores. Choose a smaller preset, or a machine with a graphics processor.`
         : undefined;
     },
   },

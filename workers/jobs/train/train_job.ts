@@ -5,6 +5,7 @@
 import type { ImageFile } from '../../dataset/classes.ts';
 import type { ReadableDirectory } from '../../dataset/directory.ts';
 import { FolderUnavailableError } from '../../dataset/errors.ts';
+import type { RgbImage } from '../../dataset/image.ts';
 import { ImageCache } from '../../dataset/image_cache.ts';
 import type { DeviceLostError } from '../../engine/errors.ts';
 import { buildModel } from '../../graph/models/index.ts';
@@ -122,6 +123,7 @@ class TrainJob {
   readonly #measurements: RunMeasurements;
   readonly #batches: BatchSource;
   readonly #pool: ImagePool;
+  readonly #read: (file: ImageFile) => Promise<RgbImage>;
   readonly #metricsThrottle = new Throttle(METRICS_INTERVAL_MS);
   readonly #presenceThrottle = new Throttle(PRESENCE_INTERVAL_MS);
   /** That the training images are in. */
@@ -153,6 +155,7 @@ class TrainJob {
     this.#pool = new ImagePool(run.options.nrof_preprocess_threads);
     const images = new ImageCache(this.#pool.decode);
     const read = (file: ImageFile) => images.read(file);
+    this.#read = read;
     this.#measurements = new RunMeasurements(
       { validation: data.validation, pairs: request.lfw ?? run.lfw, read },
       this.#keeper,
@@ -183,6 +186,18 @@ class TrainJob {
     return this.#device.executor;
   }
 
+  /** The width of the first face, pixels. A face that cannot be read is named when its batch needs it. */
+  async #faceSize(): Promise<number | undefined> {
+    const first = this.#data.train[0];
+    return (
+      first &&
+      (await this.#read(first.file).then(
+        ({ width }) => width,
+        () => undefined,
+      ))
+    );
+  }
+
   dispose(): void {
     this.#device.dispose();
     this.#pool.dispose();
@@ -202,6 +217,7 @@ class TrainJob {
     } else
       for (const { option, message } of validateOptions(this.#options, {
         imageCount: this.#data.train.length,
+        faceSize: await this.#faceSize(),
         isProcessorOnly: this.#device.device.backend === 'wasm',
       }))
         this.#warn(`${option}: ${message}`);
