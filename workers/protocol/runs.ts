@@ -15,6 +15,8 @@ export interface RunRecord {
   readonly datasetName: string;
   readonly classNames: readonly string[];
   readonly imageCount: number;
+  /** What the dataset was when the run last began or went on; older runs have none. */
+  readonly dataset?: DatasetFingerprint | undefined;
   /** `<class>/<file>` of the images that the filter table leaves out. */
   readonly filteredImages?: readonly string[] | undefined;
   /** Handles and private paths, so that a later visit can go on; kind 'files' cannot be remembered. */
@@ -29,6 +31,32 @@ export interface RunRecord {
   readonly error?: string | undefined;
   /** What the person wrote about it. */
   readonly notes?: string | undefined;
+}
+
+/** Enough of a dataset's listing to tell what has changed in it: of a small one every photo, of a large one every class. */
+export type DatasetFingerprint =
+  | { readonly kind: 'photos'; readonly photos: readonly PhotoFingerprint[] }
+  | {
+      readonly kind: 'classes';
+      /** The first photos of each class, by name, whose sizes count. */
+      readonly sizedPerClass: number;
+      readonly classes: readonly ClassFingerprint[];
+    };
+
+export interface PhotoFingerprint {
+  /** `<class>/<file>` */
+  readonly path: string;
+  /** -1 where it could not be asked for. */
+  readonly sizeBytes: number;
+}
+
+export interface ClassFingerprint {
+  readonly name: string;
+  readonly imageCount: number;
+  /** CRC-32 of the photos' paths. */
+  readonly names: number;
+  /** CRC-32 of the sizes of its first photos. */
+  readonly sizes: number;
 }
 
 /** One step, as charts and logs need it. */

@@ -1,12 +1,13 @@
 /** From a request to the run's record and its data: of a new run, or of one that goes on. */
 import type { DirectoryReference } from '../../protocol/dataset.ts';
 import type { PairsSource } from '../../protocol/pairs.ts';
-import type { RunRecord } from '../../protocol/runs.ts';
+import type { DatasetFingerprint, RunRecord } from '../../protocol/runs.ts';
 import type { TrainEvent, TrainRequest } from '../../protocol/train.ts';
 import { getRun } from '../../storage/runs.ts';
 import type { TrainingOptions } from '../../training/options.ts';
 import { requireValidOptions } from '../../training/validate_options.ts';
 import { openPairs } from '../evaluate/evaluate_job.ts';
+import { datasetFingerprint, describeDatasetChange } from './dataset_fingerprint.ts';
 import type { TrainControl } from './train_control.ts';
 import {
   readImageFilter,
@@ -31,6 +32,8 @@ export interface PreparedRun {
   readonly run: RunRecord;
   readonly data: TrainingData;
   readonly isResumed: boolean;
+  /** What of the dataset is not as the run knew it. */
+  readonly datasetChange?: string | undefined;
 }
 
 /** A run that has no name yet. @throws StoppedBeforeRunError, and what reading the settings, the filter, the data and the pairs throws */
@@ -43,7 +46,7 @@ export async function prepareNewRun(
   // Bad settings are refused before anything is read.
   requireValidOptions(options);
   const filter = await readImageFilter(request.filterTable, options);
-  const data = await readData(request.data, options, filter, onEvent, control);
+  const { data, dataset } = await readData(request.data, options, filter, onEvent, control);
   // Pairs that cannot be made are told of now, and not after the first epoch.
   if (request.lfw) await openPairs(request.lfw);
   const draft: Omit<RunRecord, 'id'> = {
@@ -53,6 +56,7 @@ export async function prepareNewRun(
     datasetName: data.name,
     classNames: data.classNames,
     imageCount: data.train.length,
+    dataset,
     filteredImages: filter && [...filter.leftOut],
     data: request.data.filter(({ kind }) => kind === 'handle' || kind === 'private'),
     lfw: storablePairs(request.lfw),
@@ -83,9 +87,14 @@ export async function prepareResumedRun(
       `The folder "${run.datasetName}" that the run ${runId} trains on was chosen without a lasting permission. Choose it again to go on.`,
     );
   const filter = run.filteredImages && { leftOut: new Set(run.filteredImages) };
-  const data = await readData(references, run.options, filter, onEvent, control);
+  const { data, dataset } = await readData(references, run.options, filter, onEvent, control);
   requireSameClasses(run.classNames, data);
-  return { run: { ...run, data: references, status: 'running', error: undefined }, data, isResumed: true };
+  return {
+    run: { ...run, data: references, dataset, status: 'running', error: undefined },
+    data,
+    isResumed: true,
+    datasetChange: run.dataset && dataset && describeDatasetChange(data.name, run.dataset, dataset),
+  };
 }
 
 async function readData(
@@ -94,12 +103,13 @@ async function readData(
   filter: ImageFilter | undefined,
   onEvent: (event: TrainEvent) => void,
   { signal }: TrainControl,
-): Promise<TrainingData> {
+): Promise<{ readonly data: TrainingData; readonly dataset: DatasetFingerprint | undefined }> {
   try {
-    return await readTrainingData(references, options, filter, {
+    const data = await readTrainingData(references, options, filter, {
       onProgress: (totals) => onEvent({ kind: 'reading', ...totals }),
       signal,
     });
+    return { data, dataset: await datasetFingerprint(data.classes, { signal }) };
   } catch (error) {
     throw signal.aborted ? new StoppedBeforeRunError() : error;
   }

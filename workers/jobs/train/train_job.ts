@@ -87,7 +87,7 @@ export async function train(
 }
 
 async function trainPrepared(
-  { run, data, isResumed }: PreparedRun,
+  { run, data, isResumed, datasetChange }: PreparedRun,
   request: TrainRequest,
   onEvent: (event: TrainEvent) => void,
   control: TrainControl,
@@ -102,7 +102,7 @@ async function trainPrepared(
   const device = await RunDevice.open(options, graph, choose);
   const job = new TrainJob(run, data, request, device, onEvent, control);
   try {
-    await job.start(isResumed);
+    await job.start(isResumed, datasetChange);
     return await job.run();
   } finally {
     job.dispose();
@@ -204,13 +204,14 @@ class TrainJob {
   }
 
   /** Parameters from the checkpoint, from a pretrained model, or fresh ones. */
-  async start(isResumed: boolean): Promise<void> {
+  async start(isResumed: boolean, datasetChange: string | undefined): Promise<void> {
     const { id } = this.#run;
     if (isResumed) await deleteUnfinishedCheckpoints(id);
     const checkpoint = isResumed ? await this.#keeper.newestCheckpoint() : undefined;
     await this.#checkpoints.restore(checkpoint);
     if (isResumed) {
-      if (this.#data.train.length !== this.#run.imageCount)
+      if (datasetChange !== undefined) this.#warn(datasetChange);
+      else if (this.#data.train.length !== this.#run.imageCount)
         this.#warn(
           `The dataset has ${this.#data.train.length} training photos now, and had ${this.#run.imageCount}: the run goes on, but not exactly as it would have.`,
         );

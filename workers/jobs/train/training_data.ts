@@ -29,6 +29,8 @@ export interface TrainingData {
   readonly train: readonly LabelledImage[];
   /** Empty without a split. */
   readonly validation: readonly LabelledImage[];
+  /** All images, before the split. */
+  readonly classes: readonly ClassImages<ImageFile>[];
   /** What of the folders is not used, a sentence per reason. */
   readonly skippedNotes: readonly string[];
   /** What the filter has left out, in one sentence. */
@@ -126,6 +128,7 @@ export async function readTrainingData(
   return {
     name: dataset.name,
     classNames: split.train.map(({ name }) => name),
+    classes: filtered?.classes ?? dataset.classes,
     train: labelledImages(split.train),
     validation: labelledImages(split.validation),
     // What is no photo at all is no surprise in a training.
