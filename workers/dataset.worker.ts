@@ -9,11 +9,14 @@ import { openDirectories, openWritableDirectory } from './dataset/open.ts';
 import type { ReadableDirectory } from './dataset/directory.ts';
 import { smallPicture, thumbnail } from './dataset/thumbnails.ts';
 import type { DatasetWorkerApi, DirectoryReference, Thumbnail } from './protocol/dataset.ts';
+import { copyFolder } from './jobs/copy_folder.ts';
+import { Throttle } from './jobs/job_control.ts';
 import './rpc/job_control_transfer.ts';
 import { sampleFolder, writeSampleFaces } from './sample_faces/sample_dataset.ts';
 
 /** Photos that are shown of a dataset as soon as it is counted. */
 const EXAMPLES = 12;
+const PROGRESS_INTERVAL_MS = 200;
 const folders: (readonly ReadableDirectory[])[] = [];
 
 async function readFrom(directories: readonly ReadableDirectory[], path: string): Promise<Blob | undefined> {
@@ -49,6 +52,14 @@ const api: DatasetWorkerApi = {
       ignoredExamples,
       skipped,
     };
+  },
+
+  copy({ from, output }, { signal }, onProgress) {
+    const throttle = new Throttle(PROGRESS_INTERVAL_MS);
+    const report = (done: number, total: number): void => {
+      if (done === total || throttle.ready()) onProgress(done, total);
+    };
+    return copyFolder(from, output, report, signal);
   },
 
   async makeSampleFaces(options, onProgress) {

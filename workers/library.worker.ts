@@ -14,17 +14,10 @@ import * as evaluations from './storage/saved_evaluations.ts';
 import * as folders from './storage/folders.ts';
 import * as galleries from './storage/galleries.ts';
 import * as models from './storage/models.ts';
+import { privateFileSystem } from './storage/private_file_system.ts';
+import * as sets from './storage/stored_sets.ts';
 import * as runs from './storage/runs.ts';
 import { describeDevice } from './tfjs/device.ts';
-
-/** Some browsers have none, and some refuse it in private windows: then nothing is stored in it. */
-async function privateFileSystem(): Promise<FileSystemDirectoryHandle | undefined> {
-  try {
-    return await navigator.storage.getDirectory();
-  } catch {
-    return undefined;
-  }
-}
 
 class JobGoesOnError extends Error {
   override name = 'JobGoesOnError';
@@ -86,6 +79,12 @@ const api: LibraryWorkerApi = {
   listFolders: folders.listFolders,
   recallLeftOut: folders.recallLeftOut,
   forgetFolder: folders.forgetFolder,
+  listStoredSets: sets.listStoredSets,
+  measureStoredSet: sets.measureStoredSet,
+  deleteStoredSet: sets.deleteStoredSet,
+  discardEmptySet: sets.discardEmptySet,
+  findSetFor: sets.findSetFor,
+  rememberSource: sets.rememberSource,
   listGalleries: galleries.listGalleries,
   deleteGallery: galleries.deleteGallery,
   async deleteEverything() {

@@ -1,4 +1,5 @@
 /** The states of the page's parts, tied to one another. */
+import { AlignedSets } from './aligned_sets.svelte.ts';
 import { BringIn } from './bring_in.svelte.ts';
 import { DeviceState } from './device.svelte.ts';
 import { EvaluateState } from './evaluate.svelte.ts';
@@ -16,7 +17,8 @@ export class ApplicationParts {
   readonly library = new Library();
   readonly guard = new JobGuard();
   readonly device = new DeviceState();
-  readonly photos = new PhotosState(this.library, this.guard);
+  readonly sets = new AlignedSets(this.guard);
+  readonly photos = new PhotosState(this.library, this.guard, this.sets);
   readonly train = new TrainState(this.library, this.guard, this.device);
   readonly evaluate = new EvaluateState(this.library, this.guard);
   readonly exports = new ExportsState(this.guard);

@@ -32,3 +32,9 @@ export function withChanges(classes: readonly ClassCount[], changes: readonly Cl
 export function countClasses(paths: readonly string[]): number {
   return new Set(paths.map((path) => path.slice(0, path.indexOf('/')))).size;
 }
+
+/** The paths but for those that are gone, in their order. */
+export function withoutPaths(paths: readonly string[], gone: readonly string[]): string[] {
+  const goneSet = new Set(gone);
+  return paths.filter((path) => !goneSet.has(path));
+}

@@ -19,6 +19,8 @@ export class DatasetChoice {
   folders = $state.raw<readonly DirectoryReference[]>([]);
   summary = $state.raw<DatasetSummary | undefined>();
   problem = $state.raw<Problem | undefined>();
+  /** The names of files that were dropped together with folders, and are not used. */
+  passedOver = $state.raw<readonly string[]>([]);
   readonly #scan = new FolderScan();
   /** What there is to show, also while it is being counted. */
   readonly counted = $derived(this.#scan.found ?? this.summary);
@@ -60,6 +62,7 @@ export class DatasetChoice {
     this.folders = references;
     this.summary = undefined;
     this.problem = undefined;
+    this.passedOver = [];
     if (references.length === 0) return this.#scan.cancel();
     const signal = this.#scan.begin();
     try {
@@ -88,6 +91,8 @@ export class DatasetChoice {
   async addFound(find: (found: FoundFiles) => Promise<DirectoryReference[]>): Promise<void> {
     this.#settle();
     this.problem = undefined;
+    this.passedOver = [];
+    const passedOver: string[] = [];
     const signal = this.#scan.begin();
     const count = new DatasetCount({
       onProgress: () => this.#scan.proceed(signal, count.takeProgress()),
@@ -97,8 +102,12 @@ export class DatasetChoice {
         signal,
         onFolder: (name) => count.addFolder(name),
         onFile: (path) => count.addFile(path),
+        onPassedOver: (name) => passedOver.push(name),
       });
-      if (!signal.aborted) await this.add(added);
+      if (signal.aborted) return;
+      const adding = this.add(added);
+      this.passedOver = passedOver;
+      await adding;
     } catch (error) {
       if (!signal.aborted) this.problem = problemOf(error);
     } finally {

@@ -3,11 +3,26 @@ import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 
 export class NotAFolderError extends Error {
   override name = 'NotAFolderError';
-  constructor() {
-    super(
-      'What was dropped is no folder. Drop a folder that holds one subfolder a person, with that person’s photos in it.',
-    );
+  /** @param names of what was dropped */
+  constructor(names: readonly string[]) {
+    const what =
+      names.length === 0
+        ? 'What was dropped is no folder.'
+        : names.length === 1
+          ? `${listOfNames(names)} is a file, not a folder.`
+          : `${listOfNames(names)} are files, not folders.`;
+    super(`${what} Drop a folder that holds one subfolder per person, with that person’s photos in it.`);
   }
+}
+
+const NAMES_SHOWN = 3;
+
+/** `“a.jpg”, “b.jpg” and 5 more` */
+export function listOfNames(names: readonly string[]): string {
+  const shown = names.slice(0, NAMES_SHOWN).map((name) => `“${name}”`);
+  const rest = names.length - shown.length;
+  if (rest > 0) return `${shown.join(', ')} and ${rest} more`;
+  return shown.length > 1 ? `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}` : (shown[0] ?? '');
 }
 
 export function folderName(reference: DirectoryReference): string {
@@ -51,6 +66,8 @@ export interface FoundFiles {
   /** @param name of a folder directly below the dropped one, before what is in it */
   onFolder(name: string): void;
   onFile(path: string): void;
+  /** @param name of a file that was dropped beside the folders */
+  onPassedOver(name: string): void;
 }
 
 /**
@@ -63,27 +80,35 @@ export async function droppedFolders(
   found?: FoundFiles,
 ): Promise<DirectoryReference[]> {
   const items = [...transfer.items].filter((item) => item.kind === 'file');
-  const pending = items.map((item) =>
-    'getAsFileSystemHandle' in item
-      ? item.getAsFileSystemHandle().then(handleReference)
-      : entryReference((item as DataTransferItem).webkitGetAsEntry(), found),
-  );
-  const references = (await Promise.all(pending)).filter((reference) => reference !== undefined);
-  if (references.length === 0) throw new NotAFolderError();
+  const pending = items.map((item): Promise<Dropped> => {
+    const name = item.getAsFile()?.name ?? '';
+    return 'getAsFileSystemHandle' in item
+      ? item.getAsFileSystemHandle().then((handle) => handleReference(handle, name))
+      : entryReference((item as DataTransferItem).webkitGetAsEntry(), name, found);
+  });
+  const dropped = await Promise.all(pending);
+  const references = dropped.filter((one) => typeof one !== 'string');
+  const names = dropped.filter((one) => typeof one === 'string');
+  if (references.length === 0) throw new NotAFolderError(names);
+  for (const name of names) found?.onPassedOver(name);
   return references;
 }
 
-function handleReference(handle: FileSystemHandle | null): DirectoryReference | undefined {
+/** A folder, or the name of what is none. */
+type Dropped = DirectoryReference | string;
+
+function handleReference(handle: FileSystemHandle | null, name: string): Dropped {
   return handle?.kind === 'directory'
     ? { kind: 'handle', handle: handle as FileSystemDirectoryHandle }
-    : undefined;
+    : (handle?.name ?? name);
 }
 
 async function entryReference(
   entry: FileSystemEntry | null,
+  name: string,
   found: FoundFiles | undefined,
-): Promise<DirectoryReference | undefined> {
-  if (!entry?.isDirectory) return undefined;
+): Promise<Dropped> {
+  if (!entry?.isDirectory) return entry?.name ?? name;
   const files: { path: string; file: File }[] = [];
   await collectFiles(entry as FileSystemDirectoryEntry, '', files, found);
   return { kind: 'files', name: entry.name, files };
@@ -137,6 +162,13 @@ export async function requestAccess(
     if ((await handle.requestPermission({ mode })) !== 'granted') return false;
   }
   return true;
+}
+
+/** Whether both are one folder; two lists of the same files, chosen one after the other, are not known to be. */
+export async function isSameFolder(a: DirectoryReference, b: DirectoryReference): Promise<boolean> {
+  if (a.kind === 'private' && b.kind === 'private') return a.path === b.path;
+  if (a.kind === 'files' && b.kind === 'files') return a.files === b.files;
+  return a.kind === 'handle' && b.kind === 'handle' && (await a.handle.isSameEntry(b.handle));
 }
 
 /** What can be used again after the page was closed. */

@@ -19,6 +19,8 @@ import {
   settingsObstacle,
 } from './align_settings.ts';
 import { together } from './align_summaries.ts';
+import { withoutPaths } from './class_counts.ts';
+import type { AlignedSets } from './aligned_sets.svelte.ts';
 import { DatasetChoice } from './dataset_choice.svelte.ts';
 import { saveBlob, withMovedStream, zipToFile, type ZipTarget } from './downloads.ts';
 import { problemOf, type Problem } from './errors.ts';
@@ -39,6 +41,13 @@ export type AlignStatus = 'idle' | 'starting' | 'running' | 'paused' | 'stopping
 export interface RetryOutcome {
   readonly triedCount: number;
   readonly alignedCount: number;
+}
+
+interface OpenedOutput {
+  readonly output: AlignOutput;
+  readonly zip?: ZipTarget | undefined;
+  /** The path of a set in the browser's own storage that is made now. */
+  readonly newSet?: string | undefined;
 }
 
 interface AlignAgain {
@@ -81,12 +90,14 @@ export class PhotosState implements DecidedAlignment {
   );
   readonly #library: Library;
   readonly #guard: JobGuard;
+  readonly #sets: AlignedSets;
   #isTryingAgain = false;
   /** Of the alignment that runs; each alignment has its own. */
   #control = new JobControl();
 
-  constructor(library: Library, guard: JobGuard) {
+  constructor(library: Library, guard: JobGuard, sets: AlignedSets) {
     this.#library = library;
+    this.#sets = sets;
     this.#guard = guard;
     this.input = new DatasetChoice('photos', library);
   }
@@ -100,13 +111,6 @@ export class PhotosState implements DecidedAlignment {
 
   usePreset(preset: AlignPreset): void {
     this.options = { ...this.options, image_size: preset.image_size, margin: preset.margin };
-  }
-
-  /** Where the private file system keeps the faces of this input under these settings. */
-  get privateOutputPath(): string {
-    const { image_size, margin, detect_multiple_faces } = this.options;
-    const settings = `${image_size}-${margin}${detect_multiple_faces ? '-all' : ''}`;
-    return `aligned/${safeName(this.input.name)} aligned ${settings}`;
   }
 
   async chooseOutputFolder(): Promise<void> {
@@ -135,9 +139,10 @@ export class PhotosState implements DecidedAlignment {
   /**
    * Aligns what is chosen; what is in the output already is skipped, so that this also goes on after a stop.
    * Must follow a click when the output is a zip file or needs a permission.
+   * @param asksForSet where a set of another folder has the name; a new one is made otherwise
    */
-  start(): Promise<void> {
-    return this.#run();
+  start({ asksForSet = true }: { asksForSet?: boolean } = {}): Promise<void> {
+    return this.#run(undefined, asksForSet);
   }
 
   /** Tries photos that gave no face once more, with other options. */
@@ -156,13 +161,15 @@ export class PhotosState implements DecidedAlignment {
     return this.#run({ paths, options: $state.snapshot(this.options), isRetry: false });
   }
 
-  async #run(again?: AlignAgain): Promise<void> {
-    if (this.isBusy || this.input.folders.length === 0 || this.obstacle !== '') return;
+  async #run(again?: AlignAgain, asksForSet = true): Promise<void> {
+    if (this.isBusy || this.#sets.question || this.input.folders.length === 0 || this.obstacle !== '') return;
     this.problem = undefined;
     let zip: ZipTarget | undefined;
+    let newSet: string | undefined;
     try {
-      const target = await this.#openOutput();
+      const target = await this.#openOutput(asksForSet);
       zip = target?.zip;
+      newSet = target?.newSet;
       if (target) await this.#guard.during('align', false, () => this.#align(target.output, zip, again));
     } catch (error) {
       await zip?.abandon();
@@ -170,23 +177,28 @@ export class PhotosState implements DecidedAlignment {
     } finally {
       this.progress.flush();
       alignWorker.release();
+      if (newSet === undefined) void this.#sets.refresh();
+      else void this.#sets.discardIfEmpty(newSet);
       void this.#library.refresh();
     }
   }
 
-  async #openOutput(): Promise<{ output: AlignOutput; zip?: ZipTarget } | undefined> {
+  async #openOutput(asksForSet: boolean): Promise<OpenedOutput | undefined> {
     if (!(await requestAccess(this.input.folders))) return undefined;
     if (this.outputKind === 'zip') {
       const zip = await zipToFile(`${safeName(this.input.name)} aligned.zip`);
       return { output: zip.output, zip };
     }
-    let directory: DirectoryReference = { kind: 'private', path: this.privateOutputPath };
     if (this.outputKind === 'folder') {
       if (!this.outputFolder) await this.chooseOutputFolder();
       if (!this.outputFolder || !(await requestAccess([this.outputFolder], 'readwrite'))) return undefined;
-      directory = this.outputFolder;
-    } else void navigator.storage.persist?.();
-    return { output: { kind: 'directory', directory } };
+      return { output: { kind: 'directory', directory: this.outputFolder } };
+    }
+    void navigator.storage.persist?.();
+    const set = await this.#sets.choose(this.input.folders, $state.snapshot(this.options), asksForSet);
+    if (!set) return undefined;
+    const directory: DirectoryReference = { kind: 'private', path: set.path };
+    return { output: { kind: 'directory', directory }, newSet: set.isNew ? set.path : undefined };
   }
 
   async #align(
@@ -244,6 +256,14 @@ export class PhotosState implements DecidedAlignment {
     if (!this.summary) return;
     const setAside = this.summary.setAside.filter((path) => !paths.includes(path));
     this.summary = { ...this.summary, setAside };
+  }
+
+  onRemoved(outputPaths: readonly string[]): void {
+    if (!this.summary) return;
+    const withoutPhoto = this.summary.existing.withoutPhoto.filter(
+      (faces) => withoutPaths(faces.outputPaths, outputPaths).length > 0,
+    );
+    this.summary = { ...this.summary, existing: { ...this.summary.existing, withoutPhoto } };
   }
 
   #fail(error: unknown): void {

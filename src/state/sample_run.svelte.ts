@@ -99,7 +99,8 @@ export class SampleRun {
     this.#proceedIf(photos.input.summary !== undefined);
     this.message = 'Finding and aligning the faces';
     photos.outputKind = 'private';
-    await photos.start();
+    // Nobody is asked in the middle of the walk.
+    await photos.start({ asksForSet: false });
     this.#proceedIf(photos.aligned !== undefined && photos.summary?.cancelled === false);
     await this.#letLook();
     return photos.aligned!;

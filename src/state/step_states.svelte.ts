@@ -4,7 +4,6 @@
  */
 import { isKnownToGuess, pairVerdict } from '../../workers/protocol/verdicts.ts';
 import type { ApplicationParts } from './application_parts.svelte.ts';
-import { folderName } from './folders.ts';
 import { formatCount, formatCountOf, formatShare } from './format.ts';
 import type { StepName } from './navigation.svelte.ts';
 
@@ -27,7 +26,7 @@ export function stepStates(app: ApplicationParts): Record<StepName, StepState> {
   };
 }
 
-function photosState({ photos, library }: ApplicationParts): StepState {
+function photosState({ photos, library, sets }: ApplicationParts): StepState {
   if (photos.drawing) {
     const { done, total } = photos.drawing;
     return { kind: 'busy', text: 'drawing', share: done / Math.max(total, 1) };
@@ -44,8 +43,12 @@ function photosState({ photos, library }: ApplicationParts): StepState {
   if (photos.summary) return alignedState(photos);
   if (photos.input.isScanning) return plain('empty', 'reading');
   if (photos.input.summary) return plain('ready', formatCountOf(photos.input.summary.imageCount, 'photo'));
-  const setNames = new Set(library.foldersFor('aligned').map(({ reference }) => folderName(reference)));
-  if (setNames.size > 0) return plain('done', formatCountOf(setNames.size, 'set'));
+  // In the browser's own storage, and in folders of the person's.
+  const folderCount = library
+    .foldersFor('aligned')
+    .filter(({ reference }) => reference.kind === 'handle').length;
+  const setCount = sets.aligned.length + folderCount;
+  if (setCount > 0) return plain('done', formatCountOf(setCount, 'set'));
   return plain('empty', 'choose a folder');
 }
 

@@ -16,6 +16,7 @@ function states(changes: Changes = {}): Record<Step, StepState> {
     exports: { all: new Map(), exportedIds: new Set() },
     use: { job: {}, identify: { people: [] }, compare: { faces: [] } },
     look: {},
+    sets: { aligned: [] },
   };
   const library = { runs: [], models: [], evaluations: [], galleries: [], folders: [], ...changes.library };
   const runs = library.runs as { step: number; status: string }[];
@@ -51,18 +52,20 @@ const evaluation = (accuracy: number): Record<string, unknown> => ({
   at: 5,
   result: { accuracy, pairCount: 600 },
 });
-const folder = (path: string): Record<string, unknown> => ({ reference: { kind: 'private', path } });
+const folder = (kind: string, path: string): Record<string, unknown> => ({ reference: { kind, path } });
 
 describe('after a reload', () => {
   it('says of each step what is stored', () => {
     const library = {
-      folders: [folder('aligned/a'), folder('aligned/b')],
+      // The first one is also among the stored sets.
+      folders: [folder('private', 'aligned/a'), folder('handle', 'my faces')],
       runs: [run(), run({ id: '20260102-100000' })],
       evaluations: [evaluation(0.95), evaluation(0.5)],
       models: [{ id: 'imported' }],
       galleries: [{ people: 4 }],
     };
-    expect(of('photos', { library })).toBe('done: 2 sets');
+    const sets = { aligned: [{ path: 'aligned/a' }, { path: 'aligned/b' }] };
+    expect(of('photos', { library, sets })).toBe('done: 3 sets');
     expect(of('train', { library })).toBe('done: 2 runs');
     expect(of('evaluate', { library })).toBe('done: 95.0% right');
     expect(of('models', { library })).toBe('ready: 3 models');

@@ -1,5 +1,6 @@
 /** dataset.worker: folders, classes, sample faces. */
 import type { JobControl } from '../jobs/job_control.ts';
+import type { AlignOutput } from './align.ts';
 import type { ClassCount, ScanProgress } from '../dataset/dataset_count.ts';
 import type { DirectoryReference } from '../dataset/directory.ts';
 
@@ -29,6 +30,11 @@ export interface SampleFacesOptions {
   readonly photosPerPerson: number;
 }
 
+export interface CopyRequest {
+  readonly from: DirectoryReference;
+  readonly output: AlignOutput;
+}
+
 export interface DatasetWorkerApi {
   /**
    * Reads names only, and keeps none but those of the classes and an example or a few of each.
@@ -44,6 +50,15 @@ export interface DatasetWorkerApi {
     options: SampleFacesOptions,
     onProgress?: (done: number, total: number) => void,
   ): Promise<DirectoryReference>;
+  /**
+   * Writes a folder's files, as they are, into another folder or a zip file.
+   * @returns how many files were written
+   */
+  copy(
+    request: CopyRequest,
+    control: JobControl,
+    onProgress: (done: number, total: number) => void,
+  ): Promise<number>;
   /** Keeps folders open for `list` and `pictures`, which know them by the number. */
   open(references: DirectoryReference[]): Promise<number>;
   /** The paths of all images, in order, with NUL between them: one long text crosses faster than 100,000 short ones. */

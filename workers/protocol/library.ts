@@ -13,6 +13,7 @@ import type {
   ValidationRecord,
 } from './runs.ts';
 import type { ImageStandardization } from './standardization.ts';
+import type { SetForSource, SourceOfSet, StoredSet, StoredSetSize } from './stored_sets.ts';
 
 export interface RememberedFolder {
   readonly id: string;
@@ -68,6 +69,20 @@ export interface LibraryWorkerApi {
     role: RememberedFolder['role'],
   ): Promise<DirectoryReference[]>;
   forgetFolder(id: string): Promise<void>;
+  /** Sets of pictures in the browser's own storage, the last used first. */
+  listStoredSets(): Promise<StoredSet[]>;
+  measureStoredSet(path: string): Promise<StoredSetSize>;
+  /** @throws SetInUseError */
+  deleteStoredSet(path: string): Promise<void>;
+  /** Deletes a set without a picture, unless a job of another tab may be filling it. */
+  discardEmptySet(path: string): Promise<void>;
+  findSetFor(source: SourceOfSet): Promise<SetForSource>;
+  /** Notes down what a set of aligned faces is made of. */
+  rememberSource(
+    path: string,
+    folders: readonly DirectoryReference[],
+    sourceNames: readonly string[],
+  ): Promise<void>;
   /** People kept to be recognised, the newest first. */
   listGalleries(): Promise<KeptGallery[]>;
   deleteGallery(id: string): Promise<void>;

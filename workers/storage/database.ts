@@ -1,9 +1,10 @@
 /**
  * The IndexedDB schema: runs, their metrics, their checkpoints, remembered folders, the engine's measurements, and the
- * people that are kept to be recognised.
+ * people that are kept to be recognised, and what sets of aligned faces were made of.
  */
 import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from 'idb';
 import type { TunedChoices } from '../engine/tuning.ts';
+import type { DirectoryReference } from '../protocol/dataset.ts';
 import type { SavedEvaluation } from '../protocol/evaluate.ts';
 import type { KeptGallery } from '../protocol/identify.ts';
 import type { RememberedFolder } from '../protocol/library.ts';
@@ -17,7 +18,7 @@ import type {
 } from '../protocol/runs.ts';
 
 export const DATABASE_NAME = 'facenet';
-const VERSION = 4;
+const VERSION = 5;
 
 /** Where a tensor's values are in a checkpoint's concatenated bytes. */
 export interface StoredTensor {
@@ -37,6 +38,15 @@ export interface CheckpointRecord {
   /** CRC-32 of each chunk. */
   readonly chunkChecksums: readonly number[];
   readonly sizeBytes: number;
+}
+
+/** What is stored of a set of aligned faces besides its files. */
+export interface SetRecord {
+  readonly path: string;
+  readonly sourceNames: readonly string[];
+  /** undefined where one of the folders cannot be recognised when it is chosen again. */
+  readonly sources: readonly DirectoryReference[] | undefined;
+  readonly lastUsedAt: number;
 }
 
 export interface FacenetSchema extends DBSchema {
@@ -60,6 +70,8 @@ export interface FacenetSchema extends DBSchema {
   savedEvaluations: { key: string; value: SavedEvaluation; indexes: { byModel: string } };
   /** From version 3; their values are files in the private file system. */
   models: { key: string; value: StoredModel };
+  /** From version 5: what sets of aligned faces in the private file system were made of, by their paths. */
+  alignedSets: { key: string; value: SetRecord };
 }
 
 export type FacenetDatabase = IDBPDatabase<FacenetSchema>;
@@ -76,6 +88,7 @@ export function openDatabase(): Promise<FacenetDatabase> {
         database.createObjectStore('models', { keyPath: 'id' });
       }
       if (oldVersion < 4) database.createObjectStore('prelogits', { keyPath: ['runId', 'step'] });
+      if (oldVersion < 5) database.createObjectStore('alignedSets', { keyPath: 'path' });
     },
     blocking(_current, _blocked, event) {
       // Another tab wants to upgrade or delete the database: let it, and open anew when next needed.

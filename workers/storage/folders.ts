@@ -4,7 +4,7 @@ import type { RememberedFolder } from '../protocol/library.ts';
 import { openDatabase } from './database.ts';
 
 /** What kind 'files' and 'http' refer to is gone with the page. */
-function canBeRemembered(reference: DirectoryReference): boolean {
+export function canBeRemembered(reference: DirectoryReference): boolean {
   return reference.kind === 'handle' || reference.kind === 'private';
 }
 
@@ -16,7 +16,7 @@ export async function rememberFolder(
   const database = await openDatabase();
   const known = await listFolders(role);
   let id: string = crypto.randomUUID();
-  for (const folder of known) if (await isSame(folder.reference, reference)) id = folder.id;
+  for (const folder of known) if (await isSameFolder(folder.reference, reference)) id = folder.id;
   await database.put('folders', { id, reference, role, lastUsedAt: Date.now() });
 }
 
@@ -33,14 +33,15 @@ export async function recallLeftOut(
     references.map(async (reference) => {
       if (reference.leftOut) return reference;
       for (const folder of known)
-        if (await isSame(folder.reference, reference))
+        if (await isSameFolder(folder.reference, reference))
           return { ...reference, leftOut: folder.reference.leftOut };
       return reference;
     }),
   );
 }
 
-async function isSame(a: DirectoryReference, b: DirectoryReference): Promise<boolean> {
+/** Whether both are one folder. Two lists of files cannot be told to be. */
+export async function isSameFolder(a: DirectoryReference, b: DirectoryReference): Promise<boolean> {
   if (a.kind === 'private' && b.kind === 'private') return a.path === b.path;
   return a.kind === 'handle' && b.kind === 'handle' && (await a.handle.isSameEntry(b.handle));
 }

@@ -17,6 +17,8 @@ export interface DecidedAlignment {
   /** The photo was set aside, and so gives no face any more. */
   onSetAside(path: string): void;
   onTakenBack(paths: readonly string[]): void;
+  /** These faces are gone. */
+  onRemoved(outputPaths: readonly string[]): void;
   alignAgain(paths: readonly string[]): Promise<void>;
 }
 
@@ -67,6 +69,15 @@ export class FaceDecisions {
       photoPath = path;
     });
     return photoPath;
+  }
+
+  /** Removes faces whose photos are gone. */
+  async removeFaces(outputPaths: readonly string[]): Promise<void> {
+    await this.#decide(async (output) => {
+      await alignWorker.call((api) => api.removeFaces(output, outputPaths));
+      this.#faces.forget(outputPaths);
+      this.#alignment.onRemoved(outputPaths);
+    });
   }
 
   /** Aligns photos again that were set aside. */

@@ -1,7 +1,7 @@
 /** The faces of an alignment that can be read back, their pictures, and what is known of the photos they come from. */
 import type { AlignEvent } from '../../../workers/protocol/align.ts';
 import type { DirectoryReference } from '../../../workers/protocol/dataset.ts';
-import { countClasses } from '../class_counts.ts';
+import { countClasses, withoutPaths } from '../class_counts.ts';
 import { Detections, PhotosByName, type Detection } from '../detections.ts';
 import { FolderPictures } from '../folder_pictures.svelte.ts';
 
@@ -80,7 +80,7 @@ export class FoundFaces {
       this.#detections.delete(path);
       this.facePictures?.forget(path);
     }
-    this.paths = this.paths.filter((path) => !facePaths.includes(path));
+    this.paths = withoutPaths(this.paths, facePaths);
     this.#detectionChanges++;
   }
 
