@@ -8,7 +8,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { projectRoot } from '../../../cli/paths.ts';
-import { bytesOfField, protobufFields, sizeOf, textOf } from '../../../workers/formats/protobuf_reader.ts';
+import {
+  bytesOfField,
+  FieldBudget,
+  protobufFields,
+  sizeOf,
+  textOf,
+} from '../../../workers/formats/protobuf_reader.ts';
 
 export const ENDINGS = ['kill -9', 'SIGINT', 'SIGTERM', 'SIGHUP', 'closed pipe', 'closed terminal'] as const;
 export type Ending = (typeof ENDINGS)[number];
@@ -140,18 +146,19 @@ export function safetensorsValues(path: string): Buffer {
 /** The steps that TensorBoard shows of a tag, after it has read all files. */
 export function loggedSteps(folder: string, tag: string): number[] {
   let steps: number[] = [];
+  const budget = new FieldBudget();
   for (const name of readdirSync(folder).sort()) {
     if (!name.includes('tfevents')) continue;
     const file = readFileSync(join(folder, name));
     for (let at = 0; at < file.length;) {
       const end = at + 12 + Number(file.readBigUInt64LE(at));
       let [step, hasTag, isStart] = [0, false, false];
-      for (const field of protobufFields(file.subarray(at + 12, end))) {
+      for (const field of protobufFields(file.subarray(at + 12, end), budget)) {
         if (field.number === 2) step = sizeOf(field);
         if (field.number === 7) isStart = true;
         if (field.number === 5)
-          for (const value of protobufFields(bytesOfField(field)))
-            for (const part of protobufFields(bytesOfField(value)))
+          for (const value of protobufFields(bytesOfField(field), budget))
+            for (const part of protobufFields(bytesOfField(value), budget))
               if (part.number === 1 && textOf(part) === tag) hasTag = true;
       }
       if (isStart) steps = steps.filter((earlier) => earlier < step);
