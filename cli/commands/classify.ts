@@ -5,6 +5,7 @@ import { basename, dirname } from 'node:path';
 import { compareNames } from '../../workers/dataset/names.ts';
 import { csvCell } from '../../workers/protocol/escape_text.ts';
 import type { ClassPrediction } from '../../workers/protocol/classify.ts';
+import { describeSkipped } from '../../workers/protocol/skipped_files.ts';
 import {
   BACKEND_FLAG,
   chosenBackend,
@@ -119,6 +120,7 @@ export const classifyCommand: Command = {
           done === total,
         ),
     );
+    for (const line of describeSkipped(summary.skipped)) output.line(line);
     for (const failure of summary.failures) output.line(`Left out: ${failure}`);
     output.line(`Number of classes: ${summary.classCount}`);
     output.line(`Number of images: ${summary.imageCount}`);
@@ -132,6 +134,7 @@ export const classifyCommand: Command = {
           images: summary.imageCount,
           classifier: classifierPath,
           failures: summary.failures,
+          skipped: summary.skipped,
         },
       };
     }
@@ -155,6 +158,7 @@ export const classifyCommand: Command = {
         mistakes,
         predictions,
         failures: summary.failures,
+        skipped: summary.skipped,
       },
     };
   },

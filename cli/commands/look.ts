@@ -3,6 +3,7 @@ import { BATCH_SIZE } from '../../workers/protocol/limits.ts';
 import { writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { LookReport } from '../../workers/protocol/look.ts';
+import { describeSkipped } from '../../workers/protocol/skipped_files.ts';
 import {
   BACKEND_FLAG,
   chosenBackend,
@@ -89,6 +90,7 @@ export const lookCommand: Command = {
         classes: report.classCount,
         images: report.imageCount,
         failures: report.failures,
+        skipped: report.skipped,
         filter_filename: tablePath,
         suspects: report.findings?.suspects,
         near_identities: report.findings?.identities,
@@ -100,10 +102,11 @@ export const lookCommand: Command = {
 
 /** @param most lines of each kind */
 export function formatReport(
-  { classCount, imageCount, failures, findings }: LookReport,
+  { classCount, imageCount, failures, skipped, findings }: LookReport,
   most: number,
 ): string[] {
   const lines = [
+    ...describeSkipped(skipped),
     ...failures.map((failure) => `Left out: ${failure}`),
     `Number of classes: ${classCount}`,
     `Number of images: ${imageCount}`,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { foldLines, resultJson, wrongPairLines } from '../../workers/evaluation/result_text.ts';
 import type { EvaluateRequest } from '../../workers/protocol/evaluate.ts';
 import { EVALUATION_LIMITS, PAIRS_LIMITS } from '../../workers/protocol/limits.ts';
+import { describeSkipped } from '../../workers/protocol/skipped_files.ts';
 import {
   BACKEND_FLAG,
   chosenBackend,
@@ -127,6 +128,7 @@ export const validateCommand: Command = {
         done === total,
       ),
     );
+    for (const line of describeSkipped(result.skippedFiles ?? [])) output.line(line);
     if (result.skippedPairs > 0)
       output.line(
         `Skipped ${result.skippedPairs} pairs: ${result.skippedCauses

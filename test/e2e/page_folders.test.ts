@@ -77,7 +77,8 @@ describe.sequential('a browser without folder access', () => {
     const facts = await page.locator('dl').first().innerText();
     expect(facts.replace(/\s+/g, ' ')).toMatch(/2 identities|identities 2/);
     await page.getByText('2 ignored files').click();
-    await page.getByText('Ada/notes.txt').waitFor();
+    await page.getByRole('listitem').filter({ hasText: 'Ada/notes.txt' }).waitFor();
+    await page.getByText('1 file is no photo, by the name, and is not used: Ada/notes.txt.').waitFor();
   });
 
   it('goes through bad files and says why each gave nothing', async () => {

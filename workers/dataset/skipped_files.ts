@@ -6,6 +6,8 @@ import { photoFormatOfPath } from './photo_formats.ts';
 const EXAMPLES = 20;
 /** What alignment leaves beside the faces: no photo, and no surprise either. */
 const ALIGNMENT_NOTES_PATH = /^(bounding_boxes_\d+\.txt|alignment_(\d+|by_hand)\.jsonl|set_aside\.json)$/;
+/** LFW's list of pairs lies in the dataset's folder, and is used by an evaluation. */
+const PAIRS_PATH = /^pairs[^/]*\.txt$/i;
 /** As they are told: photos first. */
 const ORDER: readonly SkipReason[] = ['in-no-folder', 'too-deep', 'format', 'no-photo', 'note'];
 
@@ -40,7 +42,7 @@ export class SkippedFileCount {
 }
 
 function reasonFor(path: string): Pick<Counted, 'reason' | 'format' | 'wayForward'> {
-  if (isAlignmentNote(path)) return { reason: 'note' };
+  if (isAlignmentNote(path) || PAIRS_PATH.test(path)) return { reason: 'note' };
   const format = photoFormatOfPath(path);
   if (!format) return { reason: 'no-photo' };
   const { name, wayForward } = format;

@@ -58,9 +58,10 @@ export function wrongPairLines({ falseAccepts, falseRejects }: EvaluationResult[
 
 /** All figures as plain values; each pair's distance is left out. */
 export function resultJson(result: EvaluationResult): Record<string, unknown> {
-  const { measured: _pairs, roc, ...figures } = result;
+  const { measured: _pairs, roc, skippedFiles: skipped = [], ...figures } = result;
   return {
     ...figures,
+    skipped,
     roc: {
       falseAcceptRate: [...roc.falseAcceptRate],
       trueAcceptRate: [...roc.trueAcceptRate],

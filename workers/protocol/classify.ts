@@ -2,6 +2,7 @@
 import type { DirectoryReference } from '../dataset/directory.ts';
 import type { BackendName } from './device.ts';
 import type { ModelReference } from './models.ts';
+import type { SkippedFiles } from './skipped_files.ts';
 
 /** The original's classifier: a linear support vector machine on the embeddings of aligned faces. */
 export interface ClassifyRequest {
@@ -24,6 +25,8 @@ export interface ClassifySummary {
   readonly classCount: number;
   readonly imageCount: number;
   readonly failures: readonly string[];
+  /** Files that are not used, by reason. */
+  readonly skipped: readonly SkippedFiles[];
   /** Of TRAIN: the file's text. */
   readonly classifier?: string | undefined;
   /** Of CLASSIFY, an image each. */

@@ -40,6 +40,8 @@ export interface DistanceTable {
   readonly imageCount: number;
   /** Why images are left out. */
   readonly failures: readonly string[];
+  /** Files that are not used, by reason. */
+  readonly skipped: readonly SkippedFiles[];
   /** The images farthest from the centre of their class, the farthest first. */
   readonly largest: readonly { readonly path: string; readonly distance: number }[];
 }

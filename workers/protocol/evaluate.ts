@@ -6,6 +6,7 @@ import type { PlainThreshold } from '../evaluation/plain_threshold.ts';
 import type { BackendName } from './device.ts';
 import type { ModelReference, RunWeights } from './models.ts';
 import type { PairsSource } from './pairs.ts';
+import type { SkippedFiles } from './skipped_files.ts';
 
 export type { DistanceHistogram } from '../evaluation/histogram.ts';
 export type { ValidationRate } from '../evaluation/metrics.ts';
@@ -55,6 +56,8 @@ export interface EvaluationResult {
   readonly skippedPairs: number;
   /** Why, e.g. `Tony_Blair 7: image not found`; the first few hundred causes. */
   readonly skippedCauses: readonly { readonly cause: string; readonly pairs: number }[];
+  /** Files of the folders that are not used, by reason; evaluations of earlier versions have none. */
+  readonly skippedFiles?: readonly SkippedFiles[] | undefined;
   readonly imageCount: number;
   readonly durationMs: number;
   /** How the distances are spread. */
@@ -113,7 +116,10 @@ export interface SavedEvaluation {
 
 /** All of it but what only its own page shows. */
 export interface EvaluationOverview extends Omit<SavedEvaluation, 'result'> {
-  readonly result: Omit<EvaluationResult, 'measured' | 'wrong' | 'histogram' | 'skippedCauses'>;
+  readonly result: Omit<
+    EvaluationResult,
+    'measured' | 'wrong' | 'histogram' | 'skippedCauses' | 'skippedFiles'
+  >;
 }
 
 export interface EvaluationProgress {

@@ -57,6 +57,8 @@ export interface LookReport {
   readonly classCount: number;
   readonly imageCount: number;
   readonly failures: readonly string[];
+  /** Files that are not used, by reason. */
+  readonly skipped: readonly SkippedFiles[];
   /** Distances to the class centre, as filter_filename takes them. */
   readonly table: string;
   /** Undefined where there are too many photos to look at at once. */

@@ -9,7 +9,7 @@ export type SkipReason =
   | 'format'
   /** No photo, by its name. */
   | 'no-photo'
-  /** What this program writes beside aligned faces. */
+  /** What this program writes beside aligned faces, and a list of pairs. */
   | 'note';
 
 export interface SkippedFiles {

@@ -36,6 +36,13 @@ export async function deleteEvaluationsOf(modelId: string): Promise<void> {
 }
 
 function overviewOf({ result, ...evaluation }: SavedEvaluation): EvaluationOverview {
-  const { measured: _pairs, wrong: _wrong, histogram: _histogram, skippedCauses: _causes, ...shown } = result;
+  const {
+    measured: _pairs,
+    wrong: _wrong,
+    histogram: _histogram,
+    skippedCauses: _causes,
+    skippedFiles: _files,
+    ...shown
+  } = result;
   return { ...evaluation, result: shown };
 }

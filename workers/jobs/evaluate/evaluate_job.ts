@@ -24,6 +24,7 @@ import type {
 import { EVALUATION_LIMITS, PAIRS_LIMITS } from '../../protocol/limits.ts';
 import { requireNumbers } from '../../protocol/number_limits.ts';
 import type { PairsSource } from '../../protocol/pairs.ts';
+import type { SkippedFiles } from '../../protocol/skipped_files.ts';
 import { crc32 } from '../../storage/crc32.ts';
 import { centredTransforms } from '../../training/augmentation.ts';
 import { stackImages } from '../../training/batch_source.ts';
@@ -113,6 +114,7 @@ export interface OpenedPairs extends ImagePairs {
   readonly folds: number;
   /** The folders' names, for messages. */
   readonly folder: string;
+  readonly skippedFiles: readonly SkippedFiles[];
 }
 
 /**
@@ -132,7 +134,8 @@ export async function openPairs(source: PairsSource, signal?: AbortSignal): Prom
     source.pairsText ??
     (source.isPairsFileInside ? await cancellable(signal, readPairsFile(directories, signal)) : undefined);
   const file = pairsText === undefined ? undefined : parsePairsFile(pairsText);
-  const { classes, name: folder } = await cancellable(signal, readClasses(directories, undefined, signal));
+  const dataset = await cancellable(signal, readClasses(directories, undefined, signal));
+  const { classes, name: folder, skipped: skippedFiles } = dataset;
   const pairs = file
     ? pairsOfFile(file, classes)
     : generatePairs(classes, {
@@ -145,7 +148,7 @@ export async function openPairs(source: PairsSource, signal?: AbortSignal): Prom
         ),
       });
   checkPairs(pairs.pairs, pairs.skipped, folds, folder);
-  return { ...pairs, folds, folder };
+  return { ...pairs, folds, folder, skippedFiles };
 }
 
 function pairsOfFile({ pairs, skippedFirstLine }: PairsFile, classes: readonly DatasetClass[]): ImagePairs {
@@ -240,6 +243,7 @@ export async function evaluateOpenedPairs(
     pairCount: pairs.length,
     skippedPairs: skipped.length,
     skippedCauses: countCauses(skipped),
+    skippedFiles: opened.skippedFiles,
     imageCount: images.length - embedded.failures.size,
     durationMs: performance.now() - startedAt,
     histogram: distanceHistogram(distances, same),

@@ -5,6 +5,7 @@
 import { foldLines, resultJson, resultLines, wrongPairLines } from '../../evaluation/result_text.ts';
 import { describeWeights } from '../../models/run_weights.ts';
 import { terminalText } from '../../protocol/escape_text.ts';
+import { describeSkipped } from '../../protocol/skipped_files.ts';
 import type { SavedEvaluation } from '../../protocol/evaluate.ts';
 
 export function evaluationFiles(evaluation: SavedEvaluation): ReadonlyMap<string, Blob> {
@@ -59,6 +60,7 @@ function evaluationText({
     ...foldLines(result),
     ...(result.skippedPairs > 0 ? ['', `Skipped pairs: ${result.skippedPairs}`] : []),
     ...result.skippedCauses.map(({ cause, pairs: count }) => `${count}\t${cause}`),
+    ...describeSkipped(result.skippedFiles ?? []),
     '',
     ...wrongPairLines(result.wrong),
   ];

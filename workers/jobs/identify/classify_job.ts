@@ -37,7 +37,8 @@ export async function classify(
     throw new ClassifierFileError(
       `it takes embeddings of ${classifier.svm.dimension} values, and the model ${model.name} makes ${model.graph.embeddingSize}; it was trained with ${classifier.modelName}`,
     );
-  const { classes } = await readClasses(await openDirectories(request.images), undefined, control.signal);
+  const directories = await openDirectories(request.images);
+  const { classes, skipped } = await readClasses(directories, undefined, control.signal);
   const chosen = chooseImages(classes, request);
   if (chosen.length < (request.mode === 'TRAIN' ? 2 : 1))
     throw new TooFewClassesError(
@@ -56,6 +57,7 @@ export async function classify(
     classCount: chosen.length,
     imageCount: embedded.images.length,
     failures: embedded.failures,
+    skipped,
   };
   if (!classifier) {
     const labels = embedded.images.map(({ label }) => label);

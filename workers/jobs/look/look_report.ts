@@ -44,7 +44,13 @@ export async function reportOnPhotos(
       onProgress,
       read,
     );
-    return { classCount, imageCount: counts.imageCount, failures: counts.failures, table: text };
+    return {
+      classCount,
+      imageCount: counts.imageCount,
+      failures: counts.failures,
+      skipped: counts.skipped,
+      table: text,
+    };
   }
   const photos = await embedPhotos(model, request, createExecutor, control, onProgress, read);
   const isLeftOut = new Uint8Array(photos.labels.length);
@@ -53,6 +59,7 @@ export async function reportOnPhotos(
     classCount: photos.classNames.length,
     imageCount: photos.labels.length,
     failures: photos.failures,
+    skipped: photos.skipped,
     table: filterTable(photos, findings),
     findings: describeFindings(photos, findings),
   };

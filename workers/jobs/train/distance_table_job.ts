@@ -23,7 +23,7 @@ export async function makeDistanceTable(
   onProgress: (progress: EvaluationProgress) => void = () => undefined,
   read: ReadImage = readFile,
 ): Promise<DistanceTable> {
-  const { classes } = await readClasses(await openDirectories(images));
+  const { classes, skipped } = await readClasses(await openDirectories(images));
   const failures: string[] = [];
   const startedAt = performance.now();
   const rows = await withEmbedder(model, { batchSize: batch_size }, createExecutor, (executor) =>
@@ -45,6 +45,7 @@ export async function makeDistanceTable(
     imageCount: rows.length,
     classCount: classes.length,
     failures,
+    skipped,
     largest: [...rows].sort((a, b) => b.distance - a.distance).slice(0, LARGEST_SHOWN),
   };
 }
