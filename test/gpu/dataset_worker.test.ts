@@ -78,6 +78,10 @@ describe('dataset.worker', () => {
       examples: ['P/a.jpg', 'Q/d.PNG', 'Q/e.heic'],
       ignoredCount: 2,
       ignoredExamples: ['P/in/b.jpg', 'c.jpg'],
+      skipped: [
+        { reason: 'in-no-folder', count: 1, examples: ['c.jpg'] },
+        { reason: 'too-deep', count: 1, examples: ['P/in/b.jpg'] },
+      ],
     });
     const folder = await api.open([reference]);
     expect(await api.pictures(folder, ['P/a.jpg'], { sizePx: 16, isWhole: false })).toEqual([]);

@@ -240,7 +240,10 @@ describe('a loss that is no number', () => {
       ...OPTIONS,
       optimizer: 'ADAGRAD' as const,
       learning_rate: -1,
-      learning_rate_schedule: '0: 0.01\n2: 1e30\n',
+      // The highest rate that is accepted moves the prelogits far enough for this norm to overflow.
+      learning_rate_schedule: '0: 0.01\n2: 1000\n',
+      prelogits_norm_p: 60,
+      prelogits_norm_loss_factor: 1,
     };
     const run = new ObservedRun({ options: diverging, data }, undefined, new EngineDevices().choose);
     await expect(run.end).rejects.toThrow(LossNotFiniteError);
