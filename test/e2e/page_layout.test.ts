@@ -175,6 +175,8 @@ async function store(): Promise<void> {
 async function open(place: string): Promise<void> {
   const [address, part] = place.split(', ');
   await page.goto(`${browser.address}#${address}`);
+  // What an earlier test opened is closed.
+  if (!part) await page.reload();
   await page.getByRole('heading', { level: 1 }).waitFor();
   await page.getByRole('progressbar', { name: /^Loading/ }).waitFor({ state: 'detached' });
   if (part === 'a run') {
