@@ -383,7 +383,7 @@ describe.sequential('models', () => {
     expect(download.suggestedFilename()).toBe('second model-onnx-float16.zip');
     const zip = readFileSync(await download.path());
     expect(zip.includes('CC0-1.0')).toBe(true);
-    expect(zip.includes('| faces | 64 |')).toBe(true);
+    expect(zip.toString('latin1')).toMatch(/\| faces \| [^|]+ \| 64 \|/);
     await card
       .getByRole('region', { name: 'How the ONNX, float16 export is used' })
       .getByText('onnxruntime')

@@ -49,7 +49,7 @@ export function isSafeFileName(name: string): boolean {
 export function safeFileName(text: string, fallback = 'model'): string {
   const name = text
     .replace(UNSEEN, '-')
-    .replaceAll(/[/\\:*?"<>|$`;&!'(){}[\]#%~^]+/g, '-')
+    .replaceAll(/[/\\:*?"<>|$`;&!'{}[\]#%~^]+/g, '-')
     // A leading dot hides, a leading dash is a flag, and Windows drops dots and spaces at the end.
     .replace(/^[\s.-]+/, '')
     .replace(/[\s.-]+$/, '');
