@@ -63,7 +63,7 @@ describe.sequential('the main job', () => {
     const chart = page.getByRole('figure', { name: 'Cross entropy' });
     await expect.poll(() => chart.locator('canvas').count(), POLL).toBe(1);
     const first = await metric('Cross entropy');
-    expect(Number(first)).toBeGreaterThan(0);
+    expect(Number.parseFloat(first)).toBeGreaterThan(0);
     expect(await chart.innerText()).toContain('ln(4) = 1.39');
     // The charts and numbers move as steps are done.
     await log.getByText('Epoch: [2][1/2]').waitFor({ timeout: JOB_LIMIT_MS });

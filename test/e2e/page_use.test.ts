@@ -265,7 +265,7 @@ describe.sequential('using a model', () => {
     }, photos[0]!.buffer.toString('base64'));
     writeFileSync(film, cameraFilm(Buffer.from(picture, 'base64'), 640, 480));
     await button('Use the camera').click();
-    await page.getByText('pictures a second').waitFor({ timeout: JOB_LIMIT_MS });
+    await page.getByText('pictures per second').waitFor({ timeout: JOB_LIMIT_MS });
     const face = page.locator('.picture .face');
     await expect.poll(() => face.count(), POLL).toBe(1);
     await expect.poll(() => face.innerText(), POLL).toContain(nameOf(photos[0]!));
@@ -278,7 +278,7 @@ describe.sequential('using a model', () => {
     await expect.poll(() => page.locator('video').count(), POLL).toBe(0);
     // Who goes elsewhere is looked at no more.
     await button('Use the camera').click();
-    await page.getByText('pictures a second').waitFor({ timeout: JOB_LIMIT_MS });
+    await page.getByText('pictures per second').waitFor({ timeout: JOB_LIMIT_MS });
     const track = await page
       .locator('video')
       .evaluateHandle((video: HTMLVideoElement) => (video.srcObject as MediaStream).getTracks()[0]!);

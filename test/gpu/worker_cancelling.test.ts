@@ -102,7 +102,7 @@ for (const [title, stopped, kept] of [
   ['an evaluation is stopped, the filter table is made', evaluation, filterTable],
   ['a filter table is stopped, the evaluation is made', filterTable, evaluation],
 ] as const)
-  it(title, async () => {
+  it(title, { retry: 1, timeout: 120_000 }, async () => {
     // Started at the same moment: both load their model and start the backend.
     const [one, other] = [stopped(), kept()];
     await Promise.all([one.underWay, other.underWay]);
