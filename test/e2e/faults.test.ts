@@ -83,7 +83,7 @@ class Session {
       if (event.kind === 'step') losses.set(event.record.step, event.record.totalLoss);
       onEvent(event);
     };
-    await this.call('train', 'train', request, { facenetCallback: 0 });
+    await this.call('train', 'train', request, { facenetControl: 0 }, { facenetCallback: 0 });
     return { losses: [...losses], events };
   }
 

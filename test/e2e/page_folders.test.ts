@@ -101,7 +101,7 @@ describe.sequential('a browser without folder access', () => {
   it('tries the chosen ones again with other settings', async () => {
     await page.getByLabel('Ada/grey wall.png: no face found').check();
     await page.getByLabel('Try again with').selectOption('both');
-    await page.getByText('Thresholds 0.45, 0.55, 0.55; faces from 10 pixels on').waitFor();
+    await page.getByText('Thresholds 0.45, 0.55, 0.55; faces from 12 pixels on').waitFor();
     await page.getByRole('button', { name: 'Try 1 photo again' }).click();
     await page.getByRole('heading', { name: 'Done: no face was found' }).waitFor();
     await page.getByText('The photo gave no face this time either.').waitFor();

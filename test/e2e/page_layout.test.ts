@@ -38,7 +38,7 @@ beforeAll(async () => {
 
 afterAll(() => browser?.close());
 
-/** Two runs, two evaluations of one of them, and a remembered folder. */
+/** Two runs, two evaluations of one of them, and a set of faces. */
 async function store(): Promise<void> {
   const options = {
     ...presetOptions('quick-try'),
@@ -56,7 +56,7 @@ async function store(): Promise<void> {
         request.onerror = () => reject(new Error('no database'));
       });
       const transaction = database.transaction(
-        ['steps', 'runs', 'validations', 'savedEvaluations', 'folders', 'checkpoints'],
+        ['steps', 'runs', 'validations', 'savedEvaluations', 'checkpoints'],
         'readwrite',
       );
       const records = Array.from({ length: 36 }, (_, index) => ({
@@ -156,17 +156,15 @@ async function store(): Promise<void> {
             },
           },
         });
-      transaction.objectStore('folders').put({
-        id: 'aligned',
-        reference: { kind: 'private', path: `aligned/${datasetName}` },
-        role: 'aligned',
-        lastUsedAt: Date.parse('2026-01-02'),
-      });
       await new Promise<void>((resolve, reject) => {
         transaction.oncomplete = () => resolve();
         transaction.onabort = () => reject(new Error('not written'));
       });
       database.close();
+      let folder = await navigator.storage.getDirectory();
+      for (const name of ['aligned', datasetName, 'person 1'])
+        folder = await folder.getDirectoryHandle(name, { create: true });
+      await folder.getFileHandle('face.png', { create: true });
     },
     [RUN, DATASET, options] as const,
   );

@@ -116,7 +116,7 @@ export class CameraState {
       while (this.stream === stream && this.status === 'on') {
         await nextFrame(video);
         // While a job runs or the page is hidden, nobody looks.
-        if (document.hidden || this.#job.isBusy || video.videoWidth === 0 || !this.#model.opened) {
+        if (document.hidden || this.#job.isBusy || !hasPicture(video) || !this.#model.opened) {
           await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
           continue;
         }
@@ -150,6 +150,11 @@ export class CameraState {
 
 function stopTracks(stream: MediaStream): void {
   for (const track of stream.getTracks()) track.stop();
+}
+
+/** A video knows its size before it has a picture to show. */
+function hasPicture(video: HTMLVideoElement): boolean {
+  return video.videoWidth > 0 && video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
 }
 
 function nextFrame(video: HTMLVideoElement): Promise<void> {
