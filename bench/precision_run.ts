@@ -2,7 +2,7 @@
 import { createEngineExecutor } from '../workers/engine/executor.ts';
 import { float16ToNumber, toFloat16 } from '../workers/formats/float_formats.ts';
 import { initializeParameters } from '../workers/graph/initialize.ts';
-import type { HostTensor, NamedTensors } from '../workers/graph/tensor.ts';
+import type { HostTensor, NamedTensors } from '../workers/protocol/tensor.ts';
 import { hashKey, uniform } from '../workers/random.ts';
 import { centredTransforms } from '../workers/training/augmentation.ts';
 import type { LabelledBatch } from '../workers/training/executor.ts';

@@ -4,7 +4,7 @@
  */
 import { expose, transfer } from 'comlink';
 import { KerasWeightsFile } from './formats/keras_weights.ts';
-import type { HostTensor } from './graph/tensor.ts';
+import type { HostTensor } from './protocol/tensor.ts';
 
 const api = {
   async shapes(blob: Blob, name: string): Promise<ReadonlyMap<string, readonly number[]>> {

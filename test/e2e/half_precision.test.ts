@@ -12,7 +12,7 @@ import { convolutionGeometry } from '../../workers/engine/kernels/convolution_ge
 import { LOSS_SCALING } from '../../workers/engine/kernels/loss_scale.ts';
 import { defaultVariants, type GradientVariant } from '../../workers/engine/variants.ts';
 import { initializeParameters } from '../../workers/graph/initialize.ts';
-import type { NamedTensors } from '../../workers/graph/tensor.ts';
+import type { NamedTensors } from '../../workers/protocol/tensor.ts';
 import type { ExecutorSettings } from '../../workers/training/executor.ts';
 import { checkBatchNorm, checkConvolution } from '../gpu/engine_checks.ts';
 import { smallBatch, smallSettings } from '../gpu/engine_network.ts';

@@ -9,7 +9,7 @@ import { runModelConformance, type ModelFixture } from '../../workers/conformanc
 import { GraphBuilder } from '../../workers/graph/builder.ts';
 import { hashedParameters, hashedPixels } from '../../workers/graph/hashed_tensors.ts';
 import type { Graph } from '../../workers/graph/ir.ts';
-import type { NamedTensors } from '../../workers/graph/tensor.ts';
+import type { NamedTensors } from '../../workers/protocol/tensor.ts';
 import { selectBackend } from '../../workers/tfjs/backends.ts';
 import { TfjsExecutor } from '../../workers/tfjs/executor.ts';
 import { drawTransforms } from '../../workers/training/augmentation.ts';

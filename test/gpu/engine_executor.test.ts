@@ -9,7 +9,7 @@ import {
   WrongBatchError,
 } from '../../workers/engine/errors.ts';
 import { initializeParameters } from '../../workers/graph/initialize.ts';
-import type { NamedTensors } from '../../workers/graph/tensor.ts';
+import type { NamedTensors } from '../../workers/protocol/tensor.ts';
 import { TfjsExecutor } from '../../workers/tfjs/executor.ts';
 import type { ExecutorSettings } from '../../workers/training/executor.ts';
 import { ShapeMismatchError } from '../../workers/training/host_parameters.ts';

@@ -1,7 +1,8 @@
 /** The engine held against the tfjs executor over some steps, as a function for the tests and for Node. */
 import { initializeParameters } from '../../workers/graph/initialize.ts';
-import type { NamedTensors } from '../../workers/graph/tensor.ts';
-import type { Executor, ExecutorSettings, StepMetrics } from '../../workers/training/executor.ts';
+import type { NamedTensors } from '../../workers/protocol/tensor.ts';
+import type { Executor, ExecutorSettings } from '../../workers/training/executor.ts';
+import type { StepMetrics } from '../../workers/protocol/runs.ts';
 import { relativeError } from './engine_support.ts';
 import { smallBatch } from './engine_network.ts';
 

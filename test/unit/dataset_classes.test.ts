@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readClasses } from '../../workers/dataset/classes.ts';
-import type { DatasetTotals } from '../../workers/dataset/dataset_count.ts';
+import type { DatasetTotals } from '../../workers/protocol/dataset.ts';
 import { NoImagesError } from '../../workers/dataset/errors.ts';
 import { Examples } from '../../workers/dataset/examples.ts';
 import { baseName, isImagePath } from '../../workers/dataset/image.ts';

@@ -3,7 +3,7 @@
  * (https://github.com/timesler/facenet-pytorch, models/inception_resnet_v1.py: module names, channels, strides,
  * paddings) in float64 on [C, H, W], so that a state dict can be tried without PyTorch.
  */
-import type { NamedTensors } from '../../workers/graph/tensor.ts';
+import type { NamedTensors } from '../../workers/protocol/tensor.ts';
 
 interface Volume {
   readonly channels: number;

@@ -2,7 +2,7 @@
 import { GraphBuilder } from '../../workers/graph/builder.ts';
 import type { Graph, Padding } from '../../workers/graph/ir.ts';
 import { windowGeometry } from '../../workers/graph/shapes.ts';
-import type { NamedTensors } from '../../workers/graph/tensor.ts';
+import type { NamedTensors } from '../../workers/protocol/tensor.ts';
 
 /** All that the builder can make: strides, both paddings, pools, concatenation, residuals, dropout, biases. */
 export function smallGraph(embeddingSize = 5): Graph {

@@ -8,7 +8,7 @@ import {
   SafetensorsFile,
   safetensorsParts,
 } from '../../workers/formats/safetensors.ts';
-import type { HostTensor } from '../../workers/graph/tensor.ts';
+import type { HostTensor } from '../../workers/protocol/tensor.ts';
 
 /** As the specification describes it, written independently of the writer. */
 function makeFile(header: unknown, data: Uint8Array<ArrayBuffer> = new Uint8Array(0)): Blob {

@@ -8,7 +8,7 @@ import { safetensorsBlob } from '../../workers/formats/safetensors.ts';
 import { CheckpointFileError } from '../../workers/formats/tensorflow_checkpoint.ts';
 import { hashedParameters } from '../../workers/graph/hashed_tensors.ts';
 import { buildModel } from '../../workers/graph/models/index.ts';
-import type { HostTensor, NamedTensors } from '../../workers/graph/tensor.ts';
+import type { HostTensor, NamedTensors } from '../../workers/protocol/tensor.ts';
 import { openImport } from '../../workers/models/import_model.ts';
 import { inspectModel, loadFromDirectory, loadModel } from '../../workers/models/load_model.ts';
 import { modelFiles, pytorchTensors } from '../../workers/models/export_files.ts';

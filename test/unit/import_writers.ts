@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { maskedCrc32c } from '../../workers/formats/tensorboard_events.ts';
 import { ProtobufWriter } from '../../workers/formats/protobuf_writer.ts';
-import type { NamedTensors } from '../../workers/graph/tensor.ts';
+import type { NamedTensors } from '../../workers/protocol/tensor.ts';
 
 /** torch.save of PyTorch 1.13: a (3 × 2, transposed), b (float16), c (a number), d (a view of a parameter). */
 export const PYTORCH_ZIP = Buffer.from(

@@ -1,11 +1,8 @@
 /** One person under two names, and one picture twice, planted and found. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  findNearIdentities,
-  findNearPhotos,
-  type NearPairs,
-} from '../../workers/evaluation/near_duplicates.ts';
+import { findNearIdentities, findNearPhotos } from '../../workers/evaluation/near_duplicates.ts';
+import { type NearPairs } from '../../workers/protocol/look.ts';
 import { findPrincipalComponents, projectRows } from '../../workers/evaluation/principal_components.ts';
 import { runToEnd } from './run_to_end.ts';
 import { distance, drawClasses, normals, rowOf, unit, type DrawnClasses } from './look_embeddings.ts';

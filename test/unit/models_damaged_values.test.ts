@@ -6,7 +6,7 @@ import { EmbeddingsNotFiniteError } from '../../workers/evaluation/errors.ts';
 import { safetensorsBlob } from '../../workers/formats/safetensors.ts';
 import { hashedParameters } from '../../workers/graph/hashed_tensors.ts';
 import { buildModel } from '../../workers/graph/models/index.ts';
-import type { HostTensor } from '../../workers/graph/tensor.ts';
+import type { HostTensor } from '../../workers/protocol/tensor.ts';
 import { withEmbedder } from '../../workers/jobs/embedder.ts';
 import { ConstantEmbeddingsError, exportModel } from '../../workers/jobs/models/export_job.ts';
 import { RunCheckpoints } from '../../workers/jobs/train/run_checkpoints.ts';

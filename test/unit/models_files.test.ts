@@ -5,7 +5,7 @@ import { identifyFile } from '../../workers/formats/identify_file.ts';
 import { safetensorsBlob } from '../../workers/formats/safetensors.ts';
 import { hashedParameters } from '../../workers/graph/hashed_tensors.ts';
 import { buildModel } from '../../workers/graph/models/index.ts';
-import type { HostTensor } from '../../workers/graph/tensor.ts';
+import type { HostTensor } from '../../workers/protocol/tensor.ts';
 import { classNamesChecksum } from '../../workers/models/class_names.ts';
 import { loadFromDirectory, loadModel } from '../../workers/models/load_model.ts';
 import type { ModelMetadata } from '../../workers/models/metadata.ts';

@@ -8,7 +8,7 @@ import { env, InferenceSession, Tensor } from 'onnxruntime-web';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { hashedParameters, hashedPixels } from '../../workers/graph/hashed_tensors.ts';
 import { buildModel } from '../../workers/graph/models/index.ts';
-import type { HostTensor } from '../../workers/graph/tensor.ts';
+import type { HostTensor } from '../../workers/protocol/tensor.ts';
 import { modelFiles, type ExportSettings } from '../../workers/models/export_files.ts';
 import type { LoadedModel } from '../../workers/models/loaded_model.ts';
 import { referenceEmbedding } from './formats_reference.ts';

@@ -7,7 +7,7 @@ import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
 import { safetensorsBlob } from '../../workers/formats/safetensors.ts';
 import { hashedParameters } from '../../workers/graph/hashed_tensors.ts';
 import { buildModel } from '../../workers/graph/models/index.ts';
-import type { NamedTensors } from '../../workers/graph/tensor.ts';
+import type { NamedTensors } from '../../workers/protocol/tensor.ts';
 import { startFromPretrained } from '../../workers/jobs/train/pretrained.ts';
 import { modelFiles, pytorchTensors } from '../../workers/models/export_files.ts';
 import {

@@ -5,7 +5,7 @@ import { onnxModelParts, type OnnxOptions } from '../../workers/formats/onnx_mod
 import { hashedParameters, hashedPixels } from '../../workers/graph/hashed_tensors.ts';
 import type { Graph } from '../../workers/graph/ir.ts';
 import { buildModel } from '../../workers/graph/models/index.ts';
-import type { NamedTensors } from '../../workers/graph/tensor.ts';
+import type { NamedTensors } from '../../workers/protocol/tensor.ts';
 import { centredTransforms, prepareImages } from '../../workers/training/augmentation.ts';
 import { referenceEmbedding, smallGraph, withGammas } from './formats_reference.ts';
 

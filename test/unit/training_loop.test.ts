@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { StepRecord } from '../../workers/protocol/runs.ts';
-import type { Executor, LabelledBatch, StepMetrics } from '../../workers/training/executor.ts';
+import type { Executor, LabelledBatch } from '../../workers/training/executor.ts';
+import type { StepMetrics } from '../../workers/protocol/runs.ts';
 import { LossNotFiniteError, runTrainingLoop, type LoopHooks } from '../../workers/training/loop.ts';
 import { defaultTrainingOptions } from '../../workers/training/options.ts';
 

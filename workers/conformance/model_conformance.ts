@@ -6,7 +6,7 @@
 import { digestTensor, hashedParameters, hashedPixels, type TensorDigest } from '../graph/hashed_tensors.ts';
 import type { Graph } from '../graph/ir.ts';
 import { buildModel } from '../graph/models/index.ts';
-import type { NamedTensors } from '../graph/tensor.ts';
+import type { NamedTensors } from '../protocol/tensor.ts';
 import type { ConformanceReport } from '../protocol/conformance.ts';
 import { centredTransforms } from '../training/augmentation.ts';
 import type { ExecutorFactory, LabelledBatch } from '../training/executor.ts';

@@ -1,6 +1,7 @@
 /** Folders → classes: one subfolder a class, the images directly in it; several folders are united by class name. */
 import type { SkippedFiles } from '../protocol/skipped_files.ts';
-import { datasetName, walkDataset, type DatasetTotals } from './dataset_count.ts';
+import { datasetName, walkDataset } from './dataset_count.ts';
+import { type DatasetTotals } from '../protocol/dataset.ts';
 import type { ReadableDirectory } from './directory.ts';
 import { compareNames } from './names.ts';
 

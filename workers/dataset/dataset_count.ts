@@ -8,26 +8,7 @@ import { isImagePath } from './image.ts';
 import { compareNames } from './names.ts';
 import { isAlignmentNote, SkippedFileCount } from './skipped_files.ts';
 import type { SkippedFiles } from '../protocol/skipped_files.ts';
-
-export interface ClassCount {
-  readonly name: string;
-  readonly imageCount: number;
-}
-
-/** What has been found so far. */
-export interface DatasetTotals {
-  readonly fileCount: number;
-  readonly imageCount: number;
-  /** Classes are counted as soon as their folders' names are known. */
-  readonly classCount: number;
-}
-
-/** What has been found, for one who was told before. */
-export interface ScanProgress extends DatasetTotals {
-  readonly ignoredCount: number;
-  /** Classes that are new, or whose count is another, since the last time; 0 while no image of theirs is found. */
-  readonly changes: readonly ClassCount[];
-}
+import type { ClassCount, DatasetTotals, ScanProgress } from '../protocol/dataset.ts';
 
 const IGNORED_EXAMPLES = 20;
 const PROGRESS_INTERVAL_MS = 150;

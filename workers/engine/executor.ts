@@ -3,15 +3,10 @@
  * replayed each step. A step costs the processor a few uploads and one list of dispatches; its metrics are read when
  * the GPU has got there, up to three steps later.
  */
-import type { NamedTensors } from '../graph/tensor.ts';
+import type { NamedTensors } from '../protocol/tensor.ts';
 import { dropoutKey } from '../training/dropout.ts';
-import type {
-  Executor,
-  ExecutorSettings,
-  ImageBatch,
-  LabelledBatch,
-  StepMetrics,
-} from '../training/executor.ts';
+import type { Executor, ExecutorSettings, ImageBatch, LabelledBatch } from '../training/executor.ts';
+import type { StepMetrics } from '../protocol/runs.ts';
 import { OPTIMIZER_CONSTANTS } from '../training/optimizers.ts';
 import { planRun, requireFit } from './capacity.ts';
 import { openDevice, type EngineDevice } from './device.ts';

@@ -3,7 +3,8 @@
  * optimizer slots, moving averages, centres, the loss scale. It lies in the run's long-lived buffers. Nothing here waits
  * for steps: the executor calls it in order.
  */
-import { elementCount, type HostTensor, type NamedTensors } from '../graph/tensor.ts';
+import { elementCount } from '../graph/tensor.ts';
+import { type HostTensor, type NamedTensors } from '../protocol/tensor.ts';
 import type { ParameterSpec } from '../graph/ir.ts';
 import type { ExecutorSettings } from '../training/executor.ts';
 import { ShapeMismatchError } from '../training/host_parameters.ts';

@@ -1,13 +1,5 @@
 /** How the distances of one person's pairs and of two people's are spread. */
-
-export interface DistanceHistogram {
-  /** Where the first bin begins. */
-  readonly start: number;
-  readonly binWidth: number;
-  /** Number of pairs by bin; bin i holds start + i·binWidth ≤ distance < start + (i + 1)·binWidth. */
-  readonly same: readonly number[];
-  readonly different: readonly number[];
-}
+import type { DistanceHistogram } from '../protocol/evaluate.ts';
 
 const MOST_BINS = 60;
 

@@ -8,6 +8,7 @@
  * image, and divided by their sum over the classes.
  */
 import { hashKey, permutation, RandomStream } from '../random.ts';
+import type { LinearSvm } from '../protocol/classify.ts';
 
 export interface LabelledEmbeddings {
   /** [count, dimension] */
@@ -15,18 +16,6 @@ export interface LabelledEmbeddings {
   readonly dimension: number;
   /** [count], each in 0 … classes − 1 */
   readonly labels: ArrayLike<number>;
-}
-
-export interface LinearSvm {
-  readonly dimension: number;
-  readonly classes: number;
-  /** [classes, dimension] */
-  readonly weights: Float32Array;
-  /** [classes] */
-  readonly biases: Float32Array;
-  /** Of each class's sigmoid 1/(1 + exp(slope·value + offset)). [classes] */
-  readonly slopes: Float32Array;
-  readonly offsets: Float32Array;
 }
 
 export interface SvmOptions {

@@ -16,6 +16,7 @@ import { meanOutsideFold, pairDistances, type DistanceMetric, type EmbeddedPairs
 import { EmbeddingsNotFiniteError, TooFewPairsError } from './errors.ts';
 import { splitIntoFolds, type Fold } from './folds.ts';
 import { areaUnderCurve, equalErrorRate, meanRoc, type Roc } from './roc.ts';
+import type { MeasuredPairs, ValidationRate } from '../protocol/evaluate.ts';
 
 export const DEFAULT_FAR_TARGET = 1e-3;
 
@@ -44,30 +45,6 @@ export interface PairMetrics {
   readonly eer: number;
   readonly roc: Roc;
   readonly measured: MeasuredPairs;
-}
-
-/** What a measurement leaves: enough to measure VAL at another FAR, and to see each pair. */
-export interface MeasuredPairs {
-  /** Of each pair, with the mean of the other folds where the mean is subtracted. [pairs] */
-  readonly distances: Float64Array;
-  /** 1 for two photos of one person. [pairs] */
-  readonly same: Uint8Array;
-  /**
-   * Of the pairs of two people outside of each fold: how many each threshold of VAL_THRESHOLDS accepts.
-   * [folds, thresholds]
-   */
-  readonly falseAcceptsOutside: Int32Array;
-  /** How many there are outside of each fold. [folds] */
-  readonly differentOutside: Int32Array;
-}
-
-/** The validation rate at a false accept rate. NaN where there are no pairs of a kind. */
-export interface ValidationRate {
-  readonly val: number;
-  readonly valStd: number;
-  readonly far: number;
-  readonly farTarget: number;
-  readonly valThresholdPerFold: number[];
 }
 
 interface FoldMetrics {

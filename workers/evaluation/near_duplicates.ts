@@ -15,21 +15,7 @@ import { classCentres, unitRows, type LabelledRows } from './class_centres.ts';
 import { forEachProduct, rowCount, unitDistance, type Rows } from './dot_products.ts';
 import { median } from './outliers.ts';
 import type { Sliced } from './sliced.ts';
-
-/** Pairs, the nearest first: each of the lists has one entry a pair. */
-export interface NearPairs {
-  readonly first: Uint32Array;
-  readonly second: Uint32Array;
-  /** Euclidean, of unit vectors: 0 … 2. */
-  readonly distances: Float32Array;
-}
-
-export interface IdentityPairs extends NearPairs {
-  /** Below it a pair is suspicious. */
-  readonly threshold: number;
-  /** Within it lie 95 of 100 persons’ two halves; NaN where no class has enough photos to be halved. */
-  readonly halvesDistance: number;
-}
+import type { NearPairs, IdentityPairs, PhotoPairs } from '../protocol/look.ts';
 
 /** Pairs kept, so that the threshold can be raised. */
 const IDENTITY_PAIRS_KEPT = 2000;
@@ -101,11 +87,6 @@ function distancesOfHalves(
 function quantile(values: readonly number[], share: number): number {
   const sorted = Float64Array.from(values).sort();
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
-}
-
-export interface PhotoPairs extends NearPairs {
-  /** Pairs that are so near or nearer are found. */
-  readonly threshold: number;
 }
 
 /**

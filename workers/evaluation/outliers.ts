@@ -10,25 +10,7 @@
 import { classCentres, type LabelledRows } from './class_centres.ts';
 import { forEachProduct, rowCount, unitDistance } from './dot_products.ts';
 import type { Sliced } from './sliced.ts';
-
-/** All but centreDistances are Euclidean distances of unit vectors, 0 … 2. Each is [count]. */
-export interface PhotoFits {
-  /** To the mean of the class, the photo included: what the original's filter table holds. NaN for those left out. */
-  readonly centreDistances: Float32Array;
-  /** To the direction of the mean of the class's other photos; NaN where there are none. */
-  readonly ownDistances: Float32Array;
-  /** The other class whose centre is nearest; −1 where there is none. */
-  readonly nearestClasses: Int32Array;
-  /** To that class's centre. */
-  readonly nearestDistances: Float32Array;
-  /** How many times the usual deviation ownDistances is above the class's median; NaN where that is NaN. */
-  readonly deviations: Float32Array;
-  /**
-   * ownDistances divided by nearestDistances: above 1 a photo is nearer to another class than to its own. It puts
-   * mislabelled photos first more reliably than the distance, the deviation or the difference do. NaN where either is.
-   */
-  readonly ratios: Float32Array;
-}
+import type { PhotoFits } from '../protocol/look.ts';
 
 /** Makes a median absolute deviation the standard deviation of a normal distribution. */
 const NORMAL_SCALE = 1.4826;

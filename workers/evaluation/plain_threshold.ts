@@ -4,13 +4,7 @@
  * compares two faces with the model does neither, so that its thresholds do not fit there.
  */
 import { splitIntoFolds, type Fold } from './folds.ts';
-
-export interface PlainThreshold {
-  /** Euclidean, 0 … 2. A smaller distance counts as one person's. */
-  readonly threshold: number;
-  /** The share of the pairs that are judged rightly, each fold with the threshold that suits the others best. */
-  readonly accuracy: number;
-}
+import type { PlainThreshold } from '../protocol/evaluate.ts';
 
 /** The largest distance of two vectors of length 1. */
 const LARGEST_DISTANCE = 2;

@@ -2,7 +2,8 @@
  * Names faces by those that are enrolled: the k nearest vote, or a linear support vector machine chooses. Either way a
  * name stands only where a face of that person is closer than the threshold; otherwise it is nobody that is known.
  */
-import { classProbabilities, type LinearSvm } from './linear_svm.ts';
+import { classProbabilities } from './linear_svm.ts';
+import { type LinearSvm } from '../protocol/classify.ts';
 import { nearestNeighbours, vote, type Gallery, type Neighbour } from './nearest.ts';
 
 export interface Recognizer {

@@ -5,7 +5,7 @@
  * its size.
  */
 import * as v from 'valibot';
-import type { LinearSvm } from '../evaluation/linear_svm.ts';
+import type { LinearSvm } from '../protocol/classify.ts';
 import { JsonError, parseBoundedJson } from './bounded_json.ts';
 import { decodeBase64, encodeFloats } from './base64.ts';
 

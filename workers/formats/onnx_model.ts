@@ -8,7 +8,7 @@
  */
 import type { Graph, GraphNode, Padding } from '../graph/ir.ts';
 import { inferShapes, windowGeometry } from '../graph/shapes.ts';
-import type { NamedTensors } from '../graph/tensor.ts';
+import type { NamedTensors } from '../protocol/tensor.ts';
 import { foldBatchNorms } from '../graph/fold_batch_norm.ts';
 import { toFloat16 } from './float_formats.ts';
 import { ProtobufWriter } from './protobuf_writer.ts';

@@ -12,7 +12,8 @@
  * share is read once and kept. So all tensors together take at most eight times the unpacked file. Reading can be
  * cancelled by a signal.
  */
-import { elementCount, type HostTensor } from '../graph/tensor.ts';
+import { elementCount } from '../graph/tensor.ts';
+import { type HostTensor } from '../protocol/tensor.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
 import { LongWork } from './long_work.ts';
 import {

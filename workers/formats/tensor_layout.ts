@@ -1,5 +1,5 @@
 /** The order of a tensor's axes: [height, width, in, out] here and in TensorFlow, [out, in, height, width] elsewhere. */
-import type { HostTensor } from '../graph/tensor.ts';
+import type { HostTensor } from '../protocol/tensor.ts';
 
 /** From convolution weights here to PyTorch's and ONNX's, and back; of dense weights the reverse is the way back too. */
 export const HWIO_TO_OIHW: readonly number[] = [3, 2, 0, 1];

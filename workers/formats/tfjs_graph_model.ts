@@ -13,7 +13,7 @@
 import { foldBatchNorms } from '../graph/fold_batch_norm.ts';
 import type { Graph, GraphNode, Padding } from '../graph/ir.ts';
 import { onlyReaders } from '../graph/readers.ts';
-import type { NamedTensors } from '../graph/tensor.ts';
+import type { NamedTensors } from '../protocol/tensor.ts';
 import { toFloat16 } from './float_formats.ts';
 import { bytesOf, isStoredAsFloat16, type WeightFormat } from './safetensors.ts';
 

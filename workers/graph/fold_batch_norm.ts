@@ -17,7 +17,7 @@ import type {
   ResidualAddNode,
 } from './ir.ts';
 import { onlyReaders } from './readers.ts';
-import type { HostTensor, NamedTensors } from './tensor.ts';
+import type { HostTensor, NamedTensors } from '../protocol/tensor.ts';
 
 type Layer = Conv2dNode | DenseNode;
 

@@ -3,7 +3,8 @@
  * have the same inputs without exchanging files.
  */
 import { hash32 } from '../random.ts';
-import { elementCount, type HostTensor } from './tensor.ts';
+import { elementCount } from './tensor.ts';
+import { type HostTensor } from '../protocol/tensor.ts';
 import type { Graph, ParameterSpec } from './ir.ts';
 
 /** FNV-1a, 32 bits, over the UTF-8 bytes of the text (http://www.isthe.com/chongo/tech/comp/fnv/). */

@@ -2,7 +2,7 @@
 import { onnxModelParts, type OnnxOptions } from '../formats/onnx_model.ts';
 import { safetensorsBlob, type WeightFormat } from '../formats/safetensors.ts';
 import type { ExportedFile } from '../formats/tfjs_graph_model.ts';
-import type { HostTensor } from '../graph/tensor.ts';
+import type { HostTensor } from '../protocol/tensor.ts';
 import { safeFileName } from '../protocol/escape_text.ts';
 import type { ExportRequest } from '../protocol/export.ts';
 import { withoutClassNames } from './class_names.ts';

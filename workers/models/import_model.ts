@@ -11,7 +11,7 @@
  */
 import type { BatchNormNode, Conv2dNode, DenseNode, Graph } from '../graph/ir.ts';
 import { buildModel, MODEL_NAMES } from '../graph/models/index.ts';
-import type { HostTensor } from '../graph/tensor.ts';
+import type { HostTensor } from '../protocol/tensor.ts';
 import type { ImportReport } from '../protocol/models.ts';
 import type { StandardizationFact } from '../protocol/standardization.ts';
 import { MissingParametersError, NotAModelError, ParameterShapeError, SharedTensorsError } from './errors.ts';

@@ -5,7 +5,7 @@
 import type { Remote } from 'comlink';
 import { Hdf5Error } from '../formats/hdf5.ts';
 import { KerasWeightsFile } from '../formats/keras_weights.ts';
-import type { HostTensor } from '../graph/tensor.ts';
+import type { HostTensor } from '../protocol/tensor.ts';
 import type { Hdf5WorkerApi } from '../hdf5.worker.ts';
 import { WorkerClient, WorkerFailedError } from '../rpc/worker_client.ts';
 import type { TensorSource } from './tensor_source.ts';

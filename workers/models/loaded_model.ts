@@ -1,6 +1,6 @@
 /** A model that can embed faces, wherever it came from. */
 import type { Graph } from '../graph/ir.ts';
-import type { NamedTensors } from '../graph/tensor.ts';
+import type { NamedTensors } from '../protocol/tensor.ts';
 import type { ModelMetadata } from './metadata.ts';
 
 export interface LoadedModel {

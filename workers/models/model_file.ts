@@ -8,7 +8,7 @@ import { identifyFile, SAFETENSORS, UNKNOWN_BINARY } from '../formats/identify_f
 import { safetensorsBlob, SafetensorsFile } from '../formats/safetensors.ts';
 import type { Graph } from '../graph/ir.ts';
 import { buildModel, MODEL_NAMES } from '../graph/models/index.ts';
-import type { HostTensor, NamedTensors } from '../graph/tensor.ts';
+import type { HostTensor, NamedTensors } from '../protocol/tensor.ts';
 import type { ImportReport } from '../protocol/models.ts';
 import { standardizationOf } from '../protocol/standardization.ts';
 import { MissingParametersError, NotAModelError, ParameterShapeError } from './errors.ts';

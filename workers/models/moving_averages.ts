@@ -1,5 +1,5 @@
 /** Of a run's parameters, or of their exponential moving averages. */
-import type { HostTensor, NamedTensors } from '../graph/tensor.ts';
+import type { HostTensor, NamedTensors } from '../protocol/tensor.ts';
 
 /**
  * A checkpoint's parameters, or the moving averages of those that have one: moving statistics have none, and a run with

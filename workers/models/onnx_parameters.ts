@@ -3,7 +3,7 @@ import { foldedGraph, unfoldBatchNorms } from '../graph/fold_batch_norm.ts';
 import { readOnnxWeights } from '../formats/onnx_reader.ts';
 import { OIHW_TO_HWIO, permuteTensor } from '../formats/tensor_layout.ts';
 import type { Graph } from '../graph/ir.ts';
-import type { HostTensor } from '../graph/tensor.ts';
+import type { HostTensor } from '../protocol/tensor.ts';
 import { checkParameters } from './model_file.ts';
 import { checkTensorValues } from './parameter_values.ts';
 

@@ -2,7 +2,7 @@
  * Values that no trained network has. They must be refused before a network runs: ReLU makes zero of what is no number,
  * on most devices, so that the embeddings of a damaged model look like numbers, and are the same for every face.
  */
-import type { HostTensor, NamedTensors } from '../graph/tensor.ts';
+import type { HostTensor, NamedTensors } from '../protocol/tensor.ts';
 
 export class ParameterNotFiniteError extends Error {
   override name = 'ParameterNotFiniteError';

@@ -1,5 +1,5 @@
 /** A file with named tensors, whatever its kind: what imports are made from. */
-import type { HostTensor } from '../graph/tensor.ts';
+import type { HostTensor } from '../protocol/tensor.ts';
 import type { StandardizationFact } from '../protocol/standardization.ts';
 
 export interface TensorSource {

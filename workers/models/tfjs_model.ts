@@ -11,7 +11,7 @@ import type { WeightFormat } from '../formats/safetensors.ts';
 import { tfjsGraphModelFiles, type ExportedFile } from '../formats/tfjs_graph_model.ts';
 import { TfjsGraphModelFile } from '../formats/tfjs_graph_reader.ts';
 import { buildModel } from '../graph/models/index.ts';
-import type { HostTensor } from '../graph/tensor.ts';
+import type { HostTensor } from '../protocol/tensor.ts';
 import type { ImportReport } from '../protocol/models.ts';
 import { importModel, openImport, settled } from './import_model.ts';
 import type { LoadedModel } from './loaded_model.ts';

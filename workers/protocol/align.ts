@@ -1,7 +1,7 @@
 /** align.worker: photos as taken → aligned faces. */
 import type { JobControl } from '../jobs/job_control.ts';
 import type { AlignPlanCounts, PhotoRecord } from './align_record.ts';
-import type { DatasetTotals } from '../dataset/dataset_count.ts';
+import type { DatasetTotals } from './dataset.ts';
 import type { SkippedFiles } from './skipped_files.ts';
 import type { DirectoryReference } from '../dataset/directory.ts';
 import type { BackendMemory, BackendName, DeviceInfo } from './device.ts';

@@ -44,3 +44,15 @@ export interface ClassPrediction {
   readonly predicted: string;
   readonly probability: number;
 }
+
+export interface LinearSvm {
+  readonly dimension: number;
+  readonly classes: number;
+  /** [classes, dimension] */
+  readonly weights: Float32Array;
+  /** [classes] */
+  readonly biases: Float32Array;
+  /** Of each class's sigmoid 1/(1 + exp(slope·value + offset)). [classes] */
+  readonly slopes: Float32Array;
+  readonly offsets: Float32Array;
+}

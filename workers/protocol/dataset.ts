@@ -1,12 +1,10 @@
 /** dataset.worker: folders, classes, sample faces. */
 import type { JobControl } from '../jobs/job_control.ts';
 import type { AlignOutput } from './align.ts';
-import type { ClassCount, ScanProgress } from '../dataset/dataset_count.ts';
 import type { DirectoryReference } from '../dataset/directory.ts';
 
 import type { SkippedFiles } from './skipped_files.ts';
 
-export type { ClassCount, DatasetTotals, ScanProgress } from '../dataset/dataset_count.ts';
 export type { DirectoryReference } from '../dataset/directory.ts';
 
 export interface DatasetSummary {
@@ -76,4 +74,24 @@ export interface PictureShape {
 export interface Thumbnail {
   readonly path: string;
   readonly bitmap: ImageBitmap;
+}
+
+export interface ClassCount {
+  readonly name: string;
+  readonly imageCount: number;
+}
+
+/** What has been found so far. */
+export interface DatasetTotals {
+  readonly fileCount: number;
+  readonly imageCount: number;
+  /** Classes are counted as soon as their folders' names are known. */
+  readonly classCount: number;
+}
+
+/** What has been found, for one who was told before. */
+export interface ScanProgress extends DatasetTotals {
+  readonly ignoredCount: number;
+  /** Classes that are new, or whose count is another, since the last time; 0 while no image of theirs is found. */
+  readonly changes: readonly ClassCount[];
 }

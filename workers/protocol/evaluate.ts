@@ -1,16 +1,9 @@
 /** Evaluations on pairs of photos, and how they are kept. */
 import type { DirectoryReference } from '../dataset/directory.ts';
-import type { DistanceHistogram } from '../evaluation/histogram.ts';
-import type { MeasuredPairs } from '../evaluation/metrics.ts';
-import type { PlainThreshold } from '../evaluation/plain_threshold.ts';
 import type { BackendName } from './device.ts';
 import type { ModelReference, RunWeights } from './models.ts';
 import type { PairsSource } from './pairs.ts';
 import type { SkippedFiles } from './skipped_files.ts';
-
-export type { DistanceHistogram } from '../evaluation/histogram.ts';
-export type { ValidationRate } from '../evaluation/metrics.ts';
-export type { PlainThreshold } from '../evaluation/plain_threshold.ts';
 
 export interface EvaluationOptions {
   readonly lfw_batch_size: number;
@@ -126,4 +119,44 @@ export interface EvaluationProgress {
   readonly done: number;
   readonly total: number;
   readonly imagesPerSecond: number;
+}
+
+/** What a measurement leaves: enough to measure VAL at another FAR, and to see each pair. */
+export interface MeasuredPairs {
+  /** Of each pair, with the mean of the other folds where the mean is subtracted. [pairs] */
+  readonly distances: Float64Array;
+  /** 1 for two photos of one person. [pairs] */
+  readonly same: Uint8Array;
+  /**
+   * Of the pairs of two people outside of each fold: how many each threshold of VAL_THRESHOLDS accepts.
+   * [folds, thresholds]
+   */
+  readonly falseAcceptsOutside: Int32Array;
+  /** How many there are outside of each fold. [folds] */
+  readonly differentOutside: Int32Array;
+}
+
+/** The validation rate at a false accept rate. NaN where there are no pairs of a kind. */
+export interface ValidationRate {
+  readonly val: number;
+  readonly valStd: number;
+  readonly far: number;
+  readonly farTarget: number;
+  readonly valThresholdPerFold: number[];
+}
+
+export interface PlainThreshold {
+  /** Euclidean, 0 … 2. A smaller distance counts as one person's. */
+  readonly threshold: number;
+  /** The share of the pairs that are judged rightly, each fold with the threshold that suits the others best. */
+  readonly accuracy: number;
+}
+
+export interface DistanceHistogram {
+  /** Where the first bin begins. */
+  readonly start: number;
+  readonly binWidth: number;
+  /** Number of pairs by bin; bin i holds start + i·binWidth ≤ distance < start + (i + 1)·binWidth. */
+  readonly same: readonly number[];
+  readonly different: readonly number[];
 }

@@ -1,7 +1,7 @@
 /** library.worker: what is stored in this browser. */
 import type { DirectoryReference } from '../dataset/directory.ts';
 import type { DeviceInfo } from './device.ts';
-import type { ValidationRate } from '../evaluation/metrics.ts';
+import type { ValidationRate } from './evaluate.ts';
 import type { EvaluationOverview, SavedEvaluation } from './evaluate.ts';
 import type { KeptGallery } from './identify.ts';
 import type { StoredModel } from './models.ts';

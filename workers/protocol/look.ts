@@ -1,15 +1,10 @@
 /** look.worker: a dataset as a model sees it. One such worker embeds and ends, another holds the embeddings. */
 import type { JobControl } from '../jobs/job_control.ts';
 import type { DirectoryReference } from '../dataset/directory.ts';
-import type { IdentityPairs, PhotoPairs } from '../evaluation/near_duplicates.ts';
-import type { PhotoFits } from '../evaluation/outliers.ts';
 import type { BackendName } from './device.ts';
 import type { EvaluationProgress } from './evaluate.ts';
 import type { ModelReference } from './models.ts';
 import type { SkippedFiles } from './skipped_files.ts';
-
-export type { IdentityPairs, NearPairs, PhotoPairs } from '../evaluation/near_duplicates.ts';
-export type { PhotoFits } from '../evaluation/outliers.ts';
 
 export interface LookRequest {
   readonly model: ModelReference;
@@ -112,4 +107,43 @@ export interface LookWorkerApi {
     control: JobControl,
     onProgress?: (progress: EvaluationProgress) => void,
   ): Promise<LookReport>;
+}
+
+/** Pairs, the nearest first: each of the lists has one entry a pair. */
+export interface NearPairs {
+  readonly first: Uint32Array;
+  readonly second: Uint32Array;
+  /** Euclidean, of unit vectors: 0 … 2. */
+  readonly distances: Float32Array;
+}
+
+export interface IdentityPairs extends NearPairs {
+  /** Below it a pair is suspicious. */
+  readonly threshold: number;
+  /** Within it lie 95 of 100 persons’ two halves; NaN where no class has enough photos to be halved. */
+  readonly halvesDistance: number;
+}
+
+export interface PhotoPairs extends NearPairs {
+  /** Pairs that are so near or nearer are found. */
+  readonly threshold: number;
+}
+
+/** All but centreDistances are Euclidean distances of unit vectors, 0 … 2. Each is [count]. */
+export interface PhotoFits {
+  /** To the mean of the class, the photo included: what the original's filter table holds. NaN for those left out. */
+  readonly centreDistances: Float32Array;
+  /** To the direction of the mean of the class's other photos; NaN where there are none. */
+  readonly ownDistances: Float32Array;
+  /** The other class whose centre is nearest; −1 where there is none. */
+  readonly nearestClasses: Int32Array;
+  /** To that class's centre. */
+  readonly nearestDistances: Float32Array;
+  /** How many times the usual deviation ownDistances is above the class's median; NaN where that is NaN. */
+  readonly deviations: Float32Array;
+  /**
+   * ownDistances divided by nearestDistances: above 1 a photo is nearer to another class than to its own. It puts
+   * mislabelled photos first more reliably than the distance, the deviation or the difference do. NaN where either is.
+   */
+  readonly ratios: Float32Array;
 }

@@ -1,6 +1,5 @@
 /** What is stored of a training run. */
 import type { DirectoryReference } from '../dataset/directory.ts';
-import type { StepMetrics } from '../training/executor.ts';
 import type { TrainingOptions } from '../training/options.ts';
 import type { PairsSource } from './pairs.ts';
 
@@ -123,4 +122,18 @@ export interface CheckpointSummary {
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   readonly sizeBytes: number;
+}
+
+export interface StepMetrics {
+  readonly totalLoss: number;
+  readonly crossEntropy: number;
+  readonly regularization: number;
+  /** mean over the batch of ‖ |prelogits| + 1e−4 ‖_p, before its factor */
+  readonly prelogitsNorm: number;
+  /** before its factor */
+  readonly centerLoss: number;
+  /** share of the batch whose largest logit is the label's */
+  readonly accuracy: number;
+  /** √Σg² over all trained parameters, weight decay included; of training steps only, and not of older runs' */
+  readonly gradientNorm?: number | undefined;
 }

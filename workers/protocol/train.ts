@@ -1,5 +1,5 @@
 /** A training: what is asked for, what is told on the way, and its end. */
-import type { DatasetTotals } from '../dataset/dataset_count.ts';
+import type { DatasetTotals } from './dataset.ts';
 import type { DirectoryReference } from '../dataset/directory.ts';
 import type { TrainingOptions } from '../training/options.ts';
 import type { DeviceInfo } from './device.ts';

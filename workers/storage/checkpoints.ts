@@ -2,7 +2,7 @@
  * Checkpoints, never half there: all chunks are written under a new id, with strict durability, and then one small
  * record that makes them a checkpoint. The newest ones and the best one are kept; a damaged one is passed over for the one before it.
  */
-import type { HostTensor, NamedTensors } from '../graph/tensor.ts';
+import type { HostTensor, NamedTensors } from '../protocol/tensor.ts';
 import { elementCount } from '../graph/tensor.ts';
 import type { CheckpointSummary } from '../protocol/runs.ts';
 import { crc32 } from './crc32.ts';

@@ -8,7 +8,7 @@ import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core
 import type { Graph, GraphNode } from '../graph/ir.ts';
 import { onlyReaders } from '../graph/readers.ts';
 import { inputsOf } from '../graph/shapes.ts';
-import type { NamedTensors } from '../graph/tensor.ts';
+import type { NamedTensors } from '../protocol/tensor.ts';
 import type { Operations } from './operations.ts';
 import { computePlainNode, convolutionGeometry } from './plain_nodes.ts';
 

@@ -3,8 +3,9 @@
  * An executor is made for one graph, one batch size and one image size.
  */
 import type { Graph } from '../graph/ir.ts';
-import type { NamedTensors } from '../graph/tensor.ts';
+import type { NamedTensors } from '../protocol/tensor.ts';
 import type { OptimizerName, Precision } from './options.ts';
+import type { StepMetrics } from '../protocol/runs.ts';
 
 /** Where and how each image of a batch is cut out of the stored pixels. */
 export interface ImageTransforms {
@@ -60,20 +61,6 @@ export interface ExecutorSettings {
   readonly foldsBatchNorms?: boolean | undefined;
   /** Of the dropout masks: mask element i of step t is a hash of (seed, t, i), see workers/random.ts. */
   readonly seed: number;
-}
-
-export interface StepMetrics {
-  readonly totalLoss: number;
-  readonly crossEntropy: number;
-  readonly regularization: number;
-  /** mean over the batch of ‖ |prelogits| + 1e−4 ‖_p, before its factor */
-  readonly prelogitsNorm: number;
-  /** before its factor */
-  readonly centerLoss: number;
-  /** share of the batch whose largest logit is the label's */
-  readonly accuracy: number;
-  /** √Σg² over all trained parameters, weight decay included; of training steps only, and not of older runs' */
-  readonly gradientNorm?: number | undefined;
 }
 
 export interface Executor {

@@ -3,7 +3,8 @@
  * store: everything it does to the world is a callback.
  */
 import type { StepRecord } from '../protocol/runs.ts';
-import type { Executor, LabelledBatch, StepMetrics } from './executor.ts';
+import type { Executor, LabelledBatch } from './executor.ts';
+import type { StepMetrics } from '../protocol/runs.ts';
 import type { TrainingOptions } from './options.ts';
 import { learningRateOf } from './schedule.ts';
 

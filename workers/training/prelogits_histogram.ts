@@ -1,5 +1,5 @@
 /** How |prelogits| are spread: a row of the original's stat.h5 an epoch, np.histogram(…, bins=1000, range=(0, max)). */
-import type { HostTensor } from '../graph/tensor.ts';
+import type { HostTensor } from '../protocol/tensor.ts';
 
 export const PRELOGITS_BINS = 1000;
 

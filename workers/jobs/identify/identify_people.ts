@@ -1,6 +1,7 @@
 /** Learning enrolled people, naming faces by them, and testing how well that goes on faces that were held back. */
 import { confusionMatrix } from '../../evaluation/confusion.ts';
-import { linearSvmTraining, type LinearSvm } from '../../evaluation/linear_svm.ts';
+import { linearSvmTraining } from '../../evaluation/linear_svm.ts';
+import { type LinearSvm } from '../../protocol/classify.ts';
 import type { Gallery } from '../../evaluation/nearest.ts';
 import {
   ACCEPT_ALL,

@@ -1,6 +1,6 @@
 /** Starting from another model's weights: by name, with the logits anew where the people are others. */
 import type { Graph } from '../../graph/ir.ts';
-import type { HostTensor } from '../../graph/tensor.ts';
+import type { HostTensor } from '../../protocol/tensor.ts';
 import { classNamesChecksum } from '../../models/class_names.ts';
 import { loadParameters } from '../../models/load_model.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';

@@ -3,7 +3,8 @@
  * from the settings.
  */
 import { initializeParameters } from '../../graph/initialize.ts';
-import { elementCount, type NamedTensors } from '../../graph/tensor.ts';
+import { elementCount } from '../../graph/tensor.ts';
+import { type NamedTensors } from '../../protocol/tensor.ts';
 import type { PrelogitsHistogram } from '../../protocol/runs.ts';
 import { checkAllValues } from '../../models/parameter_values.ts';
 import type { TrainEvent } from '../../protocol/train.ts';

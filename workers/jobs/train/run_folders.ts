@@ -4,7 +4,7 @@ import { compareNames } from '../../dataset/names.ts';
 import { openWritableDirectory } from '../../dataset/open.ts';
 import { eventFileName } from '../../formats/tensorboard_events.ts';
 import { addLoggedSteps, type LoggedSteps } from '../../formats/tensorboard_log.ts';
-import type { NamedTensors } from '../../graph/tensor.ts';
+import type { NamedTensors } from '../../protocol/tensor.ts';
 import {
   MODEL_FILE_EXTENSION,
   modelFileName,

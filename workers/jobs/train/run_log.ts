@@ -13,7 +13,7 @@ import {
   stepScalars,
   validationScalars,
 } from '../../formats/tensorboard_run.ts';
-import type { NamedTensors } from '../../graph/tensor.ts';
+import type { NamedTensors } from '../../protocol/tensor.ts';
 import type {
   EvaluationSummary,
   PrelogitsHistogram,

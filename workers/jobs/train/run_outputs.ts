@@ -2,7 +2,7 @@
  * A run's files in folders of the person's, where some are wanted. What cannot be written on the way is told, and is no
  * reason to lose a run: everything in it is stored as well.
  */
-import type { NamedTensors } from '../../graph/tensor.ts';
+import type { NamedTensors } from '../../protocol/tensor.ts';
 import type {
   EvaluationSummary,
   PrelogitsHistogram,

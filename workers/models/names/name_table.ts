@@ -4,7 +4,7 @@
  */
 import type { Graph } from '../../graph/ir.ts';
 import { HWIO_TO_OIHW, OIHW_TO_HWIO, permuteTensor, SWAP } from '../../formats/tensor_layout.ts';
-import type { HostTensor } from '../../graph/tensor.ts';
+import type { HostTensor } from '../../protocol/tensor.ts';
 
 export type TensorLayout = 'same' | 'OIHW' | 'OI';
 
