@@ -24,7 +24,7 @@ import { tfjsGraphModelFiles } from '../../workers/formats/tfjs_graph_model.ts';
 import { TfjsGraphModelFile, TfjsModelError } from '../../workers/formats/tfjs_graph_reader.ts';
 import { ZipError, ZipFile } from '../../workers/formats/zip_reader.ts';
 import { hashedParameters } from '../../workers/graph/hashed_tensors.ts';
-import { UnknownModelError } from '../../workers/graph/models/index.ts';
+import { UnknownModelError } from '../../workers/protocol/networks.ts';
 import * as modelErrors from '../../workers/models/errors.ts';
 import { inspectModel } from '../../workers/models/load_model.ts';
 import {

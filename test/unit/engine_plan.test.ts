@@ -29,7 +29,8 @@ import {
   type Storage,
 } from '../../workers/engine/tensor_view.ts';
 import { chosenVariants } from '../../workers/engine/tuning.ts';
-import { defaultVariants, variantKey, type AdapterTraits } from '../../workers/engine/variants.ts';
+import { defaultVariants, variantKey } from '../../workers/engine/variants.ts';
+import { type AdapterTraits } from '../../workers/engine/device.ts';
 import { buildModel } from '../../workers/graph/models/index.ts';
 import type { ExecutorSettings } from '../../workers/training/executor.ts';
 import { PRECISIONS } from '../../workers/training/options.ts';

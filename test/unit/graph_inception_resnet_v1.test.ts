@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { digestTensor, hashedParameter, hashedPixels } from '../../workers/graph/hashed_tensors.ts';
-import { buildModel, UnknownModelError } from '../../workers/graph/models/index.ts';
+import { buildModel } from '../../workers/graph/models/index.ts';
+import { UnknownModelError } from '../../workers/protocol/networks.ts';
 import { inferShapes, ImageTooSmallError } from '../../workers/graph/shapes.ts';
-import { elementCount } from '../../workers/graph/tensor.ts';
+import { elementCount } from '../../workers/protocol/tensor.ts';
 
 const graph = buildModel('models.inception_resnet_v1', { embeddingSize: 512, classes: 10 });
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { buildModel } from '../../workers/graph/models/index.ts';
 import { inferShapes } from '../../workers/graph/shapes.ts';
-import { elementCount } from '../../workers/graph/tensor.ts';
+import { elementCount } from '../../workers/protocol/tensor.ts';
 import { smallestImageSize } from './smallest_image_size.ts';
 
 const graph = buildModel('models.inception_resnet_v2', { embeddingSize: 512, classes: 10 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MODEL_NAMES } from '../../workers/graph/models/index.ts';
+import { MODEL_NAMES } from '../../workers/protocol/networks.ts';
 import {
   ConfigurationError,
   formatConfiguration,
@@ -15,11 +15,11 @@ import {
 import { PRESETS } from '../../workers/training/presets.ts';
 import {
   InvalidOptionsError,
-  minimumImageSize,
   requireValidOptions,
   validateOptions,
   type DatasetFacts,
 } from '../../workers/training/validate_options.ts';
+import { minimumImageSize } from '../../workers/protocol/networks.ts';
 
 const defaults = defaultTrainingOptions();
 

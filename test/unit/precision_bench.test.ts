@@ -14,7 +14,7 @@ import {
 import { summarizePrecision } from '../../bench/precision_summary.ts';
 import { buildModel } from '../../workers/graph/models/index.ts';
 import { inferShapes } from '../../workers/graph/shapes.ts';
-import { elementCount } from '../../workers/graph/tensor.ts';
+import { elementCount } from '../../workers/protocol/tensor.ts';
 
 const options: PrecisionOptions = {
   model: 'squeezenet',

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   countPrelogits,
-  PRELOGITS_BINS,
   prelogitsCounts,
   prelogitsTensor,
 } from '../../workers/training/prelogits_histogram.ts';
+import { PRELOGITS_BINS } from '../../workers/protocol/runs.ts';
 
 /** np.histogram(np.minimum(np.abs(x), max), bins=1000, range=(0, max)) by comparing with each bin's ends. */
 function byEnds(values: readonly number[], maximum: number): number[] {

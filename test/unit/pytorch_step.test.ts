@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { buildModel } from '../../workers/graph/models/index.ts';
-import { elementCount } from '../../workers/graph/tensor.ts';
+import { elementCount } from '../../workers/protocol/tensor.ts';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const script = here('../../bench/pytorch_step.py');

@@ -5,7 +5,8 @@ import { alignFloats } from './flat_layout.ts';
 import { Lowering, type Program } from './lowering.ts';
 import { planMemory, type MemoryPlan } from './memory_plan.ts';
 import type { BufferName } from './tensor_view.ts';
-import { defaultVariants, type AdapterTraits, type Variants } from './variants.ts';
+import { defaultVariants, type Variants } from './variants.ts';
+import { type AdapterTraits } from './device.ts';
 
 export interface DeviceLimits {
   readonly maxBufferSize: number;

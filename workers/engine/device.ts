@@ -11,7 +11,6 @@ import {
   WebGpuUnavailableError,
 } from './errors.ts';
 import { kernelInMessage, nameInMessage } from './gpu_messages.ts';
-import type { AdapterTraits } from './variants.ts';
 
 /** Limits that are asked for as large as the adapter has them. */
 const LIMITS = [
@@ -170,4 +169,12 @@ function adapterName(info: Partial<AdapterName> | undefined): AdapterName {
     device: info?.device ?? '',
     description: info?.description ?? '',
   };
+}
+
+/** What the choice of kernels depends on. */
+export interface AdapterTraits {
+  /** Whether the adapter is a program on a processor. */
+  readonly isSoftware: boolean;
+  readonly maximumInvocations: number;
+  readonly maximumWorkgroupBytes: number;
 }

@@ -5,15 +5,10 @@
  */
 import type { EngineDevice } from './device.ts';
 import { createComputePipeline } from './compute_pipeline.ts';
-import {
-  MAXIMUM_WORKGROUPS,
-  encodeNumbers,
-  gridOf,
-  shaderOf,
-  type Kernel,
-  type NumberMode,
-} from './kernels/kernel.ts';
+import { MAXIMUM_WORKGROUPS } from '../gpu/wgsl.ts';
+import { encodeNumbers, gridOf, shaderOf, type Kernel, type NumberMode } from './kernels/kernel.ts';
 import type { Memory } from './tensor_view.ts';
+import { OPERATIONS_PER_SUBMISSION } from '../gpu/submission.ts';
 
 export interface Dispatch {
   readonly kernel: Kernel;
@@ -263,9 +258,6 @@ interface Piece {
   numbersAt: number | undefined;
   baseAt: number | undefined;
 }
-
-/** Operations after which the commands so far are handed to the queue. */
-export const OPERATIONS_PER_SUBMISSION = { software: 4e9, hardware: 2e11 } as const;
 
 function encodeDispatch(pass: GPUComputePassEncoder, { pipeline, bindGroup, x, y }: Dispatch): void {
   pass.setPipeline(pipeline);

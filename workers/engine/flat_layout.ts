@@ -4,7 +4,7 @@
  * a buffer that a kernel writes cannot be read by it under another name.
  */
 import type { Graph, ParameterSpec } from '../graph/ir.ts';
-import { elementCount } from '../graph/tensor.ts';
+import { elementCount } from '../protocol/tensor.ts';
 import type { BufferRegion } from './tensor_view.ts';
 
 /** WebGPU's largest alignment of a binding's offset, 256 bytes. */

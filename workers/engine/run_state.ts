@@ -3,13 +3,13 @@
  * optimizer slots, moving averages, centres, the loss scale. It lies in the run's long-lived buffers. Nothing here waits
  * for steps: the executor calls it in order.
  */
-import { elementCount } from '../graph/tensor.ts';
+import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor, type NamedTensors } from '../protocol/tensor.ts';
 import type { ParameterSpec } from '../graph/ir.ts';
 import type { ExecutorSettings } from '../training/executor.ts';
 import { ShapeMismatchError } from '../training/host_parameters.ts';
 import { optimizerSlots } from '../training/optimizers.ts';
-import { PRELOGITS_BINS } from '../training/prelogits_histogram.ts';
+import { PRELOGITS_BINS } from '../protocol/runs.ts';
 import type { EngineDevice } from './device.ts';
 import { LOSS_SCALE_STATE_FLOATS, initialLossScale } from './kernels/loss_scale.ts';
 import type { CompiledRun } from './plan.ts';

@@ -10,16 +10,9 @@ import type { BlockGradientTile, DirectGradientTile } from './kernels/filter_gra
 import { gatherGeometry, type GatherDirection } from './kernels/gather_geometry.ts';
 import type { Cooperation } from './kernels/reductions.ts';
 import type { ElementType } from './tensor_view.ts';
+import type { AdapterTraits } from './device.ts';
 
 export type GradientVariant = DirectGradientTile | BlockGradientTile;
-
-/** What the choice of kernels depends on. */
-export interface AdapterTraits {
-  /** Whether the adapter is a program on a processor. */
-  readonly isSoftware: boolean;
-  readonly maximumInvocations: number;
-  readonly maximumWorkgroupBytes: number;
-}
 
 export interface Variants {
   readonly cooperation: Cooperation;

@@ -5,7 +5,7 @@
  *
  * Bounds: those of hdf5.ts; the file is kept, and copied each time that it is opened.
  */
-import { elementCount } from '../graph/tensor.ts';
+import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
 import { Hdf5Error, readHdf5, type Hdf5Reader } from './hdf5.ts';
 

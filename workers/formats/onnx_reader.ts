@@ -4,7 +4,7 @@
  * Bounds. Time is linear in the file, within a budget of fields (see protobuf_reader.ts). All weights together take at
  * most twice the file's size, as float32.
  */
-import { elementCount } from '../graph/tensor.ts';
+import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
 import { FLOAT16_SUFFIX, ONNX_FLOAT, ONNX_FLOAT16 } from './onnx_model.ts';

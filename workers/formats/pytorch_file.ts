@@ -12,7 +12,7 @@
  * share is read once and kept. So all tensors together take at most eight times the unpacked file. Reading can be
  * cancelled by a signal.
  */
-import { elementCount } from '../graph/tensor.ts';
+import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
 import { LongWork } from './long_work.ts';

@@ -11,7 +11,7 @@
  * bounded_json.ts). No two tensors share bytes; one is read in time linear in its size, and takes its bytes and its
  * values as float32, at most four times the bytes. Opening and reading can be cancelled by a signal.
  */
-import { elementCount } from '../graph/tensor.ts';
+import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor, type NamedTensors } from '../protocol/tensor.ts';
 import { JsonError, parseBoundedJson } from './bounded_json.ts';
 import { NUMBER_FORMATS, toFloat16 } from './float_formats.ts';

@@ -7,7 +7,7 @@
  * cancelled by a signal.
  */
 import type { ReadableDirectory } from '../dataset/directory.ts';
-import { elementCount } from '../graph/tensor.ts';
+import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
 import { readTable, TableError } from './leveldb_table.ts';

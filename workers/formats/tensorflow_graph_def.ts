@@ -7,7 +7,7 @@
  * Bounds. Time is linear in the file, within a budget of fields (see protobuf_reader.ts). It takes its own size of
  * memory, and reading constants twice that. Single values that stand for many make at most a million altogether.
  */
-import { elementCount } from '../graph/tensor.ts';
+import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
 import {

@@ -9,7 +9,7 @@
  */
 import * as v from 'valibot';
 import type { ReadableDirectory } from '../dataset/directory.ts';
-import { elementCount } from '../graph/tensor.ts';
+import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
 import { JsonError, parseBoundedJson } from './bounded_json.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';

@@ -3,7 +3,7 @@
  * have the same inputs without exchanging files.
  */
 import { hash32 } from '../random.ts';
-import { elementCount } from './tensor.ts';
+import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
 import type { Graph, ParameterSpec } from './ir.ts';
 

@@ -2,7 +2,7 @@
 import { RandomStream, hashKey, uniform } from '../random.ts';
 import { fnv1a32 } from './hashed_tensors.ts';
 import type { Graph, ParameterSpec } from './ir.ts';
-import { elementCount } from './tensor.ts';
+import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
 
 /** [fan_in, fan_out] of a convolution's or dense layer's weights: the receptive field times the channels. */

@@ -10,7 +10,8 @@
  * statistics replace the moving ones, and with them γ is gone: a training starts as with γ = ±1.
  */
 import type { BatchNormNode, Conv2dNode, DenseNode, Graph } from '../graph/ir.ts';
-import { buildModel, MODEL_NAMES } from '../graph/models/index.ts';
+import { buildModel } from '../graph/models/index.ts';
+import { MODEL_NAMES } from '../protocol/networks.ts';
 import type { HostTensor } from '../protocol/tensor.ts';
 import type { ImportReport } from '../protocol/models.ts';
 import type { StandardizationFact } from '../protocol/standardization.ts';

@@ -7,7 +7,8 @@
 import { identifyFile, SAFETENSORS, UNKNOWN_BINARY } from '../formats/identify_file.ts';
 import { safetensorsBlob, SafetensorsFile } from '../formats/safetensors.ts';
 import type { Graph } from '../graph/ir.ts';
-import { buildModel, MODEL_NAMES } from '../graph/models/index.ts';
+import { buildModel } from '../graph/models/index.ts';
+import { MODEL_NAMES } from '../protocol/networks.ts';
 import type { HostTensor, NamedTensors } from '../protocol/tensor.ts';
 import type { ImportReport } from '../protocol/models.ts';
 import { standardizationOf } from '../protocol/standardization.ts';

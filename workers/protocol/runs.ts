@@ -137,3 +137,5 @@ export interface StepMetrics {
   /** √Σg² over all trained parameters, weight decay included; of training steps only, and not of older runs' */
   readonly gradientNorm?: number | undefined;
 }
+
+export const PRELOGITS_BINS = 1000;

@@ -3,7 +3,7 @@
  * record that makes them a checkpoint. The newest ones and the best one are kept; a damaged one is passed over for the one before it.
  */
 import type { HostTensor, NamedTensors } from '../protocol/tensor.ts';
-import { elementCount } from '../graph/tensor.ts';
+import { elementCount } from '../protocol/tensor.ts';
 import type { CheckpointSummary } from '../protocol/runs.ts';
 import { crc32 } from './crc32.ts';
 import {

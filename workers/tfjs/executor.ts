@@ -7,18 +7,15 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
 import { foldBatchNorms } from '../graph/fold_batch_norm.ts';
 import type { Graph, ParameterSpec } from '../graph/ir.ts';
-import { elementCount } from '../graph/tensor.ts';
+import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor, type NamedTensors } from '../protocol/tensor.ts';
 import { prepareImages } from '../training/augmentation.ts';
 import { dropoutMask } from '../training/dropout.ts';
 import type { Executor, ExecutorSettings, ImageBatch, LabelledBatch } from '../training/executor.ts';
 import type { StepMetrics } from '../protocol/runs.ts';
 import { HostParameters } from '../training/host_parameters.ts';
-import {
-  countPrelogits,
-  DEFAULT_PRELOGITS_MAXIMUM,
-  PRELOGITS_BINS,
-} from '../training/prelogits_histogram.ts';
+import { countPrelogits, DEFAULT_PRELOGITS_MAXIMUM } from '../training/prelogits_histogram.ts';
+import { PRELOGITS_BINS } from '../protocol/runs.ts';
 import { centerLoss, prelogitsNorm, softmaxCrossEntropy, updateCenters } from '../training/losses.ts';
 import { gradientNorm } from '../training/optimizers.ts';
 import { ComposedOperations } from './composed_operations.ts';

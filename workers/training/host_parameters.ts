@@ -1,5 +1,5 @@
 /** Parameters, optimizer slots and moving averages as host arrays, with the step that changes them. */
-import { elementCount } from '../graph/tensor.ts';
+import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor, type NamedTensors } from '../protocol/tensor.ts';
 import type { ParameterSpec } from '../graph/ir.ts';
 import type { ExecutorSettings } from './executor.ts';

@@ -4,6 +4,7 @@
  */
 import { BATCH_SIZE, PAIRS_LIMITS, SEED } from '../protocol/limits.ts';
 import type { NumberLimits } from '../protocol/number_limits.ts';
+import { MODEL_NAMES } from '../protocol/networks.ts';
 
 export const OPTIMIZERS = ['ADAGRAD', 'ADADELTA', 'ADAM', 'RMSPROP', 'MOM'] as const;
 export type OptimizerName = (typeof OPTIMIZERS)[number];
@@ -89,7 +90,7 @@ export const HIGH_RATE =
 
 // prettier-ignore
 export const TRAINING_OPTIONS: readonly OptionSpec[] = [
-  { name: 'model_def', type: 'text', suggestions: ['models.inception_resnet_v1', 'models.inception_resnet_v2', 'models.squeezenet'], default: 'models.inception_resnet_v1', group: 'model', description: 'The network: models.inception_resnet_v1, models.inception_resnet_v2 or models.squeezenet.' },
+  { name: 'model_def', type: 'text', suggestions: MODEL_NAMES.map((name) => `models.${name}`), default: 'models.inception_resnet_v1', group: 'model', description: 'The network: models.inception_resnet_v1, models.inception_resnet_v2 or models.squeezenet.' },
   { name: 'embedding_size', type: 'integer', minimum: 1, maximum: 4096, default: 128, group: 'model', description: 'Number of values in an embedding.' },
   { name: 'batch_norm_decay', type: 'number', minimum: 0, maximum: 1, advice: (value) => value === 1 ? 'At 1 the moving statistics never leave their start: the model cannot be used afterwards.' : undefined, default: 0.995, group: 'model', description: 'Decay of the batch norms\' moving statistics; smaller for runs of a few hundred steps.' },
   { name: 'max_nrof_epochs', type: 'integer', minimum: 1, maximum: 2 ** 31 - 1, default: 500, group: 'schedule', description: 'Number of epochs to run at most.' },

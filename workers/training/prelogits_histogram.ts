@@ -1,7 +1,6 @@
 /** How |prelogits| are spread: a row of the original's stat.h5 an epoch, np.histogram(…, bins=1000, range=(0, max)). */
 import type { HostTensor } from '../protocol/tensor.ts';
-
-export const PRELOGITS_BINS = 1000;
+import { PRELOGITS_BINS } from '../protocol/runs.ts';
 
 /** The original's default of prelogits_hist_max. */
 export const DEFAULT_PRELOGITS_MAXIMUM = 10;

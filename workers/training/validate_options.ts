@@ -2,7 +2,7 @@
  * What is wrong with a run's settings, before it starts: each option by itself, then those that must fit each other.
  * The terminal, the form and a configuration file are all held to this.
  */
-import { buildModel, UnknownModelError } from '../graph/models/index.ts';
+import { minimumImageSize, networkName, UnknownModelError } from '../protocol/networks.ts';
 import { numberAdvice, numberProblem } from '../protocol/number_limits.ts';
 import {
   HIGH_RATE,
@@ -105,15 +105,8 @@ interface Rule {
 const RULES: readonly Rule[] = [
   {
     reads: ['model_def'],
-    check: ({ model_def }) => {
-      try {
-        buildModel(model_def, { embeddingSize: 1, classes: 0 });
-        return undefined;
-      } catch (error) {
-        if (error instanceof UnknownModelError) return error.message;
-        throw error;
-      }
-    },
+    check: ({ model_def }) =>
+      networkName(model_def) === undefined ? new UnknownModelError(model_def).message : undefined,
   },
   {
     reads: ['image_size', 'model_def'],
@@ -238,16 +231,6 @@ const RULES: readonly Rule[] = [
         : undefined,
   },
 ];
-
-/** Undefined for a model that there is not. */
-export function minimumImageSize(modelDef: string): number | undefined {
-  try {
-    return buildModel(modelDef, { embeddingSize: 1, classes: 0 }).minimumImageSize;
-  } catch (error) {
-    if (error instanceof UnknownModelError) return undefined;
-    throw error;
-  }
-}
 
 function formatDays(days: number): string {
   if (days < 14) return `${Math.round(days)} days`;

@@ -7,7 +7,8 @@ import type { TensorView } from '../tensor_view.ts';
 import { operationsOf, type ConvolutionGeometry } from './convolution_geometry.ts';
 import { declareEpilogue, type Epilogue } from './epilogue.ts';
 import { declareGather, gatherGeometry, type GatherDirection } from './gather_geometry.ts';
-import { KernelBuilder, unroll, type Kernel } from './kernel.ts';
+import { KernelBuilder, type Kernel } from './kernel.ts';
+import { unroll } from '../../gpu/wgsl.ts';
 
 /** Rows and columns of the tile that a thread computes; columns in multiples of 4. */
 export interface DirectTile {

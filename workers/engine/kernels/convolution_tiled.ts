@@ -7,7 +7,8 @@ import { operationsOf, type ConvolutionGeometry } from './convolution_geometry.t
 import type { ConvolutionOperands } from './convolution_direct.ts';
 import { declareEpilogue } from './epilogue.ts';
 import { declareGather, gatherGeometry, type GatherDirection } from './gather_geometry.ts';
-import { KernelBuilder, unroll, type Kernel } from './kernel.ts';
+import { KernelBuilder, type Kernel } from './kernel.ts';
+import { unroll } from '../../gpu/wgsl.ts';
 import { rowsOf } from '../tensor_view.ts';
 
 /** All multiples of 4; a thread computes threadRows × threadColumns of the block. */

@@ -6,7 +6,8 @@
 import { matrixView, type Memory, type TensorView } from '../tensor_view.ts';
 import { isMatrixProduct, operationsOf, type ConvolutionGeometry } from './convolution_geometry.ts';
 import { declareTiles, multiplyTiles, startTile, threadsOf, type BlockTile } from './convolution_tiled.ts';
-import { KernelBuilder, unroll, type Kernel } from './kernel.ts';
+import { KernelBuilder, type Kernel } from './kernel.ts';
+import { unroll } from '../../gpu/wgsl.ts';
 
 /** A thread's tile of input channels (rows) × filters (columns), without workgroup memory. */
 export interface DirectGradientTile {

@@ -5,7 +5,8 @@
 import type { ImageBatch } from '../../training/executor.ts';
 import { rowsOf, type BufferRegion, type TensorView } from '../tensor_view.ts';
 import { STEP_STRUCT } from '../step_values.ts';
-import { KernelBuilder, float, type Kernel } from './kernel.ts';
+import { KernelBuilder, type Kernel } from './kernel.ts';
+import { float } from '../../gpu/wgsl.ts';
 import { combineLanes, rowThreads, type Cooperation } from './reductions.ts';
 
 const WORKGROUP_SIZE = 64;

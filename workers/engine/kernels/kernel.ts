@@ -17,13 +17,11 @@ import {
   type Memory,
   type TensorView,
 } from '../tensor_view.ts';
+import { MAXIMUM_WORKGROUPS, float } from '../../gpu/wgsl.ts';
 
 /** What a memory is an array of, by what it holds. */
 const SCALARS: Readonly<Record<ElementType, string>> = { float32: 'f32', float16: 'f16' };
 const VECTORS: Readonly<Record<ElementType, string>> = { float32: 'vec4f', float16: 'vec4h' };
-
-/** The largest number of workgroups along one axis that every WebGPU device takes. */
-export const MAXIMUM_WORKGROUPS = 65535;
 
 export interface KernelBinding {
   readonly variable: string;
@@ -302,15 +300,4 @@ function literal(type: KernelNumber['type'], value: number): string {
   if (type === 'u32') return `${value}u`;
   // A minus must not meet an operator.
   return value < 0 ? `(${value})` : String(value);
-}
-
-/** `count` lines made by `line`, for unrolled code. */
-export function unroll(count: number, line: (index: number) => string, separator = '\n'): string {
-  return Array.from({ length: count }, (_, index) => line(index)).join(separator);
-}
-
-/** A float as WGSL spells it. */
-export function float(value: number): string {
-  const text = String(Math.fround(value));
-  return /[.e]/.test(text) ? text : `${text}.0`;
 }

@@ -7,7 +7,8 @@
  * At a factor of 1 nothing is left out: then it is not the factor, and the run shall end as it does with float32.
  */
 import type { BufferRegion } from '../tensor_view.ts';
-import { KernelBuilder, float, type Kernel } from './kernel.ts';
+import { KernelBuilder, type Kernel } from './kernel.ts';
+import { float } from '../../gpu/wgsl.ts';
 
 export const LOSS_SCALING = {
   /** An eighth of what was too much for the smallest networks and batches, and far more than small gradients need. */

@@ -4,7 +4,8 @@
  */
 import { matrixView, rowsOf, type BufferRegion, type Memory, type TensorView } from '../tensor_view.ts';
 import { STEP_STRUCT } from '../step_values.ts';
-import { KernelBuilder, float, type Kernel } from './kernel.ts';
+import { KernelBuilder, type Kernel } from './kernel.ts';
+import { float } from '../../gpu/wgsl.ts';
 import { scaledByLoss } from './loss_scale.ts';
 import { combineLanes, rowThreads, type Cooperation } from './reductions.ts';
 

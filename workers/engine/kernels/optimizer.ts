@@ -7,7 +7,8 @@ import { OPTIMIZER_CONSTANTS } from '../../training/optimizers.ts';
 import type { OptimizerName } from '../../training/options.ts';
 import type { BufferName, BufferRegion, Memory } from '../tensor_view.ts';
 import { STEP_STRUCT } from '../step_values.ts';
-import { KernelBuilder, float, type Kernel } from './kernel.ts';
+import { KernelBuilder, type Kernel } from './kernel.ts';
+import { float } from '../../gpu/wgsl.ts';
 import { declareLossScale } from './loss_scale.ts';
 
 const WORKGROUP_SIZE = 64;

@@ -2,10 +2,11 @@
  * The histogram of |prelogits| that the original's stat.h5 keeps: counted on the GPU while a run trains, read once an
  * epoch, so that no step waits for half a million values.
  */
-import { PRELOGITS_BINS } from '../../training/prelogits_histogram.ts';
+import { PRELOGITS_BINS } from '../../protocol/runs.ts';
 import { STEP_STRUCT } from '../step_values.ts';
 import { rowsOf, type BufferRegion, type TensorView } from '../tensor_view.ts';
-import { KernelBuilder, float, type Kernel } from './kernel.ts';
+import { KernelBuilder, type Kernel } from './kernel.ts';
+import { float } from '../../gpu/wgsl.ts';
 
 /**
  * Adds the batch's values to the counts, unsigned integers.

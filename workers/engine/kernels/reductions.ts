@@ -5,7 +5,8 @@
  */
 import type { Memory } from '../tensor_view.ts';
 import { matrixView, type TensorView } from '../tensor_view.ts';
-import { unroll, type Kernel, type KernelBuilder } from './kernel.ts';
+import { unroll } from '../../gpu/wgsl.ts';
+import { type Kernel, type KernelBuilder } from './kernel.ts';
 
 /** How many threads share a sum: 1 where workgroup memory is slow. */
 export type Cooperation = 'alone' | 'workgroup';

@@ -1,7 +1,7 @@
 /** The long-lived buffers of a run. */
 import type { ExecutorSettings } from '../../training/executor.ts';
 import { optimizerSlots } from '../../training/optimizers.ts';
-import { PRELOGITS_BINS } from '../../training/prelogits_histogram.ts';
+import { PRELOGITS_BINS } from '../../protocol/runs.ts';
 import type { FlatLayout } from '../flat_layout.ts';
 import { TRANSFORM_WORDS } from '../kernels/images.ts';
 import { LOSS_SCALE_FLOATS } from '../kernels/loss_scale.ts';

@@ -3,7 +3,7 @@
  * from the settings.
  */
 import { initializeParameters } from '../../graph/initialize.ts';
-import { elementCount } from '../../graph/tensor.ts';
+import { elementCount } from '../../protocol/tensor.ts';
 import { type NamedTensors } from '../../protocol/tensor.ts';
 import type { PrelogitsHistogram } from '../../protocol/runs.ts';
 import { checkAllValues } from '../../models/parameter_values.ts';
@@ -12,7 +12,8 @@ import { CHECKPOINTS_KEPT, type Checkpoint } from '../../storage/checkpoints.ts'
 import type { ExecutorSettings } from '../../training/executor.ts';
 import { LossNotFiniteError } from '../../training/loop.ts';
 import { optimizerSlots } from '../../training/optimizers.ts';
-import { PRELOGITS_BINS, prelogitsCounts, prelogitsTensor } from '../../training/prelogits_histogram.ts';
+import { PRELOGITS_BINS } from '../../protocol/runs.ts';
+import { prelogitsCounts, prelogitsTensor } from '../../training/prelogits_histogram.ts';
 import type { RunDevice } from './run_device.ts';
 import type { RunKeeper } from './run_keeper.ts';
 import type { RunOutputs } from './run_outputs.ts';

@@ -9,7 +9,7 @@ import type { RgbImage } from '../../dataset/image.ts';
 import { ImageCache } from '../../dataset/image_cache.ts';
 import type { DeviceLostError } from '../../engine/errors.ts';
 import { buildModel } from '../../graph/models/index.ts';
-import { elementCount } from '../../graph/tensor.ts';
+import { elementCount } from '../../protocol/tensor.ts';
 import type { ModelReference } from '../../protocol/models.ts';
 import type { RunRecord, StepRecord } from '../../protocol/runs.ts';
 import type { TrainEvent, TrainRequest, TrainSummary } from '../../protocol/train.ts';

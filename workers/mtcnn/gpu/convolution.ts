@@ -3,7 +3,7 @@
  * thread keeps some neighbouring pixels of some filters in registers and reads what it needs: no workgroup memory and no
  * barriers, which are what slows software adapters, and which layers this narrow do not need.
  */
-import { unroll } from '../../engine/kernels/kernel.ts';
+import { unroll } from '../../gpu/wgsl.ts';
 import { vectorsOf, type PlacedLayer } from './layers.ts';
 import { BEGIN_THREAD, ENTRY_POINT, TableShape, type EncodedTable } from './tables.ts';
 

@@ -1,6 +1,6 @@
 /** A list of dispatches with the memory that they need, and its submission in one go. */
 import type { EngineDevice } from '../../engine/device.ts';
-import { OPERATIONS_PER_SUBMISSION } from '../../engine/dispatcher.ts';
+import { OPERATIONS_PER_SUBMISSION } from '../../gpu/submission.ts';
 import type { Arena } from './arena.ts';
 import type { KernelName, Pipelines } from './pipelines.ts';
 import type { EncodedTable } from './tables.ts';

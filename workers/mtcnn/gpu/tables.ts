@@ -2,7 +2,7 @@
  * What a dispatch works on, as a table: entries of different sizes (levels of a pyramid, bands of them, a stack of crops)
  * share one dispatch, and no size stands in a shader. A thread finds its entry by the number of threads before it.
  */
-import { MAXIMUM_WORKGROUPS } from '../../engine/kernels/kernel.ts';
+import { MAXIMUM_WORKGROUPS } from '../../gpu/wgsl.ts';
 
 export const WORKGROUP_SIZE = 64;
 
