@@ -1,7 +1,6 @@
 /** conformance: this program's numbers against those of a fixture file. */
 import { readFileSync } from 'node:fs';
 import type { ConformanceReport } from '../../workers/protocol/conformance.ts';
-import { runConformance } from '../../workers/conformance/run.ts';
 import { PRECISIONS, type Precision } from '../../workers/training/options.ts';
 import { chosenBackend, type Command, type CommandContext } from '../command.ts';
 import { CommandError, EXIT_FAILURE, UsageError } from '../errors.ts';
@@ -87,13 +86,8 @@ async function runInNode(fixture: string, { args, output }: CommandContext): Pro
   if (args.values['executor'] === 'tfjs' || args.values['backend'] === 'wasm')
     throw new UsageError('In Node only the engine runs: leave out --executor tfjs and --backend wasm.');
   await installWebGpu();
-  const { createEngineExecutor } = await import('../../workers/engine/executor.ts');
-  return runConformance(
-    fixture,
-    async () => (settings) => createEngineExecutor(settings),
-    (message) => output.progress(message),
-    chosenPrecision(args),
-  );
+  const { runConformanceInNode } = await import('../../workers/conformance.node.ts');
+  return runConformanceInNode(fixture, chosenPrecision(args), (message) => output.progress(message));
 }
 
 function chosenPrecision({ values }: Arguments): Precision {

@@ -32,7 +32,7 @@ import {
   formatConfiguration,
   parseConfiguration,
 } from '../../workers/training/configuration.ts';
-import { DistanceTableError, parseDistanceTable } from '../../workers/training/filter.ts';
+import { DistanceTableError, parseDistanceTable } from '../../workers/formats/distance_table.ts';
 import { defaultTrainingOptions } from '../../workers/training/options.ts';
 import { CASIA_SCHEDULE, parseSchedule, ScheduleError } from '../../workers/training/schedule.ts';
 import { smallGraph } from '../unit/formats_reference.ts';

@@ -7,7 +7,8 @@ import { JobControl } from '../../workers/jobs/job_control.ts';
 import type { LoadedModel } from '../../workers/models/loaded_model.ts';
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import type { Executor, ExecutorFactory, ImageBatch } from '../../workers/training/executor.ts';
-import { imagesToLeaveOut, parseDistanceTable } from '../../workers/training/filter.ts';
+import { imagesToLeaveOut } from '../../workers/training/filter.ts';
+import { parseDistanceTable } from '../../workers/formats/distance_table.ts';
 import { smallGraph } from './formats_reference.ts';
 
 const SIZE = 8;

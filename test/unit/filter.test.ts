@@ -6,13 +6,11 @@ import { readDistanceTable } from '../../workers/formats/distance_table.ts';
 import { computeClassDistances } from '../../workers/jobs/train/class_distances.ts';
 import {
   DistanceTableError,
-  distanceThreshold,
-  filterClasses,
   formatDistanceTable,
   imageKey,
-  imagesToLeaveOut,
   parseDistanceTable,
-} from '../../workers/training/filter.ts';
+} from '../../workers/formats/distance_table.ts';
+import { distanceThreshold, filterClasses, imagesToLeaveOut } from '../../workers/training/filter.ts';
 
 /** numpy.histogram, cumsum and interp, as the original's find_threshold calls them, written out plainly. */
 function naiveThreshold(distances: number[], percentile: number): number {

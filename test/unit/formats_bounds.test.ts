@@ -19,7 +19,7 @@ import { TensorflowCheckpoint } from '../../workers/formats/tensorflow_checkpoin
 import { GraphDefError, GraphDefFile } from '../../workers/formats/tensorflow_graph_def.ts';
 import { TfjsGraphModelFile, TfjsModelError } from '../../workers/formats/tfjs_graph_reader.ts';
 import { ConfigurationError, parseConfiguration } from '../../workers/training/configuration.ts';
-import { DistanceTableError, parseDistanceTable } from '../../workers/training/filter.ts';
+import { DistanceTableError, parseDistanceTable } from '../../workers/formats/distance_table.ts';
 import { parseSchedule, ScheduleError } from '../../workers/training/schedule.ts';
 import { pickle, tableOf } from './import_writers.ts';
 import { writeZip } from './zip_writer.ts';

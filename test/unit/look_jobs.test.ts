@@ -16,7 +16,7 @@ import { filterTable, reportOnPhotos } from '../../workers/jobs/look/look_report
 import type { LoadedModel } from '../../workers/models/loaded_model.ts';
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import type { Executor, ExecutorFactory, ImageBatch } from '../../workers/training/executor.ts';
-import { parseDistanceTable } from '../../workers/training/filter.ts';
+import { parseDistanceTable } from '../../workers/formats/distance_table.ts';
 import { smallGraph } from './formats_reference.ts';
 import { distance, drawClasses } from './look_embeddings.ts';
 

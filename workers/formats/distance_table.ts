@@ -5,8 +5,96 @@
  *
  * Bounds. A table has at most 256 MiB. Text is read in time and memory linear in it; HDF5 has the bounds of hdf5.ts.
  */
-import { DistanceTableError, imageKey, parseDistanceTable, type ImageDistance } from '../training/filter.ts';
+import { isImagePath } from '../dataset/image.ts';
+import { tableLineText } from '../protocol/escape_text.ts';
 import { isHdf5, readHdf5 } from './hdf5.ts';
+
+/** One image of the table. */
+export interface ImageDistance {
+  /** Ends in `<class>/<file>`; what is before it is where the folder was when the table was made. */
+  readonly path: string;
+  readonly distance: number;
+}
+
+export class DistanceTableError extends Error {
+  override name = 'DistanceTableError';
+  /** From 1; 0 when no single line is to blame. */
+  readonly line: number;
+  constructor(line: number, message: string) {
+    super(message);
+    this.line = line;
+  }
+}
+
+const HEADER = 'path\tdistance\tclass_index';
+
+const DISTANCE = /^[-+]?[\d.]+(?:[eE][-+]?\d+)?$/;
+const INTEGER = /^\d+$/;
+const SEPARATORS = '\t ,';
+
+/**
+ * Lines `path distance class_index`, separated by tabs, commas or spaces, with or without a first line of column
+ * names; `#` begins a comment line. The index is not needed: an image's class is in its path. Time and memory are
+ * linear in the text, whatever its lines are.
+ * @throws DistanceTableError naming the line
+ */
+export function parseDistanceTable(text: string): ImageDistance[] {
+  const rows: ImageDistance[] = [];
+  text.split(/\r?\n/).forEach((raw, index) => {
+    const line = raw.trim();
+    if (line === '' || line.startsWith('#')) return;
+    if (rows.length === 0 && /^"?path"?[\t ,]/i.test(line)) return;
+    const { path, distance } = rowOf(line);
+    if (!path || !isImagePath(path) || imageKey(path) === undefined || !Number.isFinite(distance))
+      throw new DistanceTableError(
+        index + 1,
+        `Line ${index + 1} of the filter table is not "path distance class_index": "${raw.trim().slice(0, 120)}". Write for example "Tony_Blair/Tony_Blair_0001.png 0.41 7".`,
+      );
+    rows.push({ path, distance });
+  });
+  if (rows.length === 0) throw new DistanceTableError(0, 'The filter table is empty.');
+  return rows;
+}
+
+/** Path, distance, and maybe the class's index; a path may hold separators. The distance is NaN where there is none. */
+function rowOf(line: string): { path: string; distance: number } {
+  const last = splitLastField(line);
+  const beforeIt = INTEGER.test(last.field) ? splitLastField(last.before) : undefined;
+  const { before, field } =
+    beforeIt && DISTANCE.test(beforeIt.field) && beforeIt.before !== '' ? beforeIt : last;
+  const isQuoted =
+    before.length > 2 && before.startsWith('"') && before.indexOf('"', 1) === before.length - 1;
+  return {
+    path: isQuoted ? before.slice(1, -1) : before,
+    distance: DISTANCE.test(field) ? Number(field) : NaN,
+  };
+}
+
+/** A line's last field, and what is before it and its separators. */
+function splitLastField(line: string): { before: string; field: string } {
+  let start = line.length;
+  while (start > 0 && !SEPARATORS.includes(line[start - 1]!)) start--;
+  let end = start;
+  while (end > 0 && SEPARATORS.includes(line[end - 1]!)) end--;
+  return { before: line.slice(0, end), field: line.slice(start) };
+}
+
+/** As parseDistanceTable reads it; classes are numbered as they come. */
+export function formatDistanceTable(rows: readonly ImageDistance[]): string {
+  const indices = new Map<string, number>();
+  const lines = rows.map(({ path, distance }) => {
+    const className = path.split('/').at(-2) ?? '';
+    if (!indices.has(className)) indices.set(className, indices.size);
+    return tableLineText(`${path}\t${distance}\t${indices.get(className)!}`);
+  });
+  return [HEADER, ...lines, ''].join('\n');
+}
+
+/** `<class>/<file>`, the end of a path by which an image is known; undefined for a path without a folder. */
+export function imageKey(path: string): string | undefined {
+  const parts = path.split(/[/\\]/).filter((part) => part !== '');
+  return parts.length < 2 ? undefined : parts.slice(-2).join('/');
+}
 
 /** Ten million images. */
 const MAXIMUM_BYTES = 256 * 1024 * 1024;

@@ -1,6 +1,6 @@
 /** Which executor runs a network: the WebGPU engine, or TensorFlow.js on WebGPU or WebAssembly. */
 import type { BackendName, DeviceInfo } from '../protocol/device.ts';
-import { storedTuningCache } from '../storage/tuning_cache.ts';
+import { storedTuningCache } from './tuning_cache.ts';
 import { BackendUnavailableError, describeDevice, selectBackend } from '../tfjs/backends.ts';
 import type { ExecutorFactory } from '../training/executor.ts';
 

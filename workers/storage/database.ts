@@ -3,7 +3,6 @@
  * people that are kept to be recognised, and what sets of aligned faces were made of.
  */
 import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from 'idb';
-import type { TunedChoices } from '../engine/tuning.ts';
 import type { DirectoryReference } from '../protocol/dataset.ts';
 import type { SavedEvaluation } from '../protocol/evaluate.ts';
 import type { KeptGallery } from '../protocol/identify.ts';
@@ -63,7 +62,8 @@ export interface FacenetSchema extends DBSchema {
     value: { checkpointId: string; index: number; bytes: Uint8Array<ArrayBuffer> };
   };
   folders: { key: string; value: RememberedFolder };
-  tuning: { key: string; value: { adapter: string; choices: TunedChoices } };
+  /** The choices are compute/engine's TunedChoices, which mean nothing here. */
+  tuning: { key: string; value: { adapter: string; choices: object } };
   /** From version 2; `file` is a gallery file (formats/gallery_file.ts). */
   galleries: { key: string; value: KeptGallery & { readonly file: Blob } };
   /** From version 3. Whole evaluations; `evaluations` are those between a run's epochs. */

@@ -11,7 +11,7 @@ import type {
   NearPairs,
 } from '../../protocol/look.ts';
 import type { ExecutorFactory } from '../../training/executor.ts';
-import { formatDistanceTable } from '../../training/filter.ts';
+import { formatDistanceTable } from '../../formats/distance_table.ts';
 import { makeDistanceTable } from '../train/distance_table_job.ts';
 import type { ReadImage } from '../evaluate/evaluate_job.ts';
 import type { JobControl } from '../job_control.ts';

@@ -7,7 +7,7 @@ import { isAboutOneFile } from '../../dataset/errors.ts';
 import type { RgbImage } from '../../dataset/image.ts';
 import { centredTransforms } from '../../training/augmentation.ts';
 import { stackImages } from '../../training/batch_source.ts';
-import type { ImageDistance } from '../../training/filter.ts';
+import type { ImageDistance } from '../../formats/distance_table.ts';
 import { cropOrPad, type Embed } from '../evaluate/evaluate_job.ts';
 import { readAhead } from '../read_ahead.ts';
 

@@ -8,7 +8,7 @@ import type { LoadedModel } from '../../models/loaded_model.ts';
 import type { DistanceTable, DistanceTableRequest } from '../../protocol/embed.ts';
 import type { EvaluationProgress } from '../../protocol/evaluate.ts';
 import type { ExecutorFactory } from '../../training/executor.ts';
-import { formatDistanceTable } from '../../training/filter.ts';
+import { formatDistanceTable } from '../../formats/distance_table.ts';
 import { computeClassDistances } from './class_distances.ts';
 import { withEmbedder } from '../embedder.ts';
 import { EvaluationCancelledError, readFile, type ReadImage } from '../evaluate/evaluate_job.ts';

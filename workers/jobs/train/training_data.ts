@@ -6,7 +6,8 @@ import { readDistanceTable } from '../../formats/distance_table.ts';
 import type { DatasetTotals, DirectoryReference } from '../../protocol/dataset.ts';
 import { describeSkipped } from '../../protocol/skipped_files.ts';
 import { labelledImages, type LabelledImage } from '../../training/batch_source.ts';
-import { filterClasses, imageKey, imagesToLeaveOut } from '../../training/filter.ts';
+import { filterClasses, imagesToLeaveOut } from '../../training/filter.ts';
+import { imageKey } from '../../formats/distance_table.ts';
 import type { TrainingOptions } from '../../training/options.ts';
 import { splitClasses, type ClassImages } from '../../training/split.ts';
 
