@@ -13,7 +13,7 @@ import { importIntoLibrary } from './jobs/models/import_job.ts';
 import { TrainControl } from './jobs/train/train_control.ts';
 import { train } from './jobs/train/train_job.ts';
 import { describeModel, inspectModel } from './models/load_model.ts';
-import { runWeights } from './models/run_weights.ts';
+import { runWeights } from './models/run_metadata.ts';
 import { FaceDetector } from './mtcnn/detector.ts';
 import { standardizationOf } from './protocol/standardization.ts';
 import type { TrainWorkerApi } from './protocol/train_worker.ts';

@@ -2,7 +2,8 @@
 import { expect, it } from 'vitest';
 import { UnreadableImageError } from '../../workers/dataset/errors.ts';
 import { makeDistanceTable } from '../../workers/jobs/train/distance_table_job.ts';
-import { EvaluationCancelledError, type ReadImage } from '../../workers/jobs/evaluate/evaluate_job.ts';
+import { EvaluationCancelledError } from '../../workers/jobs/cancelled.ts';
+import { type ReadImage } from '../../workers/jobs/evaluate/evaluate_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import type { LoadedModel } from '../../workers/models/loaded_model.ts';
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';

@@ -7,7 +7,7 @@ import { npyFloats, npyIntegers, npyTexts } from '../../workers/formats/npy.ts';
 import { classify, TooFewClassesError } from '../../workers/jobs/identify/classify_job.ts';
 import { comparePhotos, NoFaceFoundError } from '../../workers/jobs/identify/compare_job.ts';
 import { embedFolder } from '../../workers/jobs/models/embed_job.ts';
-import { EvaluationCancelledError } from '../../workers/jobs/evaluate/evaluate_job.ts';
+import { EvaluationCancelledError } from '../../workers/jobs/cancelled.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import type { LoadedModel } from '../../workers/models/loaded_model.ts';
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';

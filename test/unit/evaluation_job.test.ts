@@ -11,9 +11,9 @@ import {
   cropOrPad,
   evaluateModel,
   evaluatePairs,
-  EvaluationCancelledError,
   type ReadImage,
 } from '../../workers/jobs/evaluate/evaluate_job.ts';
+import { EvaluationCancelledError } from '../../workers/jobs/cancelled.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import type { EvaluationOptions, EvaluationProgress } from '../../workers/protocol/evaluate.ts';
 import { InvalidNumberError } from '../../workers/protocol/number_limits.ts';

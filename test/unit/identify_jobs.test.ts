@@ -10,7 +10,7 @@ import {
 } from '../../workers/formats/gallery_file.ts';
 import type { RgbImage } from '../../workers/dataset/image.ts';
 import { TooFewClassesError } from '../../workers/jobs/identify/classify_job.ts';
-import { EvaluationCancelledError } from '../../workers/jobs/evaluate/evaluate_job.ts';
+import { EvaluationCancelledError } from '../../workers/jobs/cancelled.ts';
 import { FaceStore, findFaces, OtherModelError } from '../../workers/jobs/identify/identify_faces.ts';
 import {
   buildClassifier,

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { formatReport } from '../../cli/commands/look.ts';
 import type { RgbImage } from '../../workers/dataset/image.ts';
 import { EmbeddingsNotFiniteError } from '../../workers/evaluation/errors.ts';
-import { EvaluationCancelledError } from '../../workers/jobs/evaluate/evaluate_job.ts';
+import { EvaluationCancelledError } from '../../workers/jobs/cancelled.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
 import { embedPhotos } from '../../workers/jobs/look/look_embed.ts';
 import {

@@ -8,7 +8,7 @@ import { buildModel } from '../../workers/graph/models/index.ts';
 import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
 import { ExportCancelledError, exportModel } from '../../workers/jobs/models/export_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
-import { runWeights } from '../../workers/models/run_weights.ts';
+import { runWeights } from '../../workers/models/run_metadata.ts';
 import { modelCard } from '../../workers/models/model_card.ts';
 import { readModelFile, writeModelFile } from '../../workers/models/model_file.ts';
 import { ParameterNotFiniteError } from '../../workers/models/parameter_values.ts';

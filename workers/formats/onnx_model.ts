@@ -14,17 +14,12 @@ import { toFloat16 } from './float_formats.ts';
 import { ProtobufWriter } from './protobuf_writer.ts';
 import { bytesOf, isStoredAsFloat16, type WeightFormat } from './safetensors.ts';
 import { HWIO_TO_OIHW, permuteTensor } from './tensor_layout.ts';
+import { ONNX_FLOAT, ONNX_FLOAT16, FLOAT16_SUFFIX } from './onnx_constants.ts';
 
 const IR_VERSION = 7;
 const OPERATOR_SET = 13;
 
-/** TensorProto.DataType */
-export const ONNX_FLOAT = 1;
 export const ONNX_INT64 = 7;
-export const ONNX_FLOAT16 = 10;
-
-/** A float16 weight has this behind its name; a Cast to float32 takes the name itself. */
-export const FLOAT16_SUFFIX = '/float16';
 
 /** AttributeProto.AttributeType */
 const ATTRIBUTE_FLOAT = 1;

@@ -1,6 +1,7 @@
 /** What a model file says of the run that made it. */
 import type { RunRecord } from '../protocol/runs.ts';
 import type { ModelMetadata } from './metadata.ts';
+import type { RunWeights } from '../protocol/models.ts';
 
 /** @param place where in the run the model is from, and of which of its values it is */
 export function runMetadata(
@@ -24,4 +25,11 @@ export function runMetadata(
     image_count: run.imageCount,
     options,
   };
+}
+
+/** @returns undefined for a model that is not from a run of this browser */
+export function runWeights(metadata: ModelMetadata | undefined): RunWeights | undefined {
+  if (metadata?.run === undefined || metadata.step === undefined) return undefined;
+  const { step, best_by: bestBy, moving_averages: areMovingAverages = false } = metadata;
+  return { step, bestBy, areMovingAverages };
 }

@@ -1,13 +1,5 @@
 /** Which of the values that a run holds a model is made of. */
 import type { RunWeights } from '../protocol/models.ts';
-import type { ModelMetadata } from './metadata.ts';
-
-/** @returns undefined for a model that is not from a run of this browser */
-export function runWeights(metadata: ModelMetadata | undefined): RunWeights | undefined {
-  if (metadata?.run === undefined || metadata.step === undefined) return undefined;
-  const { step, best_by: bestBy, moving_averages: areMovingAverages = false } = metadata;
-  return { step, bestBy, areMovingAverages };
-}
 
 /**
  * `step 400, the best by the validation, moving averages`

@@ -32,18 +32,12 @@ import type { ExecutorFactory, ImageBatch } from '../../training/executor.ts';
 import { withEmbedder } from '../embedder.ts';
 import { Throttle, type JobControl } from '../job_control.ts';
 import { readAhead } from '../read_ahead.ts';
+import { EvaluationCancelledError } from '../cancelled.ts';
 
 /** @returns l2-normalised embeddings, [count, embeddingSize] */
 export type Embed = (batch: ImageBatch) => Promise<Float32Array>;
 
 export type ReadImage = (file: ImageFile) => Promise<RgbImage>;
-
-export class EvaluationCancelledError extends Error {
-  override name = 'EvaluationCancelledError';
-  constructor() {
-    super('The evaluation was cancelled.');
-  }
-}
 
 /** LFW's number; taken where nothing is asked for and the photos allow it. */
 const DEFAULT_PAIRS_PER_FOLD = 300;

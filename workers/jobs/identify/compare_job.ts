@@ -12,7 +12,7 @@ import { centredTransforms } from '../../training/augmentation.ts';
 import { stackImages } from '../../training/batch_source.ts';
 import type { ExecutorFactory } from '../../training/executor.ts';
 import { withEmbedder } from '../embedder.ts';
-import { EvaluationCancelledError } from '../evaluate/evaluate_job.ts';
+import { EvaluationCancelledError } from '../cancelled.ts';
 import type { JobControl } from '../job_control.ts';
 
 /** Faces in a batch of the network. */

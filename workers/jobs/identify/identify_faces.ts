@@ -1,7 +1,7 @@
 /** Crops of faces → embeddings that are kept here, and what the page is told of them. */
 import type { RgbImage } from '../../dataset/image.ts';
 import type { FaceFailure, FindFacesEvent, FoundFace } from '../../protocol/identify.ts';
-import { EvaluationCancelledError } from '../evaluate/evaluate_job.ts';
+import { EvaluationCancelledError } from '../cancelled.ts';
 import { LARGEST_BATCH } from './identify_embedder.ts';
 import type { LocatedPhoto } from './identify_photos.ts';
 import { Throttle, type JobControl } from '../job_control.ts';

@@ -9,7 +9,7 @@ import { UMAP } from 'umap-js';
 import { rowCount, type Rows } from '../../evaluation/dot_products.ts';
 import { findNeighbours } from '../../evaluation/neighbour_graph.ts';
 import { hashKey, uniform } from '../../random.ts';
-import { EvaluationCancelledError } from '../evaluate/evaluate_job.ts';
+import { EvaluationCancelledError } from '../cancelled.ts';
 import { Throttle, type JobControl } from '../job_control.ts';
 import { inSlices } from '../slices.ts';
 

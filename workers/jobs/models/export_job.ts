@@ -9,7 +9,7 @@ import { hashedPixels } from '../../graph/hashed_tensors.ts';
 import { loadFromDirectory } from '../../models/load_model.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
 import { MODEL_CARD, modelCard, snippetOf } from '../../models/model_card.ts';
-import { runWeights } from '../../models/run_weights.ts';
+import { runWeights } from '../../models/run_metadata.ts';
 import { onnxParameters } from '../../models/onnx_parameters.ts';
 import { modelFiles, type ExportSettings } from '../../models/export_files.ts';
 import type { ExportProgress, ExportRequest, ExportSummary } from '../../protocol/export.ts';

@@ -2,7 +2,7 @@
 import { loadModel } from '../../models/load_model.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
 import type { ModelReference } from '../../protocol/models.ts';
-import { EvaluationCancelledError } from '../evaluate/evaluate_job.ts';
+import { EvaluationCancelledError } from '../cancelled.ts';
 import type { JobControl } from '../job_control.ts';
 
 /**

@@ -11,7 +11,8 @@ import type { ExecutorFactory } from '../../training/executor.ts';
 import { formatDistanceTable } from '../../formats/distance_table.ts';
 import { computeClassDistances } from './class_distances.ts';
 import { withEmbedder } from '../embedder.ts';
-import { EvaluationCancelledError, readFile, type ReadImage } from '../evaluate/evaluate_job.ts';
+import { EvaluationCancelledError } from '../cancelled.ts';
+import { readFile, type ReadImage } from '../evaluate/evaluate_job.ts';
 import type { JobControl } from '../job_control.ts';
 
 /** @throws NoImagesError, EvaluationCancelledError, PermissionLostError, and what the executor throws */

@@ -1,0 +1,6 @@
+export class EvaluationCancelledError extends Error {
+  override name = 'EvaluationCancelledError';
+  constructor() {
+    super('The evaluation was cancelled.');
+  }
+}
