@@ -2,6 +2,12 @@
 import type { DeviceInfo } from '../protocol/device.ts';
 import { isSoftwareAdapter } from '../software_adapter.ts';
 
+/**
+ * An adapter is found within a second or two. Where Chromium's Vulkan meets Mesa's llvmpipe the answer never comes, and
+ * every job would wait for it.
+ */
+export const ADAPTER_LIMIT_MS = 30_000;
+
 export async function describeDevice(): Promise<DeviceInfo> {
   const adapter = await requestAdapter();
   if (!adapter)
@@ -11,7 +17,7 @@ export async function describeDevice(): Promise<DeviceInfo> {
       isSoftware: true,
       adapter: '',
       advice:
-        'This browser offers no WebGPU, so everything runs on the processor instead of the graphics processor. The results are the same, but it is many times slower. Current Chrome, Edge and Safari have WebGPU; in Firefox it depends on the system.',
+        'This browser offers no WebGPU, or its WebGPU does not answer, so everything runs on the processor instead of the graphics processor. The results are the same, but it is many times slower. Current Chrome, Edge and Safari have WebGPU; in Firefox it depends on the system.',
     };
   const { vendor, architecture, device, description } = adapter.info;
   const isSoftware =
@@ -32,10 +38,16 @@ export async function describeDevice(): Promise<DeviceInfo> {
 async function requestAdapter(): Promise<GPUAdapter | null> {
   const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
   if (!gpu) return null;
+  let limit: ReturnType<typeof setTimeout> | undefined;
   try {
-    return await gpu.requestAdapter({ powerPreference: 'high-performance' });
+    return await Promise.race([
+      gpu.requestAdapter({ powerPreference: 'high-performance' }),
+      new Promise<null>((resolve) => (limit = setTimeout(resolve, ADAPTER_LIMIT_MS, null))),
+    ]);
   } catch {
     // A browser that blocks the GPU (policy, blocklist) may throw instead of answering null.
     return null;
+  } finally {
+    clearTimeout(limit);
   }
 }
