@@ -69,6 +69,20 @@ function isSnapPlaceholder(path) {
   return readFileSync(path, 'latin1').includes('/snap/bin/chromium');
 }
 
+/** Device files of a GPU: Linux's own drivers, NVIDIA's, and that of Windows for Linux. */
+const GPU_DEVICES = [/^\/dev\/dri\/renderD\d+$/, /^\/dev\/nvidia\d+$/, /^\/dev\/dxg$/];
+
+/** @param {readonly string[]} [files] device files; default: this machine's */
+export function hasGpuDevice(files = deviceFiles()) {
+  return files.some((file) => GPU_DEVICES.some((pattern) => pattern.test(file)));
+}
+
+function deviceFiles() {
+  return ['/dev', '/dev/dri'].flatMap((folder) =>
+    existsSync(folder) ? readdirSync(folder).map((name) => `${folder}/${name}`) : [],
+  );
+}
+
 /**
  * @param {{ software?: boolean }} [options] software: use the SwiftShader adapter even where there is a GPU, so that
  *   tests give the same result on every machine
@@ -89,8 +103,9 @@ export function chromiumArguments({ software = false } = {}) {
   if (software) list.push('--use-webgpu-adapter=swiftshader');
   else {
     list.push('--ignore-gpu-blocklist');
-    // Headless Chromium on Linux reaches a real GPU through Vulkan without a window.
-    if (process.platform === 'linux')
+    // Headless Chromium on Linux reaches a real GPU through Vulkan without a window. Where Vulkan has only Mesa's
+    // simulation on the processor (llvmpipe), the same flags make Chromium hang at its first frame.
+    if (process.platform === 'linux' && hasGpuDevice())
       list.push('--enable-features=Vulkan', '--use-angle=vulkan', '--disable-vulkan-surface');
   }
   return list;

@@ -1,7 +1,15 @@
 /** Runs the terminal front end as a person does. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
+import { afterEach } from 'vitest';
 import { projectRoot } from '../../../cli/paths.ts';
+
+const running = new Set<ChildProcess>();
+
+// What a test that timed out has started must not slow down the tests after it.
+afterEach(() => {
+  for (const child of running) child.kill('SIGTERM');
+});
 
 export interface TerminalResult {
   readonly code: number;
@@ -25,6 +33,7 @@ export function facenet(args: readonly string[], { home, onLine }: TerminalOptio
       cwd: home,
       env: { ...process.env, HOME: home, XDG_STATE_HOME: join(home, 'state') },
     });
+    running.add(child);
     let stdout = '';
     let stderr = '';
     let seen = 0;
@@ -38,6 +47,7 @@ export function facenet(args: readonly string[], { home, onLine }: TerminalOptio
     child.stderr.on('data', (chunk) => (stderr += chunk));
     child.on('error', reject);
     child.on('close', (code) => {
+      running.delete(child);
       const lines = stdout.trimEnd().split('\n');
       const last = lines.at(-1)!;
       resolve({
