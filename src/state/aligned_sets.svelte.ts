@@ -7,7 +7,8 @@ import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import type { SetForSource, StoredSet, StoredSetSize } from '../../workers/protocol/stored_sets.ts';
 import { saveBlob, withMovedStream, zipToFile } from './downloads.ts';
 import { problemOf, type Problem } from './errors.ts';
-import { folderName, isSameFolder, pickFolder, safeName } from './folders.ts';
+import { safeSetName } from '../../workers/protocol/escape_text.ts';
+import { folderName, isSameFolder, pickFolder } from './folders.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
 import { alignWorker, datasetWorker, libraryWorker } from './workers.ts';
 
@@ -175,7 +176,7 @@ export class AlignedSets {
   /** Needs a click. */
   async saveAsZip(set: StoredSet): Promise<void> {
     await this.#save(set, async (write) => {
-      const fileName = `${safeName(folderName(setReference(set)))}.zip`;
+      const fileName = `${safeSetName(folderName(setReference(set)))}.zip`;
       const zip = await zipToFile(fileName);
       try {
         await write(zip.output);
@@ -193,7 +194,7 @@ export class AlignedSets {
     await this.#save(set, async (write) => {
       const picked = await pickFolder('readwrite');
       if (picked.kind !== 'handle') return;
-      const name = safeName(folderName(setReference(set)));
+      const name = safeSetName(folderName(setReference(set)));
       const handle = await picked.handle.getDirectoryHandle(name, { create: true });
       await write({ kind: 'directory', directory: { kind: 'handle', handle } });
     });

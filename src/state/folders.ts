@@ -175,8 +175,3 @@ export async function isSameFolder(a: DirectoryReference, b: DirectoryReference)
 export function canBeRemembered(reference: DirectoryReference): boolean {
   return reference.kind === 'handle' || reference.kind === 'private';
 }
-
-/** A name that can be part of a path in the private file system. */
-export function safeName(name: string): string {
-  return name.replace(/[/\\:*?"<>|]+/g, '-').slice(0, 80);
-}

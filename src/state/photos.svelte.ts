@@ -25,7 +25,8 @@ import { DatasetChoice } from './dataset_choice.svelte.ts';
 import { saveBlob, withMovedStream, zipToFile, type ZipTarget } from './downloads.ts';
 import { problemOf, type Problem } from './errors.ts';
 import { features } from './features.ts';
-import { folderName, pickFolder, requestAccess, safeName } from './folders.ts';
+import { safeSetName } from '../../workers/protocol/escape_text.ts';
+import { folderName, pickFolder, requestAccess } from './folders.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
 import type { Library } from './library.svelte.ts';
 import { FolderPictures } from './folder_pictures.svelte.ts';
@@ -186,7 +187,7 @@ export class PhotosState implements DecidedAlignment {
   async #openOutput(asksForSet: boolean): Promise<OpenedOutput | undefined> {
     if (!(await requestAccess(this.input.folders))) return undefined;
     if (this.outputKind === 'zip') {
-      const zip = await zipToFile(`${safeName(this.input.name)} aligned.zip`);
+      const zip = await zipToFile(`${safeSetName(this.input.name)} aligned.zip`);
       return { output: zip.output, zip };
     }
     if (this.outputKind === 'folder') {
@@ -233,7 +234,7 @@ export class PhotosState implements DecidedAlignment {
     const summary = before ? together(before, ownSummary, again!.paths) : ownSummary;
     this.progress.flush();
     const blob = await zip?.finish();
-    if (blob && blob.size > 0) saveBlob(blob, `${safeName(this.input.name)} aligned.zip`);
+    if (blob && blob.size > 0) saveBlob(blob, `${safeSetName(this.input.name)} aligned.zip`);
     this.summary = summary;
     this.failures = summary.failures;
     this.setAside = summary.setAside;

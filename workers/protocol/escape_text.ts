@@ -57,6 +57,16 @@ export function safeFileName(text: string, fallback = 'model'): string {
   return shortened(DEVICE_NAME.test(name) ? `_${name}` : name);
 }
 
+const LONGEST_SET_NAME = 80;
+
+/**
+ * A folder's name as part of the name of a set of faces, or of a zip file of it. Sets are found again by this name: it
+ * must not change from version to version.
+ */
+export function safeSetName(name: string): string {
+  return name.replace(/[/\\:*?"<>|]+/g, '-').slice(0, LONGEST_SET_NAME);
+}
+
 /** The ending stays. */
 function shortened(name: string): string {
   if (name.length <= LONGEST_FILE_NAME) return name;

@@ -1,17 +1,16 @@
 /** The names of sets of aligned faces: `photos aligned 182-44`, and `photos (2) aligned 182-44` of another folder `photos`. */
+import { safeSetName } from '../protocol/escape_text.ts';
 import type { SetFormat } from '../protocol/stored_sets.ts';
-
-const LONGEST_NAME = 80;
 
 /** @param count how many sets of the name there are, with this one */
 export function setName(sourceName: string, format: SetFormat, count: number): string {
-  return `${safeName(sourceName)}${count > 1 ? ` (${count})` : ''} aligned ${formatName(format)}`;
+  return `${safeSetName(sourceName)}${count > 1 ? ` (${count})` : ''} aligned ${formatName(format)}`;
 }
 
 /** Whether a set's name is one of those that `setName` gives for the source and the format. */
 export function isNamedFor(name: string, sourceName: string, format: SetFormat): boolean {
   const end = ` aligned ${formatName(format)}`;
-  const start = safeName(sourceName);
+  const start = safeSetName(sourceName);
   if (!name.endsWith(end) || !name.startsWith(start)) return false;
   return /^( \(\d+\))?$/.test(name.slice(start.length, name.length - end.length));
 }
@@ -27,9 +26,4 @@ export function freeName(names: Iterable<string>, sourceName: string, format: Se
 
 function formatName({ image_size, margin, detect_multiple_faces }: SetFormat): string {
   return `${image_size}-${margin}${detect_multiple_faces ? '-all' : ''}`;
-}
-
-/** A name that can be part of a path in the private file system. */
-function safeName(name: string): string {
-  return name.replace(/[/\\:*?"<>|]+/g, '-').slice(0, LONGEST_NAME);
 }
