@@ -81,7 +81,7 @@ const api: DatasetWorkerApi = {
     const read = await Promise.all(
       paths.map(async (path): Promise<Thumbnail | undefined> => {
         const blob = await readFrom(folders[folder]!, path);
-        const bitmap = blob && (await (isWhole ? smallPicture : thumbnail)(blob, sizePx));
+        const bitmap = blob && (await (isWhole ? smallPicture : thumbnail)(blob, path, sizePx));
         return bitmap && { path, bitmap };
       }),
     );

@@ -6,6 +6,7 @@ import type { RgbImage } from '../../workers/dataset/image.ts';
 import { openWritableDirectory } from '../../workers/dataset/open.ts';
 import { ByteReader } from '../../workers/dataset/structure/byte_reader.ts';
 import { readImageStructure } from '../../workers/dataset/structure/image_structure.ts';
+import { smallPicture, thumbnail } from '../../workers/dataset/thumbnails.ts';
 import { align } from '../../workers/jobs/align/align_job.ts';
 import { detect } from '../../workers/jobs/align/detect_job.ts';
 import { JobControl } from '../../workers/jobs/job_control.ts';
@@ -21,6 +22,15 @@ const astronaut = await createImageBitmap(await (await fetch(astronautUrl)).blob
 const bytesOf = async (blob: Blob): Promise<Uint8Array<ArrayBuffer>> =>
   new Uint8Array(await blob.arrayBuffer());
 const decode = (content: BlobPart): Promise<RgbImage> => decodeImage(new Blob([content]), 'test');
+/** As the page draws it. */
+function shown(bitmap: ImageBitmap | undefined): RgbImage {
+  if (!bitmap) throw new Error('nothing is shown');
+  const { width, height } = bitmap;
+  const context = new OffscreenCanvas(width, height).getContext('2d')!;
+  context.drawImage(bitmap, 0, 0);
+  const rgba = context.getImageData(0, 0, width, height).data;
+  return { width, height, data: Uint8Array.from(rgba.filter((_, at) => at % 4 !== 3)) };
+}
 const pixel = ({ width, data }: RgbImage, x: number, y: number): number[] => [
   ...data.subarray((y * width + x) * 3, (y * width + x) * 3 + 3),
 ];
@@ -271,9 +281,44 @@ describe('orientation', () => {
         const image = await decode(make(orientation));
         expect([image.width, image.height]).toEqual(orientation >= 5 ? [height, width] : [width, height]);
         seen.push(`${nameAt(image, 6, 6)} ${nameAt(image, image.width - 7, 6)}`);
+        // The small pictures of it are seen the same way.
+        const file = new Blob([make(orientation)]);
+        const small = shown(await smallPicture(file, 'test', 24));
+        expect([small.width, small.height]).toEqual(orientation >= 5 ? [16, 24] : [24, 16]);
+        const square = shown(await thumbnail(file, 'test', 16));
+        expect([square.width, square.height]).toEqual([16, 16]);
+        for (const { name, picture } of [
+          { name: 'small', picture: small },
+          { name: 'square', picture: square },
+        ])
+          expect(
+            `${nameAt(picture, 3, 3)} ${nameAt(picture, picture.width - 4, 3)}`,
+            `${kind}, ${orientation}, ${name}`,
+          ).toBe(expected[orientation - 1]);
       }
       expect(seen, kind).toEqual(expected);
     }
+  });
+});
+
+describe('small pictures', () => {
+  it('are made of TIFF and PNM files, reduced, and not of what is refused', async () => {
+    const [width, height] = [640, 480];
+    const data = Uint8Array.from({ length: width * height * 3 }, (_, at) =>
+      at % 3 === 0 ? ((Math.floor(at / 3) % width) * 255) / width : 40,
+    );
+    const tiff = new Blob([tiffWithOrientation({ width, height, data }, 1)]);
+    const small = shown(await smallPicture(tiff, 'a.tif', 64));
+    expect([small.width, small.height]).toEqual([64, 48]);
+    expect(Math.abs(pixel(small, 32, 24)[0]! - 128)).toBeLessThan(8);
+    const pnm = new Blob([`P6 ${width} ${height} 255\n`, data]);
+    expect(Math.abs(pixel(shown(await thumbnail(pnm, 'a.ppm', 32)), 16, 16)[0]! - 128)).toBeLessThan(8);
+    // 400 megapixels, named in a header: nothing is decoded of it.
+    const huge = Uint8Array.from(makeFlatJpeg(64, 8, 1));
+    const frame = huge.findIndex((byte, at) => byte === 0xff && huge[at + 1] === 0xc0);
+    huge.set([0x4e, 0x20, 0x4e, 0x20], frame + 5);
+    expect(await smallPicture(new Blob([huge]), 'huge.jpg', 64)).toBeUndefined();
+    expect(await thumbnail(new Blob(['no picture']), 'a.jpg', 64)).toBeUndefined();
   });
 });
 

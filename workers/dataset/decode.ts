@@ -12,6 +12,7 @@ import type { RgbImage } from './image.ts';
 import { FORMAT_BYTES, PHOTO_FORMATS, photoFormatOfContent, unreadableFormatCause } from './photo_formats.ts';
 import { StraightAlphaReader } from './straight_alpha.ts';
 import { ByteReader } from './structure/byte_reader.ts';
+import type { Orientation } from './structure/exif.ts';
 import { readImageStructure, type ImageStructure } from './structure/image_structure.ts';
 import { isTurnedByBrowser } from './turned_by_browser.ts';
 import { UprightPixels } from './upright_pixels.ts';
@@ -143,10 +144,49 @@ async function decodeByItself(image: InspectedImage): Promise<RgbImage> {
   return pixels.image;
 }
 
+/** The turn that the browser leaves to this program. */
+async function orientationLeft(image: InspectedImage): Promise<Orientation> {
+  const place = image.isOrientationBehindPixels ? 'png, behind its pixels' : image.kind;
+  return image.orientation === 1 || (await isTurnedByBrowser(place)) ? 1 : image.orientation;
+}
+
+/**
+ * To be looked at: upright, with the photo's own colours, where the browser can without a copy of the pixels.
+ * @param leastPx what is left of the shorter side, at least, of a photo that is reduced already
+ * @throws UnreadableImageError
+ */
+export async function decodeForDisplay(blob: Blob, path: string, leastPx: number): Promise<ImageBitmap> {
+  const image = await inspectImage(blob, path);
+  const decode = async (): Promise<ImageBitmap> => {
+    const isLeftToUs = image.kind === 'tiff' || image.kind === 'pnm' || (await orientationLeft(image)) !== 1;
+    if (isLeftToUs) return createImageBitmap(sampledImageData(await decodeInspected(image), leastPx));
+    try {
+      return await createImageBitmap(blob, { imageOrientation: 'from-image' });
+    } catch {
+      throw new UnreadableImageError(path, 'its content is damaged');
+    }
+  };
+  return isLarge(image) ? inTurnOfLargePhotos(decode) : decode();
+}
+
+/** Every n-th pixel of every n-th row: enough to be made smaller, and no second copy of a large photo. */
+function sampledImageData({ width, height, data }: RgbImage, leastPx: number): ImageData {
+  const step = Math.max(1, Math.floor(Math.min(width, height) / (2 * leastPx)));
+  const [columns, rows] = [Math.ceil(width / step), Math.ceil(height / step)];
+  const sampled = new Uint8Array(columns * rows * 3);
+  for (let row = 0, to = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++, to += 3) {
+      const from = (row * step * width + column * step) * 3;
+      sampled[to] = data[from]!;
+      sampled[to + 1] = data[from + 1]!;
+      sampled[to + 2] = data[from + 2]!;
+    }
+  return toImageData({ width: columns, height: rows, data: sampled });
+}
+
 async function decodeByBrowser(image: InspectedImage): Promise<RgbImage> {
-  const { kind, path } = image;
-  const place = image.isOrientationBehindPixels ? 'png, behind its pixels' : kind;
-  const orientation = image.orientation === 1 || (await isTurnedByBrowser(place)) ? 1 : image.orientation;
+  const { path } = image;
+  const orientation = await orientationLeft(image);
   const bitmap = await createBitmap(image);
   try {
     const { width, height } = bitmap;
