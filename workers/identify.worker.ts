@@ -1,6 +1,5 @@
 /** Entry point: faces on photos as taken and in the camera's picture, compared and named; one model at a time. */
 import { expose } from 'comlink';
-import { euclideanDistance } from './evaluation/nearest.ts';
 import { recognize } from './evaluation/recognizer.ts';
 import {
   decodeGallery,
@@ -11,7 +10,7 @@ import {
 import { COMPARE_DETECTION } from './jobs/identify/compare_job.ts';
 import { chooseExecutor } from './jobs/executors.ts';
 import { FaceEmbedder, fingerprintOf } from './jobs/identify/identify_embedder.ts';
-import { FaceStore, findFaces } from './jobs/identify/identify_faces.ts';
+import { distancesBetween, FaceStore, findFaces } from './jobs/identify/identify_faces.ts';
 import {
   buildClassifier,
   identifyFaces,
@@ -21,9 +20,10 @@ import {
 } from './jobs/identify/identify_people.ts';
 import { listPhotos, locateFaces, readAlignedFaces } from './jobs/identify/identify_photos.ts';
 import { drawPicture, frameImage } from './jobs/identify/identify_pictures.ts';
-import { loadModel } from './models/load_model.ts';
 import { cropBox, cropFace } from './mtcnn/align.ts';
 import { FaceDetector } from './mtcnn/detector.ts';
+import { loadForJob } from './jobs/models/load_for_job.ts';
+import { inSlices } from './jobs/slices.ts';
 import type { BackendName } from './protocol/device.ts';
 import type {
   EnrolledPerson,
@@ -108,12 +108,12 @@ async function closeModel(): Promise<void> {
 }
 
 const api: IdentifyWorkerApi = {
-  async openModel({ model, key, backend }) {
+  async openModel({ model, key, backend }, control) {
     if (ready?.key === key) return ready.opened;
     const before = ready;
     ready = undefined;
     await before?.embedder.dispose();
-    const loaded = await loadModel(model);
+    const loaded = await loadForJob(model, control);
     const { create } = await chooseExecutor({ backend });
     ready = {
       key,
@@ -149,22 +149,7 @@ const api: IdentifyWorkerApi = {
     );
   },
   forgetFaces: (ids) => store.forget(ids),
-  distances(ids) {
-    const faces = store.all(ids);
-    const result = new Float64Array(faces.length ** 2);
-    faces.forEach((a, row) =>
-      faces.forEach((b, column) => {
-        result[row * faces.length + column] = euclideanDistance(
-          a.embedding,
-          0,
-          b.embedding,
-          0,
-          a.embedding.length,
-        );
-      }),
-    );
-    return result;
-  },
+  distances: (ids, control) => inSlices(distancesBetween(store.all(ids)), control),
   async learn(people, settings, control, onProgress) {
     learned = await learnPeople(store, people, settings, ready?.opened.fingerprint, control, onProgress);
     return learned.recognition;

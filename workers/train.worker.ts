@@ -10,6 +10,7 @@ import { chooseExecutor } from './jobs/executors.ts';
 import { exportModel } from './jobs/models/export_job.ts';
 import { loadForJob } from './jobs/models/load_for_job.ts';
 import { importIntoLibrary } from './jobs/models/import_job.ts';
+import { untilStopped } from './jobs/until_stopped.ts';
 import { TrainControl } from './jobs/train/train_control.ts';
 import { train } from './jobs/train/train_job.ts';
 import { describeModel, inspectModel } from './models/load_model.ts';
@@ -46,7 +47,7 @@ const api: TrainWorkerApi = {
     return exportModel(request, create, control, onProgress);
   },
   importModel: importIntoLibrary,
-  inspectModel,
+  inspectModel: (model, control) => untilStopped(control, () => inspectModel(model)),
   describeModel,
   async embedFolder(request, control, onProgress) {
     const loaded = await loadForJob(request.model, control);

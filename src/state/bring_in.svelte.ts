@@ -1,4 +1,5 @@
 /** A model from elsewhere: first what of it maps, then, when the person wants it, into this browser's storage. */
+import { JobControl } from '../../workers/jobs/job_control.ts';
 import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
 import type { ImageStandardization } from '../../workers/protocol/standardization.ts';
 import type { ImportReport, ModelReference, StoredModel } from '../../workers/protocol/models.ts';
@@ -7,7 +8,7 @@ import { requestAccess } from './folders.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
 import type { Library } from './library.svelte.ts';
 import { fileReference } from './model_choice.svelte.ts';
-import { modelWorker } from './workers.ts';
+import { modelWorker, STOP_AT_ONCE_MS, STOP_SOON_MS } from './workers.ts';
 
 export type BringInStatus = 'idle' | 'reading' | 'read' | 'taking' | 'taken';
 
@@ -16,6 +17,7 @@ export class BringIn {
   report = $state.raw<ImportReport | undefined>();
   taken = $state.raw<StoredModel | undefined>();
   problem = $state.raw<Problem | undefined>();
+  isStopping = $state(false);
   readonly isBusy = $derived(this.status === 'reading' || this.status === 'taking');
   /** Nothing that the network needs is missing or of another shape. */
   readonly isWhole = $derived(
@@ -26,6 +28,7 @@ export class BringIn {
   readonly canBeTaken = $derived(
     this.isWhole && (this.standardization ?? this.report?.standardization) !== undefined,
   );
+  #control = new JobControl();
   #reference: Exclude<ModelReference, { kind: 'run' }> | undefined;
   readonly #library: Library;
   readonly #guard: JobGuard;
@@ -49,8 +52,8 @@ export class BringIn {
     this.report = undefined;
     this.taken = undefined;
     this.standardization = undefined;
-    await this.#attempt('reading', async () => {
-      this.report = await modelWorker.call((api) => api.inspectModel(reference));
+    await this.#attempt('reading', async (control) => {
+      this.report = await modelWorker.call((api) => api.inspectModel(reference, control));
       this.status = 'read';
     });
   }
@@ -59,13 +62,22 @@ export class BringIn {
     const reference = this.#reference;
     if (this.isBusy || !reference || !this.canBeTaken) return;
     const { standardization } = this;
-    await this.#attempt('taking', async () => {
+    await this.#attempt('taking', async (control) => {
       this.taken = await this.#guard.during('import', false, () =>
-        modelWorker.call((api) => api.importModel({ ...reference, standardization })),
+        modelWorker.call((api) => api.importModel({ ...reference, standardization }, control)),
       );
       this.status = 'taken';
       await this.#library.refresh();
     });
+  }
+
+  /** Nothing of the model is kept. */
+  stop(): void {
+    if (!this.isBusy || this.isStopping) return;
+    this.isStopping = true;
+    this.#control.cancel();
+    // A file that is half written is finished first, and removed then.
+    void modelWorker.endUnlessStopped(this.status === 'reading' ? STOP_AT_ONCE_MS : STOP_SOON_MS);
   }
 
   close(): void {
@@ -76,16 +88,18 @@ export class BringIn {
     this.#reference = undefined;
   }
 
-  async #attempt(status: 'reading' | 'taking', work: () => Promise<void>): Promise<void> {
+  async #attempt(status: 'reading' | 'taking', work: (control: JobControl) => Promise<void>): Promise<void> {
     const before = this.status;
+    const control = (this.#control = new JobControl());
     this.status = status;
     this.problem = undefined;
     try {
-      await work();
+      await work(control);
     } catch (error) {
-      this.problem = problemOf(error);
+      this.problem = this.isStopping ? undefined : problemOf(error);
       this.status = status === 'taking' ? before : 'idle';
     } finally {
+      this.isStopping = false;
       modelWorker.release();
     }
   }

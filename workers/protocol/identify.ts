@@ -179,7 +179,7 @@ export interface OpenedGallery {
 
 export interface IdentifyWorkerApi {
   /** @throws the errors of loading a model */
-  openModel(request: OpenModelRequest): Promise<OpenedModel>;
+  openModel(request: OpenModelRequest, control: JobControl): Promise<OpenedModel>;
   /** Frees what the model and the detector take; found faces are kept. */
   closeModel(): Promise<void>;
   /** With the model that is open. @throws NoImagesError, EvaluationCancelledError, PermissionLostError */
@@ -190,7 +190,7 @@ export interface IdentifyWorkerApi {
   ): Promise<void>;
   forgetFaces(ids: readonly number[]): void;
   /** Euclidean, [faces, faces]. @throws OtherModelError */
-  distances(ids: readonly number[]): Float64Array;
+  distances(ids: readonly number[], control: JobControl): Promise<Float64Array>;
   /** Who may be recognised from now on, and how. @throws OtherModelError, TooFewClassesError */
   learn(
     people: readonly EnrolledPerson[],

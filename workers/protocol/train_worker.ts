@@ -31,10 +31,10 @@ export interface TrainWorkerApi {
     control: JobControl,
     onProgress?: (progress: ExportProgress) => void,
   ): Promise<ExportSummary>;
-  /** Takes a model file into this browser's storage. @throws as loading it does */
-  importModel(model: Exclude<ModelReference, { kind: 'run' }>): Promise<StoredModel>;
+  /** Takes a model file into this browser's storage. @throws as loading it does; nothing is kept when it is stopped */
+  importModel(model: Exclude<ModelReference, { kind: 'run' }>, control: JobControl): Promise<StoredModel>;
   /** What of a model file maps to a network, before it is taken. */
-  inspectModel(model: Exclude<ModelReference, { kind: 'run' }>): Promise<ImportReport>;
+  inspectModel(model: Exclude<ModelReference, { kind: 'run' }>, control: JobControl): Promise<ImportReport>;
   /** What a person should know of a model before it is used. @throws StandardizationUnknownError where nobody says it */
   describeModel(model: Exclude<ModelReference, { kind: 'run' }>): Promise<ModelDescription>;
   makeDistanceTable(

@@ -152,7 +152,7 @@ export class CompareState {
   async #measure(): Promise<void> {
     const { faces } = this;
     const ids = faces.map(({ id }) => id);
-    const distances = await identifyWorker.call((api) => api.distances(ids));
+    const distances = await identifyWorker.call((api) => api.distances(ids, this.job.control));
     this.measured = { faces, distances };
   }
 

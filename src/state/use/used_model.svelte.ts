@@ -87,7 +87,7 @@ export class UsedModel {
     if (!key || !model) throw new ModelNotChosenError();
     if (!(await requestAccess(this.choice.folders))) throw new FolderNotAllowedError();
     this.#job.begin('Loading the model');
-    this.opened = await identifyWorker.call((api) => api.openModel({ model, key }));
+    this.opened = await identifyWorker.call((api) => api.openModel({ model, key }, this.#job.control));
     this.openedKey = key;
     return this.opened;
   }

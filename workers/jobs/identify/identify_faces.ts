@@ -1,5 +1,6 @@
 /** Crops of faces → embeddings that are kept here, and what the page is told of them. */
 import type { RgbImage } from '../../dataset/image.ts';
+import { euclideanDistance } from '../../evaluation/nearest.ts';
 import type { FaceFailure, FindFacesEvent, FoundFace } from '../../protocol/identify.ts';
 import { EvaluationCancelledError } from '../cancelled.ts';
 import { LARGEST_BATCH } from './identify_embedder.ts';
@@ -51,6 +52,22 @@ export class FaceStore {
     if (faces.some((face) => face.fingerprint !== expected)) throw new OtherModelError();
     return faces;
   }
+}
+
+/** Euclidean, [faces, faces]; yields the share that is done. */
+export function* distancesBetween(faces: readonly StoredFace[]): Generator<number, Float64Array> {
+  const count = faces.length;
+  const result = new Float64Array(count ** 2);
+  for (let row = 0; row < count; row++) {
+    const { embedding } = faces[row]!;
+    for (let column = 0; column < row; column++) {
+      const distance = euclideanDistance(embedding, 0, faces[column]!.embedding, 0, embedding.length);
+      result[row * count + column] = distance;
+      result[column * count + row] = distance;
+    }
+    yield (row / count) ** 2;
+  }
+  return result;
 }
 
 export interface FaceTools {

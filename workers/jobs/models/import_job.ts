@@ -5,19 +5,32 @@ import { metadataOf, MODEL_FILE_EXTENSION, writeModelFile } from '../../models/m
 import { AS_STATED } from '../../models/own_export.ts';
 import { safeFileName } from '../../protocol/escape_text.ts';
 import type { ModelReference, StoredModel } from '../../protocol/models.ts';
-import { modelFolder, putModel } from '../../storage/models.ts';
+import { deleteModel, modelFolder, putModel } from '../../storage/models.ts';
+import type { JobControl } from '../job_control.ts';
+import { untilStopped } from '../until_stopped.ts';
 
-/** @throws what loading the model throws, StandardizationUnknownError among it, and StorageFullError */
+/**
+ * @throws what loading the model throws, StandardizationUnknownError among it, StorageFullError, and JobStoppedError, of
+ *   which nothing is kept
+ */
 export async function importIntoLibrary(
   reference: Exclude<ModelReference, { kind: 'run' }>,
+  control: JobControl,
 ): Promise<StoredModel> {
-  const { file, kind, program, foldedGammas, notes } = await inspectModel(reference);
-  const model = await loadModel(reference);
+  const { signal } = control;
+  const { file, kind, program, foldedGammas, notes } = await untilStopped(control, () =>
+    inspectModel(reference),
+  );
+  const model = await untilStopped(control, () => loadModel(reference));
   const id = crypto.randomUUID();
   const directory = { kind: 'private', path: modelFolder(id) } as const;
   const content = writeModelFile(model.parameters, metadataOf(model));
   const folder = await openWritableDirectory(directory);
   await folder.write(`${safeFileName(model.name)}${MODEL_FILE_EXTENSION}`, content);
+  if (signal.aborted) {
+    await deleteModel(id);
+    signal.throwIfAborted();
+  }
   const stored: StoredModel = {
     id,
     name: model.name,
