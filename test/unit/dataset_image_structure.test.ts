@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteReader } from '../../workers/dataset/structure/byte_reader.ts';
 import { readImageStructure, type ImageStructure } from '../../workers/dataset/structure/image_structure.ts';
+import { WorkMeter } from '../fuzz/work_meter.ts';
 
 const uint16 = (value: number): number[] => [value >> 8, value & 255];
 const uint32 = (value: number): number[] => [...uint16(value >>> 16), ...uint16(value & 0xffff)];
@@ -344,5 +345,35 @@ describe('any bytes', () => {
     );
     expect(await read(text('This is text.'))).toBeUndefined();
     expect(await read([])).toBeUndefined();
+  });
+});
+
+describe('files made to keep their reader busy', () => {
+  it('are read in steps that are linear in their size', async () => {
+    // A TIFF whose entries all lead to the same long list of strips.
+    const [entries, strips] = [5000, 20_000];
+    const tiff = Buffer.alloc(10 + 12 * entries + 4 * strips);
+    tiff.write('II*\0');
+    tiff.writeUInt32LE(8, 4);
+    tiff.writeUInt16LE(entries, 8);
+    for (let entry = 0; entry < entries; entry++) {
+      const at = 10 + 12 * entry;
+      tiff.writeUInt16LE(273, at);
+      tiff.writeUInt16LE(4, at + 2);
+      tiff.writeUInt32LE(strips, at + 4);
+      tiff.writeUInt32LE(10 + 12 * entries, at + 8);
+    }
+    // A JPEG of markers without segments.
+    const jpeg = Buffer.alloc(200_000);
+    for (let at = 0; at < jpeg.length; at += 2) jpeg.writeUInt16BE(at === 0 ? 0xffd8 : 0xff01, at);
+    for (const bytes of [tiff, jpeg]) {
+      const meter = new WorkMeter(bytes.length);
+      meter.start();
+      try {
+        await readImageStructure(ByteReader.of(bytes));
+      } finally {
+        meter.stop();
+      }
+    }
   });
 });

@@ -24,7 +24,6 @@ export async function readJpeg(reader: ByteReader): Promise<Omit<ImageStructure,
       isCutOff = false;
       break;
     }
-    if (isAlone(marker)) continue;
     const header = await reader.view(at, 2);
     if (!header) break;
     const length = header.getUint16(0);
@@ -52,7 +51,10 @@ function isFrame(marker: number): boolean {
   return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
 }
 
-/** @returns the next marker at or behind `at`, and where its segment begins; undefined when the file ends before it */
+/**
+ * Steps over markers without a segment.
+ * @returns the next other marker at or behind `at`, and where its segment begins; undefined when the file ends before it
+ */
 async function nextMarker(
   reader: ByteReader,
   at: number,
@@ -62,7 +64,7 @@ async function nextMarker(
     for (let place = bytes.indexOf(0xff); place >= 0; place = bytes.indexOf(0xff, place + 1)) {
       const marker = bytes[place + 1];
       if (marker === undefined) break;
-      if (marker !== 0 && marker !== 0xff) return { marker, behind: at + place + 2 };
+      if (marker !== 0 && marker !== 0xff && !isAlone(marker)) return { marker, behind: at + place + 2 };
     }
     // A marker may begin with the last byte.
     at += bytes.at(-1) === 0xff && bytes.length > 1 ? bytes.length - 1 : bytes.length;

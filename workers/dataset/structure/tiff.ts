@@ -137,7 +137,8 @@ async function readTags(
       entry.getUint32(4, isLittle),
     ];
     const bytes = TYPE_BYTES[type];
-    if (bytes === undefined || length > MOST_VALUES || !WANTED_TAGS.has(tag)) continue;
+    // The first of several counts, as in libtiff; reading each would take a file's size once for each entry.
+    if (bytes === undefined || length > MOST_VALUES || !WANTED_TAGS.has(tag) || tags.has(tag)) continue;
     const isInside = length * bytes <= 4;
     const values = isInside
       ? new DataView(entry.buffer, entry.byteOffset + 8, 4)
