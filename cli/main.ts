@@ -149,9 +149,15 @@ async function openSession(
   return session;
 }
 
+/** Not by an expression such as /\s*\n/, which takes quadratic time for a message with many spaces. */
+function oneLine(message: string): string {
+  const lines = message.split('\n').map((line) => line.trim());
+  return lines.filter((line) => line !== '').join(' ');
+}
+
 function report(error: unknown, verbose: boolean): number {
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  console.error(`facenet: ${terminalText(message.replaceAll(/\s*\n\s*/g, ' '))}`);
+  console.error(`facenet: ${terminalText(oneLine(message))}`);
   if (verbose && stack) console.error(stack.split('\n').map(terminalText).join('\n'));
   return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE;
 }

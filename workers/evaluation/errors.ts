@@ -1,7 +1,5 @@
 /** What can go wrong with an evaluation; each message names the thing and the way on. */
-
-/** Long lines are cut in messages. */
-const QUOTED_LENGTH = 60;
+import { quoted } from '../protocol/quoted.ts';
 
 export class MalformedPairsFileError extends Error {
   override name = 'MalformedPairsFileError';
@@ -9,8 +7,7 @@ export class MalformedPairsFileError extends Error {
   readonly line: number;
 
   constructor(line: number, text: string, expected: string) {
-    const quoted = text.length > QUOTED_LENGTH ? `${text.slice(0, QUOTED_LENGTH)}…` : text;
-    super(`Line ${line} of the pairs file is "${quoted}"; ${expected}.`);
+    super(`Line ${line} of the pairs file is ${quoted(text)}; ${expected}.`);
     this.line = line;
   }
 }

@@ -8,6 +8,7 @@
 import { isImagePath } from '../dataset/image.ts';
 import { tableLineText } from '../protocol/escape_text.ts';
 import { isHdf5, readHdf5 } from './hdf5.ts';
+import { quoted } from '../protocol/quoted.ts';
 
 /** One image of the table. */
 export interface ImageDistance {
@@ -48,7 +49,7 @@ export function parseDistanceTable(text: string): ImageDistance[] {
     if (!path || !isImagePath(path) || imageKey(path) === undefined || !Number.isFinite(distance))
       throw new DistanceTableError(
         index + 1,
-        `Line ${index + 1} of the filter table is not "path distance class_index": "${raw.trim().slice(0, 120)}". Write for example "Tony_Blair/Tony_Blair_0001.png 0.41 7".`,
+        `Line ${index + 1} of the filter table is not "path distance class_index": ${quoted(raw.trim(), 120)}. Write for example "Tony_Blair/Tony_Blair_0001.png 0.41 7".`,
       );
     rows.push({ path, distance });
   });
@@ -126,7 +127,7 @@ function readHdf5Table(bytes: Uint8Array<ArrayBuffer>): Promise<ImageDistance[]>
       if (imageKey(path) === undefined || !Number.isFinite(distance))
         throw new DistanceTableError(
           0,
-          `Image ${index + 1} of the filter table, "${path.slice(0, 120)}" at a distance of ${distance}, cannot be used: a path needs a class folder, and a distance is a number.`,
+          `Image ${index + 1} of the filter table, ${quoted(path, 120)} at a distance of ${distance}, cannot be used: a path needs a class folder, and a distance is a number.`,
         );
       return { path, distance };
     });

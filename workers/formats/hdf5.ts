@@ -12,6 +12,7 @@
  */
 import type { Dataset, File, Group } from 'h5wasm';
 import { unpackingLimitBytes } from './unpacking_limit.ts';
+import { quoted } from '../protocol/quoted.ts';
 
 export class Hdf5Error extends Error {
   override name = 'Hdf5Error';
@@ -162,7 +163,7 @@ function readerOf(
     if (dataset) return dataset;
     const found = names.slice(0, 10).map((other) => other.slice(0, 80));
     throw new Hdf5Error(
-      `The HDF5 file has no dataset "${name}"; it has ${found.join(', ') || 'none at all'}${names.length > 10 ? ', …' : ''}.`,
+      `The HDF5 file has no dataset ${quoted(name)}; it has ${found.join(', ') || 'none at all'}${names.length > 10 ? ', …' : ''}.`,
     );
   };
   const listOf = (value: unknown): unknown[] =>
@@ -170,7 +171,7 @@ function readerOf(
   /** Many texts may be one in the file, so that no list of them is asked for at once. */
   const textsInParts = (dataset: Dataset, name: string): unknown[] => {
     const { shape } = dataset;
-    if (shape?.length !== 1) throw new Hdf5Error(`The dataset "${name}" of the HDF5 file is no list.`);
+    if (shape?.length !== 1) throw new Hdf5Error(`The dataset ${quoted(name)} of the HDF5 file is no list.`);
     const [count] = shape as [number];
     // None is longer than the file.
     const atOnce = Math.min(Math.floor(limitBytes / fileBytes), MOST_TEXTS_AT_ONCE);
@@ -210,7 +211,7 @@ function readerOf(
     floats(path) {
       const entity = group.get(path);
       if (!isDataset(entity) || !isFloats(entity))
-        throw new Hdf5Error(`The HDF5 file has no dataset "${path}" of floating point numbers.`);
+        throw new Hdf5Error(`The HDF5 file has no dataset ${quoted(path)} of floating point numbers.`);
       spend(entity, FLOAT_BYTES);
       const value: unknown = entity.value;
       return value instanceof Float32Array
@@ -223,7 +224,7 @@ function readerOf(
       spend(dataset, NUMBER_BYTES);
       return listOf(dataset.value).map((value) => {
         if (typeof value !== 'number' && typeof value !== 'bigint')
-          throw new Hdf5Error(`The dataset "${name}" of the HDF5 file holds no numbers.`);
+          throw new Hdf5Error(`The dataset ${quoted(name)} of the HDF5 file holds no numbers.`);
         return Number(value);
       });
     },
@@ -233,7 +234,7 @@ function readerOf(
       const values = dataset.metadata.vlen ? textsInParts(dataset, name) : listOf(dataset.value);
       return values.map((value) => {
         if (typeof value !== 'string')
-          throw new Hdf5Error(`The dataset "${name}" of the HDF5 file holds no texts.`);
+          throw new Hdf5Error(`The dataset ${quoted(name)} of the HDF5 file holds no texts.`);
         return value;
       });
     },

@@ -16,6 +16,7 @@ import { type HostTensor, type NamedTensors } from '../protocol/tensor.ts';
 import { JsonError, parseBoundedJson } from './bounded_json.ts';
 import { NUMBER_FORMATS, toFloat16 } from './float_formats.ts';
 import { findDuplicateKey } from './json_keys.ts';
+import { quoted } from '../protocol/quoted.ts';
 
 /** The specification allows 100 MB; a header of this program's models has about 60 kB. */
 const MAXIMUM_HEADER_BYTES = 16 * 1024 * 1024;
@@ -159,17 +160,17 @@ export class SafetensorsFile {
    */
   async read(name: string): Promise<HostTensor> {
     const entry = this.entries.get(name);
-    if (!entry) throw new SafetensorsError(this.name, `there is no tensor "${name}"`);
+    if (!entry) throw new SafetensorsError(this.name, `there is no tensor ${quoted(name)}`);
     const { toFloat32 } = NUMBER_FORMATS.get(entry.dtype)!;
     if (!toFloat32)
       throw new SafetensorsError(
         this.name,
-        `"${name}" is stored as ${entry.dtype}, which this program does not read`,
+        `${quoted(name)} is stored as ${entry.dtype}, which this program does not read`,
       );
     this.#signal?.throwIfAborted();
     const buffer = await this.#blob.slice(entry.offset, entry.offset + entry.sizeBytes).arrayBuffer();
     if (buffer.byteLength !== entry.sizeBytes)
-      throw new SafetensorsError(this.name, `"${name}" could not be read to its end`);
+      throw new SafetensorsError(this.name, `${quoted(name)} could not be read to its end`);
     return { shape: entry.shape, data: toFloat32(buffer) };
   }
 }
@@ -264,9 +265,4 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
-}
-
-/** Names come from the file: short enough for a message. */
-function quoted(text: string): string {
-  return `"${text.length > 80 ? `${text.slice(0, 80)}…` : text}"`;
 }

@@ -13,6 +13,7 @@ import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
 import { JsonError, parseBoundedJson } from './bounded_json.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
+import { quoted } from '../protocol/quoted.ts';
 
 /** model.json of this program's models has about 300 kB. */
 const MAXIMUM_JSON_BYTES = 64 * 1024 * 1024;
@@ -115,9 +116,9 @@ export class TfjsGraphModelFile {
     for (const [group, { paths, weights: specs }] of model.weightsManifest.entries()) {
       let offset = 0;
       for (const { name, shape, dtype, quantization } of specs) {
-        if (weights.has(name)) throw new TfjsModelError(path, `it names "${name}" twice`);
+        if (weights.has(name)) throw new TfjsModelError(path, `it names ${quoted(name)} twice`);
         if (dtype !== 'float32' && dtype !== 'int32' && dtype !== 'bool')
-          throw new TfjsModelError(path, `"${name}" has the number format ${dtype}`);
+          throw new TfjsModelError(path, `${quoted(name)} has the number format ${dtype}`);
         weights.set(name, { shape, dtype, group, offset, quantization });
         offset += storedFormat({ dtype, quantization }).bytes * elementCount(shape);
       }
@@ -126,7 +127,7 @@ export class TfjsGraphModelFile {
         signal?.throwIfAborted();
         checkShardPath(shard, path);
         if (shardNames.has(shard))
-          throw new TfjsModelError(path, `it names the weight file "${shard.slice(0, 80)}" twice`);
+          throw new TfjsModelError(path, `it names the weight file ${quoted(shard)} twice`);
         shardNames.add(shard);
         shards.push(await directory.read(folder + shard));
       }
@@ -152,7 +153,8 @@ export class TfjsGraphModelFile {
   /** @throws TfjsModelError for a name that is not there, or is no float32 tensor */
   async read(name: string): Promise<HostTensor> {
     const stored = this.weights.get(name);
-    if (stored?.dtype !== 'float32') throw new TfjsModelError(this.path, `there is no tensor "${name}"`);
+    if (stored?.dtype !== 'float32')
+      throw new TfjsModelError(this.path, `there is no tensor ${quoted(name)}`);
     const { shape, group, offset, quantization } = stored;
     const { bytes, toFloat32 } = storedFormat(stored);
     this.#signal?.throwIfAborted();
@@ -191,5 +193,5 @@ async function readModelJson(blob: Blob, path: string): Promise<v.InferOutput<ty
 function checkShardPath(shard: string, path: string): void {
   const parts = shard.split('/');
   if (shard.includes('\\') || parts.some((part) => part === '' || part === '.' || part === '..'))
-    throw new TfjsModelError(path, `it names a weight file "${shard}" outside of its folder`);
+    throw new TfjsModelError(path, `it names a weight file ${quoted(shard)} outside of its folder`);
 }

@@ -11,6 +11,7 @@
 import { crc32 } from '../storage/crc32.ts';
 import { LongWork } from './long_work.ts';
 import { unpackingLimitBytes } from './unpacking_limit.ts';
+import { quoted } from '../protocol/quoted.ts';
 
 const MAXIMUM_ENTRIES = 65_536;
 const MAXIMUM_DIRECTORY_BYTES = 16 * 1024 * 1024;
@@ -227,11 +228,6 @@ export class ZipFile {
 
 async function viewOf(blob: Blob, start: number, end: number): Promise<DataView> {
   return new DataView(await blob.slice(start, end).arrayBuffer());
-}
-
-/** Names come from the file: short enough for a message. */
-function quoted(name: string): string {
-  return `"${name.slice(0, 80)}"`;
 }
 
 /** @throws ZipError unless the directory lies before the records at the end, and has a size that can be read */

@@ -1,4 +1,5 @@
 /** What can go wrong with a model from a file, a folder or a run; each message names the thing and the way on. */
+import { quoted, shortText } from '../protocol/quoted.ts';
 
 const FORMATS =
   'Models are read from .safetensors files, TensorFlow.js folders (model.json), TensorFlow’s frozen graphs (.pb) and checkpoints (.index and .data), facenet-pytorch’s .pt, keras-facenet’s .h5, and this program’s .onnx and .zip files.';
@@ -36,7 +37,7 @@ export class ParameterShapeError extends Error {
   override name = 'ParameterShapeError';
   constructor(file: string, parameter: string, expected: readonly number[], found: readonly number[]) {
     super(
-      `In ${file}, ${parameter} has the shape [${found.slice(0, 8).join(', ')}], but the network needs [${expected.join(', ')}]. It belongs to another network or another embedding_size.`,
+      `In ${file}, ${shortText(parameter)} has the shape [${found.slice(0, 8).join(', ')}], but the network needs [${expected.join(', ')}]. It belongs to another network or another embedding_size.`,
     );
   }
 }
@@ -45,7 +46,7 @@ export class SharedTensorsError extends Error {
   override name = 'SharedTensorsError';
   constructor(file: string, first: string, second: string) {
     super(
-      `In ${file}, ${first} and ${second} share their bytes. No training writes such a model: take the file from where it was made again.`,
+      `In ${file}, ${shortText(first)} and ${shortText(second)} share their bytes. No training writes such a model: take the file from where it was made again.`,
     );
   }
 }
@@ -54,7 +55,7 @@ export class ModelMetadataError extends Error {
   override name = 'ModelMetadataError';
   constructor(file: string, key: string, value: string) {
     super(
-      `${file} says ${key} = "${value.slice(0, 80)}", which this program cannot use. It was changed, or written by a newer version.`,
+      `${file} says ${key} = ${quoted(value)}, which this program cannot use. It was changed, or written by a newer version.`,
     );
   }
 }
@@ -88,5 +89,8 @@ export class CheckpointGoneError extends Error {
 }
 
 function list(names: readonly string[]): string {
-  return names.slice(0, NAMES_SHOWN).join(', ');
+  return names
+    .slice(0, NAMES_SHOWN)
+    .map((name) => shortText(name))
+    .join(', ');
 }

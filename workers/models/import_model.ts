@@ -31,6 +31,7 @@ import { originalNames } from './names/original.ts';
 import { checkAllValues, checkTensorValues, isVariance } from './parameter_values.ts';
 import { standardizationByName, standardizationOfProgram } from './standardization.ts';
 import type { TensorSource } from './tensor_source.ts';
+import { shortText } from '../protocol/quoted.ts';
 
 const NAMINGS: readonly MakeNameTable[] = [originalNames, facenetPytorchNames, kerasFacenetNames];
 const DEFAULT_IMAGE_SIZE = 160;
@@ -93,7 +94,10 @@ export function openImport(source: TensorSource): OpenedImport {
       : []),
     ...(extra.length > 0
       ? [
-          `${extra.length} tensors of ${source.name} are not used: ${extra.slice(0, 3).join(', ')}${extra.length > 3 ? ', …' : ''}.`,
+          `${extra.length} tensors of ${source.name} are not used: ${extra
+            .slice(0, 3)
+            .map((name) => shortText(name))
+            .join(', ')}${extra.length > 3 ? ', …' : ''}.`,
         ]
       : []),
   ];
@@ -202,7 +206,7 @@ function recognize(source: TensorSource): Recognized {
       bestCount = count;
     }
   if (best) return best;
-  const examples = [...source.shapes.keys()].slice(0, 3).map((name) => name.slice(0, 80));
+  const examples = [...source.shapes.keys()].slice(0, 3).map((name) => shortText(name));
   throw new NotAModelError(
     source.name,
     `is a ${source.kind}, but none of the known networks: it has ${source.shapes.size} tensors${examples.length > 0 ? `, such as ${examples.join(', ')}` : ''}`,

@@ -3,12 +3,13 @@
  * on most devices, so that the embeddings of a damaged model look like numbers, and are the same for every face.
  */
 import type { HostTensor, NamedTensors } from '../protocol/tensor.ts';
+import { shortText } from '../protocol/quoted.ts';
 
 export class ParameterNotFiniteError extends Error {
   override name = 'ParameterNotFiniteError';
   constructor(file: string, tensor: string, place: number, value: number) {
     super(
-      `In ${file}, the value ${place + 1} of ${tensor} is ${String(value)}: the model's training diverged, or the file is damaged. Take an earlier checkpoint, or the file from where it was made.`,
+      `In ${file}, the value ${place + 1} of ${shortText(tensor)} is ${String(value)}: the model's training diverged, or the file is damaged. Take an earlier checkpoint, or the file from where it was made.`,
     );
   }
 }
@@ -17,7 +18,7 @@ export class NegativeVarianceError extends Error {
   override name = 'NegativeVarianceError';
   constructor(file: string, tensor: string, place: number, value: number) {
     super(
-      `In ${file}, the value ${place + 1} of ${tensor} is ${value}, and a variance cannot be negative: the file is damaged, or it was changed. Take it from where it was made.`,
+      `In ${file}, the value ${place + 1} of ${shortText(tensor)} is ${value}, and a variance cannot be negative: the file is damaged, or it was changed. Take it from where it was made.`,
     );
   }
 }

@@ -47,12 +47,9 @@ export function isSafeFileName(name: string): boolean {
  * @param fallback for a text of which nothing is left
  */
 export function safeFileName(text: string, fallback = 'model'): string {
-  const name = text
-    .replace(UNSEEN, '-')
-    .replaceAll(/[/\\:*?"<>|$`;&!'{}[\]#%~^]+/g, '-')
-    // A leading dot hides, a leading dash is a flag, and Windows drops dots and spaces at the end.
-    .replace(/^[\s.-]+/, '')
-    .replace(/[\s.-]+$/, '');
+  const replaced = text.replace(UNSEEN, '-').replaceAll(/[/\\:*?"<>|$`;&!'{}[\]#%~^]+/g, '-');
+  // A leading dot hides, a leading dash is a flag, and Windows drops dots and spaces at the end.
+  const name = trimmed(replaced, /[\s.-]/);
   if (name === '') return fallback;
   return shortened(DEVICE_NAME.test(name) ? `_${name}` : name);
 }
@@ -65,6 +62,14 @@ const LONGEST_SET_NAME = 80;
  */
 export function safeSetName(name: string): string {
   return name.replace(/[/\\:*?"<>|]+/g, '-').slice(0, LONGEST_SET_NAME);
+}
+
+/** Without such characters at both ends. An expression such as /[ .]+$/ takes quadratic time where they are many. */
+function trimmed(text: string, character: RegExp): string {
+  let [start, end] = [0, text.length];
+  while (start < end && character.test(text[start]!)) start++;
+  while (start < end && character.test(text[end - 1]!)) end--;
+  return text.slice(start, end);
 }
 
 /** The ending stays. */

@@ -1,5 +1,6 @@
 /** The learning rate of an epoch: a schedule file's, or an initial rate with exponential decay. */
 import type { TrainingOptions } from './options.ts';
+import { quoted } from '../protocol/quoted.ts';
 
 export class ScheduleError extends Error {
   override name = 'ScheduleError';
@@ -38,7 +39,7 @@ export function parseSchedule(text: string): ScheduleEntry[] {
     if (!match || !Number.isFinite(rate) || Math.abs(rate) > LARGEST_RATE)
       throw new ScheduleError(
         index + 1,
-        `Line ${index + 1} of the learning rate schedule is not "epoch: rate" with a rate of at most ${LARGEST_RATE}: "${raw.trim()}". Write for example "60: 0.005".`,
+        `Line ${index + 1} of the learning rate schedule is not "epoch: rate" with a rate of at most ${LARGEST_RATE}: ${quoted(raw.trim())}. Write for example "60: 0.005".`,
       );
     entries.push({ epoch: Number(match[1]), rate });
   });
