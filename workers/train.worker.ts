@@ -47,8 +47,8 @@ const api: TrainWorkerApi = {
     return exportModel(request, create, control, onProgress);
   },
   importModel: importIntoLibrary,
-  inspectModel: (model, control) => untilStopped(control, () => inspectModel(model)),
-  describeModel,
+  inspectModel: (model, control) => untilStopped(control, (signal) => inspectModel(model, signal)),
+  describeModel: (model) => describeModel(model),
   async embedFolder(request, control, onProgress) {
     const loaded = await loadForJob(request.model, control);
     const { create } = await chooseExecutor({ backend: request.backend });

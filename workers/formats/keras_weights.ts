@@ -3,11 +3,13 @@
  * (`Conv2d_1a_3x3/Conv2d_1a_3x3/kernel:0`), `model.save` puts these groups in `model_weights`. They are named
  * `<layer>/kernel` here, as TensorFlow.js names them.
  *
- * Bounds: those of hdf5.ts; the file is kept, and copied each time that it is opened.
+ * Bounds: those of hdf5.ts; the file is kept, and copied each time that it is opened. Where the library runs in the
+ * same thread as its caller, reading can be cancelled between two datasets.
  */
 import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
 import { Hdf5Error, readHdf5, type Hdf5Reader } from './hdf5.ts';
+import { quoted } from '../protocol/quoted.ts';
 
 /** The published model has 92 MB; the file is copied into the library's memory. */
 const MAXIMUM_FILE_BYTES = 1024 * 1024 * 1024;
@@ -34,8 +36,9 @@ export class KerasWeightsFile {
     this.#paths = paths;
   }
 
-  /** @throws Hdf5Error */
-  static async open(blob: Blob, name: string): Promise<KerasWeightsFile> {
+  /** @throws Hdf5Error, and the signal's reason */
+  static async open(blob: Blob, name: string, signal?: AbortSignal): Promise<KerasWeightsFile> {
+    signal?.throwIfAborted();
     if (blob.size > MAXIMUM_FILE_BYTES)
       throw new Hdf5Error(`${name} has ${blob.size} bytes, more than the ${MAXIMUM_FILE_BYTES} allowed.`);
     const bytes = new Uint8Array(await blob.arrayBuffer());
@@ -52,24 +55,27 @@ export class KerasWeightsFile {
         throw new Hdf5Error(`${name} would unpack to more than the ${MAXIMUM_VALUES} values allowed.`);
       // A model within the model, and an optimizer's slots, give one name to several; a layer's own weights have one.
       if (shapes.has(weight) && [path, paths.get(weight)!].some(isOfLayer))
-        throw new Hdf5Error(`${name} has the weights "${weight.slice(0, 80)}" twice.`);
+        throw new Hdf5Error(`${name} has the weights ${quoted(weight)} twice.`);
       shapes.set(weight, shape);
       paths.set(weight, path);
     }
     return new KerasWeightsFile(name, bytes, shapes, paths);
   }
 
-  /** Many at once: the file is opened for each call. @throws Hdf5Error */
-  readAll(names: Iterable<string>): Promise<Map<string, HostTensor>> {
-    return readHdf5(this.#bytes, (file) => {
+  /** Many at once: the file is opened for each call. @throws Hdf5Error, and the signal's reason */
+  async readAll(names: Iterable<string>, signal?: AbortSignal): Promise<Map<string, HostTensor>> {
+    const tensors = await readHdf5(this.#bytes, (file) => {
       const tensors = new Map<string, HostTensor>();
       for (const name of names) {
+        if (signal?.aborted) break;
         const shape = this.shapes.get(name);
-        if (!shape) throw new Hdf5Error(`${this.name} has no weights "${name}".`);
+        if (!shape) throw new Hdf5Error(`${this.name} has no weights ${quoted(name)}.`);
         tensors.set(name, { shape, data: file.floats(this.#paths.get(name)!) });
       }
       return tensors;
     });
+    signal?.throwIfAborted();
+    return tensors;
   }
 }
 

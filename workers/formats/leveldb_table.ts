@@ -5,8 +5,9 @@
  *
  * Bounds. Each block is read once, after it has been held against its checksum: blocks lie behind one another, and keys
  * are in ascending order. Keys have at most 1,024 bytes each, and 8 times the table's size altogether; there are at
- * most 100,000. So time and memory are linear in the table.
+ * most 100,000. So time and memory are linear in the table. Reading can be cancelled between two blocks.
  */
+import { LongWork } from './long_work.ts';
 import { maskedCrc32c } from './tensorboard_events.ts';
 
 export class TableError extends Error {
@@ -23,8 +24,8 @@ const MAXIMUM_KEY_BYTES = 1024;
 /** A key shares its beginning with the one before it: written out, keys are longer than the table. */
 const KEY_BYTES_PER_BYTE = 8;
 
-/** All entries; values are views of the table. @throws TableError */
-export function readTable(bytes: Uint8Array): Map<string, Uint8Array> {
+/** All entries; values are views of the table. @throws TableError, and the signal's reason */
+export async function readTable(bytes: Uint8Array, work = new LongWork()): Promise<Map<string, Uint8Array>> {
   if (bytes.length < FOOTER_BYTES) throw new TableError('it is too short');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magicAt = bytes.length - 8;
@@ -40,6 +41,7 @@ export function readTable(bytes: Uint8Array): Map<string, Uint8Array> {
   let end = 0;
   let lastKey = NO_KEY;
   for (const { value: handle } of index) {
+    await work.pause();
     const cursor = new Cursor(handle);
     const offset = cursor.varint();
     const sizeBytes = cursor.varint();

@@ -15,10 +15,11 @@ export class LongWork {
 
   /** Cheap enough for every few thousand values. @throws the signal's reason, once the work is cancelled */
   async pause(): Promise<void> {
-    if (performance.now() - this.#taskBeganMs < LONGEST_TASK_MS) return;
-    // A message is heard after a macrotask, never after a microtask.
-    await new Promise((resolve) => setTimeout(resolve));
+    if (performance.now() - this.#taskBeganMs >= LONGEST_TASK_MS) {
+      // A message is heard after a macrotask, never after a microtask.
+      await new Promise((resolve) => setTimeout(resolve));
+      this.#taskBeganMs = performance.now();
+    }
     this.#signal?.throwIfAborted();
-    this.#taskBeganMs = performance.now();
   }
 }

@@ -2,11 +2,12 @@
  * The weights of an ONNX file by name, its initializers, and its metadata. The nodes are not run here.
  *
  * Bounds. Time is linear in the file, within a budget of fields (see protobuf_reader.ts). All weights together take at
- * most twice the file's size, as float32.
+ * most twice the file's size, as float32. Reading can be cancelled between two fields of the graph.
  */
 import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
+import { LongWork } from './long_work.ts';
 import { FLOAT16_SUFFIX, ONNX_FLOAT, ONNX_FLOAT16 } from './onnx_constants.ts';
 import {
   bytesOfField,
@@ -17,6 +18,7 @@ import {
   sizeOf,
   textOf,
 } from './protobuf_reader.ts';
+import { quoted } from '../protocol/quoted.ts';
 
 export class OnnxError extends Error {
   override name = 'OnnxError';
@@ -29,20 +31,27 @@ export class OnnxError extends Error {
 
 /**
  * Float tensors stored as raw data, as this program writes them; a float16 one has the name of its float32 value.
- * @throws OnnxError
+ * @throws OnnxError, and the signal's reason
  */
-export function readOnnxWeights(bytes: Uint8Array, file: string): Map<string, HostTensor> {
+export async function readOnnxWeights(
+  bytes: Uint8Array,
+  file: string,
+  signal?: AbortSignal,
+): Promise<Map<string, HostTensor>> {
+  const work = new LongWork(signal);
   try {
     const weights = new Map<string, HostTensor>();
     const budget = new FieldBudget();
     for (const field of protobufFields(bytes, budget)) {
+      await work.pause();
       if (field.number !== 7) continue;
       for (const part of protobufFields(bytesOfField(field), budget)) {
+        await work.pause();
         if (part.number !== 5) continue;
         const tensor = readTensor(bytesOfField(part), budget);
         if (!tensor) continue;
         const name = tensor.name.replace(FLOAT16_SUFFIX, '');
-        if (weights.has(name)) throw new ProtobufError(`it has the tensor "${name.slice(0, 80)}" twice`);
+        if (weights.has(name)) throw new ProtobufError(`it has the tensor ${quoted(name)} twice`);
         weights.set(name, tensor.value);
       }
     }
@@ -52,12 +61,18 @@ export function readOnnxWeights(bytes: Uint8Array, file: string): Map<string, Ho
   }
 }
 
-/** Texts that are no part of the computation: `metadata_props`. @throws OnnxError */
-export function readOnnxMetadata(bytes: Uint8Array, file: string): Map<string, string> {
+/** Texts that are no part of the computation: `metadata_props`. @throws OnnxError, and the signal's reason */
+export async function readOnnxMetadata(
+  bytes: Uint8Array,
+  file: string,
+  signal?: AbortSignal,
+): Promise<Map<string, string>> {
+  const work = new LongWork(signal);
   try {
     const texts = new Map<string, string>();
     const budget = new FieldBudget();
     for (const field of protobufFields(bytes, budget)) {
+      await work.pause();
       if (field.number !== 14) continue;
       let key = '';
       let value = '';
@@ -65,7 +80,7 @@ export function readOnnxMetadata(bytes: Uint8Array, file: string): Map<string, s
         if (part.number === 1) key = textOf(part);
         else if (part.number === 2) value = textOf(part);
       }
-      if (texts.has(key)) throw new ProtobufError(`its metadata has "${key.slice(0, 80)}" twice`);
+      if (texts.has(key)) throw new ProtobufError(`its metadata has ${quoted(key)} twice`);
       texts.set(key, value);
     }
     return texts;
@@ -96,6 +111,6 @@ function readTensor(
   const format = dtype && NUMBER_FORMATS.get(dtype);
   if (!format?.toFloat32) return undefined;
   if (raw?.length !== elementCount(shape) * format.bytes)
-    throw new ProtobufError(`the tensor "${name.slice(0, 80)}" does not fit its shape`);
+    throw new ProtobufError(`the tensor ${quoted(name)} does not fit its shape`);
   return { name, value: { shape, data: format.toFloat32(raw.slice().buffer as ArrayBuffer) } };
 }

@@ -7,8 +7,11 @@
  * Bounds. A pickle has at most a million operations, of which each makes one record or copies bytes of the pickle.
  * Calls that copy lists copy no more items altogether than bytes have been read. So time and memory are linear in the
  * pickle's length, at most about a second and 200 MB. Values may be nested as deeply as the pickle is long: whoever
- * walks them counts.
+ * walks them counts. Reading can be cancelled, every 4,096 operations.
  */
+
+import { LongWork } from './long_work.ts';
+import { quoted } from '../protocol/quoted.ts';
 
 export class PickleError extends Error {
   override name = 'PickleError';
@@ -72,6 +75,7 @@ type StackItem = PickleValue | typeof MARK;
 const ORDERED_DICT = 'collections.OrderedDict';
 /** A state dict of this program's networks takes about 40,000. */
 const MAXIMUM_OPERATIONS = 1_000_000;
+const OPERATIONS_BETWEEN_PAUSES = 4096;
 /** Of a global's module or name. */
 const MAXIMUM_LINE_BYTES = 1000;
 
@@ -79,15 +83,17 @@ const MAXIMUM_LINE_BYTES = 1000;
  * @param isAllowed says of each global whether the pickle may name it
  * @param start where in the bytes it begins
  * @returns the value, and where the pickle ends
- * @throws PickleError
+ * @param work cancels it
+ * @throws PickleError, and the signal's reason
  */
-export function readPickle(
+export async function readPickle(
   bytes: Uint8Array,
   isAllowed: (globalName: string) => boolean,
   start = 0,
-): { value: PickleValue; end: number } {
+  work = new LongWork(),
+): Promise<{ value: PickleValue; end: number }> {
   const machine = new PickleMachine(bytes, isAllowed, start);
-  return { value: machine.run(), end: machine.at };
+  return { value: await machine.run(work), end: machine.at };
 }
 
 class PickleMachine {
@@ -109,8 +115,9 @@ class PickleMachine {
     this.#start = start;
   }
 
-  run(): PickleValue {
+  async run(work: LongWork): Promise<PickleValue> {
     for (let count = 0; count < MAXIMUM_OPERATIONS; count++) {
+      if (count % OPERATIONS_BETWEEN_PAUSES === 0) await work.pause();
       const opcode = this.#byte();
       if (opcode === 0x2e) return this.#pop();
       this.#execute(opcode);
@@ -271,7 +278,7 @@ class PickleMachine {
   #global(name: string): PickleGlobal {
     if (name !== ORDERED_DICT && !this.#isAllowed(name))
       throw new PickleError(
-        `it wants to use "${name.slice(0, 80)}", which is not needed for weights and could be harmful`,
+        `it wants to use ${quoted(name)}, which is not needed for weights and could be harmful`,
       );
     return new PickleGlobal(name);
   }

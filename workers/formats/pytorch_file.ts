@@ -27,6 +27,7 @@ import {
   type PickleValue,
 } from './pickle.ts';
 import { ZipError, ZipFile } from './zip_reader.ts';
+import { quoted } from '../protocol/quoted.ts';
 
 /** The object's pickle has about 100 kB for these networks. */
 const MAXIMUM_PICKLE_BYTES = 32 * 1024 * 1024;
@@ -124,8 +125,14 @@ export class PytorchFile {
     try {
       const head = new Uint8Array(await blob.slice(0, 2).arrayBuffer());
       const isZip = head[0] === 0x50 && head[1] === 0x4b;
-      const { tensors, reader } = isZip ? await openZip(blob, name, signal) : await openLegacy(blob, name);
-      for (const storage of storagesOf(tensors).values()) await reader.check(storage);
+      const { tensors, reader } = isZip
+        ? await openZip(blob, name, signal)
+        : await openLegacy(blob, name, signal);
+      const work = new LongWork(signal);
+      for (const storage of storagesOf(tensors).values()) {
+        await reader.check(storage);
+        await work.pause();
+      }
       return new PytorchFile(name, tensors, reader, signal);
     } catch (error) {
       throw explained(error, name);
@@ -135,7 +142,7 @@ export class PytorchFile {
   /** As float32, row-major. @throws PytorchFileError, and the signal's reason */
   async read(tensorName: string): Promise<HostTensor> {
     const tensor = this.tensors.get(tensorName);
-    if (!tensor) throw new PytorchFileError(this.name, `there is no tensor "${tensorName}"`);
+    if (!tensor) throw new PytorchFileError(this.name, `there is no tensor ${quoted(tensorName)}`);
     const { storage, offset, shape, strides } = tensor;
     const values = await this.#valuesOf(storage, tensorName);
     return { shape, data: await gather(values, offset, shape, strides, new LongWork(this.#signal)) };
@@ -146,13 +153,14 @@ export class PytorchFile {
     if (kept) return kept;
     const { bytes, toFloat32 } = NUMBER_FORMATS.get(storage.dtype)!;
     let buffer: ArrayBuffer;
+    this.#signal?.throwIfAborted();
     try {
       buffer = await this.#reader.read(storage);
     } catch (error) {
       throw explained(error, this.name);
     }
     if (buffer.byteLength !== storage.length * bytes)
-      throw new PytorchFileError(this.name, `the values of "${tensorName.slice(0, 80)}" are not whole`);
+      throw new PytorchFileError(this.name, `the values of ${quoted(tensorName)} are not whole`);
     const values = toFloat32!(buffer);
     if (this.#shared.has(storage.key)) this.#kept.set(storage.key, values);
     return values;
@@ -168,7 +176,7 @@ function storagesOf(tensors: ReadonlyMap<string, StoredTensor>): Map<string, Sto
     const { key, dtype, length } = storage;
     const known = storages.get(key);
     if (known && (known.dtype !== dtype || known.length !== length))
-      throw new PickleError(`the storage ${key.slice(0, 80)} has two lengths or number formats`);
+      throw new PickleError(`the storage ${quoted(key)} has two lengths or number formats`);
     if (!known) storedValues += length;
     storages.set(key, storage);
     tensorValues += elementCount(shape);
@@ -212,16 +220,17 @@ async function openZip(blob: Blob, name: string, signal: AbortSignal | undefined
   }
   if (zip.entries.has(`${prefix}constants.pkl`))
     throw new PytorchFileError(name, 'it is a TorchScript program, not a state dict');
-  const { value } = readPickle(await zip.read(pickleName, MAXIMUM_PICKLE_BYTES), isAllowed);
+  const bytes = await zip.read(pickleName, MAXIMUM_PICKLE_BYTES);
+  const { value } = await readPickle(bytes, isAllowed, 0, new LongWork(signal));
   const entryOf = ({ key }: Storage): string => `${prefix}data/${key}`;
   return {
     tensors: tensorsOf(value),
     reader: {
       check(storage) {
         const entry = zip.entries.get(entryOf(storage));
-        if (!entry) throw new PickleError(`"${entryOf(storage).slice(0, 80)}" is not in it`);
+        if (!entry) throw new PickleError(`${quoted(entryOf(storage))} is not in it`);
         if (entry.sizeBytes !== bytesOfStorage(storage))
-          throw new PickleError(`the values in "${entryOf(storage).slice(0, 80)}" are not whole`);
+          throw new PickleError(`the values in ${quoted(entryOf(storage))} are not whole`);
       },
       async read(storage) {
         return (await zip.read(entryOf(storage), MAXIMUM_STORAGE_BYTES)).buffer;
@@ -230,33 +239,34 @@ async function openZip(blob: Blob, name: string, signal: AbortSignal | undefined
   };
 }
 
-async function openLegacy(blob: Blob, name: string): Promise<Opened> {
+async function openLegacy(blob: Blob, name: string, signal: AbortSignal | undefined): Promise<Opened> {
+  const work = new LongWork(signal);
   // The pickles come first; the values behind them are not read here.
   const head = new Uint8Array(await blob.slice(0, MAXIMUM_PICKLE_BYTES).arrayBuffer());
-  const magic = readPickle(head, isAllowed);
+  const magic = await readPickle(head, isAllowed, 0, work);
   if (magic.value !== MAGIC_NUMBER) throw new PytorchFileError(name, 'it is another kind of pickle');
-  const version = readPickle(head, isAllowed, magic.end);
+  const version = await readPickle(head, isAllowed, magic.end, work);
   if (version.value !== 1001) throw new PytorchFileError(name, 'its protocol version is unknown');
-  const system = readPickle(head, isAllowed, version.end);
+  const system = await readPickle(head, isAllowed, version.end, work);
   if (system.value instanceof PickleDict && dictValue(system.value, 'little_endian') === false)
     throw new PytorchFileError(name, 'its numbers are big-endian');
-  const object = readPickle(head, isAllowed, system.end);
-  const keys = readPickle(head, isAllowed, object.end);
+  const object = await readPickle(head, isAllowed, system.end, work);
+  const keys = await readPickle(head, isAllowed, object.end, work);
   if (!Array.isArray(keys.value) || keys.value.some((key) => typeof key !== 'string'))
     throw new PytorchFileError(name, 'its list of storages is missing');
   const names = keys.value as string[];
   if (new Set(names).size !== names.length)
     throw new PytorchFileError(name, 'its list of storages names one twice');
   const tensors = tensorsOf(object.value);
-  const places = await findStorages(blob, names, keys.end, storagesOf(tensors));
+  const places = await findStorages(blob, names, keys.end, storagesOf(tensors), work);
   return {
     tensors,
     reader: {
       check(storage) {
         const start = places.get(storage.key);
-        if (start === undefined) throw new PickleError(`the storage ${storage.key.slice(0, 80)} is missing`);
+        if (start === undefined) throw new PickleError(`the storage ${quoted(storage.key)} is missing`);
         if (start + bytesOfStorage(storage) > blob.size)
-          throw new PickleError(`the storage ${storage.key.slice(0, 80)} is not whole`);
+          throw new PickleError(`the storage ${quoted(storage.key)} is not whole`);
       },
       async read(storage) {
         const start = places.get(storage.key)!;
@@ -272,10 +282,12 @@ async function findStorages(
   keys: readonly string[],
   start: number,
   storages: ReadonlyMap<string, Storage>,
+  work: LongWork,
 ): Promise<ReadonlyMap<string, number>> {
   const places = new Map<string, number>();
   let at = start;
   for (const key of keys) {
+    await work.pause();
     const storage = storages.get(key);
     if (!storage || at + 8 > blob.size) break;
     const count = new DataView(await blob.slice(at, at + 8).arrayBuffer()).getBigInt64(0, true);
@@ -321,7 +333,7 @@ function collectTensors(
   }
   const tensor = tensorOf(value, path);
   if (!tensor) return;
-  if (tensors.has(path)) throw new PickleError(`it has the tensor "${path.slice(0, 80)}" twice`);
+  if (tensors.has(path)) throw new PickleError(`it has the tensor ${quoted(path)} twice`);
   tensors.set(path, tensor);
 }
 
@@ -335,8 +347,7 @@ function tensorOf(value: PickleValue, name: string): StoredTensor | undefined {
   const storage = storageOf(storageId);
   const shape = sizesOf(size);
   const strides = sizesOf(stride);
-  const fail = (problem: string): PickleError =>
-    new PickleError(`the tensor "${name.slice(0, 80)}" ${problem}`);
+  const fail = (problem: string): PickleError => new PickleError(`the tensor ${quoted(name)} ${problem}`);
   if (!storage) throw fail('has no storage');
   if (!shape || !strides || shape.length !== strides.length || typeof offset !== 'number' || !isSize(offset))
     throw fail('has no valid shape');

@@ -8,7 +8,11 @@ import { ProtobufWriter } from './protobuf_writer.ts';
 
 /** Rotated and moved by a constant, so that the checksum of data that contains checksums is no special case. */
 export function maskedCrc32c(bytes: Uint8Array): number {
-  const crc = crc32c(bytes);
+  return masked(crc32c(bytes));
+}
+
+/** @param crc of all bytes, where they come in parts */
+export function masked(crc: number): number {
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }
 

@@ -11,13 +11,19 @@ import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
 import { readTable, TableError } from './leveldb_table.ts';
+import { LongWork } from './long_work.ts';
 import { bytesOfField, FieldBudget, protobufFields, ProtobufError, sizeOf } from './protobuf_reader.ts';
-import { maskedCrc32c } from './tensorboard_events.ts';
+import { crc32c } from '../storage/crc32.ts';
+import { masked } from './tensorboard_events.ts';
 import { readTensorShape, TENSORFLOW_FORMATS } from './tensorflow_types.ts';
+import { quoted } from '../protocol/quoted.ts';
 
 /** An index of these networks has about 30 kB, with optimizer slots 100. */
 const MAXIMUM_INDEX_BYTES = 64 * 1024 * 1024;
 const MAXIMUM_SHARDS = 1000;
+const ENTRIES_BETWEEN_PAUSES = 256;
+/** Values are held against their checksum in parts of this size. */
+const PART_BYTES = 1024 * 1024;
 
 export class CheckpointFileError extends Error {
   override name = 'CheckpointFileError';
@@ -66,10 +72,15 @@ export class TensorflowCheckpoint {
     path: string,
     signal?: AbortSignal,
   ): Promise<TensorflowCheckpoint> {
+    signal?.throwIfAborted();
     const index = await directory.read(path);
     if (index.size > MAXIMUM_INDEX_BYTES)
       throw new CheckpointFileError(path, `its index has ${index.size} bytes`);
-    const { entries, shardCount } = readIndex(new Uint8Array(await index.arrayBuffer()), path);
+    const { entries, shardCount } = await readIndex(
+      new Uint8Array(await index.arrayBuffer()),
+      path,
+      new LongWork(signal),
+    );
     const shards: Blob[] = [];
     const five = (value: number): string => String(value).padStart(5, '0');
     for (let shard = 0; shard < shardCount; shard++) {
@@ -81,30 +92,37 @@ export class TensorflowCheckpoint {
     }
     for (const [name, { shard, offset, sizeBytes }] of entries)
       if (!(offset + sizeBytes <= (shards[shard]?.size ?? -1)))
-        throw new CheckpointFileError(path, `"${name.slice(0, 80)}" lies outside of its data`);
+        throw new CheckpointFileError(path, `${quoted(name)} lies outside of its data`);
     return new TensorflowCheckpoint(path, entries, shards, signal);
   }
 
   /** As float32. @throws CheckpointFileError */
   async read(name: string): Promise<HostTensor> {
     const entry = this.entries.get(name);
-    if (!entry) throw new CheckpointFileError(this.path, `there is no variable "${name}"`);
+    if (!entry) throw new CheckpointFileError(this.path, `there is no variable ${quoted(name)}`);
     const { dtype, shape, shard, offset, sizeBytes, checksum } = entry;
+    const work = new LongWork(this.#signal);
     const buffer = await this.#shards[shard]!.slice(offset, offset + sizeBytes).arrayBuffer();
-    this.#signal?.throwIfAborted();
-    if (maskedCrc32c(new Uint8Array(buffer)) !== checksum)
-      throw new CheckpointFileError(this.path, `"${name.slice(0, 80)}" is damaged: its checksum is another`);
+    const bytes = new Uint8Array(buffer);
+    let crc = 0;
+    for (let at = 0; at < bytes.length; at += PART_BYTES) {
+      await work.pause();
+      crc = crc32c(bytes.subarray(at, at + PART_BYTES), crc);
+    }
+    if (masked(crc) !== checksum)
+      throw new CheckpointFileError(this.path, `${quoted(name)} is damaged: its checksum is another`);
     return { shape, data: NUMBER_FORMATS.get(dtype)!.toFloat32!(buffer) };
   }
 }
 
-/** @throws CheckpointFileError */
-export function readIndex(
+/** @throws CheckpointFileError, and the signal's reason */
+export async function readIndex(
   bytes: Uint8Array,
   path: string,
-): { entries: Map<string, BundleEntry>; shardCount: number } {
+  work = new LongWork(),
+): Promise<{ entries: Map<string, BundleEntry>; shardCount: number }> {
   try {
-    const table = readTable(bytes);
+    const table = await readTable(bytes, work);
     const header = table.get('');
     if (!header) throw new ProtobufError('its index has no header');
     // BundleHeaderProto: num_shards = 1, endianness = 2 (1: big)
@@ -117,7 +135,9 @@ export function readIndex(
     if (shardCount < 1 || shardCount > MAXIMUM_SHARDS)
       throw new ProtobufError(`its data would be in ${shardCount} files`);
     const entries = new Map<string, BundleEntry>();
+    let seen = 0;
     for (const [name, value] of table) {
+      if (seen++ % ENTRIES_BETWEEN_PAUSES === 0) await work.pause();
       const entry = name === '' ? undefined : readEntry(value, budget);
       if (entry) entries.set(name, entry);
     }

@@ -6,10 +6,12 @@
  *
  * Bounds. Time is linear in the file, within a budget of fields (see protobuf_reader.ts). It takes its own size of
  * memory, and reading constants twice that. Single values that stand for many make at most a million altogether.
+ * Opening can be cancelled between two nodes, reading between two constants.
  */
 import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
+import { LongWork } from './long_work.ts';
 import {
   bytesOfField,
   FieldBudget,
@@ -19,6 +21,7 @@ import {
   textOf,
 } from './protobuf_reader.ts';
 import { readTensorShape, TENSORFLOW_FORMATS } from './tensorflow_types.ts';
+import { quoted } from '../protocol/quoted.ts';
 
 /** The original's frozen model has 95 MB. */
 const MAXIMUM_FILE_BYTES = 1024 * 1024 * 1024;
@@ -46,14 +49,24 @@ interface Constant {
 export class GraphDefFile {
   readonly name: string;
   readonly constants: ReadonlyMap<string, Constant>;
+  readonly #signal: AbortSignal | undefined;
 
-  private constructor(name: string, constants: ReadonlyMap<string, Constant>) {
+  private constructor(
+    name: string,
+    constants: ReadonlyMap<string, Constant>,
+    signal: AbortSignal | undefined,
+  ) {
     this.name = name;
     this.constants = constants;
+    this.#signal = signal;
   }
 
-  /** @throws GraphDefError */
-  static async open(blob: Blob, name: string): Promise<GraphDefFile> {
+  /**
+   * @param signal cancels this, and later reading
+   * @throws GraphDefError, and the signal's reason
+   */
+  static async open(blob: Blob, name: string, signal?: AbortSignal): Promise<GraphDefFile> {
+    const work = new LongWork(signal);
     if (blob.size > MAXIMUM_FILE_BYTES)
       throw new GraphDefError(name, `it has ${blob.size} bytes, more than the ${MAXIMUM_FILE_BYTES} allowed`);
     const bytes = new Uint8Array(await blob.arrayBuffer());
@@ -63,12 +76,12 @@ export class GraphDefFile {
     const budget = new FieldBudget();
     try {
       for (const field of protobufFields(bytes, budget)) {
+        await work.pause();
         if (field.number !== 1) continue;
         if (++nodes > MAXIMUM_NODES) throw new ProtobufError('it has too many nodes');
         const node = readNode(bytesOfField(field), budget);
         if (!node) continue;
-        if (constants.has(node.name))
-          throw new ProtobufError(`it has the node "${node.name.slice(0, 80)}" twice`);
+        if (constants.has(node.name)) throw new ProtobufError(`it has the node ${quoted(node.name)} twice`);
         if (node.constant.isRepeated) repeated += elementCount(node.constant.shape);
         if (repeated > MAXIMUM_REPEATED)
           throw new ProtobufError(`single values in it stand for more than ${MAXIMUM_REPEATED}`);
@@ -78,13 +91,14 @@ export class GraphDefFile {
       throw error instanceof ProtobufError ? new GraphDefError(name, error.message) : error;
     }
     if (nodes === 0) throw new GraphDefError(name, 'it has no nodes');
-    return new GraphDefFile(name, constants);
+    return new GraphDefFile(name, constants, signal);
   }
 
-  /** As float32. @throws GraphDefError */
+  /** As float32. @throws GraphDefError, and the signal's reason */
   read(name: string): HostTensor {
+    this.#signal?.throwIfAborted();
     const constant = this.constants.get(name);
-    if (!constant) throw new GraphDefError(this.name, `there is no constant "${name}"`);
+    if (!constant) throw new GraphDefError(this.name, `there is no constant ${quoted(name)}`);
     const { dtype, shape, bytes, isRepeated } = constant;
     const stored = NUMBER_FORMATS.get(dtype)!.toFloat32!(bytes.slice().buffer as ArrayBuffer);
     return {

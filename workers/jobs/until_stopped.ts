@@ -2,13 +2,13 @@
 import type { JobControl } from './job_control.ts';
 
 /**
- * Ends at once when the job is cancelled; the work goes on without an audience until its own bounds end it.
+ * Ends at once when the job is cancelled; the work hears of it by the signal, and stops at its next step.
  * @param stopped makes the error; default: the reason of the control's signal, a JobStoppedError
  * @throws what `stopped` makes, and what the work throws
  */
 export async function untilStopped<Result>(
   { signal }: JobControl,
-  work: () => Promise<Result>,
+  work: (signal: AbortSignal) => Promise<Result>,
   stopped: () => unknown = () => signal.reason,
 ): Promise<Result> {
   if (signal.aborted) throw stopped();
@@ -19,7 +19,7 @@ export async function untilStopped<Result>(
     stopWaiting = () => signal.removeEventListener('abort', onAbort);
   });
   try {
-    return await Promise.race([work(), cancellation]);
+    return await Promise.race([work(signal), cancellation]);
   } finally {
     stopWaiting();
   }

@@ -14,25 +14,31 @@ const SNIFFED_BYTES = 16;
 
 /**
  * @param folder the name of the one it lies in
+ * @param signal cancels this, and later reading from the source
  * @returns undefined for what is none of these kinds
- * @throws PytorchFileError, GraphDefError, Hdf5Error
+ * @throws PytorchFileError, GraphDefError, Hdf5Error, and the signal's reason
  */
 export async function foreignSource(
   blob: Blob,
   name: string,
   folder?: string,
+  signal?: AbortSignal,
 ): Promise<TensorSource | undefined> {
-  const source = await openSource(blob, name);
+  const source = await openSource(blob, name, signal);
   return source && { ...source, folder };
 }
 
-async function openSource(blob: Blob, name: string): Promise<TensorSource | undefined> {
+async function openSource(
+  blob: Blob,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<TensorSource | undefined> {
   const head = new Uint8Array(await blob.slice(0, SNIFFED_BYTES).arrayBuffer());
   const isPickle = head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5;
   const isZip = head[0] === 0x50 && head[1] === 0x4b;
-  if (isPickle || (isZip && !name.endsWith('.keras'))) return pytorchSource(blob, name);
-  if (isHdf5(head)) return kerasSource(blob, name);
-  if (name.endsWith('.pb')) return graphDefSource(blob, name);
+  if (isPickle || (isZip && !name.endsWith('.keras'))) return pytorchSource(blob, name, signal);
+  if (isHdf5(head)) return kerasSource(blob, name, signal);
+  if (name.endsWith('.pb')) return graphDefSource(blob, name, signal);
   if (/\.(data-\d+-of-\d+|meta)$/.test(name))
     throw new NotAModelError(
       name,
@@ -41,8 +47,12 @@ async function openSource(blob: Blob, name: string): Promise<TensorSource | unde
   return undefined;
 }
 
-async function pytorchSource(blob: Blob, name: string): Promise<TensorSource> {
-  const file = await PytorchFile.open(blob, name);
+async function pytorchSource(
+  blob: Blob,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<TensorSource> {
+  const file = await PytorchFile.open(blob, name, signal);
   return {
     name,
     kind: 'PyTorch state dict',
@@ -56,8 +66,12 @@ async function pytorchSource(blob: Blob, name: string): Promise<TensorSource> {
   };
 }
 
-async function graphDefSource(blob: Blob, name: string): Promise<TensorSource> {
-  const file = await GraphDefFile.open(blob, name);
+async function graphDefSource(
+  blob: Blob,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<TensorSource> {
+  const file = await GraphDefFile.open(blob, name, signal);
   return {
     name,
     kind: 'frozen TensorFlow graph',
@@ -72,9 +86,13 @@ async function graphDefSource(blob: Blob, name: string): Promise<TensorSource> {
   };
 }
 
-/** @param path of the .index file. @throws CheckpointFileError */
-export async function checkpointSource(directory: ReadableDirectory, path: string): Promise<TensorSource> {
-  const file = await TensorflowCheckpoint.open(directory, path);
+/** @param path of the .index file. @throws CheckpointFileError, and the signal's reason */
+export async function checkpointSource(
+  directory: ReadableDirectory,
+  path: string,
+  signal?: AbortSignal,
+): Promise<TensorSource> {
+  const file = await TensorflowCheckpoint.open(directory, path, signal);
   return {
     name: path,
     kind: 'TensorFlow checkpoint',

@@ -20,7 +20,7 @@ const LONGEST_MS = 120_000;
 export async function kerasSource(blob: Blob, name: string, signal?: AbortSignal): Promise<TensorSource> {
   const shapes =
     typeof Worker === 'undefined'
-      ? (await KerasWeightsFile.open(blob, name)).shapes
+      ? (await KerasWeightsFile.open(blob, name, signal)).shapes
       : await inThrowAwayWorker(name, (api) => api.shapes(blob, name), { signal });
   let all: Promise<Map<string, HostTensor>> | undefined;
   return {
@@ -41,7 +41,8 @@ async function readAll(
   weights: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<Map<string, HostTensor>> {
-  if (typeof Worker === 'undefined') return (await KerasWeightsFile.open(blob, name)).readAll(weights);
+  if (typeof Worker === 'undefined')
+    return (await KerasWeightsFile.open(blob, name, signal)).readAll(weights, signal);
   return inThrowAwayWorker(name, (api) => api.read(blob, name, weights), { signal });
 }
 

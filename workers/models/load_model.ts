@@ -57,10 +57,10 @@ const AS_CHOSEN = 'as chosen';
 
 /**
  * @throws the errors of ./errors.ts, StandardizationUnknownError, ParameterNotFiniteError, NegativeVarianceError,
- *   SafetensorsError, TfjsModelError, FileMissingError, PermissionLostError
+ *   SafetensorsError, TfjsModelError, FileMissingError, PermissionLostError, and the signal's reason
  */
-export async function loadModel(reference: ModelReference): Promise<LoadedModel> {
-  const model = await loadParameters(reference);
+export async function loadModel(reference: ModelReference, signal?: AbortSignal): Promise<LoadedModel> {
+  const model = await loadParameters(reference, signal);
   if (model.isStandardizationUnknown) throw new StandardizationUnknownError(model.name);
   return model;
 }
@@ -68,9 +68,10 @@ export async function loadModel(reference: ModelReference): Promise<LoadedModel>
 /**
  * As loadModel, for those who only need the values: how images are standardised may stay unknown.
  */
-export async function loadParameters(reference: ModelReference): Promise<LoadedModel> {
+export async function loadParameters(reference: ModelReference, signal?: AbortSignal): Promise<LoadedModel> {
+  signal?.throwIfAborted();
   const { standardization } = reference;
-  const model = await readReference(reference);
+  const model = await readReference(reference, signal);
   return standardization === undefined
     ? model
     : { ...model, ...chosen(standardization), isStandardizationUnknown: undefined };
@@ -80,15 +81,18 @@ function chosen(value: ImageStandardization): ReturnType<typeof settled> {
   return settled({ value, basis: AS_CHOSEN });
 }
 
-async function readReference(reference: ModelReference): Promise<LoadedModel> {
+async function readReference(
+  reference: ModelReference,
+  signal: AbortSignal | undefined,
+): Promise<LoadedModel> {
   switch (reference.kind) {
     case 'run':
       return loadRun(reference);
     case 'file':
-      return readModelBlob(checkedFile(reference.file), reference.file.name);
+      return readModelBlob(checkedFile(reference.file), reference.file.name, { signal });
     case 'directory': {
       const { directory, path } = reference;
-      const model = await loadFromDirectory(await openDirectory(directory), path);
+      const model = await loadFromDirectory(await openDirectory(directory), path, signal);
       const id = directory.kind === 'private' ? storedModelId(directory.path) : undefined;
       return id === undefined ? model : loadStored(model, id);
     }
@@ -120,8 +124,9 @@ function storedStandardization({
  */
 export async function describeModel(
   reference: Exclude<ModelReference, { kind: 'run' }>,
+  signal?: AbortSignal,
 ): Promise<ModelDescription> {
-  const report = await inspectModel(reference);
+  const report = await inspectModel(reference, signal);
   const { file, kind, program, model_def, embedding_size, image_size, notes } = report;
   const standardization: StandardizationFact | undefined = reference.standardization
     ? { value: reference.standardization, basis: AS_CHOSEN }
@@ -164,19 +169,27 @@ export function modelEvaluation(
  * @param path a file in the folder, or a folder in it; without one, the folder itself. In a folder it is the newest
  *   model file of the newest run, or else an exported model.json.
  */
-export async function loadFromDirectory(directory: ReadableDirectory, path = ''): Promise<LoadedModel> {
+export async function loadFromDirectory(
+  directory: ReadableDirectory,
+  path = '',
+  signal?: AbortSignal,
+): Promise<LoadedModel> {
   const folder = new ModelDirectory(directory);
-  return loadFile(folder, await findModelFile(folder, path));
+  return loadFile(folder, await findModelFile(folder, path, signal), signal);
 }
 
-async function findModelFile(directory: ModelDirectory, path = ''): Promise<string> {
+async function findModelFile(
+  directory: ModelDirectory,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const prefix = path.replace(/\/+$/, '');
   if (prefix !== '' && (await directory.exists(prefix))) return prefix;
   // TensorFlow names a checkpoint without its endings.
   if (prefix !== '' && (await directory.exists(prefix + CHECKPOINT_EXTENSION)))
     return prefix + CHECKPOINT_EXTENSION;
   const files: string[] = [];
-  for await (const file of directory.list())
+  for await (const file of directory.list(signal))
     if (prefix === '' || file.path.startsWith(`${prefix}/`)) files.push(file.path);
   if (prefix !== '' && files.length === 0)
     throw new NotAModelError(prefix, `is not in the folder "${directory.name}"`);
@@ -186,34 +199,53 @@ async function findModelFile(directory: ModelDirectory, path = ''): Promise<stri
   return newest;
 }
 
-async function loadFile(directory: ModelDirectory, path: string): Promise<LoadedModel> {
-  if (path.endsWith('.json')) return readTfjsModel(directory, path);
-  if (path.endsWith(CHECKPOINT_EXTENSION)) return (await openCheckpoint(directory, path)).read();
-  return readModelBlob(await directory.read(path), path, directory.isPacked, directory.name);
+async function loadFile(
+  directory: ModelDirectory,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<LoadedModel> {
+  if (path.endsWith('.json')) return readTfjsModel(directory, path, signal);
+  if (path.endsWith(CHECKPOINT_EXTENSION)) return (await openCheckpoint(directory, path, signal)).read();
+  return readModelBlob(await directory.read(path), path, { ...placeOf(directory), signal });
 }
 
-/** @param isPacked it lies in an archive, in which no other archive is opened */
+interface BlobPlace {
+  /** It lies in an archive, in which no other archive is opened. */
+  readonly isPacked?: boolean;
+  /** The name of the folder that it lies in. */
+  readonly folder?: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+function placeOf({ isPacked, name }: ModelDirectory): Omit<BlobPlace, 'signal'> {
+  return { isPacked, folder: name };
+}
+
 async function readModelBlob(
   blob: Blob,
   name: string,
-  isPacked = false,
-  folder?: string,
+  { isPacked, folder, signal }: BlobPlace,
 ): Promise<LoadedModel> {
   await refuseOtherFiles(blob, name);
-  const archive = isPacked ? undefined : await openArchive(blob, name);
-  if (archive) return loadFromDirectory(archive);
-  if (name.endsWith(ONNX_EXTENSION)) return readOnnxModel(blob, name);
-  const source = await foreignSource(blob, name, folder);
-  return source ? importModel(source) : readModelFile(blob, name, folder);
+  const archive = isPacked ? undefined : await openArchive(blob, name, signal);
+  if (archive) return loadFromDirectory(archive, '', signal);
+  if (name.endsWith(ONNX_EXTENSION)) return readOnnxModel(blob, name, signal);
+  const source = await foreignSource(blob, name, folder, signal);
+  return source ? importModel(source) : readModelFile(blob, name, folder, signal);
 }
 
 /** A SavedModel's variables are a checkpoint, whose names are the network's own or not. @throws NotAModelError */
-async function openCheckpoint(directory: ReadableDirectory, path: string): Promise<OpenedImport> {
-  const source = await checkpointSource(directory, path);
+async function openCheckpoint(
+  directory: ReadableDirectory,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<OpenedImport> {
+  const source = await checkpointSource(directory, path, signal);
   try {
     return openImport(source);
   } catch (error) {
-    const root = path.replace(/(?:variables\/)?[^/]*$/, '');
+    const folder = path.slice(0, path.lastIndexOf('/') + 1);
+    const root = folder.endsWith('variables/') ? folder.slice(0, -'variables/'.length) : folder;
     if (!(error instanceof NotAModelError) || !(await directory.exists(root + SAVED_MODEL))) throw error;
     throw new NotAModelError(
       `${root}${SAVED_MODEL}`,
@@ -235,12 +267,16 @@ function checkedFile(file: File): File {
 /**
  * A zip archive with a model's files in it, such as this program's downloads.
  * @returns undefined for what is no zip archive, and for PyTorch's files, which are archives of another kind
- * @throws ZipError
+ * @throws ZipError, and the signal's reason
  */
-async function openArchive(blob: Blob, name: string): Promise<ZipFolder | undefined> {
+async function openArchive(
+  blob: Blob,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<ZipFolder | undefined> {
   const head = new Uint8Array(await blob.slice(0, 2).arrayBuffer());
   if (head[0] !== 0x50 || head[1] !== 0x4b) return undefined;
-  const zip = await ZipFile.open(blob, name);
+  const zip = await ZipFile.open(blob, name, signal);
   return isPytorchArchive(zip) ? undefined : new ZipFolder(zip);
 }
 
@@ -250,32 +286,38 @@ async function openArchive(blob: Blob, name: string): Promise<ZipFolder | undefi
  */
 export async function inspectModel(
   reference: Exclude<ModelReference, { kind: 'run' }>,
+  signal?: AbortSignal,
 ): Promise<ImportReport> {
-  if (reference.kind === 'file') return inspectBlob(checkedFile(reference.file), reference.file.name);
-  return inspectDirectory(await openDirectory(reference.directory), reference.path);
+  signal?.throwIfAborted();
+  if (reference.kind === 'file')
+    return inspectBlob(checkedFile(reference.file), reference.file.name, { signal });
+  return inspectDirectory(await openDirectory(reference.directory), reference.path, signal);
 }
 
-async function inspectDirectory(folder: ReadableDirectory, pathInIt = ''): Promise<ImportReport> {
+async function inspectDirectory(
+  folder: ReadableDirectory,
+  pathInIt = '',
+  signal: AbortSignal | undefined,
+): Promise<ImportReport> {
   const directory = new ModelDirectory(folder);
-  const path = await findModelFile(directory, pathInIt);
-  if (path.endsWith('.json')) return inspectTfjsModel(directory, path);
-  if (path.endsWith(CHECKPOINT_EXTENSION)) return (await openCheckpoint(directory, path)).report;
-  return inspectBlob(await directory.read(path), path, directory.isPacked, directory.name);
+  const path = await findModelFile(directory, pathInIt, signal);
+  if (path.endsWith('.json')) return inspectTfjsModel(directory, path, signal);
+  if (path.endsWith(CHECKPOINT_EXTENSION)) return (await openCheckpoint(directory, path, signal)).report;
+  return inspectBlob(await directory.read(path), path, { ...placeOf(directory), signal });
 }
 
 async function inspectBlob(
   blob: Blob,
   name: string,
-  isPacked = false,
-  folder?: string,
+  { isPacked, folder, signal }: BlobPlace,
 ): Promise<ImportReport> {
   await refuseOtherFiles(blob, name);
-  const archive = isPacked ? undefined : await openArchive(blob, name);
-  if (archive) return inspectDirectory(archive);
+  const archive = isPacked ? undefined : await openArchive(blob, name, signal);
+  if (archive) return inspectDirectory(archive, '', signal);
   if (name.endsWith(ONNX_EXTENSION))
-    return ownExportReport(await readOnnxModel(blob, name), name, 'ONNX model');
-  const source = await foreignSource(blob, name, folder);
-  return source ? openImport(source).report : inspectModelFile(blob, name, folder);
+    return ownExportReport(await readOnnxModel(blob, name, signal), name, 'ONNX model');
+  const source = await foreignSource(blob, name, folder, signal);
+  return source ? openImport(source).report : inspectModelFile(blob, name, folder, signal);
 }
 
 /** Runs' folders are named by their time: the last one is the newest. In it, the largest step. */

@@ -20,6 +20,7 @@ import { AS_STATED } from './own_export.ts';
 import { checkTensorValues } from './parameter_values.ts';
 import { standardizationByName } from './standardization.ts';
 import type { TensorSource } from './tensor_source.ts';
+import { shortText } from '../protocol/quoted.ts';
 
 export const MODEL_FILE_EXTENSION = '.safetensors';
 const CLASSIFIER_WEIGHTS = 'Logits/weights';
@@ -59,10 +60,15 @@ export function metadataOf(model: LoadedModel): ModelMetadata {
  * @param name of the file, for messages
  * @param folder the name of the one it lies in
  * @throws NotAModelError, MissingParametersError, ParameterShapeError, ParameterNotFiniteError, NegativeVarianceError,
- *   ModelMetadataError, SafetensorsError
+ *   ModelMetadataError, SafetensorsError, and the signal's reason
  */
-export async function readModelFile(blob: Blob, name: string, folder?: string): Promise<LoadedModel> {
-  const file = await openSafetensors(blob, name);
+export async function readModelFile(
+  blob: Blob,
+  name: string,
+  folder?: string,
+  signal?: AbortSignal,
+): Promise<LoadedModel> {
+  const file = await openSafetensors(blob, name, signal);
   const notes: string[] = [];
   const stated = decodeMetadata(file.metadata, name);
   // Names of other programs than the original are told apart, and taken, by the importer.
@@ -85,7 +91,10 @@ export async function readModelFile(blob: Blob, name: string, folder?: string): 
     unused.delete(parameter);
   }
   if (unused.size > 0) {
-    const examples = [...unused].slice(0, 3).join(', ');
+    const examples = [...unused]
+      .slice(0, 3)
+      .map((key) => shortText(key))
+      .join(', ');
     notes.push(`${unused.size} tensors of ${name} are not used: ${examples}${unused.size > 3 ? ', …' : ''}.`);
   }
   return {
@@ -100,16 +109,25 @@ export async function readModelFile(blob: Blob, name: string, folder?: string): 
 }
 
 /** @throws NotAModelError, SafetensorsError */
-async function openSafetensors(blob: Blob, name: string): Promise<SafetensorsFile> {
+async function openSafetensors(
+  blob: Blob,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<SafetensorsFile> {
   const kind = await identifyFile(blob);
   if (kind !== SAFETENSORS && (kind !== UNKNOWN_BINARY || !name.endsWith(MODEL_FILE_EXTENSION)))
     throw new NotAModelError(name, `is ${kind}, no model`);
-  return SafetensorsFile.open(blob, name);
+  return SafetensorsFile.open(blob, name, signal);
 }
 
 /** What of a safetensors file's tensors maps. @throws NotAModelError, SafetensorsError, ModelMetadataError */
-export async function inspectModelFile(blob: Blob, name: string, folder?: string): Promise<ImportReport> {
-  const file = await openSafetensors(blob, name);
+export async function inspectModelFile(
+  blob: Blob,
+  name: string,
+  folder?: string,
+  signal?: AbortSignal,
+): Promise<ImportReport> {
+  const file = await openSafetensors(blob, name, signal);
   const stated = decodeMetadata(file.metadata, name);
   const { report } = openImport(safetensorsSource(file, folder));
   if (!stated) return report;

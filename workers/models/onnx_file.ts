@@ -13,12 +13,13 @@ export const ONNX_EXTENSION = '.onnx';
 /** The file is read as a whole; the exports have 100 MB at most. */
 const MAXIMUM_FILE_BYTES = 1024 * 1024 * 1024;
 
-/** @throws NotAModelError, OnnxError, MissingParametersError, ParameterShapeError, ModelMetadataError */
-export async function readOnnxModel(blob: Blob, name: string): Promise<LoadedModel> {
+/** @throws NotAModelError, OnnxError, MissingParametersError, ParameterShapeError, ModelMetadataError, and the
+ * signal's reason */
+export async function readOnnxModel(blob: Blob, name: string, signal?: AbortSignal): Promise<LoadedModel> {
   if (blob.size > MAXIMUM_FILE_BYTES)
     throw new OnnxError(name, `it has ${blob.size} bytes, more than the ${MAXIMUM_FILE_BYTES} allowed`);
   const bytes = new Uint8Array(await blob.arrayBuffer());
-  const metadata = decodeMetadata(readOnnxMetadata(bytes, name), name);
+  const metadata = decodeMetadata(await readOnnxMetadata(bytes, name, signal), name);
   if (!metadata)
     throw new NotAModelError(
       name,
@@ -28,7 +29,7 @@ export async function readOnnxModel(blob: Blob, name: string): Promise<LoadedMod
   return {
     name: name.replace(/^.*\//, '').slice(0, -ONNX_EXTENSION.length),
     graph,
-    parameters: onnxParameters(graph, bytes, name),
+    parameters: await onnxParameters(graph, bytes, name, signal),
     imageSize: metadata.image_size,
     ...settled(statedStandardization(metadata)),
     metadata,

@@ -9,11 +9,16 @@ import { checkTensorValues } from './parameter_values.ts';
 
 /**
  * @param file its name, for messages
- * @throws OnnxError, MissingParametersError, ParameterShapeError, ParameterNotFiniteError
+ * @throws OnnxError, MissingParametersError, ParameterShapeError, ParameterNotFiniteError, and the signal's reason
  */
-export function onnxParameters(graph: Graph, bytes: Uint8Array, file: string): Map<string, HostTensor> {
+export async function onnxParameters(
+  graph: Graph,
+  bytes: Uint8Array,
+  file: string,
+  signal?: AbortSignal,
+): Promise<Map<string, HostTensor>> {
   const folded = foldedGraph(graph);
-  const stored = readOnnxWeights(bytes, file);
+  const stored = await readOnnxWeights(bytes, file, signal);
   const weights = new Map(
     [...stored].map(([name, tensor]): [string, HostTensor] => [
       name,

@@ -32,7 +32,8 @@ export function tfjsModelFiles(
 
 /**
  * @param path of model.json in the folder
- * @throws TfjsModelError, MissingParametersError, ParameterShapeError, ParameterNotFiniteError, ModelMetadataError
+ * @throws TfjsModelError, MissingParametersError, ParameterShapeError, ParameterNotFiniteError, ModelMetadataError, and
+ *   the signal's reason
  */
 export async function readTfjsModel(
   directory: ReadableDirectory,
@@ -63,10 +64,14 @@ export async function readTfjsModel(
 }
 
 /** What of it maps; an export of this program is whole or refused. @throws as readTfjsModel */
-export async function inspectTfjsModel(directory: ReadableDirectory, path: string): Promise<ImportReport> {
-  const file = await TfjsGraphModelFile.open(directory, path);
+export async function inspectTfjsModel(
+  directory: ReadableDirectory,
+  path: string,
+  signal?: AbortSignal,
+): Promise<ImportReport> {
+  const file = await TfjsGraphModelFile.open(directory, path, signal);
   if (!decodeMetadata(file.metadata, path)) return openImport(sourceOf(file, directory.name)).report;
-  return ownExportReport(await readTfjsModel(directory, path), path, `TensorFlow.js ${file.format}`);
+  return ownExportReport(await readTfjsModel(directory, path, signal), path, `TensorFlow.js ${file.format}`);
 }
 
 function sourceOf(file: TfjsGraphModelFile, folder: string): TensorSource {

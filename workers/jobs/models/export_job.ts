@@ -108,7 +108,7 @@ async function exportInto(
     };
   } catch (error) {
     // Half an export in the person's folder is of no use.
-    if (error instanceof ExportCancelledError && folder)
+    if (control.cancelled && folder)
       for (const path of written) await folder.remove(path).catch(() => undefined);
     throw error;
   }
@@ -166,7 +166,7 @@ async function verify(
   const reloaded =
     settings.format === 'tfjs'
       ? await embedWithTfjs(model, batch, directory, path)
-      : await embed(await reload(model, settings, directory, path), batch, createExecutor);
+      : await embed(await reload(model, settings, directory, path, control), batch, createExecutor);
   await proceed(control);
   const error = largestDifference(expected, reloaded);
   // A NaN is an error too.
@@ -181,17 +181,19 @@ async function reload(
   { format }: ExportSettings,
   directory: ReadableDirectory,
   path: string,
+  { signal }: JobControl,
 ): Promise<LoadedModel> {
   if (format === 'onnx')
     return {
       ...model,
-      parameters: onnxParameters(
+      parameters: await onnxParameters(
         model.graph,
         new Uint8Array(await (await directory.read(path)).arrayBuffer()),
         path,
+        signal,
       ),
     };
-  const { graph, parameters } = await loadFromDirectory(directory, path);
+  const { graph, parameters } = await loadFromDirectory(directory, path, signal);
   // facenet-pytorch's names say nothing of image size and standardisation.
   return { ...model, graph, parameters };
 }

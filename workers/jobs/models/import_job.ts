@@ -18,10 +18,10 @@ export async function importIntoLibrary(
   control: JobControl,
 ): Promise<StoredModel> {
   const { signal } = control;
-  const { file, kind, program, foldedGammas, notes } = await untilStopped(control, () =>
-    inspectModel(reference),
+  const { file, kind, program, foldedGammas, notes } = await untilStopped(control, (stopped) =>
+    inspectModel(reference, stopped),
   );
-  const model = await untilStopped(control, () => loadModel(reference));
+  const model = await untilStopped(control, (stopped) => loadModel(reference, stopped));
   const id = crypto.randomUUID();
   const directory = { kind: 'private', path: modelFolder(id) } as const;
   const content = writeModelFile(model.parameters, metadataOf(model));

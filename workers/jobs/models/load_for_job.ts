@@ -7,7 +7,7 @@ import type { JobControl } from '../job_control.ts';
 import { untilStopped } from '../until_stopped.ts';
 
 /**
- * Ends at once when the job is cancelled; the reading goes on without an audience until its bounds end it.
+ * Ends at once when the job is cancelled; the reader hears of it by the job's signal, and stops at its next step.
  * @param cancelled makes the job's own error
  * @throws what `cancelled` makes, and what loading the model throws
  */
@@ -16,5 +16,5 @@ export function loadForJob(
   control: JobControl,
   cancelled: () => Error = () => new EvaluationCancelledError(),
 ): Promise<LoadedModel> {
-  return untilStopped(control, () => loadModel(reference), cancelled);
+  return untilStopped(control, (signal) => loadModel(reference, signal), cancelled);
 }
