@@ -3,7 +3,8 @@
  * (so that damage reaches what lies behind them), how it is read, and the errors that may come of it.
  */
 import { makeZip } from 'client-zip';
-import { FileMissingError } from '../../workers/dataset/errors.ts';
+import { inspectImage } from '../../workers/dataset/decode.ts';
+import { FileMissingError, UnreadableImageError } from '../../workers/dataset/errors.ts';
 import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
 import { MalformedPairsFileError } from '../../workers/evaluation/errors.ts';
 import { parsePairsFile } from '../../workers/evaluation/pairs_file.ts';
@@ -13,6 +14,7 @@ import {
   encodeClassifier,
 } from '../../workers/formats/classifier_file.ts';
 import { decodeGallery, encodeGallery, GalleryFileError } from '../../workers/formats/gallery_file.ts';
+import { Hdf5Error } from '../../workers/formats/hdf5.ts';
 import { identifyFile } from '../../workers/formats/identify_file.ts';
 import { onnxModelParts } from '../../workers/formats/onnx_model.ts';
 import { OnnxError, readOnnxMetadata, readOnnxWeights } from '../../workers/formats/onnx_reader.ts';
@@ -39,12 +41,15 @@ import { smallGraph } from '../unit/formats_reference.ts';
 import {
   checkpoint,
   graphDef,
+  kerasFile,
   PYTORCH_LEGACY,
   PYTORCH_ZIP,
   tableBlock,
   tableOf,
 } from '../unit/import_writers.ts';
 import { writeZip } from '../unit/zip_writer.ts';
+import { KerasReader } from './keras_reader.ts';
+import { PICTURES } from './pictures.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -168,11 +173,43 @@ const modelFileErrors = Object.values(modelErrors).filter(
   (value: unknown): value is new () => Error => typeof value === 'function',
 ) as unknown as (new () => Error)[];
 
+/** What reading an unknown model file may end with. */
+const anyModelErrors = [
+  ZipError,
+  SafetensorsError,
+  PytorchFileError,
+  FileMissingError,
+  UnknownModelError,
+  ...modelFileErrors,
+];
+const inspect = (name: string) => (bytes: Bytes) =>
+  inspectModel({ kind: 'file', file: new File([bytes], name) });
+
 /** A format that has no part of its own. */
 const whole = (content: Uint8Array): Pick<FuzzedFormat, 'parts' | 'assemble'> => ({
   parts: [content],
   assemble: joined,
 });
+
+function textFormat(
+  name: string,
+  honest: string,
+  read: (content: string) => unknown,
+  error: FuzzedFormat['errors'][number],
+): FuzzedFormat {
+  return { name, share: 1, ...whole(text(honest)), read: (bytes) => read(decoded(bytes)), errors: [error] };
+}
+
+const keras = await kerasFile(
+  new Map([['a/kernel', { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }]]),
+  false,
+);
+const kerasReader = new KerasReader();
+
+/** Ends what was started for reading. */
+export function closeReaders(): Promise<void> {
+  return kerasReader.close();
+}
 
 export const FUZZED_FORMATS: readonly FuzzedFormat[] = [
   {
@@ -206,31 +243,17 @@ export const FUZZED_FORMATS: readonly FuzzedFormat[] = [
     share: 1,
     parts: [safetensors],
     assemble: ([content]) => writeZip([{ name: 'a.safetensors', content: content! }]),
-    read: (bytes) => inspectModel({ kind: 'file', file: new File([bytes], 'a.zip') }),
+    read: inspect('a.zip'),
     isAlwaysRefused: true,
-    errors: [
-      ZipError,
-      SafetensorsError,
-      PytorchFileError,
-      FileMissingError,
-      UnknownModelError,
-      ...modelFileErrors,
-    ],
+    errors: anyModelErrors,
   },
   {
     name: 'streamed_zip',
     share: 1,
     ...whole(zippedExport),
-    read: (bytes) => inspectModel({ kind: 'file', file: new File([bytes], 'a.zip') }),
+    read: inspect('a.zip'),
     isAlwaysRefused: true,
-    errors: [
-      ZipError,
-      SafetensorsError,
-      PytorchFileError,
-      FileMissingError,
-      UnknownModelError,
-      ...modelFileErrors,
-    ],
+    errors: anyModelErrors,
   },
   {
     name: 'safetensors',
@@ -269,9 +292,9 @@ export const FUZZED_FORMATS: readonly FuzzedFormat[] = [
     name: 'onnx',
     share: 2,
     ...whole(onnx),
-    read(bytes) {
-      readOnnxMetadata(bytes, 'a.onnx');
-      readOnnxWeights(bytes, 'a.onnx');
+    async read(bytes) {
+      await readOnnxMetadata(bytes, 'a.onnx');
+      await readOnnxWeights(bytes, 'a.onnx');
     },
     errors: [OnnxError],
   },
@@ -290,40 +313,39 @@ export const FUZZED_FORMATS: readonly FuzzedFormat[] = [
     read: (bytes) => decodeGallery(new Blob([bytes])),
     errors: [GalleryFileError],
   },
-  {
-    name: 'classifier',
+  textFormat('classifier', classifier, decodeClassifier, ClassifierFileError),
+  textFormat(
+    'configuration',
+    formatConfiguration(defaultTrainingOptions()),
+    parseConfiguration,
+    ConfigurationError,
+  ),
+  textFormat(
+    'pairs',
+    '2\t1\nAda\t1\t2\nAda\t1\tBob\t3\nBob\t1\t3\nBob\t1\tAda\t4\n',
+    parsePairsFile,
+    MalformedPairsFileError,
+  ),
+  textFormat(
+    'distances',
+    'path\tdistance\tclass_index\nAda/Ada_0001.png\t0.41\t0\n"Bob B/b c.jpg",1.5e-1,1\n',
+    parseDistanceTable,
+    DistanceTableError,
+  ),
+  textFormat('schedule', CASIA_SCHEDULE, parseSchedule, ScheduleError),
+  ...Object.entries(PICTURES).map(([name, picture]): FuzzedFormat => ({
+    name,
     share: 1,
-    ...whole(text(classifier)),
-    read: (bytes) => decodeClassifier(decoded(bytes)),
-    errors: [ClassifierFileError],
-  },
+    ...whole(picture),
+    read: (bytes) => inspectImage(new Blob([bytes]), 'a'),
+    errors: [UnreadableImageError],
+  })),
   {
-    name: 'configuration',
+    name: 'keras',
     share: 1,
-    ...whole(text(formatConfiguration(defaultTrainingOptions()))),
-    read: (bytes) => parseConfiguration(decoded(bytes)),
-    errors: [ConfigurationError],
-  },
-  {
-    name: 'pairs',
-    share: 1,
-    ...whole(text('2\t1\nAda\t1\t2\nAda\t1\tBob\t3\nBob\t1\t3\nBob\t1\tAda\t4\n')),
-    read: (bytes) => parsePairsFile(decoded(bytes)),
-    errors: [MalformedPairsFileError],
-  },
-  {
-    name: 'distances',
-    share: 1,
-    ...whole(text('path\tdistance\tclass_index\nAda/Ada_0001.png\t0.41\t0\n"Bob B/b c.jpg",1.5e-1,1\n')),
-    read: (bytes) => parseDistanceTable(decoded(bytes)),
-    errors: [DistanceTableError],
-  },
-  {
-    name: 'schedule',
-    share: 1,
-    ...whole(text(CASIA_SCHEDULE)),
-    read: (bytes) => parseSchedule(decoded(bytes)),
-    errors: [ScheduleError],
+    ...whole(keras),
+    read: (bytes) => kerasReader.read(bytes),
+    errors: [Hdf5Error],
   },
   {
     name: 'unknown',

@@ -20,6 +20,7 @@ import { GraphDefError, GraphDefFile } from '../../workers/formats/tensorflow_gr
 import { TfjsGraphModelFile, TfjsModelError } from '../../workers/formats/tfjs_graph_reader.ts';
 import { ConfigurationError, parseConfiguration } from '../../workers/training/configuration.ts';
 import { DistanceTableError, parseDistanceTable } from '../../workers/formats/distance_table.ts';
+import { safeFileName } from '../../workers/protocol/escape_text.ts';
 import { parseSchedule, ScheduleError } from '../../workers/training/schedule.ts';
 import { pickle, tableOf } from './import_writers.ts';
 import { writeZip } from './zip_writer.ts';
@@ -48,7 +49,7 @@ async function pytorchProblem(blob: Blob): Promise<string> {
 }
 
 describe('pickles', () => {
-  it('whose OrderedDicts share one long list are refused before its items are copied often', () => {
+  it('whose OrderedDicts share one long list are refused before its items are copied often', async () => {
     const pair = tuple(text('k'), integer(1));
     const items = 2000;
     const calls = 5000;
@@ -61,19 +62,19 @@ describe('pickles', () => {
         ),
       ),
     );
-    expect(() => readPickle(bytes, allowAll)).toThrow(PickleError);
-    expect(() => readPickle(bytes, allowAll)).toThrow('more items than it could name');
+    await expect(readPickle(bytes, allowAll)).rejects.toThrow(PickleError);
+    await expect(readPickle(bytes, allowAll)).rejects.toThrow('more items than it could name');
     // One such call is what Python 2 writes.
     const honest = whole(call(orderedDict, tuple(list(pair, pair))));
-    expect((readPickle(honest, allowAll).value as PickleDict).entries).toEqual([
+    expect(((await readPickle(honest, allowAll)).value as PickleDict).entries).toEqual([
       ['k', 1],
       ['k', 1],
     ]);
   });
 
-  it('with more operations than any state dict are refused', () => {
+  it('with more operations than any state dict are refused', async () => {
     const bytes = Buffer.concat([Buffer.alloc(1_100_000, '}'), Buffer.from('.')]);
-    expect(() => readPickle(bytes, allowAll)).toThrow('too many operations');
+    await expect(readPickle(bytes, allowAll)).rejects.toThrow('too many operations');
   });
 
   it('nested as deeply as they are long are read, and refused as state dicts by name', async () => {
@@ -82,10 +83,8 @@ describe('pickles', () => {
       Buffer.concat([innermost, ...Array.from({ length: depth }, () => around)]);
     // Tuples in tuples, persistent ids in persistent ids.
     for (const around of [Buffer.from([0x85]), Buffer.from('Q')]) {
-      let value: PickleValue | undefined = readPickle(
-        whole(nested(Buffer.from('N'), around)),
-        allowAll,
-      ).value;
+      const { value: outermost } = await readPickle(whole(nested(Buffer.from('N'), around)), allowAll);
+      let value: PickleValue | undefined = outermost;
       let levels = 0;
       while (value !== null && typeof value === 'object' && ('items' in value || 'id' in value)) {
         value = 'items' in value ? value.items[0] : value.id;
@@ -238,17 +237,17 @@ describe('protocol buffers', () => {
     for (let at = 0; at < bytes.length; at += 2) bytes[at] = 0x10;
     await expect(GraphDefFile.open(new Blob([bytes]), 'a.pb')).rejects.toThrow(GraphDefError);
     await expect(GraphDefFile.open(new Blob([bytes]), 'a.pb')).rejects.toThrow(/more than 2000000 fields/);
-    expect(() => readOnnxWeights(bytes, 'a.onnx')).toThrow(OnnxError);
-    expect(() => readOnnxMetadata(bytes, 'a.onnx')).toThrow(OnnxError);
+    await expect(readOnnxWeights(bytes, 'a.onnx')).rejects.toThrow(OnnxError);
+    await expect(readOnnxMetadata(bytes, 'a.onnx')).rejects.toThrow(OnnxError);
   });
 
-  it('with a shape of 200,000 numbers are refused by name', () => {
+  it('with a shape of 200,000 numbers are refused by name', async () => {
     const packed = new ProtobufWriter().bytes(1, new Uint8Array(200_000).fill(1));
     const single = new ProtobufWriter();
     for (let i = 0; i < 200_000; i++) single.integer(1, 1);
     for (const tensorMessage of [packed, single]) {
       const model = new ProtobufWriter().message(7, new ProtobufWriter().message(5, tensorMessage));
-      expect(() => readOnnxWeights(model.finish(), 'a.onnx')).toThrow(OnnxError);
+      await expect(readOnnxWeights(model.finish(), 'a.onnx')).rejects.toThrow(OnnxError);
     }
   });
 
@@ -319,6 +318,15 @@ describe('JSON', () => {
   });
 });
 
+function messageOf(fail: () => unknown): string {
+  try {
+    fail();
+    return '';
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 describe('text files', () => {
   // A backtracking regular expression takes minutes for one of these lines.
   const spaces = ' '.repeat(200_000);
@@ -334,7 +342,15 @@ describe('text files', () => {
       expect(() => parseDistanceTable(line)).toThrow(DistanceTableError);
       expect(() => parsePairsFile(`10 300\n${line}`)).toThrow(MalformedPairsFileError);
       expect(() => parseSchedule(line)).toThrow(ScheduleError);
+      for (const parse of [
+        parseDistanceTable,
+        parseSchedule,
+        (text: string) => parsePairsFile(`10 300\n${text}`),
+      ])
+        expect(messageOf(() => parse(line)).length).toBeLessThan(500);
+      expect(safeFileName(`a${line}-`).length).toBeLessThanOrEqual(120);
     }
+    expect(safeFileName(`-${spaces}a${'. '.repeat(100_000)}b${spaces}`)).toMatch(/^a[. ]+$/);
     expect(parseDistanceTable(`a/b.png${spaces}0.5${spaces}7`)).toEqual([{ path: 'a/b.png', distance: 0.5 }]);
   });
 

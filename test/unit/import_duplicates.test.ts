@@ -37,7 +37,7 @@ describe('a tensor that is in a file twice is refused by name:', () => {
     );
   });
 
-  it('among the initializers of an ONNX file', () => {
+  it('among the initializers of an ONNX file', async () => {
     const initializer = (value: number): ProtobufWriter =>
       new ProtobufWriter()
         .integer(1, 1)
@@ -46,7 +46,9 @@ describe('a tensor that is in a file twice is refused by name:', () => {
         .bytes(9, new Uint8Array(Float32Array.of(value).buffer));
     const graph = new ProtobufWriter().message(5, initializer(1)).message(5, initializer(2));
     const bytes = new ProtobufWriter().message(7, graph).finish();
-    expect(() => readOnnxWeights(bytes, 'a.onnx')).toThrow(/a\.onnx cannot be read.*"conv\/weights" twice/);
+    await expect(readOnnxWeights(bytes, 'a.onnx')).rejects.toThrow(
+      /a\.onnx cannot be read.*"conv\/weights" twice/,
+    );
   });
 
   it('in a PyTorch state dict, also where a dict in a dict gives the same name', async () => {
