@@ -8,7 +8,7 @@ import { requestAccess } from './folders.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
 import type { Library } from './library.svelte.ts';
 import { fileReference } from './model_choice.svelte.ts';
-import { modelWorker, STOP_AT_ONCE_MS, STOP_SOON_MS } from './workers.ts';
+import { importWorker, STOP_AT_ONCE_MS, STOP_SOON_MS } from './workers.ts';
 
 export type BringInStatus = 'idle' | 'reading' | 'read' | 'taking' | 'taken';
 
@@ -53,7 +53,7 @@ export class BringIn {
     this.taken = undefined;
     this.standardization = undefined;
     await this.#attempt('reading', async (control) => {
-      this.report = await modelWorker.call((api) => api.inspectModel(reference, control));
+      this.report = await importWorker.call((api) => api.inspectModel(reference, control));
       this.status = 'read';
     });
   }
@@ -64,7 +64,7 @@ export class BringIn {
     const { standardization } = this;
     await this.#attempt('taking', async (control) => {
       this.taken = await this.#guard.during('import', false, () =>
-        modelWorker.call((api) => api.importModel({ ...reference, standardization }, control)),
+        importWorker.call((api) => api.importModel({ ...reference, standardization }, control)),
       );
       this.status = 'taken';
       await this.#library.refresh();
@@ -77,7 +77,7 @@ export class BringIn {
     this.isStopping = true;
     this.#control.cancel();
     // A file that is half written is finished first, and removed then.
-    void modelWorker.endUnlessStopped(this.status === 'reading' ? STOP_AT_ONCE_MS : STOP_SOON_MS);
+    void importWorker.endUnlessStopped(this.status === 'reading' ? STOP_AT_ONCE_MS : STOP_SOON_MS);
   }
 
   close(): void {
@@ -100,7 +100,7 @@ export class BringIn {
       this.status = status === 'taking' ? before : 'idle';
     } finally {
       this.isStopping = false;
-      modelWorker.release();
+      importWorker.release();
     }
   }
 }

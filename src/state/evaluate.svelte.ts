@@ -19,7 +19,7 @@ import type { JobGuard } from './job_guard.svelte.ts';
 import type { Library } from './library.svelte.ts';
 import { ModelChoice } from './model_choice.svelte.ts';
 import { PairsChoice } from './pairs_choice.svelte.ts';
-import { libraryWorker, modelWorker, STOP_AT_ONCE_MS } from './workers.ts';
+import { evaluationWorker, libraryWorker, STOP_AT_ONCE_MS } from './workers.ts';
 
 export type EvaluateStatus = 'idle' | 'running' | 'stopping' | 'done' | 'failed';
 
@@ -149,7 +149,7 @@ export class EvaluateState {
       };
       const isRun = choice.kind === 'run';
       const { weights, ...result } = await this.#guard.during('evaluate', false, () =>
-        modelWorker.call((api) => api.evaluate(request, control, onProgress)),
+        evaluationWorker.call((api) => api.evaluate(request, control, onProgress)),
       );
       this.otherRate = undefined;
       const measured = isRun ? { step: weights?.step, weights } : {};
@@ -161,14 +161,14 @@ export class EvaluateState {
       this.problem = wasStopping ? undefined : problemOf(error);
       this.status = this.problem ? 'failed' : this.result ? 'done' : 'idle';
     } finally {
-      modelWorker.release();
+      evaluationWorker.release();
     }
   }
 
   stop(): void {
     this.status = 'stopping';
     this.#control.cancel();
-    void modelWorker.endUnlessStopped(STOP_AT_ONCE_MS);
+    void evaluationWorker.endUnlessStopped(STOP_AT_ONCE_MS);
   }
 
   /** One of those that are kept. */

@@ -10,7 +10,7 @@ import { readExportedIds, storeExportedIds } from './exported_models.ts';
 import { pickFolder, requestAccess, folderName } from './folders.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
 import { WeightsChoice } from './weights_choice.svelte.ts';
-import { modelWorker, STOP_SOON_MS } from './workers.ts';
+import { exportWorker, STOP_SOON_MS } from './workers.ts';
 
 export type ExportSettings = Omit<ExportRequest, 'model' | 'output'>;
 
@@ -138,7 +138,7 @@ export class ExportsState {
     if (item.status !== 'running') return;
     item.status = 'stopping';
     item.control.cancel();
-    void modelWorker.endUnlessStopped(STOP_SOON_MS);
+    void exportWorker.endUnlessStopped(STOP_SOON_MS);
   }
 
   async again(item: ModelExport): Promise<void> {
@@ -155,7 +155,7 @@ export class ExportsState {
       item.progress = progress;
     });
     return this.#guard.during('export', false, () =>
-      modelWorker.call((api) => api.exportModel(request, item.control, onProgress)),
+      exportWorker.call((api) => api.exportModel(request, item.control, onProgress)),
     );
   }
 
@@ -172,7 +172,7 @@ export class ExportsState {
         : (problemOf(error) ?? { name: 'AbortError', message: 'The export was stopped.' });
       item.status = wasStopping ? 'stopped' : 'failed';
     } finally {
-      modelWorker.release();
+      exportWorker.release();
     }
   }
 

@@ -8,7 +8,7 @@ import { problemOf, type Problem } from './errors.ts';
 import { requestAccess } from './folders.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
 import { ModelChoice } from './model_choice.svelte.ts';
-import { modelWorker, STOP_AT_ONCE_MS } from './workers.ts';
+import { tableWorker, STOP_AT_ONCE_MS } from './workers.ts';
 
 const BATCH_SIZE = 32;
 
@@ -42,7 +42,7 @@ export class FilterTableMaker {
       });
       const request = { model: reference, images, batch_size: BATCH_SIZE };
       const table = await this.#guard.during('filter table', false, () =>
-        modelWorker.call((api) => api.makeDistanceTable(request, control, onProgress)),
+        tableWorker.call((api) => api.makeDistanceTable(request, control, onProgress)),
       );
       this.table = table;
       return new File([table.text], 'distances.tsv', { type: 'text/tab-separated-values' });
@@ -52,12 +52,12 @@ export class FilterTableMaker {
       return undefined;
     } finally {
       this.isBusy = false;
-      modelWorker.release();
+      tableWorker.release();
     }
   }
 
   cancel(): void {
     this.#control.cancel();
-    void modelWorker.endUnlessStopped(STOP_AT_ONCE_MS);
+    void tableWorker.endUnlessStopped(STOP_AT_ONCE_MS);
   }
 }

@@ -28,9 +28,15 @@ const createTrainWorker = (): Worker =>
 
 export const trainWorker = new WorkerClient<TrainWorkerApi>('part that trains', createTrainWorker);
 
-/** The same code as the training's in a worker of its own, so that neither waits for the other. */
-export const modelWorker = new WorkerClient<TrainWorkerApi>(
-  'part that evaluates and exports',
+/*
+ * The same code in a worker of its own for each job, so that none waits for another, and that a job that hears nothing
+ * can be ended with its worker. Each is released after its job.
+ */
+export const evaluationWorker = new WorkerClient<TrainWorkerApi>('part that evaluates', createTrainWorker);
+export const exportWorker = new WorkerClient<TrainWorkerApi>('part that exports', createTrainWorker);
+export const importWorker = new WorkerClient<TrainWorkerApi>('part that imports models', createTrainWorker);
+export const tableWorker = new WorkerClient<TrainWorkerApi>(
+  'part that measures distances',
   createTrainWorker,
 );
 

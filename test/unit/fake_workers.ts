@@ -27,10 +27,13 @@ export {
   worker as chartsWorker,
   worker as datasetWorker,
   worker as embeddingWorker,
+  worker as evaluationWorker,
+  worker as exportWorker,
   worker as identifyWorker,
+  worker as importWorker,
   worker as libraryWorker,
   worker as lookWorker,
-  worker as modelWorker,
+  worker as tableWorker,
   worker as trainWorker,
 };
 

@@ -9,7 +9,7 @@ const worker = vi.hoisted(() => ({ inspectModel: vi.fn(), importModel: vi.fn() }
 const endUnlessStopped = vi.hoisted(() => vi.fn(async () => undefined));
 
 vi.mock('../../src/state/workers.ts', () => ({
-  modelWorker: {
+  importWorker: {
     call: async (use: (api: object) => unknown) => use(worker),
     release: () => undefined,
     endUnlessStopped,
