@@ -2,7 +2,8 @@
  * Sets of aligned faces in the browser's own storage, made of two folders with one name. Folders of the private file
  * system take the place of those on disk, which only a person can pick.
  */
-import { readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -147,6 +148,52 @@ describe.sequential('two folders called “photos”', () => {
     await page.goto(browser.address);
     await page.getByRole('navigation', { name: 'Steps' }).getByText('1 set', { exact: true }).waitFor();
     await shoot('sets-first-page');
+    expect(browser.complaints).toEqual([]);
+  });
+});
+
+describe.sequential('folders called “album” that the browser hands over as lists of files', () => {
+  const root = mkdtempSync(join(tmpdir(), 'facenet-sets-'));
+  const ALBUM = 'album aligned 182-44';
+  const OTHER_ALBUM = 'album (2) aligned 182-44';
+  afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+  function makeAlbum(place: string, person: string): string {
+    const folder = join(root, place, 'album');
+    mkdirSync(join(folder, person), { recursive: true });
+    copyFileSync(ASTRONAUT, join(folder, person, 'alone.png'));
+    return folder;
+  }
+
+  /** On a page that knows nothing but what is stored. */
+  async function chooseFiles(folder: string): Promise<void> {
+    await page.goto('about:blank');
+    await page.goto(`${browser.address}#photos`);
+    await page.getByLabel('Folders of photos: folder', { exact: true }).setInputFiles(folder);
+    await page.getByRole('heading', { name: 'Ready to align 1 photo' }).waitFor();
+    await page.getByText('More settings').click();
+    await page.getByLabel('Smallest face (pixels)').fill('60');
+    await page.getByRole('button', { name: 'Align the faces' }).click();
+  }
+
+  it('are recognised by their photos at the next visit', async () => {
+    const folder = makeAlbum('a', 'Ann');
+    await chooseFiles(folder);
+    await done();
+    await chooseFiles(folder);
+    await done();
+    await page.getByText('1 photo was aligned before with the same settings.').waitFor();
+    expect(await facesOf(ALBUM)).toEqual(['Ann/alone.png']);
+  });
+
+  it('are asked about when the photos are others, and are not mixed', async () => {
+    await chooseFiles(makeAlbum('b', 'Bo'));
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('heading', { name: 'Faces of a folder “album” are stored already' }).waitFor();
+    await dialog.getByRole('button', { name: 'Make a new set' }).click();
+    await done();
+    expect(await facesOf(ALBUM)).toEqual(['Ann/alone.png']);
+    expect(await facesOf(OTHER_ALBUM)).toEqual(['Bo/alone.png']);
     expect(browser.complaints).toEqual([]);
   });
 });
