@@ -11,6 +11,7 @@ import { axeViolations, openAllDetails, showColourScheme } from './helpers/page_
 import { PageBrowser } from './helpers/page_browser.ts';
 import { greyPng } from './helpers/page_png.ts';
 import { cameraFilm } from './helpers/camera_film.ts';
+import { readSamplePhotos } from './helpers/sample_dataset.ts';
 import { smallModelFile, type UploadedFile } from './helpers/small_model.ts';
 
 const PEOPLE = 4;
@@ -50,29 +51,6 @@ const button = (name: string | RegExp) => page.getByRole('button', { name, exact
 /** The name in the file's name, as the page shows it. */
 const nameOf = (photo: UploadedFile): string => photo.name.replace(/_\d+\.png$/, '').replaceAll('_', ' ');
 
-/** The drawn photos, out of the private file system. */
-async function readSamplePhotos(): Promise<UploadedFile[]> {
-  const files = await page.evaluate(async () => {
-    const root = await navigator.storage.getDirectory();
-    const found: { name: string; base64: string }[] = [];
-    const folders = [await root.getDirectoryHandle('sample-faces')];
-    for (let folder = folders.pop(); folder; folder = folders.pop())
-      for await (const entry of folder.values())
-        if (entry.kind === 'directory') folders.push(entry as FileSystemDirectoryHandle);
-        else {
-          const bytes = new Uint8Array(await (await (entry as FileSystemFileHandle).getFile()).arrayBuffer());
-          found.push({
-            name: entry.name,
-            base64: btoa(bytes.reduce((s, b) => s + String.fromCharCode(b), '')),
-          });
-        }
-    return found;
-  });
-  return files
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map(({ name, base64 }) => ({ name, mimeType: 'image/png', buffer: Buffer.from(base64, 'base64') }));
-}
-
 describe.sequential('using a model', () => {
   it('gets faces to work with', { timeout: JOB_LIMIT_MS }, async () => {
     await button('Try it with sample faces').click();
@@ -80,7 +58,7 @@ describe.sequential('using a model', () => {
     await banner.getByText('Finding and aligning').waitFor({ timeout: JOB_LIMIT_MS });
     await banner.getByRole('button', { name: 'Stop' }).click();
     await banner.getByText('Stopped.').waitFor({ timeout: JOB_LIMIT_MS });
-    photos = await readSamplePhotos();
+    photos = await readSamplePhotos(page);
     expect(photos).toHaveLength(PEOPLE * PHOTOS_EACH);
     await page.goto(`${browser.address}${QUERY}#use`);
     await heading('Use').waitFor();

@@ -1,7 +1,8 @@
 /** Drawn faces as a dataset of the browser's own storage, with photos moved between people, before a page is opened. */
-import type { BrowserContext } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import type { TerminalBridge } from '../../../src/terminal_bridge.ts';
 import type { DirectoryReference, SampleFacesOptions } from '../../../workers/protocol/dataset.ts';
+import type { UploadedFile } from './small_model.ts';
 
 export interface MovedPhoto {
   /** Paths in the dataset. */
@@ -49,4 +50,27 @@ export async function makeSampleDataset(
   );
   await page.close();
   return path;
+}
+
+/** The drawn photos, out of the private file system. */
+export async function readSamplePhotos(page: Page): Promise<UploadedFile[]> {
+  const files = await page.evaluate(async () => {
+    const root = await navigator.storage.getDirectory();
+    const found: { name: string; base64: string }[] = [];
+    const folders = [await root.getDirectoryHandle('sample-faces')];
+    for (let folder = folders.pop(); folder; folder = folders.pop())
+      for await (const entry of folder.values())
+        if (entry.kind === 'directory') folders.push(entry as FileSystemDirectoryHandle);
+        else {
+          const bytes = new Uint8Array(await (await (entry as FileSystemFileHandle).getFile()).arrayBuffer());
+          found.push({
+            name: entry.name,
+            base64: btoa(bytes.reduce((s, b) => s + String.fromCharCode(b), '')),
+          });
+        }
+    return found;
+  });
+  return files
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, base64 }) => ({ name, mimeType: 'image/png', buffer: Buffer.from(base64, 'base64') }));
 }
