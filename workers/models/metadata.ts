@@ -4,7 +4,7 @@
  */
 import { buildModel } from '../graph/models/index.ts';
 import { isSafeFileName } from '../protocol/escape_text.ts';
-import type { BestModel } from '../protocol/runs.ts';
+import type { BestModel, FaceCrops } from '../protocol/runs.ts';
 import { standardizationOf, type StandardizationFact } from '../protocol/standardization.ts';
 import { TRAINING_OPTIONS, type TrainingOptions } from '../training/options.ts';
 import { classNamesChecksum } from './class_names.ts';
@@ -40,6 +40,8 @@ export interface ModelMetadata {
   /** The name of the training dataset, and its number of images. */
   readonly dataset?: string | undefined;
   readonly image_count?: number | undefined;
+  /** How the training's faces were cut out of photos. */
+  readonly face_crops?: FaceCrops | undefined;
   readonly options?: Readonly<Partial<TrainingOptions>> | undefined;
   /** The newest first. */
   readonly evaluations?: readonly ModelEvaluation[] | undefined;
@@ -72,6 +74,11 @@ export interface ModelEvaluation {
   readonly auc: number;
   readonly eer: number;
 }
+
+/** The keys of FaceCrops, and the largest that either can be. */
+const ALIGN_IMAGE_SIZE = 'align_image_size';
+const ALIGN_MARGIN = 'align_margin';
+const LARGEST_CROP = 65_536;
 
 const BEST_BY: readonly BestModel['measuredBy'][] = ['pairs', 'validation'];
 
@@ -114,6 +121,10 @@ export function encodeMetadata(metadata: ModelMetadata): Record<string, string> 
     'image_count',
   ] as const)
     if (metadata[key] !== undefined) texts[key] = String(metadata[key]);
+  if (metadata.face_crops) {
+    texts[ALIGN_IMAGE_SIZE] = String(metadata.face_crops.image_size);
+    texts[ALIGN_MARGIN] = String(metadata.face_crops.margin);
+  }
   const classCount = classNames?.length ?? metadata.class_count;
   const checksum = classNames ? classNamesChecksum(classNames) : metadata.class_names_checksum;
   if (classCount !== undefined) texts['classes'] = String(classCount);
@@ -174,6 +185,7 @@ export function decodeMetadata(texts: ReadonlyMap<string, unknown>, file: string
     moving_averages: text('moving_averages') === 'true' ? true : undefined,
     dataset: text('dataset'),
     image_count: integer('image_count'),
+    face_crops: faceCropsOf(text(ALIGN_IMAGE_SIZE), text(ALIGN_MARGIN)),
     options: optionsOf(parseJson(text('options'))),
     evaluations: evaluationsOf(parseJson(text('evaluations'))),
   };
@@ -193,6 +205,13 @@ function parseJson(json: string | undefined): unknown {
   } catch {
     return undefined;
   }
+}
+
+function faceCropsOf(imageSize: string | undefined, margin: string | undefined): FaceCrops | undefined {
+  const [size, wide] = [Number(imageSize ?? NaN), Number(margin ?? NaN)];
+  const isCrop =
+    Number.isInteger(size) && size > 0 && size <= LARGEST_CROP && wide >= 0 && wide <= LARGEST_CROP;
+  return isCrop ? { image_size: size, margin: wide } : undefined;
 }
 
 /** It becomes a part of files' names: what cannot be one is nobody's run. */

@@ -4,6 +4,7 @@ import { TRAINING_OPTIONS } from '../training/options.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { onnxOptions, type ExportSettings } from './export_files.ts';
 import type { ModelEvaluation, ModelMetadata } from './metadata.ts';
+import type { FaceCrops } from '../protocol/runs.ts';
 import { metadataOf } from './model_file.ts';
 
 export const MODEL_CARD = 'model_card.md';
@@ -20,7 +21,7 @@ Input: an aligned face, ${size} × ${size} pixels, RGB, standardised as ${standa
 Another standardisation gives embeddings that look right and are not.
 
 ## Alignment
-${alignmentLines(size).join('\n')}
+${alignmentLines(model).join('\n')}
 
 ## Training
 ${trainingLines(model).join('\n')}
@@ -80,12 +81,28 @@ function thresholdLines(evaluations: readonly ModelEvaluation[]): string[] {
 }
 
 /** How the image that the model takes is cut out of a photo. */
-function alignmentLines(size: number): string[] {
+function alignmentLines({ imageSize: size, metadata }: LoadedModel): string[] {
+  const crops = metadata?.face_crops;
   return [
     'The face is found with MTCNN (smallest face 20 pixels, thresholds 0.6, 0.7, 0.7, pyramid factor 0.709). Its box is',
     'widened by a margin in pixels of the photo, half of it on each side, cut off at the photo’s edges, and resized to a',
     'square with an antialiased bilinear filter (Pillow’s BILINEAR). The face is not turned upright.',
     '',
+    ...(crops ? knownCropLines(crops, size) : unknownCropLines(size)),
+  ];
+}
+
+function knownCropLines({ image_size: cropSize, margin }: FaceCrops, size: number): string[] {
+  const isOriginals = cropSize === 182 && margin === 44 && size === 160;
+  return [
+    `The training’s faces were cut out with a margin of ${margin} and resized to ${cropSize} × ${cropSize} pixels${cropSize > size ? `, of which the network takes a part of ${size} × ${size}` : ''}.${isOriginals ? ' To measure such a network, the original cuts faces of 160 × 160 pixels out with a margin of 32.' : ''} Cut faces out for this model with`,
+    '',
+    `    facenet align PHOTOS FACES --image_size ${size} --margin ${isOriginals ? 32 : margin}`,
+  ];
+}
+
+function unknownCropLines(size: number): string[] {
+  return [
     `Which margin the training’s faces had is not stored in the model. The original’s defaults for networks of 160 × 160 pixels are a margin of 44 for faces of 182 × 182 to train on, of which the network takes a part of 160 × 160, and a margin of 32 for faces of 160 × 160 to measure on. Cut faces out for this model with`,
     '',
     `    facenet align PHOTOS FACES --image_size ${size} --margin 32`,

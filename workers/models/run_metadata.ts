@@ -23,6 +23,7 @@ export function runMetadata(
     moving_averages: useMovingAverages && options.moving_average_decay > 0 ? true : undefined,
     dataset: run.datasetName,
     image_count: run.imageCount,
+    face_crops: run.faceCrops,
     options,
   };
 }

@@ -14,6 +14,8 @@ export interface RunRecord {
   readonly datasetName: string;
   readonly classNames: readonly string[];
   readonly imageCount: number;
+  /** How its faces were cut out of photos, where they say it. */
+  readonly faceCrops?: FaceCrops | undefined;
   /** What the dataset was when the run last began or went on; older runs have none. */
   readonly dataset?: DatasetFingerprint | undefined;
   /** `<class>/<file>` of the images that the filter table leaves out. */
@@ -30,6 +32,14 @@ export interface RunRecord {
   readonly error?: string | undefined;
   /** What the person wrote about it. */
   readonly notes?: string | undefined;
+}
+
+/** As the alignment made them. */
+export interface FaceCrops {
+  /** Pixels. */
+  readonly image_size: number;
+  /** Pixels of the photo, on both sides together. */
+  readonly margin: number;
 }
 
 /** Enough of a dataset's listing to tell what has changed in it: of a small one every photo, of a large one every class. */

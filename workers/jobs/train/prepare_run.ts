@@ -3,6 +3,7 @@ import type { DirectoryReference } from '../../protocol/dataset.ts';
 import type { PairsSource } from '../../protocol/pairs.ts';
 import type { DatasetFingerprint, RunRecord } from '../../protocol/runs.ts';
 import type { TrainEvent, TrainRequest } from '../../protocol/train.ts';
+import { faceCropsOf } from './face_crops.ts';
 import { getRun } from '../../storage/runs.ts';
 import type { TrainingOptions } from '../../training/options.ts';
 import { requireValidOptions } from '../../training/validate_options.ts';
@@ -56,6 +57,10 @@ export async function prepareNewRun(
     datasetName: data.name,
     classNames: data.classNames,
     imageCount: data.train.length,
+    faceCrops: await faceCropsOf(
+      data.train.map(({ file }) => file),
+      control.signal,
+    ).catch(() => undefined),
     dataset,
     filteredImages: filter && [...filter.leftOut],
     data: request.data.filter(({ kind }) => kind === 'handle' || kind === 'private'),
