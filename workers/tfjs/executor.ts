@@ -20,6 +20,7 @@ import { centerLoss, prelogitsNorm, softmaxCrossEntropy, updateCenters } from '.
 import { gradientNorm } from '../training/optimizers.ts';
 import { ComposedOperations } from './composed_operations.ts';
 import { InferencePass } from './inference_pass.ts';
+import { requireWasmFit } from './memory.ts';
 import type { Operations } from './operations.ts';
 import { TrainingPasses, type ForwardResult } from './training_passes.ts';
 import { WasmOperations } from './wasm_operations.ts';
@@ -41,8 +42,9 @@ export class TfjsExecutor implements Executor {
   #inference: { readonly pass: InferencePass; readonly outputs: Graph['outputs'] } | undefined;
   readonly #gradients = new Map<string, Float32Array>();
 
-  /** On tfjs's current backend. @param parameters by the graph's names; those missing are an error */
+  /** On tfjs's current backend. @throws WasmMemoryError before anything is made */
   constructor(settings: ExecutorSettings, description: string, operations: Operations = defaultOperations()) {
+    if (tf.getBackend() === 'wasm') requireWasmFit(settings);
     this.settings = settings;
     this.description = description;
     this.#graph = settings.graph;

@@ -1,6 +1,7 @@
 /** The executor that a run trains with, and another one in its place when its GPU is lost. */
 import { BatchTooLargeError } from '../../engine/errors.ts';
 import type { Graph } from '../../graph/ir.ts';
+import { WasmMemoryError } from '../../tfjs/memory.ts';
 import type { Executor, ExecutorSettings } from '../../training/executor.ts';
 import type { TrainingOptions } from '../../training/options.ts';
 import type { chooseExecutor, ChosenExecutor } from '../executors.ts';
@@ -22,7 +23,7 @@ export class RunDevice {
     this.#opened = opened;
   }
 
-  /** @param choose where executors come from. @throws BatchTooLargeError, and what else opening a device throws */
+  /** @param choose where executors come from. @throws BatchTooLargeError, WasmMemoryError, and what else opening a device throws */
   static async open(
     options: TrainingOptions,
     graph: Graph,
@@ -57,7 +58,7 @@ export class RunDevice {
         this.#opened = await this.#open();
         return;
       } catch (error) {
-        if (error instanceof BatchTooLargeError) throw error;
+        if (error instanceof BatchTooLargeError || error instanceof WasmMemoryError) throw error;
         problem = error;
       }
     throw problem;
