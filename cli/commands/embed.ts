@@ -1,6 +1,6 @@
 /** embed: the original's export_embeddings. */
 import { describeSkipped } from '../../workers/protocol/skipped_files.ts';
-import { BATCH_SIZE } from '../../workers/protocol/limits.ts';
+import { BATCH_SIZE, USE_LIMITS } from '../../workers/protocol/limits.ts';
 import {
   BACKEND_FLAG,
   chosenBackend,
@@ -35,6 +35,9 @@ export const embedCommand: Command = {
       default: 90,
       description: 'Number of images in a batch.',
     }),
+    numberFlag('image_size', USE_LIMITS.image_size, {
+      description: 'Of the centre of each image, pixels. Default: what the model was trained with.',
+    }),
     GPU_MEMORY_FLAG,
     ...MODEL_FLAGS,
     BACKEND_FLAG,
@@ -42,6 +45,7 @@ export const embedCommand: Command = {
   example: 'embed ~/models/facenet/20260101-120000 ~/datasets/lfw/lfw_160 ~/embeddings',
   async run(context) {
     const { args, output } = context;
+    const { image_size: imageSize } = args.values;
     const model = requireModel(args.positionals[0]!);
     const images = requireFolder(resolvePath(args.positionals[1]!));
     requireApart(images, resolvePath(args.positionals[2]!));
@@ -54,6 +58,7 @@ export const embedCommand: Command = {
         images: [session.openFolder(images)],
         output: { kind: 'directory', directory: session.openFolder(out, { writable: true }) },
         batch_size: numberOf(args, 'batch_size'),
+        image_size: typeof imageSize === 'number' ? imageSize : undefined,
         backend: chosenBackend(args),
       },
       interruptibleControl(context),

@@ -1,6 +1,8 @@
 /** export: a model in a format that other programs read. */
 import type { ExportFormat, ExportProgress, ExportRequest } from '../../workers/protocol/export.ts';
+import { USE_LIMITS } from '../../workers/protocol/limits.ts';
 import { type Command, interruptibleControl, isSet, textOf } from '../command.ts';
+import { numberFlag } from '../flags.ts';
 import { formatBytes, formatFiles } from '../format.ts';
 import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
 import { requireModel } from '../model_path.ts';
@@ -69,11 +71,16 @@ export const exportCommand: Command = {
       placeholder: 'name',
       description: 'For the model card: under which licence the model may be used, such as CC-BY-4.0.',
     },
+    numberFlag('image_size', USE_LIMITS.image_size, {
+      description:
+        'What the files say that the model takes, pixels. Default: what the model was trained with; a model from elsewhere that does not say it counts as one for 160.',
+    }),
     ...MODEL_FLAGS,
   ],
   example: 'export ~/models/facenet/20260101-120000 ~/exported --format tfjs',
   async run(context) {
     const { args, output } = context;
+    const { image_size: imageSize } = args.values;
     const model = requireModel(args.positionals[0]!);
     const out = prepareOutputFolder(resolvePath(args.positionals[1]!));
     const session = await context.openSession();
@@ -85,6 +92,7 @@ export const exportCommand: Command = {
       inputLayout: LAYOUTS.find((layout) => layout === args.values['layout']),
       includeStandardization: isSet(args, 'include_standardization'),
       includeClassNames: isSet(args, 'include_class_names'),
+      imageSize: typeof imageSize === 'number' ? imageSize : undefined,
       license: textOf(args, 'license'),
       output: { kind: 'directory', directory: session.openFolder(out, { writable: true }) },
     };

@@ -1,5 +1,5 @@
 /** look: what a model finds suspicious in a dataset, and the table that filters it. */
-import { BATCH_SIZE } from '../../workers/protocol/limits.ts';
+import { BATCH_SIZE, USE_LIMITS } from '../../workers/protocol/limits.ts';
 import { writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { LookReport } from '../../workers/protocol/look.ts';
@@ -53,12 +53,16 @@ export const lookCommand: Command = {
       default: 90,
       description: 'Number of images in a batch.',
     }),
+    numberFlag('image_size', USE_LIMITS.image_size, {
+      description: 'Of the centre of each image, pixels. Default: what the model was trained with.',
+    }),
     ...MODEL_FLAGS,
     BACKEND_FLAG,
   ],
   example: 'look ~/models/facenet/20260101-120000 ~/datasets/my_182 --filter_filename distances.tsv',
   async run(context) {
     const { args, output } = context;
+    const { image_size: imageSize } = args.values;
     const model = requireModel(args.positionals[0]!);
     const images = requireFolder(resolvePath(args.positionals[1]!));
     const tableName = textOf(args, 'filter_filename');
@@ -71,6 +75,7 @@ export const lookCommand: Command = {
         model: reference,
         data: [session.openFolder(images)],
         batch_size: numberOf(args, 'batch_size'),
+        image_size: typeof imageSize === 'number' ? imageSize : undefined,
         backend: chosenBackend(args),
       },
       interruptibleControl(context),

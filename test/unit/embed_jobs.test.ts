@@ -129,6 +129,28 @@ describe('embed', () => {
     ]);
   });
 
+  it.each([
+    [4, 4],
+    [undefined, SIZE],
+  ])('makes the network for the image_size that is chosen: %s', async (image_size, expected) => {
+    const sizes: number[] = [];
+    await embedFolder(
+      model,
+      {
+        ...{ images: [people], output: { kind: 'zip', stream: new ZipCollector().stream } },
+        ...{ batch_size: 2, image_size },
+      },
+      async (settings) => {
+        sizes.push(settings.imageSize);
+        return createExecutor(settings);
+      },
+      new JobControl(),
+      undefined,
+      read,
+    );
+    expect(sizes).toEqual([expected]);
+  });
+
   it('ends when it is cancelled, and lets go of the network', async () => {
     const control = new JobControl();
     control.cancel();

@@ -106,6 +106,13 @@ describe('exportModel', () => {
     expect(zip.text).toContain('[N, 3, 80, 80], values 0');
   });
 
+  it('says of images of another size that they are what it takes', async () => {
+    const zip = new ZipCollector();
+    const summary = await run('onnx', modelFile(), zip, { imageSize: 96 });
+    expect(summary.verifiedMaxAbsError).toBeLessThanOrEqual(1e-5);
+    expect(zip.text).toContain('[N, 96, 96, 3]');
+  });
+
   it('writes facenet-pytorch’s names, and takes them back', async () => {
     const zip = new ZipCollector();
     const summary = await run('safetensors-pytorch', modelFile(), zip);

@@ -11,6 +11,8 @@ export interface EmbedRequest {
   readonly images: readonly DirectoryReference[];
   readonly output: AlignOutput;
   readonly batch_size: number;
+  /** Of the centre of each image, pixels; default: the model's own. */
+  readonly image_size?: number | undefined;
   readonly backend?: BackendName | undefined;
 }
 

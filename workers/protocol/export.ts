@@ -17,6 +17,8 @@ export interface ExportRequest {
   readonly includeStandardization?: boolean | undefined;
   /** The names of the people that the model was trained on go with it. Default: false. */
   readonly includeClassNames?: boolean | undefined;
+  /** What the files say that the model takes, pixels; default: the model's own. */
+  readonly imageSize?: number | undefined;
   /** For the model card: under which licence the model may be used. */
   readonly license?: string | undefined;
   readonly output: AlignOutput;

@@ -10,6 +10,8 @@ export interface LookRequest {
   readonly model: ModelReference;
   readonly data: readonly DirectoryReference[];
   readonly batch_size: number;
+  /** Of the centre of each image, pixels; default: the model's own. */
+  readonly image_size?: number | undefined;
   readonly backend?: BackendName | undefined;
 }
 

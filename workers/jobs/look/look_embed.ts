@@ -27,7 +27,7 @@ export class TooManyPhotosError extends Error {
  */
 export async function embedPhotos(
   model: LoadedModel,
-  { data, batch_size }: Pick<LookRequest, 'data' | 'batch_size'>,
+  { data, batch_size, image_size }: Pick<LookRequest, 'data' | 'batch_size' | 'image_size'>,
   createExecutor: ExecutorFactory,
   control: JobControl,
   onProgress?: (progress: EvaluationProgress) => void,
@@ -37,7 +37,7 @@ export async function embedPhotos(
   const { name, classes, imageCount, skipped } = await readClasses(directories, undefined, control.signal);
   if (imageCount > MOST_PHOTOS) throw new TooManyPhotosError(name, imageCount);
   const { images, embeddings, dimension, failures } = await embedDataset(
-    model,
+    { ...model, imageSize: image_size ?? model.imageSize },
     classes.flatMap((one, label) => one.images.map((file) => ({ file, label }))),
     batch_size,
     createExecutor,

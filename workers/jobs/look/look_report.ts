@@ -26,7 +26,7 @@ import { LookedAtPhotos } from './look_photos.ts';
  */
 export async function reportOnPhotos(
   model: LoadedModel,
-  request: Pick<LookRequest, 'data' | 'batch_size'>,
+  request: Pick<LookRequest, 'data' | 'batch_size' | 'image_size'>,
   createExecutor: ExecutorFactory,
   control: JobControl,
   onProgress?: (progress: EvaluationProgress) => void,
@@ -37,7 +37,7 @@ export async function reportOnPhotos(
   if (imageCount > most) {
     const { data: images, batch_size } = request;
     const { text, classCount, ...counts } = await makeDistanceTable(
-      model,
+      { ...model, imageSize: request.image_size ?? model.imageSize },
       { images, batch_size },
       createExecutor,
       control,

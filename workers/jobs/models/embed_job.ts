@@ -72,7 +72,7 @@ export async function embedDataset(
  */
 export async function embedFolder(
   model: LoadedModel,
-  request: Pick<EmbedRequest, 'images' | 'output' | 'batch_size'>,
+  request: Pick<EmbedRequest, 'images' | 'output' | 'batch_size' | 'image_size'>,
   createExecutor: ExecutorFactory,
   control: JobControl,
   onProgress?: (progress: EvaluationProgress) => void,
@@ -83,7 +83,7 @@ export async function embedFolder(
     const { classes, skipped } = await readClasses(directories, undefined, control.signal);
     const images = classes.flatMap((one, label) => one.images.map((file) => ({ file, label })));
     const embedded = await embedDataset(
-      model,
+      { ...model, imageSize: request.image_size ?? model.imageSize },
       images,
       request.batch_size,
       createExecutor,

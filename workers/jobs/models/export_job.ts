@@ -81,7 +81,8 @@ async function exportInto(
   let folder: WritableDirectory | undefined;
   try {
     onProgress({ phase: 'loading', done: 0, total: 0 });
-    const model = await loadForJob(request.model, control, () => new ExportCancelledError());
+    const loaded = await loadForJob(request.model, control, () => new ExportCancelledError());
+    const model = { ...loaded, imageSize: request.imageSize ?? loaded.imageSize };
     await proceed(control);
     const files = exportedFiles(model, request);
     const directory = isZip ? new MemoryDirectory() : (folder = await openOutput());
