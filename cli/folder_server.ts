@@ -12,7 +12,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Dirent, Stats } from 'node:fs';
-import { appendFile, mkdir, open, opendir, realpath, rmdir, stat, unlink } from 'node:fs/promises';
+import { appendFile, lstat, mkdir, open, opendir, realpath, rmdir, stat, unlink } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { dirname, join, sep } from 'node:path';
 import { Readable } from 'node:stream';
@@ -246,13 +246,16 @@ export class FolderServer {
     }
     // What the page still sends of a refused file is not waited for.
     if (!request.complete) response.setHeader('Connection', 'close');
-    send(response, status, status === 422 ? code : message);
+    send(response, status, status === 422 ? (code === 'ENOENT' ? LINK_TO_NOTHING : code) : message);
   }
 
   /** Whether it is this file's fault or the whole folder's is not in the system's code: the folder is looked at. */
   async #statusFor(code: string, folder: OpenFolder, path: string, isReading: boolean): Promise<number> {
     const status = statusOf(code);
-    if (status === 404) return (await isVanished(folder)) ? 410 : 404;
+    if (status === 404) {
+      if (await isVanished(folder)) return 410;
+      return isReading && !folder.writable && (await isLink(path)) ? 422 : 404;
+    }
     const isOneFile =
       isReading && path !== escapeText(folder.path) && (status === 403 || UNREADABLE_CODES.has(code));
     if (!isOneFile || code === LINK_OUTSIDE) return status;
@@ -272,6 +275,15 @@ const UNREADABLE_CODES: ReadonlySet<string> = new Set([
   'EUCLEAN',
   'ETIMEDOUT',
 ]);
+
+const LINK_TO_NOTHING = 'a symbolic link that leads nowhere';
+
+async function isLink(path: string): Promise<boolean> {
+  return lstat(diskPath(path)).then(
+    (stats) => stats.isSymbolicLink(),
+    () => false,
+  );
+}
 
 /** @throws ReadOnlyError */
 function partsOf(folder: OpenFolder): PartFiles {
@@ -406,9 +418,10 @@ async function kindOfEntry(
 ): Promise<'file' | 'folder' | undefined> {
   if (!entry.isSymbolicLink()) return kindOfStats(entry);
   if (fence !== undefined && !isWithin(await realPathOf(path).catch(() => fence), fence)) return undefined;
-  // A link that leads nowhere is left out.
   const target = await stat(diskPath(path)).catch(() => undefined);
-  return target && kindOfStats(target);
+  if (target) return kindOfStats(target);
+  // A photo whose link leads nowhere is listed, so that it fails by its name; nobody asks for such a face.
+  return fence === undefined ? 'file' : undefined;
 }
 
 /** Devices, sockets and pipes are neither. */

@@ -203,8 +203,11 @@ describe('folder server', () => {
     await symlink(folder, join(folder, 'person', 'circle'));
     await symlink(join(outside, 'nowhere'), join(folder, 'person', 'broken.jpg'));
     const directory = openDirectory();
-    expect(await listed(directory)).toEqual(['linked/4.jpg', 'person/1.jpg']);
+    expect(await listed(directory)).toEqual(['linked/4.jpg', 'person/1.jpg', 'person/broken.jpg']);
     expect(await (await directory.read('linked/4.jpg')).text()).toBe('4');
+    await expect(directory.read('person/broken.jpg')).rejects.toThrow(
+      /person\/broken\.jpg cannot be read \(a symbolic link that leads nowhere\)/,
+    );
   });
 
   it('streams a long list', async () => {
