@@ -129,6 +129,8 @@ export const alignCommand: Command = {
     output.line(`Total number of images: ${summary.totalImages}`);
     output.line(`Number of successfully aligned images: ${summary.successfullyAligned}`);
     return {
+      // A photo without a face is no error, as in the original; a face that could not be kept is one.
+      exitCode: summary.failures.some(({ reason }) => reason === 'not-written') ? 1 : 0,
       json: {
         total_images: summary.totalImages,
         successfully_aligned: summary.successfullyAligned,

@@ -19,6 +19,7 @@ import type {
 import type { PhotoRecord, RecordedOutput } from '../../protocol/align_record.ts';
 import { hashKey, permutation } from '../../random.ts';
 import { readAlignFolders } from './align_folders.ts';
+import { replaceLines } from './bounding_boxes.ts';
 import { facePath, type PlannedPhoto } from './align_plan.ts';
 import { AlignmentNotes } from './alignment_notes.ts';
 import { ExistingFaces } from './existing_faces.ts';
@@ -123,6 +124,7 @@ async function alignWith(
       if (notes.canGrow) await retry(() => notes.flush());
       work.release(listing.records.map(claimOfRecord));
       await job.run(shuffledIf(request.options.random_order, plan.todo), control);
+      await job.missDeletedFaces();
     } finally {
       // Also after an error: what is written is listed.
       await notes.flush().catch(() => undefined);
@@ -238,6 +240,8 @@ class AlignJob {
   /** Names of photos that are done, and not listed and given back yet. */
   #unlistedPhotos: string[] = [];
   readonly elsewhere = { aligned: 0, failed: 0 };
+  /** By photo, where other processes may be at work in the folder. */
+  readonly #made = new Map<ImageFile, readonly string[]>();
   /** In a run that replaces faces: what it has written is not removed as another photo's old face. */
   readonly #written = new Set<string>();
 
@@ -422,7 +426,13 @@ class AlignJob {
     if (this.#planned.size > 0) for (const { path } of files) this.#written.add(path);
     await this.#removePrevious(file);
     this.#notes.addPhoto(record, this.#failurePath(file));
-    if (this.#work.isShared) this.#unlistedPhotos.push(this.#names.stemOf(file));
+    if (this.#work.isShared) {
+      this.#unlistedPhotos.push(this.#names.stemOf(file));
+      this.#made.set(
+        file,
+        files.map(({ path }) => path),
+      );
+    }
     this.alignedCount++;
     const event = {
       kind: 'aligned',
@@ -435,6 +445,26 @@ class AlignJob {
     } as const;
     if (thumbnail) this.#onEvent(transfer({ ...event, thumbnail }, [thumbnail]));
     else this.#onEvent(event);
+  }
+
+  /** A person's folder that is deleted in the middle of the run takes faces with it that were counted and listed. */
+  async missDeletedFaces(): Promise<void> {
+    const made = [...this.#made].flatMap(([file, paths]) => paths.map((path) => ({ file, path })));
+    const stats = await fileStats(
+      this.#output,
+      made.map(({ path }) => path),
+    );
+    const deleted = made.filter((_, index) => stats[index] === undefined);
+    if (deleted.length === 0) return;
+    const paths = deleted.map(({ path }) => path);
+    await this.#work.alone(() => replaceLines(this.#output, paths));
+    for (const file of new Set(deleted.map((face) => face.file))) {
+      this.alignedCount--;
+      const message = `The face of ${file.path} was deleted meanwhile. Run the command again to make it.`;
+      const failure = { path: file.path, reason: 'not-written', message } as const;
+      this.failures.push(failure);
+      this.#onEvent({ kind: 'failed', failure });
+    }
   }
 
   #failurePath(file: ImageFile): string {
