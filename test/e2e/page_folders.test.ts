@@ -76,6 +76,10 @@ describe.sequential('a browser without folder access', () => {
     await page.getByRole('heading', { name: 'Ready to align 4 photos' }).waitFor();
     const facts = await page.locator('dl').first().innerText();
     expect(facts.replace(/\s+/g, ' ')).toMatch(/2 identities|identities 2/);
+    // A photo that is missed is named without a click, what is no photo after one.
+    const missed = page.getByText('1 photo lies directly in the folder and is not used: stray.png.');
+    expect(await missed.isVisible()).toBe(true);
+    expect(await page.getByText('1 file is no photo').isVisible()).toBe(false);
     await page.getByText('2 ignored files').click();
     await page.getByRole('listitem').filter({ hasText: 'Ada/notes.txt' }).waitFor();
     await page.getByText('1 file is no photo, by the name, and is not used: Ada/notes.txt.').waitFor();

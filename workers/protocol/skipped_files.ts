@@ -23,11 +23,14 @@ export interface SkippedFiles {
   readonly examples: readonly string[];
 }
 
+/** The files look like photos, and are not used all the same. */
+export function isSkippedPhoto({ reason }: SkippedFiles): boolean {
+  return reason !== 'no-photo' && reason !== 'note';
+}
+
 /** How many of the files look like photos, and are not used all the same. */
 export function skippedPhotoCount(skipped: readonly SkippedFiles[]): number {
-  return skipped
-    .filter(({ reason }) => reason !== 'no-photo' && reason !== 'note')
-    .reduce((sum, { count }) => sum + count, 0);
+  return skipped.filter(isSkippedPhoto).reduce((sum, { count }) => sum + count, 0);
 }
 
 const EXAMPLES_NAMED = 3;
