@@ -1,5 +1,5 @@
 /** "Try it with sample faces": the whole main job in one click, walking through the ordinary pages. */
-import type { ApplicationParts } from './application_parts.svelte.ts';
+import { parts, type Parts } from './parts.ts';
 import { runModel } from './exports.svelte.ts';
 import { PAGE_TITLES } from './navigation.svelte.ts';
 import { optionOverrides, sampleFacesOptions } from './query.ts';
@@ -23,9 +23,9 @@ export class SampleRun {
   message = $state('');
   readonly isRunning = $derived(this.status === 'running' || this.status === 'stopping');
   readonly stepNumber = $derived(SAMPLE_STEPS.indexOf(this.step) + 1);
-  readonly #app: ApplicationParts;
+  readonly #app: Parts;
 
-  constructor(app: ApplicationParts) {
+  constructor(app: Parts) {
     this.#app = app;
   }
 
@@ -92,7 +92,7 @@ export class SampleRun {
     return new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 
-  async #photos(): Promise<NonNullable<ApplicationParts['photos']['aligned']>> {
+  async #photos(): Promise<NonNullable<Parts['photos']['aligned']>> {
     const { photos } = this.#app;
     this.#enter('photos', 'Drawing sample faces');
     await photos.useSampleFaces(sampleFacesOptions);
@@ -106,7 +106,7 @@ export class SampleRun {
     return photos.aligned!;
   }
 
-  async #train(aligned: NonNullable<ApplicationParts['photos']['aligned']>): Promise<string> {
+  async #train(aligned: NonNullable<Parts['photos']['aligned']>): Promise<string> {
     const { train } = this.#app;
     this.#enter('train', 'Training a model on the aligned faces');
     train.close();
@@ -122,7 +122,7 @@ export class SampleRun {
     return train.live!.run.id;
   }
 
-  async #evaluate(runId: string, aligned: NonNullable<ApplicationParts['photos']['aligned']>): Promise<void> {
+  async #evaluate(runId: string, aligned: NonNullable<Parts['photos']['aligned']>): Promise<void> {
     const { evaluate, library } = this.#app;
     this.#enter('evaluate', 'Measuring how well the model tells the people apart');
     const run = library.runs.find(({ id }) => id === runId);
@@ -140,3 +140,5 @@ export class SampleRun {
     this.#proceedIf(item.status === 'done');
   }
 }
+
+export const sampleRun = new SampleRun(parts);

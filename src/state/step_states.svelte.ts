@@ -3,7 +3,7 @@
  * that a reload forgets nothing. A step is `done`, and has a tick, only when what came of it is good.
  */
 import { isKnownToGuess, pairVerdict } from '../../workers/protocol/verdicts.ts';
-import type { ApplicationParts } from './application_parts.svelte.ts';
+import type { Parts } from './parts.ts';
 import { formatCount, formatCountOf, formatShare } from './format.ts';
 import type { StepName } from './navigation.svelte.ts';
 
@@ -16,7 +16,7 @@ export interface StepState {
 
 const plain = (kind: StepState['kind'], text: string): StepState => ({ kind, text, share: 0 });
 
-export function stepStates(app: ApplicationParts): Record<StepName, StepState> {
+export function stepStates(app: Parts): Record<StepName, StepState> {
   return {
     photos: photosState(app),
     train: trainState(app),
@@ -26,7 +26,7 @@ export function stepStates(app: ApplicationParts): Record<StepName, StepState> {
   };
 }
 
-function photosState({ photos, library, sets }: ApplicationParts): StepState {
+function photosState({ photos, library, sets }: Parts): StepState {
   if (photos.drawing) {
     const { done, total } = photos.drawing;
     return { kind: 'busy', text: 'drawing', share: done / Math.max(total, 1) };
@@ -53,14 +53,14 @@ function photosState({ photos, library, sets }: ApplicationParts): StepState {
 }
 
 /** Done is what can be trained on. */
-function alignedState({ summary, faceCount, faces, aligned }: ApplicationParts['photos']): StepState {
+function alignedState({ summary, faceCount, faces, aligned }: Parts['photos']): StepState {
   if (faceCount === 0) return plain('problem', 'no faces');
   const isEnough = !summary?.cancelled && (!aligned || faces.personCount > 1);
   return plain(isEnough ? 'done' : 'ready', formatCountOf(faceCount, 'face'));
 }
 
 /** Words that do not fit a small screen have a soft hyphen. */
-function trainState({ train, library }: ApplicationParts): StepState {
+function trainState({ train, library }: Parts): StepState {
   if (train.isBusy) {
     const { live } = train;
     const step = live?.last?.step ?? 0;
@@ -84,7 +84,7 @@ function trainState({ train, library }: ApplicationParts): StepState {
   return library.runs.length > 0 ? plain('problem', 'failed') : plain('empty', 'no run yet');
 }
 
-function evaluateState({ evaluate, library }: ApplicationParts): StepState {
+function evaluateState({ evaluate, library }: Parts): StepState {
   if (evaluate.isBusy) {
     const { done = 0, total = 1 } = evaluate.progress ?? {};
     return { kind: 'busy', text: 'measur\u00ADing', share: done / Math.max(total, 1) };
@@ -99,7 +99,7 @@ function evaluateState({ evaluate, library }: ApplicationParts): StepState {
   return plain(isGood ? 'done' : 'ready', `${formatShare(accuracy)} right`);
 }
 
-function modelsState({ library, exports }: ApplicationParts): StepState {
+function modelsState({ library, exports }: Parts): StepState {
   if (exports.isBusy) return { kind: 'busy', text: 'exporting', share: 0.5 };
   const items = [...exports.all.values()];
   if (items.some(({ status }) => status === 'failed')) return plain('problem', 'needs you');
@@ -109,7 +109,7 @@ function modelsState({ library, exports }: ApplicationParts): StepState {
   return ids.length > 0 ? plain('ready', formatCountOf(ids.length, 'model')) : plain('empty', 'none yet');
 }
 
-function useState({ use, look, library }: ApplicationParts): StepState {
+function useState({ use, look, library }: Parts): StepState {
   const { job, identify, compare } = use;
   if (look.isBusy) return { kind: 'busy', text: 'looking', share: look.share ?? 0 };
   if (job.isBusy) return { kind: 'busy', text: 'looking', share: job.done / Math.max(job.total, 1) };

@@ -1,6 +1,6 @@
 /** What the step navigation says: true after a reload, too, and a tick only for what went well. */
 import { describe, expect, it } from 'vitest';
-import type { ApplicationParts } from '../../src/state/application_parts.svelte.ts';
+import type { Parts } from '../../src/state/parts.ts';
 import { stepStates, type StepState } from '../../src/state/step_states.svelte.ts';
 import { isGuessedAccuracy, isKnownToGuess, pairVerdict } from '../../workers/protocol/verdicts.ts';
 
@@ -31,7 +31,7 @@ function states(changes: Changes = {}): Record<Step, StepState> {
       interrupted: runs.filter(({ status }) => status === 'interrupted'),
       foldersFor: () => library.folders,
     },
-  } as unknown as ApplicationParts);
+  } as unknown as Parts);
 }
 
 function of(step: Step, changes: Changes = {}): string {
