@@ -3,6 +3,7 @@ import prettier from 'eslint-config-prettier';
 import svelte from 'eslint-plugin-svelte';
 import globals from 'globals';
 import ts from 'typescript-eslint';
+import { importLaw } from './scripts/setup/import_law.mjs';
 import svelteConfig from './svelte.config.js';
 
 export default ts.config(
@@ -13,7 +14,9 @@ export default ts.config(
   prettier,
   ...svelte.configs.prettier,
   {
+    plugins: { house: { rules: { 'import-law': importLaw } } },
     rules: {
+      'house/import-law': 'error',
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       'no-undef': 'off',
@@ -28,7 +31,10 @@ export default ts.config(
   },
   {
     // These run unchanged in Node and know no page and no worker.
-    files: ['workers/{graph,evaluation,engine,formats,training}/**/*.ts'],
+    files: [
+      'workers/{common,protocol,evaluation,formats,training}/**/*.ts',
+      'workers/compute/{graph,step,engine}/**/*.ts',
+    ],
     rules: { 'no-restricted-globals': ['error', 'window', 'document', 'self', 'postMessage'] },
   },
   { files: ['scripts/**/*.mjs', 'cli/**', 'bench/**', '*.js'], languageOptions: { globals: globals.node } },

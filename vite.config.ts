@@ -1,13 +1,13 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { resolve } from 'node:path';
 import { defineConfig } from 'vite';
-import { hostFiles } from './scripts/host_files.ts';
-import { isolationHeaders } from './scripts/isolation_headers.mjs';
-import { offlineCopy } from './scripts/offline_copy.ts';
-import { pageHeaders } from './scripts/page_headers.mjs';
-import { pagePolicy } from './scripts/page_policy.ts';
-import { selfContainedWasmThreads } from './scripts/self_contained_wasm_threads.ts';
-import { serveWeights } from './scripts/serve_weights.ts';
+import { hostFiles } from './scripts/build/host_files.ts';
+import { isolationHeaders } from './scripts/build/isolation_headers.mjs';
+import { offlineCopy } from './scripts/build/offline_copy.ts';
+import { pageHeaders } from './scripts/build/page_headers.mjs';
+import { pagePolicy } from './scripts/build/page_policy.ts';
+import { selfContainedWasmThreads } from './scripts/build/self_contained_wasm_threads.ts';
+import { serveWeights } from './scripts/build/serve_weights.ts';
 
 export { isolationHeaders };
 

@@ -1,8 +1,8 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
-import { chromiumArguments, findChromium } from './scripts/chromium.mjs';
-import { serveWeights } from './scripts/serve_weights.ts';
+import { chromiumArguments, findChromium } from './scripts/setup/chromium.mjs';
+import { serveWeights } from './scripts/build/serve_weights.ts';
 import { isolationHeaders } from './vite.config.ts';
 
 /**

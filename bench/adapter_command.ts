@@ -1,5 +1,5 @@
 /** `adapter`: which GPU WebGPU finds in Node, and what it offers: the first thing to ask of an unknown machine. */
-import { installWebGpu } from '../cli/node_webgpu.ts';
+import { installWebGpu } from '../cli/browser/node_webgpu.ts';
 import type { Benchmark } from './run_benchmarks.ts';
 
 export const adapterBenchmark: Benchmark = {

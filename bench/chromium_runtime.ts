@@ -2,12 +2,12 @@
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { createServer } from 'vite';
-import { chromiumArguments } from '../scripts/chromium.mjs';
-import { ensureChromium } from '../scripts/ensure_chromium.mjs';
-import { isolationHeaders } from '../scripts/isolation_headers.mjs';
-import type { EngineBenchOptions } from './engine_bench.ts';
+import { chromiumArguments } from '../scripts/setup/chromium.mjs';
+import { ensureChromium } from '../scripts/setup/ensure_chromium.mjs';
+import { isolationHeaders } from '../scripts/build/isolation_headers.mjs';
+import type { EngineBenchOptions } from './engine/engine_bench.ts';
 import type { BenchPage } from './page.ts';
-import type { EngineComparison } from './run_engine_bench.ts';
+import type { EngineComparison } from './engine/run_engine_bench.ts';
 
 /** @param software the software adapter even where there is a GPU */
 export async function runInChromium(

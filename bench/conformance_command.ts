@@ -1,9 +1,9 @@
 /** `conformance`: as the terminal's command of that name with `--runtime node`, for machines that only have the pack. */
 import { readFileSync } from 'node:fs';
-import { installWebGpu } from '../cli/node_webgpu.ts';
-import { runConformance } from '../workers/conformance/run.ts';
+import { installWebGpu } from '../cli/browser/node_webgpu.ts';
+import { runConformance } from '../workers/jobs/conformance/run.ts';
 import type { Benchmark } from './run_benchmarks.ts';
-import { choosePrecision } from './precision_flag.ts';
+import { choosePrecision } from './precision/precision_flag.ts';
 
 export const conformanceBenchmark: Benchmark = {
   description: 'the engine’s numbers against those of a fixture file; exit code 1 when a bound does not hold',
@@ -14,7 +14,7 @@ export const conformanceBenchmark: Benchmark = {
   async run({ flags, onMessage }) {
     if (typeof flags.fixture !== 'string') throw new Error('--fixture must name a fixture’s .json file.');
     await installWebGpu();
-    const { createEngineExecutor } = await import('../workers/engine/executor.ts');
+    const { createEngineExecutor } = await import('../workers/compute/engine/executor.ts');
     const { figures, bounds, device } = await runConformance(
       readFileSync(flags.fixture, 'utf8'),
       async () => (settings) => createEngineExecutor(settings),

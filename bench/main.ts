@@ -1,10 +1,10 @@
 /** The benchmarks by their names, as `npm run bench -- <name> [flags]` runs them. */
-import { alignBenchmark } from './align_command.ts';
-import { dataBenchmark } from './data_command.ts';
-import { embedBenchmark } from './embed_command.ts';
-import { engineBenchmark } from './engine_command.ts';
-import { largePhotosBenchmark } from './large_photos_command.ts';
-import { precisionBenchmark } from './precision_command.ts';
+import { alignBenchmark } from './align/align_command.ts';
+import { dataBenchmark } from './data/data_command.ts';
+import { embedBenchmark } from './embed/embed_command.ts';
+import { engineBenchmark } from './engine/engine_command.ts';
+import { largePhotosBenchmark } from './large_photos/large_photos_command.ts';
+import { precisionBenchmark } from './precision/precision_command.ts';
 import { runBenchmarks } from './run_benchmarks.ts';
 
 /** @returns the exit code */

@@ -1,7 +1,7 @@
 /** Node with Dawn, the npm package `webgpu`, as a place where benchmarks run. */
-import { installWebGpu } from '../cli/node_webgpu.ts';
-import type { EngineBenchOptions } from './engine_bench.ts';
-import type { EngineComparison } from './run_engine_bench.ts';
+import { installWebGpu } from '../cli/browser/node_webgpu.ts';
+import type { EngineBenchOptions } from './engine/engine_bench.ts';
+import type { EngineComparison } from './engine/run_engine_bench.ts';
 
 export async function runInNode(
   options: EngineBenchOptions,
@@ -10,6 +10,6 @@ export async function runInNode(
 ): Promise<EngineComparison> {
   // Timestamps in nanoseconds instead of larger steps.
   await installWebGpu(['disable-dawn-features=timestamp_quantization']);
-  const { runEngineBench } = await import('./run_engine_bench.ts');
+  const { runEngineBench } = await import('./engine/run_engine_bench.ts');
   return runEngineBench(options, stock, onMessage);
 }

@@ -4,8 +4,8 @@
  */
 import { adapterBenchmark } from './adapter_command.ts';
 import { conformanceBenchmark } from './conformance_command.ts';
-import { engineBenchmark } from './engine_command.ts';
-import { precisionBenchmark } from './precision_command.ts';
+import { engineBenchmark } from './engine/engine_command.ts';
+import { precisionBenchmark } from './precision/precision_command.ts';
 import { runBenchmarks, type Benchmark } from './run_benchmarks.ts';
 
 /** There is no browser to choose. */

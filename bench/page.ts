@@ -1,6 +1,6 @@
 /** What the benchmark's page offers to chromium_runtime.ts. */
-import type { EngineBenchOptions } from './engine_bench.ts';
-import { runEngineBench, type EngineComparison } from './run_engine_bench.ts';
+import type { EngineBenchOptions } from './engine/engine_bench.ts';
+import { runEngineBench, type EngineComparison } from './engine/run_engine_bench.ts';
 
 export interface BenchPage {
   bench: {

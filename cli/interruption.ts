@@ -6,7 +6,7 @@
  * npm passes signals on that the terminal has sent to the whole group already, so that one Ctrl-C arrives twice.
  */
 import { readFileSync } from 'node:fs';
-import { watchNpm } from './parent_watch.ts';
+import { watchNpm } from './system/parent_watch.ts';
 
 const SAME_KEY_PRESS_MS = 500;
 /** For a job that nobody can end by another Ctrl-C, since its terminal is gone. */

@@ -1,5 +1,5 @@
 /** The terminal front end: the command line, its errors, and the end of the browser. */
-import { BrowserSession } from './browser_session.ts';
+import { BrowserSession } from './browser/browser_session.ts';
 import {
   chosenBackend,
   COMMON_FLAGS,
@@ -8,7 +8,7 @@ import {
   textOf,
   type Command,
   type CommandContext,
-} from './command.ts';
+} from './arguments/command.ts';
 import { alignCommand } from './commands/align.ts';
 import { classifyCommand } from './commands/classify.ts';
 import { compareCommand } from './commands/compare.ts';
@@ -20,16 +20,16 @@ import { exportCommand } from './commands/export.ts';
 import { lookCommand } from './commands/look.ts';
 import { trainCommand } from './commands/train.ts';
 import { validateCommand } from './commands/validate.ts';
-import { EXIT_FAILURE, EXIT_USAGE, UsageError } from './errors.ts';
-import { flagAdvice, parseArguments, type Arguments } from './flags.ts';
-import { formatDevice } from './format.ts';
-import { commandHelp, generalHelp } from './help.ts';
+import { EXIT_FAILURE, EXIT_USAGE, UsageError } from './system/errors.ts';
+import { flagAdvice, parseArguments, type Arguments } from './arguments/flags.ts';
+import { formatDevice } from './arguments/format.ts';
+import { commandHelp, generalHelp } from './arguments/help.ts';
 import { Interruption } from './interruption.ts';
-import { nearestName } from './nearest_name.ts';
-import { Output } from './output.ts';
-import { resolvePath } from './paths.ts';
+import { nearestName } from './arguments/nearest_name.ts';
+import { Output } from './arguments/output.ts';
+import { resolvePath } from './system/paths.ts';
 import { terminalText } from '../workers/protocol/escape_text.ts';
-import { splitWords } from './words.ts';
+import { splitWords } from './arguments/words.ts';
 
 const COMMANDS: readonly Command[] = [
   alignCommand,

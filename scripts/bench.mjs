@@ -1,5 +1,5 @@
 // `npm run bench -- [engine | …] [flags]`: measures this machine beside its peers; see docs/performance.md.
-import { ensureModules } from './ensure_modules.mjs';
+import { ensureModules } from './setup/ensure_modules.mjs';
 
 try {
   await ensureModules({ quiet: true });

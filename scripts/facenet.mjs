@@ -2,8 +2,8 @@
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ensureBuild } from './ensure_build.mjs';
-import { ensureModules } from './ensure_modules.mjs';
+import { ensureBuild } from './setup/ensure_build.mjs';
+import { ensureModules } from './setup/ensure_modules.mjs';
 
 try {
   requireTemporaryFolder();

@@ -2,8 +2,8 @@
 // neither npm's packages nor a browser nor a network; see docs/performance.md.
 import { cp, mkdir, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { ensureModules } from './ensure_modules.mjs';
-import { projectRoot } from './run_command.mjs';
+import { ensureModules } from './setup/ensure_modules.mjs';
+import { projectRoot } from './setup/run_command.mjs';
 
 const [target, ...rest] = process.argv.slice(2);
 if (!target || target.startsWith('-') || rest.length > 0) {
@@ -35,7 +35,7 @@ try {
   const binary = join(dawn, 'dist', `${process.platform}-${process.arch}`);
   for (const part of [join(dawn, 'package.json'), join(dawn, 'index.js'), join(dawn, 'LICENSE.md'), binary])
     await cp(join(projectRoot, part), join(folder, part), { recursive: true });
-  await cp(join(projectRoot, 'bench/pytorch_step.py'), join(folder, 'pytorch_step.py'));
+  await cp(join(projectRoot, 'bench/engine/pytorch_step.py'), join(folder, 'pytorch_step.py'));
   console.log(
     `${folder}: carry it to the machine and run there: node bench.mjs adapter; node bench.mjs --help`,
   );

@@ -4,9 +4,9 @@
 // for it, bundles it then and reloads the page, in the middle of somebody's first job. For work on the code there is
 // `npm run dev`.
 import { parseArgs } from 'node:util';
-import { ensureBuild } from './ensure_build.mjs';
-import { ensureModules } from './ensure_modules.mjs';
-import { projectRoot } from './run_command.mjs';
+import { ensureBuild } from './setup/ensure_build.mjs';
+import { ensureModules } from './setup/ensure_modules.mjs';
+import { projectRoot } from './setup/run_command.mjs';
 
 // Always the same one where it is free: a browser keeps runs and datasets by address, port included.
 const PORT = 4173;

@@ -1,10 +1,10 @@
 // `npm test`: installs what is missing, then every check, up to the first stage in which one fails.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensureBuild } from './ensure_build.mjs';
-import { ensureChromium } from './ensure_chromium.mjs';
-import { ensureModules } from './ensure_modules.mjs';
-import { projectRoot, runCommand, runNpm } from './run_command.mjs';
+import { ensureBuild } from './setup/ensure_build.mjs';
+import { ensureChromium } from './setup/ensure_chromium.mjs';
+import { ensureModules } from './setup/ensure_modules.mjs';
+import { projectRoot, runCommand, runNpm } from './setup/run_command.mjs';
 
 const totals = { passed: 0, failed: 0 };
 

@@ -5,11 +5,11 @@ import { detect } from './jobs/align/detect_job.ts';
 import { existingRecords, planOf } from './jobs/align/align_folders.ts';
 import { removeFaces, setAside, takeBack, takeFace } from './jobs/align/face_decisions.ts';
 import { PhotoPool } from './jobs/photo_pool.ts';
-import { FaceDetector } from './mtcnn/detector.ts';
-import type { AlignWorkerApi } from './protocol/align.ts';
-import { requireAlignOptions } from './protocol/limits.ts';
+import { FaceDetector } from './detector/detector.ts';
+import type { AlignWorkerApi } from './protocol/align/align.ts';
+import { requireAlignOptions } from './protocol/align/limits.ts';
 import './rpc/job_control_transfer.ts';
-import { describeDevice } from './tfjs/device.ts';
+import { describeDevice } from './gpu/describe_device.ts';
 
 const api: AlignWorkerApi = {
   describeDevice,

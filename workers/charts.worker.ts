@@ -1,6 +1,6 @@
 /** Entry point: the curves of runs, made short enough to draw away from the page's own thread. */
 import { expose } from 'comlink';
-import type { ChartsWorkerApi } from './protocol/charts.ts';
+import type { ChartsWorkerApi } from './protocol/train/charts.ts';
 import { readSteps, readStepsAfter } from './storage/runs.ts';
 import { RunCourse } from './training/run_course.ts';
 

@@ -1,8 +1,8 @@
 /** The conformance check in Node: the engine on Dawn, which must be installed as `navigator.gpu` before. */
-import { runConformance } from './conformance/run.ts';
-import { createEngineExecutor } from './engine/executor.ts';
-import type { ConformanceReport } from './protocol/conformance.ts';
-import type { Precision } from './training/options.ts';
+import { runConformance } from './jobs/conformance/run.ts';
+import { createEngineExecutor } from './compute/engine/executor.ts';
+import type { ConformanceReport } from './protocol/train/conformance.ts';
+import type { Precision } from './protocol/train/options.ts';
 
 /**
  * @param fixture text of a fixture file

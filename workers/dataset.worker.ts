@@ -1,18 +1,18 @@
 /** Entry point: folders, classes, thumbnails and the sample faces. */
 import { expose, transfer } from 'comlink';
-import { readClasses } from './dataset/classes.ts';
-import { datasetName, walkDataset } from './dataset/dataset_count.ts';
-import { Examples } from './dataset/examples.ts';
-import { FileMissingError } from './dataset/errors.ts';
-import { isPhotoPath } from './dataset/image.ts';
-import { openDirectories, openWritableDirectory } from './dataset/open.ts';
-import type { ReadableDirectory } from './dataset/directory.ts';
-import { smallPicture, thumbnail } from './dataset/thumbnails.ts';
-import type { DatasetWorkerApi, DirectoryReference, Thumbnail } from './protocol/dataset.ts';
+import { readClasses } from './files/classes.ts';
+import { datasetName, walkDataset } from './protocol/data/dataset_count.ts';
+import { Examples } from './files/examples.ts';
+import { FileMissingError } from './protocol/data/file_errors.ts';
+import { isPhotoPath } from './protocol/data/images.ts';
+import { openDirectories, openWritableDirectory } from './files/open.ts';
+import type { ReadableDirectory } from './protocol/data/directories.ts';
+import { smallPicture, thumbnail } from './files/images/thumbnails.ts';
+import type { DatasetWorkerApi, DirectoryReference, Thumbnail } from './protocol/data/dataset.ts';
 import { copyFolder } from './jobs/copy_folder.ts';
-import { Throttle } from './jobs/job_control.ts';
+import { Throttle } from './protocol/job_control.ts';
 import './rpc/job_control_transfer.ts';
-import { sampleFolder, writeSampleFaces } from './sample_faces/sample_dataset.ts';
+import { sampleFolder, writeSampleFaces } from './jobs/sample_faces/sample_dataset.ts';
 
 /** Photos that are shown of a dataset as soon as it is counted. */
 const EXAMPLES = 12;

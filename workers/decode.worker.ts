@@ -3,10 +3,10 @@
  * processor, it finds the faces, too.
  */
 import { expose, transfer } from 'comlink';
-import { inTurnOfLargePhotos } from './dataset/decode.ts';
-import type { CropBox } from './mtcnn/align.ts';
-import type { Detection, DetectionOptions } from './mtcnn/cascade.ts';
-import { FaceDetector } from './mtcnn/detector.ts';
+import { inTurnOfLargePhotos } from './files/images/decode.ts';
+import type { CropBox } from './detector/align.ts';
+import type { Detection, DetectionOptions } from './detector/cascade.ts';
+import { FaceDetector } from './detector/detector.ts';
 import {
   Photo,
   photoClocks,
@@ -14,8 +14,8 @@ import {
   type AlignedFaces,
   type PhotoRegion,
   type PyramidOptions,
-} from './mtcnn/photo.ts';
-import type { AlignTimes } from './protocol/align.ts';
+} from './detector/photo.ts';
+import type { AlignTimes } from './protocol/align/align.ts';
 import type { BackendMemory } from './protocol/device.ts';
 import type { PlainError } from './protocol/errors.ts';
 
@@ -23,7 +23,7 @@ export interface OpenedPhoto {
   readonly id: number;
   readonly width: number;
   readonly height: number;
-  /** Of the file's bytes, see mtcnn/photo.ts. */
+  /** Of the file's bytes, see detector/photo.ts. */
   readonly digest: string;
 }
 

@@ -1,27 +1,27 @@
 /** Entry point: faces on photos as taken and in the camera's picture, compared and named; one model at a time. */
 import { expose } from 'comlink';
-import { recognize } from './evaluation/recognizer.ts';
+import { recognize } from './evaluation/recognition/recognizer.ts';
 import {
   decodeGallery,
   encodeGallery,
   GalleryFileError,
   type GalleryContent,
 } from './formats/gallery_file.ts';
-import { COMPARE_DETECTION } from './jobs/identify/compare_job.ts';
+import { COMPARE_DETECTION } from './jobs/use/compare_job.ts';
 import { chooseExecutor } from './jobs/executors.ts';
-import { FaceEmbedder, fingerprintOf } from './jobs/identify/identify_embedder.ts';
-import { distancesBetween, FaceStore, findFaces } from './jobs/identify/identify_faces.ts';
+import { FaceEmbedder, fingerprintOf } from './jobs/use/identify_embedder.ts';
+import { distancesBetween, FaceStore, findFaces } from './jobs/use/identify_faces.ts';
 import {
   buildClassifier,
   identifyFaces,
   learnPeople,
   testRecognition,
   type LearnedPeople,
-} from './jobs/identify/identify_people.ts';
-import { listPhotos, locateFaces, readAlignedFaces } from './jobs/identify/identify_photos.ts';
-import { drawPicture, frameImage } from './jobs/identify/identify_pictures.ts';
-import { cropBox, cropFace } from './mtcnn/align.ts';
-import { FaceDetector } from './mtcnn/detector.ts';
+} from './jobs/use/identify_people.ts';
+import { listPhotos, locateFaces, readAlignedFaces } from './jobs/use/identify_photos.ts';
+import { drawPicture, frameImage } from './jobs/use/identify_pictures.ts';
+import { cropBox, cropFace } from './detector/align.ts';
+import { FaceDetector } from './detector/detector.ts';
 import { loadForJob } from './jobs/models/load_for_job.ts';
 import { inSlices } from './jobs/slices.ts';
 import type { BackendName } from './protocol/device.ts';
@@ -31,7 +31,7 @@ import type {
   KeptGallery,
   OpenedGallery,
   OpenedModel,
-} from './protocol/identify.ts';
+} from './protocol/use/identify.ts';
 import './rpc/job_control_transfer.ts';
 import * as galleries from './storage/galleries.ts';
 

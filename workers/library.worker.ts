@@ -6,8 +6,8 @@ import { checkpointFile } from './jobs/train/checkpoint_file.ts';
 import { buildRunFiles } from './jobs/train/run_log.ts';
 import { withRunLock } from './jobs/train/run_lock.ts';
 import { RunMissingError } from './models/errors.ts';
-import { JOB_LOCK } from './offline_protocol.ts';
-import type { LibraryWorkerApi } from './protocol/library.ts';
+import { JOB_LOCK } from './protocol/offline.ts';
+import type { LibraryWorkerApi } from './protocol/models/library.ts';
 import { deleteDatabase } from './storage/database.ts';
 import * as checkpoints from './storage/checkpoints.ts';
 import * as evaluations from './storage/saved_evaluations.ts';
@@ -17,7 +17,7 @@ import * as models from './storage/models.ts';
 import { privateFileSystem } from './storage/private_file_system.ts';
 import * as sets from './storage/stored_sets.ts';
 import * as runs from './storage/runs.ts';
-import { describeDevice } from './tfjs/device.ts';
+import { describeDevice } from './gpu/describe_device.ts';
 
 class JobGoesOnError extends Error {
   override name = 'JobGoesOnError';

@@ -1,11 +1,11 @@
 /** Entry point: a dataset as a model sees it. */
 import { expose, transfer } from 'comlink';
-import type { JobControl } from './jobs/job_control.ts';
-import { DEFAULT_NEIGHBOUR_MAP } from './jobs/look/look_map.ts';
-import { LookedAtPhotos } from './jobs/look/look_photos.ts';
+import type { JobControl } from './protocol/job_control.ts';
+import { DEFAULT_NEIGHBOUR_MAP } from './jobs/use/look_map.ts';
+import { LookedAtPhotos } from './jobs/use/look_photos.ts';
 import type { BackendName } from './protocol/device.ts';
-import type { EmbeddedPhotos, LookFindings, LookWorkerApi } from './protocol/look.ts';
-import type { ModelReference } from './protocol/models.ts';
+import type { EmbeddedPhotos, LookFindings, LookWorkerApi } from './protocol/use/look.ts';
+import type { ModelReference } from './protocol/models/models.ts';
 import './rpc/job_control_transfer.ts';
 
 export class NothingLookedAtError extends Error {
@@ -32,7 +32,7 @@ async function prepare(model: ModelReference, backend: BackendName | undefined, 
 
 const api: LookWorkerApi = {
   async embed(request, control, onProgress) {
-    const { embedPhotos } = await import('./jobs/look/look_embed.ts');
+    const { embedPhotos } = await import('./jobs/use/look_embed.ts');
     const { loaded, create } = await prepare(request.model, request.backend, control);
     const photos = await embedPhotos(loaded, request, create, control, onProgress);
     return transfer(photos, [photos.folders.buffer, photos.labels.buffer, photos.embeddings.buffer]);
@@ -54,11 +54,11 @@ const api: LookWorkerApi = {
   async buildFilterTable() {
     const { photos, findings } = requireHeld();
     if (!findings) throw new NothingLookedAtError();
-    const { filterTable } = await import('./jobs/look/look_report.ts');
+    const { filterTable } = await import('./jobs/use/look_report.ts');
     return new Blob([filterTable(photos, findings)], { type: 'text/tab-separated-values' });
   },
   async report(request, control, onProgress) {
-    const { reportOnPhotos } = await import('./jobs/look/look_report.ts');
+    const { reportOnPhotos } = await import('./jobs/use/look_report.ts');
     const { loaded, create } = await prepare(request.model, request.backend, control);
     return reportOnPhotos(loaded, request, create, control, onProgress);
   },

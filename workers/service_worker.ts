@@ -1,7 +1,7 @@
 /**
  * Keeps a copy of the program in this browser, so that the page opens without a network. A version is copied as a
  * whole, each file checked against its digest, or not at all. A new version waits until every tab is closed or the
- * person asks for it (src/state/program.svelte.ts). The copy of a version stays for as long as a tab that was opened
+ * person asks for it (src/session/program.svelte.ts). The copy of a version stays for as long as a tab that was opened
  * from it is there: a page loads some of its parts only when they are needed.
  *
  * Written for the lifecycle of https://www.w3.org/TR/service-workers/; the build puts PROGRAM into it.
@@ -12,7 +12,7 @@ import {
   type OtherVersionAnswer,
   type Program,
   type ServiceWorkerMessage,
-} from './offline_protocol.ts';
+} from './protocol/offline.ts';
 
 declare const self: ServiceWorkerGlobalScope;
 declare const PROGRAM: Program;

@@ -1,8 +1,8 @@
 /** Entry point: training, evaluation, export and conformance. */
 import { expose } from 'comlink';
-import { runConformance } from './conformance/run.ts';
-import { classify } from './jobs/identify/classify_job.ts';
-import { COMPARE_DETECTION, comparePhotos, type DetectFaces } from './jobs/identify/compare_job.ts';
+import { runConformance } from './jobs/conformance/run.ts';
+import { classify } from './jobs/use/classify_job.ts';
+import { COMPARE_DETECTION, comparePhotos, type DetectFaces } from './jobs/use/compare_job.ts';
 import { makeDistanceTable } from './jobs/train/distance_table_job.ts';
 import { embedFolder } from './jobs/models/embed_job.ts';
 import { evaluateModel } from './jobs/evaluate/evaluate_job.ts';
@@ -15,12 +15,12 @@ import { TrainControl } from './jobs/train/train_control.ts';
 import { train } from './jobs/train/train_job.ts';
 import { describeModel, inspectModel } from './models/load_model.ts';
 import { runWeights } from './models/run_metadata.ts';
-import { FaceDetector } from './mtcnn/detector.ts';
-import { standardizationOf } from './protocol/standardization.ts';
-import type { TrainWorkerApi } from './protocol/train_worker.ts';
+import { FaceDetector } from './detector/detector.ts';
+import { standardizationOf } from './protocol/models/standardization.ts';
+import type { TrainWorkerApi } from './protocol/train/train_worker.ts';
 import './rpc/job_control_transfer.ts';
-import { selectBackend } from './tfjs/backends.ts';
-import { describeDevice } from './tfjs/device.ts';
+import { selectBackend } from './compute/tfjs/backends.ts';
+import { describeDevice } from './gpu/describe_device.ts';
 
 const api: TrainWorkerApi = {
   describeDevice,

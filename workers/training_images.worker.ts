@@ -1,8 +1,8 @@
 /** Entry point of a pool's worker: files of training images → pixels; see jobs/image_pool.ts. */
 import { expose, transfer } from 'comlink';
-import { decodeImage } from './dataset/decode.ts';
-import { UnreadableImageError } from './dataset/errors.ts';
-import type { RgbImage } from './dataset/image.ts';
+import { decodeImage } from './files/images/decode.ts';
+import { UnreadableImageError } from './protocol/data/file_errors.ts';
+import type { RgbImage } from './protocol/data/images.ts';
 
 const api = {
   /** @returns the pixels, or why there are none */

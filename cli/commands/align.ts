@@ -4,12 +4,12 @@ import {
   type AlignEvent,
   type AlignOptions,
   type AlignSummary,
-} from '../../workers/protocol/align.ts';
-import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
-import { describeSkipped } from '../../workers/protocol/skipped_files.ts';
-import { ALIGN_LIMITS, FACE_THRESHOLD } from '../../workers/protocol/limits.ts';
+} from '../../workers/protocol/align/align.ts';
+import type { DirectoryReference } from '../../workers/protocol/data/dataset.ts';
+import { describeSkipped } from '../../workers/protocol/data/skipped_files.ts';
+import { ALIGN_LIMITS, FACE_THRESHOLD } from '../../workers/protocol/align/limits.ts';
 import { describeLimits, isAllowed } from '../../workers/protocol/number_limits.ts';
-import type { BrowserSession } from '../browser_session.ts';
+import type { BrowserSession } from '../browser/browser_session.ts';
 import {
   BACKEND_FLAG,
   chosenBackend,
@@ -20,13 +20,13 @@ import {
   textOf,
   type Command,
   type CommandContext,
-} from '../command.ts';
-import { UsageError } from '../errors.ts';
-import { numberFlag, type Arguments, type FlagSpec } from '../flags.ts';
-import { formatDuration, formatProgress, formatReading } from '../format.ts';
-import type { Output } from '../output.ts';
-import { prepareOutputFolder, requireApart } from '../output_folder.ts';
-import { requireFolder, resolvePath } from '../paths.ts';
+} from '../arguments/command.ts';
+import { UsageError } from '../system/errors.ts';
+import { numberFlag, type Arguments, type FlagSpec } from '../arguments/flags.ts';
+import { formatDuration, formatProgress, formatReading } from '../arguments/format.ts';
+import type { Output } from '../arguments/output.ts';
+import { prepareOutputFolder, requireApart } from '../arguments/output_folder.ts';
+import { requireFolder, resolvePath } from '../system/paths.ts';
 
 /** Of the detector, for align and detect. */
 export const DETECTOR_FLAGS: readonly FlagSpec[] = [

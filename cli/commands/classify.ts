@@ -1,11 +1,11 @@
 /** classify: the original's classifier. */
-import { BATCH_SIZE, SEED, USE_LIMITS } from '../../workers/protocol/limits.ts';
+import { BATCH_SIZE, SEED, USE_LIMITS } from '../../workers/protocol/align/limits.ts';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { compareNames } from '../../workers/dataset/names.ts';
+import { compareNames } from '../../workers/protocol/data/names.ts';
 import { csvCell } from '../../workers/protocol/escape_text.ts';
-import type { ClassPrediction } from '../../workers/protocol/classify.ts';
-import { describeSkipped } from '../../workers/protocol/skipped_files.ts';
+import type { ClassPrediction } from '../../workers/protocol/use/classify.ts';
+import { describeSkipped } from '../../workers/protocol/data/skipped_files.ts';
 import {
   BACKEND_FLAG,
   chosenBackend,
@@ -14,14 +14,14 @@ import {
   isSet,
   numberOf,
   textOf,
-} from '../command.ts';
-import { numberFlag } from '../flags.ts';
-import { CommandError, UsageError } from '../errors.ts';
-import { formatProgress } from '../format.ts';
-import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
-import { requireModel } from '../model_path.ts';
-import { prepareOutputFolder } from '../output_folder.ts';
-import { requireFile, requireFolder, resolvePath } from '../paths.ts';
+} from '../arguments/command.ts';
+import { numberFlag } from '../arguments/flags.ts';
+import { CommandError, UsageError } from '../system/errors.ts';
+import { formatProgress } from '../arguments/format.ts';
+import { MODEL_FLAGS, openShownModel } from '../arguments/model_flags.ts';
+import { requireModel } from '../arguments/model_path.ts';
+import { prepareOutputFolder } from '../arguments/output_folder.ts';
+import { requireFile, requireFolder, resolvePath } from '../system/paths.ts';
 
 export const classifyCommand: Command = {
   name: 'classify',

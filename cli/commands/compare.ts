@@ -1,6 +1,6 @@
 /** compare: the original's compare. */
-import { ALIGN_LIMITS, USE_LIMITS } from '../../workers/protocol/limits.ts';
-import type { CompareRequest } from '../../workers/protocol/compare.ts';
+import { ALIGN_LIMITS, USE_LIMITS } from '../../workers/protocol/align/limits.ts';
+import type { CompareRequest } from '../../workers/protocol/use/compare.ts';
 import {
   BACKEND_FLAG,
   chosenBackend,
@@ -9,11 +9,11 @@ import {
   isSet,
   numberOf,
   type Command,
-} from '../command.ts';
-import { numberFlag } from '../flags.ts';
-import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
-import { requireModel } from '../model_path.ts';
-import { requireFile, resolvePath } from '../paths.ts';
+} from '../arguments/command.ts';
+import { numberFlag } from '../arguments/flags.ts';
+import { MODEL_FLAGS, openShownModel } from '../arguments/model_flags.ts';
+import { requireModel } from '../arguments/model_path.ts';
+import { requireFile, resolvePath } from '../system/paths.ts';
 
 export const compareCommand: Command = {
   name: 'compare',

@@ -1,13 +1,13 @@
 /** conformance: this program's numbers against those of a fixture file. */
 import { readFileSync } from 'node:fs';
-import type { ConformanceReport } from '../../workers/protocol/conformance.ts';
-import { PRECISIONS, type Precision } from '../../workers/training/options.ts';
-import { chosenBackend, type Command, type CommandContext } from '../command.ts';
-import { CommandError, EXIT_FAILURE, UsageError } from '../errors.ts';
-import type { Arguments } from '../flags.ts';
-import { installWebGpu } from '../node_webgpu.ts';
-import type { Output } from '../output.ts';
-import { requireFile, resolvePath } from '../paths.ts';
+import type { ConformanceReport } from '../../workers/protocol/train/conformance.ts';
+import { PRECISIONS, type Precision } from '../../workers/protocol/train/options.ts';
+import { chosenBackend, type Command, type CommandContext } from '../arguments/command.ts';
+import { CommandError, EXIT_FAILURE, UsageError } from '../system/errors.ts';
+import type { Arguments } from '../arguments/flags.ts';
+import { installWebGpu } from '../browser/node_webgpu.ts';
+import type { Output } from '../arguments/output.ts';
+import { requireFile, resolvePath } from '../system/paths.ts';
 
 export const conformanceCommand: Command = {
   name: 'conformance',

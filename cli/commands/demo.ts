@@ -1,16 +1,16 @@
 /** demo: the whole job on sample faces, with nothing to download and nothing to choose. */
 import { mkdirSync } from 'node:fs';
-import { PAIRS_LIMITS, SAMPLE_LIMITS, SEED } from '../../workers/protocol/limits.ts';
+import { PAIRS_LIMITS, SAMPLE_LIMITS, SEED } from '../../workers/protocol/align/limits.ts';
 import { join } from 'node:path';
-import { DEFAULT_ALIGN_OPTIONS } from '../../workers/protocol/align.ts';
-import type { DirectoryReference, SampleFacesOptions } from '../../workers/protocol/dataset.ts';
+import { DEFAULT_ALIGN_OPTIONS } from '../../workers/protocol/align/align.ts';
+import type { DirectoryReference, SampleFacesOptions } from '../../workers/protocol/data/dataset.ts';
 import type { DeviceInfo } from '../../workers/protocol/device.ts';
-import type { EvaluateRequest, EvaluationResult } from '../../workers/protocol/evaluate.ts';
-import type { ExportRequest } from '../../workers/protocol/export.ts';
-import type { TrainingOptions } from '../../workers/training/options.ts';
-import { runNames } from '../../workers/protocol/run_names.ts';
-import { presetOptions } from '../../workers/training/presets.ts';
-import type { BrowserSession } from '../browser_session.ts';
+import type { EvaluateRequest, EvaluationResult } from '../../workers/protocol/evaluate/evaluate.ts';
+import type { ExportRequest } from '../../workers/protocol/models/export.ts';
+import type { TrainingOptions } from '../../workers/protocol/train/options.ts';
+import { runNames } from '../../workers/protocol/train/run_names.ts';
+import { presetOptions } from '../../workers/protocol/train/presets.ts';
+import type { BrowserSession } from '../browser/browser_session.ts';
 import {
   BACKEND_FLAG,
   chosenBackend,
@@ -18,13 +18,13 @@ import {
   type CommandContext,
   interruptibleControl,
   numberOf,
-} from '../command.ts';
-import { CommandError } from '../errors.ts';
-import { numberFlag, type Arguments } from '../flags.ts';
-import { formatDuration, formatEvaluation, formatFiles } from '../format.ts';
-import { prepareOutputFolder } from '../output_folder.ts';
-import { resolvePath } from '../paths.ts';
-import { givenOptions, optionFlags } from '../training_flags.ts';
+} from '../arguments/command.ts';
+import { CommandError } from '../system/errors.ts';
+import { numberFlag, type Arguments } from '../arguments/flags.ts';
+import { formatDuration, formatEvaluation, formatFiles } from '../arguments/format.ts';
+import { prepareOutputFolder } from '../arguments/output_folder.ts';
+import { resolvePath } from '../system/paths.ts';
+import { givenOptions, optionFlags } from '../arguments/training_flags.ts';
 import { runAlign } from './align.ts';
 import { runTraining } from './train.ts';
 

@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { createWriteStream, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { DEFAULT_ALIGN_OPTIONS, type DetectionRecord } from '../../workers/protocol/align.ts';
-import { describeSkipped } from '../../workers/protocol/skipped_files.ts';
-import { chosenBackend, type Command, interruptibleControl } from '../command.ts';
-import { CommandError } from '../errors.ts';
-import { formatProgress } from '../format.ts';
-import { prepareOutputFolder, requireApart } from '../output_folder.ts';
-import { kindOf, requireFile, requireFolder, resolvePath } from '../paths.ts';
+import { DEFAULT_ALIGN_OPTIONS, type DetectionRecord } from '../../workers/protocol/align/align.ts';
+import { describeSkipped } from '../../workers/protocol/data/skipped_files.ts';
+import { chosenBackend, type Command, interruptibleControl } from '../arguments/command.ts';
+import { CommandError } from '../system/errors.ts';
+import { formatProgress } from '../arguments/format.ts';
+import { prepareOutputFolder, requireApart } from '../arguments/output_folder.ts';
+import { kindOf, requireFile, requireFolder, resolvePath } from '../system/paths.ts';
 import { DETECTOR_FLAGS, readDetectorOptions } from './align.ts';
 
 export const detectCommand: Command = {

@@ -1,6 +1,6 @@
 /** embed: the original's export_embeddings. */
-import { describeSkipped } from '../../workers/protocol/skipped_files.ts';
-import { BATCH_SIZE, USE_LIMITS } from '../../workers/protocol/limits.ts';
+import { describeSkipped } from '../../workers/protocol/data/skipped_files.ts';
+import { BATCH_SIZE, USE_LIMITS } from '../../workers/protocol/align/limits.ts';
 import {
   BACKEND_FLAG,
   chosenBackend,
@@ -8,13 +8,13 @@ import {
   interruptibleControl,
   numberOf,
   type Command,
-} from '../command.ts';
-import { numberFlag } from '../flags.ts';
-import { formatFiles, formatProgress } from '../format.ts';
-import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
-import { requireModel } from '../model_path.ts';
-import { prepareOutputFolder, requireApart } from '../output_folder.ts';
-import { requireFolder, resolvePath } from '../paths.ts';
+} from '../arguments/command.ts';
+import { numberFlag } from '../arguments/flags.ts';
+import { formatFiles, formatProgress } from '../arguments/format.ts';
+import { MODEL_FLAGS, openShownModel } from '../arguments/model_flags.ts';
+import { requireModel } from '../arguments/model_path.ts';
+import { prepareOutputFolder, requireApart } from '../arguments/output_folder.ts';
+import { requireFolder, resolvePath } from '../system/paths.ts';
 
 export const embedCommand: Command = {
   name: 'embed',

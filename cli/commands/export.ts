@@ -1,13 +1,13 @@
 /** export: a model in a format that other programs read. */
-import type { ExportFormat, ExportProgress, ExportRequest } from '../../workers/protocol/export.ts';
-import { USE_LIMITS } from '../../workers/protocol/limits.ts';
-import { type Command, interruptibleControl, isSet, textOf } from '../command.ts';
-import { numberFlag } from '../flags.ts';
-import { formatBytes, formatFiles } from '../format.ts';
-import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
-import { requireModel } from '../model_path.ts';
-import { prepareOutputFolder } from '../output_folder.ts';
-import { resolvePath } from '../paths.ts';
+import type { ExportFormat, ExportProgress, ExportRequest } from '../../workers/protocol/models/export.ts';
+import { USE_LIMITS } from '../../workers/protocol/align/limits.ts';
+import { type Command, interruptibleControl, isSet, textOf } from '../arguments/command.ts';
+import { numberFlag } from '../arguments/flags.ts';
+import { formatBytes, formatFiles } from '../arguments/format.ts';
+import { MODEL_FLAGS, openShownModel } from '../arguments/model_flags.ts';
+import { requireModel } from '../arguments/model_path.ts';
+import { prepareOutputFolder } from '../arguments/output_folder.ts';
+import { resolvePath } from '../system/paths.ts';
 
 const FORMATS: readonly ExportFormat[] = ['tfjs', 'onnx', 'safetensors', 'safetensors-pytorch'];
 

@@ -1,9 +1,9 @@
 /** look: what a model finds suspicious in a dataset, and the table that filters it. */
-import { BATCH_SIZE, USE_LIMITS } from '../../workers/protocol/limits.ts';
+import { BATCH_SIZE, USE_LIMITS } from '../../workers/protocol/align/limits.ts';
 import { writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { LookReport } from '../../workers/protocol/look.ts';
-import { describeSkipped } from '../../workers/protocol/skipped_files.ts';
+import type { LookReport } from '../../workers/protocol/use/look.ts';
+import { describeSkipped } from '../../workers/protocol/data/skipped_files.ts';
 import {
   BACKEND_FLAG,
   chosenBackend,
@@ -11,14 +11,14 @@ import {
   interruptibleControl,
   numberOf,
   textOf,
-} from '../command.ts';
-import { numberFlag } from '../flags.ts';
-import { CommandError } from '../errors.ts';
-import { formatProgress } from '../format.ts';
-import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
-import { requireModel } from '../model_path.ts';
-import { prepareOutputFolder } from '../output_folder.ts';
-import { requireFolder, resolvePath } from '../paths.ts';
+} from '../arguments/command.ts';
+import { numberFlag } from '../arguments/flags.ts';
+import { CommandError } from '../system/errors.ts';
+import { formatProgress } from '../arguments/format.ts';
+import { MODEL_FLAGS, openShownModel } from '../arguments/model_flags.ts';
+import { requireModel } from '../arguments/model_path.ts';
+import { prepareOutputFolder } from '../arguments/output_folder.ts';
+import { requireFolder, resolvePath } from '../system/paths.ts';
 
 export const lookCommand: Command = {
   name: 'look',

@@ -1,8 +1,8 @@
 /** train: the original's train_softmax. */
 import { join } from 'node:path';
-import type { TrainEvent, TrainRequest, TrainSummary } from '../../workers/protocol/train.ts';
-import { defaultTrainingOptions, type TrainingOptions } from '../../workers/training/options.ts';
-import type { BrowserSession } from '../browser_session.ts';
+import type { TrainEvent, TrainRequest, TrainSummary } from '../../workers/protocol/train/train.ts';
+import { defaultTrainingOptions, type TrainingOptions } from '../../workers/protocol/train/options.ts';
+import type { BrowserSession } from '../browser/browser_session.ts';
 import {
   GPU_MEMORY_FLAG,
   interruptibleControl,
@@ -10,15 +10,15 @@ import {
   type Command,
   type CommandContext,
   type CommandResult,
-} from '../command.ts';
-import { UsageError } from '../errors.ts';
-import type { Arguments } from '../flags.ts';
-import { formatStep } from '../../workers/training/step_line.ts';
-import { formatBytes, formatReading, formatValidation } from '../format.ts';
-import { openModel, requireModel } from '../model_path.ts';
-import { prepareOutputFolder } from '../output_folder.ts';
-import { choosePairs, notePairs, PAIRS_FLAGS, pairsSource } from '../pairs.ts';
-import { requireFile, requireFolder, resolvePath, splitPaths } from '../paths.ts';
+} from '../arguments/command.ts';
+import { UsageError } from '../system/errors.ts';
+import type { Arguments } from '../arguments/flags.ts';
+import { formatStep } from '../../workers/protocol/train/step_line.ts';
+import { formatBytes, formatReading, formatValidation } from '../arguments/format.ts';
+import { openModel, requireModel } from '../arguments/model_path.ts';
+import { prepareOutputFolder } from '../arguments/output_folder.ts';
+import { choosePairs, notePairs, PAIRS_FLAGS, pairsSource } from '../arguments/pairs.ts';
+import { requireFile, requireFolder, resolvePath, splitPaths } from '../system/paths.ts';
 import {
   claimRun,
   disown,
@@ -28,9 +28,9 @@ import {
   remember,
   type RunFolderPaths,
   type RunSlot,
-} from '../run_store.ts';
-import { readScheduleFile } from '../schedule_file.ts';
-import { givenOptions, optionFlags } from '../training_flags.ts';
+} from '../arguments/run_store.ts';
+import { readScheduleFile } from '../arguments/schedule_file.ts';
+import { givenOptions, optionFlags } from '../arguments/training_flags.ts';
 
 export const trainCommand: Command = {
   name: 'train',

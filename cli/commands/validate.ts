@@ -1,9 +1,9 @@
 /** validate: the original's validate_on_lfw. */
 import { join } from 'node:path';
-import { foldLines, resultJson, wrongPairLines } from '../../workers/evaluation/result_text.ts';
-import type { EvaluateRequest } from '../../workers/protocol/evaluate.ts';
-import { EVALUATION_LIMITS, PAIRS_LIMITS } from '../../workers/protocol/limits.ts';
-import { describeSkipped } from '../../workers/protocol/skipped_files.ts';
+import { foldLines, resultJson, wrongPairLines } from '../../workers/protocol/evaluate/result_text.ts';
+import type { EvaluateRequest } from '../../workers/protocol/evaluate/evaluate.ts';
+import { EVALUATION_LIMITS, PAIRS_LIMITS } from '../../workers/protocol/align/limits.ts';
+import { describeSkipped } from '../../workers/protocol/data/skipped_files.ts';
 import {
   BACKEND_FLAG,
   chosenBackend,
@@ -11,13 +11,13 @@ import {
   interruptibleControl,
   isSet,
   numberOf,
-} from '../command.ts';
-import { numberFlag } from '../flags.ts';
-import { formatEvaluation, formatProgress } from '../format.ts';
-import { MODEL_FLAGS, openShownModel } from '../model_flags.ts';
-import { canBeModel, requireModel } from '../model_path.ts';
-import { choosePairs, notePairs, PAIRS_FLAGS, pairsSource, type PairsChoice } from '../pairs.ts';
-import { kindOf, requireFolder, resolvePath } from '../paths.ts';
+} from '../arguments/command.ts';
+import { numberFlag } from '../arguments/flags.ts';
+import { formatEvaluation, formatProgress } from '../arguments/format.ts';
+import { MODEL_FLAGS, openShownModel } from '../arguments/model_flags.ts';
+import { canBeModel, requireModel } from '../arguments/model_path.ts';
+import { choosePairs, notePairs, PAIRS_FLAGS, pairsSource, type PairsChoice } from '../arguments/pairs.ts';
+import { kindOf, requireFolder, resolvePath } from '../system/paths.ts';
 
 const SKIPPED_SHOWN = 10;
 

@@ -8,14 +8,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startStaticServer, type StaticServer } from '../../cli/static_server.ts';
-import { chromiumArguments, findChromium } from '../../scripts/chromium.mjs';
-import { distFolder, ensureBuild } from '../../scripts/ensure_build.mjs';
-import { CALLBACK_BINDING, type TerminalBridge, type WorkerName } from '../../src/terminal_bridge.ts';
-import type { DirectoryReference } from '../../workers/protocol/dataset.ts';
-import type { RunRecord } from '../../workers/protocol/runs.ts';
-import type { TrainEvent, TrainRequest } from '../../workers/protocol/train.ts';
-import { defaultTrainingOptions, type TrainingOptions } from '../../workers/training/options.ts';
+import { startStaticServer, type StaticServer } from '../../cli/browser/static_server.ts';
+import { chromiumArguments, findChromium } from '../../scripts/setup/chromium.mjs';
+import { distFolder, ensureBuild } from '../../scripts/setup/ensure_build.mjs';
+import { CALLBACK_BINDING, type TerminalBridge, type WorkerName } from '../../cli/page/terminal_bridge.ts';
+import type { DirectoryReference } from '../../workers/protocol/data/dataset.ts';
+import type { RunRecord } from '../../workers/protocol/train/runs.ts';
+import type { TrainEvent, TrainRequest } from '../../workers/protocol/train/train.ts';
+import { defaultTrainingOptions, type TrainingOptions } from '../../workers/protocol/train/options.ts';
 
 const OPTIONS: TrainingOptions = {
   ...defaultTrainingOptions(),

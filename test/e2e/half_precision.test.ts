@@ -4,18 +4,18 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { installWebGpu } from '../../cli/node_webgpu.ts';
-import { runConformance } from '../../workers/conformance/run.ts';
-import { openDevice, type EngineDevice } from '../../workers/engine/device.ts';
-import { createEngineExecutor, type EngineExecutor } from '../../workers/engine/executor.ts';
-import { convolutionGeometry } from '../../workers/engine/kernels/convolution_geometry.ts';
-import { LOSS_SCALING } from '../../workers/engine/kernels/loss_scale.ts';
-import { defaultVariants, type GradientVariant } from '../../workers/engine/variants.ts';
-import { initializeParameters } from '../../workers/graph/initialize.ts';
+import { installWebGpu } from '../../cli/browser/node_webgpu.ts';
+import { runConformance } from '../../workers/jobs/conformance/run.ts';
+import { openDevice, type EngineDevice } from '../../workers/gpu/device.ts';
+import { createEngineExecutor, type EngineExecutor } from '../../workers/compute/engine/executor.ts';
+import { convolutionGeometry } from '../../workers/compute/engine/kernels/convolution_geometry.ts';
+import { LOSS_SCALING } from '../../workers/compute/engine/kernels/loss_scale.ts';
+import { defaultVariants, type GradientVariant } from '../../workers/compute/engine/variants.ts';
+import { initializeParameters } from '../../workers/compute/graph/initialize.ts';
 import type { NamedTensors } from '../../workers/protocol/tensor.ts';
-import type { ExecutorSettings } from '../../workers/training/executor.ts';
-import { checkBatchNorm, checkConvolution } from '../gpu/engine_checks.ts';
-import { smallBatch, smallSettings } from '../gpu/engine_network.ts';
+import type { ExecutorSettings } from '../../workers/compute/executor.ts';
+import { checkBatchNorm, checkConvolution } from '../gpu/engine/engine_checks.ts';
+import { smallBatch, smallSettings } from '../gpu/engine/engine_network.ts';
 
 /** Half a unit in the last of float16's 11 bits. */
 const ROUNDING = 2 ** -11;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterEach, afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { projectRoot } from '../../cli/paths.ts';
+import { projectRoot } from '../../cli/system/paths.ts';
 import { axeViolations, showColourScheme } from './helpers/page_axe.ts';
 import { PageBrowser, type PageBrowserOptions } from './helpers/page_browser.ts';
 

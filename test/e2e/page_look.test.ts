@@ -4,7 +4,7 @@
  */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sampleFiles } from '../../workers/sample_faces/sample_dataset.ts';
+import { sampleFiles } from '../../workers/jobs/sample_faces/sample_dataset.ts';
 import { axeViolations, openAllDetails, showColourScheme } from './helpers/page_axe.ts';
 import { PageBrowser } from './helpers/page_browser.ts';
 import { makeSampleDataset } from './helpers/sample_dataset.ts';

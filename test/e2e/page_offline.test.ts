@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { build } from 'vite';
-import { startStaticServer, type StaticServer } from '../../cli/static_server.ts';
-import { projectRoot } from '../../cli/paths.ts';
-import { distFolder, ensureBuild } from '../../scripts/ensure_build.mjs';
-import { pageHeaders } from '../../scripts/page_headers.mjs';
+import { startStaticServer, type StaticServer } from '../../cli/browser/static_server.ts';
+import { projectRoot } from '../../cli/system/paths.ts';
+import { distFolder, ensureBuild } from '../../scripts/setup/ensure_build.mjs';
+import { pageHeaders } from '../../scripts/build/page_headers.mjs';
 import { PageBrowser } from './helpers/page_browser.ts';
 
 const PATH = '/some/where/';
@@ -89,7 +89,7 @@ beforeAll(async () => {
       {
         name: 'new-version',
         transform: (code, id) =>
-          id.endsWith('/src/main.ts')
+          id.endsWith('/src/app/main.ts')
             ? `${code}\ndocument.documentElement.dataset.version = 'new';`
             : id.endsWith('/Train.svelte')
               ? `${code}\ndocument.documentElement.dataset.train = 'new';`

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { presetOptions } from '../../workers/training/presets.ts';
+import { presetOptions } from '../../workers/protocol/train/presets.ts';
 import { axeViolations, openAllDetails, showColourScheme } from './helpers/page_axe.ts';
 import { PageBrowser } from './helpers/page_browser.ts';
 

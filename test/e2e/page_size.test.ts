@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
-import { distFolder, ensureBuild } from '../../scripts/ensure_build.mjs';
+import { distFolder, ensureBuild } from '../../scripts/setup/ensure_build.mjs';
 
 const BUDGET_BYTES = 300_000;
 

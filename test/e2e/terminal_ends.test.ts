@@ -5,8 +5,8 @@ import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { projectRoot } from '../../cli/paths.ts';
-import { ensureBuild } from '../../scripts/ensure_build.mjs';
+import { projectRoot } from '../../cli/system/paths.ts';
+import { ensureBuild } from '../../scripts/setup/ensure_build.mjs';
 import { filesBelow, leftovers, loggedSteps, StartedCommand } from './helpers/endings.ts';
 import { patternedPng } from './helpers/patterned_png.ts';
 import { smallModelFile } from './helpers/small_model.ts';

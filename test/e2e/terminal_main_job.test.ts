@@ -2,8 +2,8 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { projectRoot } from '../../cli/paths.ts';
-import type { DetectionRecord } from '../../workers/protocol/align.ts';
+import { projectRoot } from '../../cli/system/paths.ts';
+import type { DetectionRecord } from '../../workers/protocol/align/align.ts';
 import { facenet, type TerminalResult } from './helpers/terminal.ts';
 
 /** With spaces and letters of other scripts, as people's folders have. */

@@ -3,8 +3,8 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { projectRoot } from '../../cli/paths.ts';
-import { ensureBuild } from '../../scripts/ensure_build.mjs';
+import { projectRoot } from '../../cli/system/paths.ts';
+import { ensureBuild } from '../../scripts/setup/ensure_build.mjs';
 import { filesBelow } from './helpers/endings.ts';
 import { facenet } from './helpers/terminal.ts';
 

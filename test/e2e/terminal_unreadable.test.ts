@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { projectRoot } from '../../cli/paths.ts';
+import { projectRoot } from '../../cli/system/paths.ts';
 import { filesBelow, StartedCommand } from './helpers/endings.ts';
 import { patternedPng } from './helpers/patterned_png.ts';
 import { smallModelFile } from './helpers/small_model.ts';

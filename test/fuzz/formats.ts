@@ -3,9 +3,9 @@
  * (so that damage reaches what lies behind them), how it is read, and the errors that may come of it.
  */
 import { makeZip } from 'client-zip';
-import { inspectImage } from '../../workers/dataset/decode.ts';
-import { FileMissingError, UnreadableImageError } from '../../workers/dataset/errors.ts';
-import { MemoryDirectory } from '../../workers/dataset/memory_directory.ts';
+import { inspectImage } from '../../workers/files/images/decode.ts';
+import { FileMissingError, UnreadableImageError } from '../../workers/protocol/data/file_errors.ts';
+import { MemoryDirectory } from '../../workers/files/memory_directory.ts';
 import { MalformedPairsFileError } from '../../workers/evaluation/errors.ts';
 import { parsePairsFile } from '../../workers/evaluation/pairs_file.ts';
 import {
@@ -16,28 +16,28 @@ import {
 import { decodeGallery, encodeGallery, GalleryFileError } from '../../workers/formats/gallery_file.ts';
 import { Hdf5Error } from '../../workers/formats/hdf5.ts';
 import { identifyFile } from '../../workers/formats/identify_file.ts';
-import { onnxModelParts } from '../../workers/formats/onnx_model.ts';
+import { onnxModelParts } from '../../workers/models/onnx_model.ts';
 import { OnnxError, readOnnxMetadata, readOnnxWeights } from '../../workers/formats/onnx_reader.ts';
 import { PytorchFile, PytorchFileError } from '../../workers/formats/pytorch_file.ts';
 import { safetensorsBlob, SafetensorsError, SafetensorsFile } from '../../workers/formats/safetensors.ts';
 import { CheckpointFileError, TensorflowCheckpoint } from '../../workers/formats/tensorflow_checkpoint.ts';
 import { GraphDefError, GraphDefFile } from '../../workers/formats/tensorflow_graph_def.ts';
-import { tfjsGraphModelFiles } from '../../workers/formats/tfjs_graph_model.ts';
+import { tfjsGraphModelFiles } from '../../workers/models/tfjs_graph_model.ts';
 import { TfjsGraphModelFile, TfjsModelError } from '../../workers/formats/tfjs_graph_reader.ts';
 import { ZipError, ZipFile } from '../../workers/formats/zip_reader.ts';
-import { hashedParameters } from '../../workers/graph/hashed_tensors.ts';
-import { UnknownModelError } from '../../workers/protocol/networks.ts';
+import { hashedParameters } from '../../workers/compute/graph/hashed_tensors.ts';
+import { UnknownModelError } from '../../workers/protocol/train/networks.ts';
 import * as modelErrors from '../../workers/models/errors.ts';
 import { inspectModel } from '../../workers/models/load_model.ts';
 import {
   ConfigurationError,
   formatConfiguration,
   parseConfiguration,
-} from '../../workers/training/configuration.ts';
+} from '../../workers/protocol/train/configuration.ts';
 import { DistanceTableError, parseDistanceTable } from '../../workers/formats/distance_table.ts';
-import { defaultTrainingOptions } from '../../workers/training/options.ts';
-import { CASIA_SCHEDULE, parseSchedule, ScheduleError } from '../../workers/training/schedule.ts';
-import { smallGraph } from '../unit/formats_reference.ts';
+import { defaultTrainingOptions } from '../../workers/protocol/train/options.ts';
+import { CASIA_SCHEDULE, parseSchedule, ScheduleError } from '../../workers/protocol/train/schedule.ts';
+import { smallGraph } from '../unit/formats/formats_reference.ts';
 import {
   checkpoint,
   graphDef,
@@ -46,8 +46,8 @@ import {
   PYTORCH_ZIP,
   tableBlock,
   tableOf,
-} from '../unit/import_writers.ts';
-import { writeZip } from '../unit/zip_writer.ts';
+} from '../unit/models/import_writers.ts';
+import { writeZip } from '../unit/formats/zip_writer.ts';
 import { KerasReader } from './keras_reader.ts';
 import { PICTURES } from './pictures.ts';
 

@@ -2,7 +2,7 @@
  * Drawing without replacement from 0 … count − 1 in memory proportional to what is drawn: a Fisher–Yates shuffle whose
  * array is sparse. A seeded draw from billions of possible pairs costs no more than the pairs that are wanted.
  */
-import { uniform } from '../random.ts';
+import { uniform } from '../common/random.ts';
 
 export class Draw {
   readonly #key: number;

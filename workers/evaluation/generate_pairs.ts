@@ -2,8 +2,8 @@
  * Pairs from any class-per-folder dataset, laid out as LFW's: in each fold the pairs of one person, then as many of two
  * people. No pair occurs twice. People take turns, so that those with many photos do not crowd out the others.
  */
-import type { DatasetClass } from '../dataset/classes.ts';
-import { hashKey, RandomStream } from '../random.ts';
+import type { DatasetClass } from '../files/classes.ts';
+import { hashKey, RandomStream } from '../common/random.ts';
 import { Draw } from './draw.ts';
 import { TooFewPairsError } from './errors.ts';
 import { ImageIndex, type ImagePair, type ImagePairs } from './pairs.ts';

@@ -1,5 +1,5 @@
 /** How the distances of one person's pairs and of two people's are spread. */
-import type { DistanceHistogram } from '../protocol/evaluate.ts';
+import type { DistanceHistogram } from '../protocol/evaluate/evaluate.ts';
 
 const MOST_BINS = 60;
 

@@ -16,7 +16,7 @@ import { meanOutsideFold, pairDistances, type DistanceMetric, type EmbeddedPairs
 import { EmbeddingsNotFiniteError, TooFewPairsError } from './errors.ts';
 import { splitIntoFolds, type Fold } from './folds.ts';
 import { areaUnderCurve, equalErrorRate, meanRoc, type Roc } from './roc.ts';
-import type { MeasuredPairs, ValidationRate } from '../protocol/evaluate.ts';
+import type { MeasuredPairs, ValidationRate } from '../protocol/evaluate/evaluate.ts';
 
 export const DEFAULT_FAR_TARGET = 1e-3;
 

@@ -1,6 +1,6 @@
 /** Pairs of photos: what a pairs file's names and numbers mean in a dataset. */
-import type { DatasetClass, ImageFile } from '../dataset/classes.ts';
-import { baseName } from '../dataset/image.ts';
+import type { DatasetClass, ImageFile } from '../files/classes.ts';
+import { baseName } from '../protocol/data/images.ts';
 import type { NamedPair, PersonPhoto } from './pairs_file.ts';
 
 export interface ImagePair {

@@ -4,7 +4,7 @@
  * compares two faces with the model does neither, so that its thresholds do not fit there.
  */
 import { splitIntoFolds, type Fold } from './folds.ts';
-import type { PlainThreshold } from '../protocol/evaluate.ts';
+import type { PlainThreshold } from '../protocol/evaluate/evaluate.ts';
 
 /** The largest distance of two vectors of length 1. */
 const LARGEST_DISTANCE = 2;

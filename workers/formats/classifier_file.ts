@@ -5,8 +5,8 @@
  * its size.
  */
 import * as v from 'valibot';
-import type { LinearSvm } from '../protocol/classify.ts';
-import { JsonError, parseBoundedJson } from './bounded_json.ts';
+import type { LinearSvm } from '../protocol/use/classify.ts';
+import { JsonError, parseBoundedJson } from '../common/bounded_json.ts';
 import { decodeBase64, encodeFloats } from './base64.ts';
 
 const FORMAT = 'facenet-webgpu-trainer classifier';

@@ -5,7 +5,7 @@
  *
  * Bounds. A table has at most 256 MiB. Text is read in time and memory linear in it; HDF5 has the bounds of hdf5.ts.
  */
-import { isImagePath } from '../dataset/image.ts';
+import { isImagePath } from '../protocol/data/images.ts';
 import { tableLineText } from '../protocol/escape_text.ts';
 import { isHdf5, readHdf5 } from './hdf5.ts';
 import { quoted } from '../protocol/quoted.ts';

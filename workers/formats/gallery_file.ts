@@ -6,7 +6,7 @@
  * linear in the file; memory is at most six times its size.
  */
 import * as v from 'valibot';
-import { JsonError, parseBoundedJson } from './bounded_json.ts';
+import { JsonError, parseBoundedJson } from '../common/bounded_json.ts';
 import { decodeBase64, encodeBase64, encodeFloats } from './base64.ts';
 
 const FORMAT = 'facenet-webgpu-trainer gallery';

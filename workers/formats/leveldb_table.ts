@@ -7,7 +7,7 @@
  * are in ascending order. Keys have at most 1,024 bytes each, and 8 times the table's size altogether; there are at
  * most 100,000. So time and memory are linear in the table. Reading can be cancelled between two blocks.
  */
-import { LongWork } from './long_work.ts';
+import { LongWork } from '../common/long_work.ts';
 import { maskedCrc32c } from './tensorboard_events.ts';
 
 export class TableError extends Error {

@@ -10,7 +10,7 @@
  * walks them counts. Reading can be cancelled, every 4,096 operations.
  */
 
-import { LongWork } from './long_work.ts';
+import { LongWork } from '../common/long_work.ts';
 import { quoted } from '../protocol/quoted.ts';
 
 export class PickleError extends Error {

@@ -13,9 +13,9 @@
  */
 import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor, type NamedTensors } from '../protocol/tensor.ts';
-import { JsonError, parseBoundedJson } from './bounded_json.ts';
+import { JsonError, parseBoundedJson } from '../common/bounded_json.ts';
 import { NUMBER_FORMATS, toFloat16 } from './float_formats.ts';
-import { findDuplicateKey } from './json_keys.ts';
+import { findDuplicateKey } from '../common/json_keys.ts';
 import { quoted } from '../protocol/quoted.ts';
 
 /** The specification allows 100 MB; a header of this program's models has about 60 kB. */

@@ -7,9 +7,9 @@ import type {
   PrelogitsHistogram,
   StepRecord,
   ValidationRecord,
-} from '../protocol/runs.ts';
-import type { TrainingOptions } from '../training/options.ts';
-import { PRELOGITS_BINS } from '../protocol/runs.ts';
+} from '../protocol/train/runs.ts';
+import type { TrainingOptions } from '../protocol/train/options.ts';
+import { PRELOGITS_BINS } from '../protocol/train/runs.ts';
 import { writeHdf5, type Hdf5Array } from './hdf5.ts';
 
 /** Longer plans are cut to what was done: 500 epochs of 1000 batches are an eighth of it. */

@@ -3,7 +3,7 @@
  * (tensorflow/core/util/event.proto, tensorflow/core/framework/summary.proto). TensorBoard reads every file of a folder
  * whose name contains `tfevents`, in the order of their names.
  */
-import { crc32c } from '../storage/crc32.ts';
+import { crc32c } from '../common/crc32.ts';
 import { ProtobufWriter } from './protobuf_writer.ts';
 
 /** Rotated and moved by a constant, so that the checksum of data that contains checksums is no special case. */

@@ -2,7 +2,7 @@
  * A run's measurements as TensorBoard's scalars, under the original's tags as far as it has them: learning_rate,
  * lfw/accuracy, lfw/val_rate, time/total, time/lfw. Times are in seconds, as the original's are.
  */
-import type { EvaluationSummary, StepRecord, ValidationRecord } from '../protocol/runs.ts';
+import type { EvaluationSummary, StepRecord, ValidationRecord } from '../protocol/train/runs.ts';
 
 type Scalars = Readonly<Record<string, number>>;
 

@@ -6,14 +6,14 @@
  * linear in its size, and takes that memory twice. All values are held against their checksums. Reading can be
  * cancelled by a signal.
  */
-import type { ReadableDirectory } from '../dataset/directory.ts';
+import type { ReadableDirectory } from '../protocol/data/directories.ts';
 import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
 import { readTable, TableError } from './leveldb_table.ts';
-import { LongWork } from './long_work.ts';
+import { LongWork } from '../common/long_work.ts';
 import { bytesOfField, FieldBudget, protobufFields, ProtobufError, sizeOf } from './protobuf_reader.ts';
-import { crc32c } from '../storage/crc32.ts';
+import { crc32c } from '../common/crc32.ts';
 import { masked } from './tensorboard_events.ts';
 import { readTensorShape, TENSORFLOW_FORMATS } from './tensorflow_types.ts';
 import { quoted } from '../protocol/quoted.ts';

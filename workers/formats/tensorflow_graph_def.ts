@@ -11,7 +11,7 @@
 import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
-import { LongWork } from './long_work.ts';
+import { LongWork } from '../common/long_work.ts';
 import {
   bytesOfField,
   FieldBudget,

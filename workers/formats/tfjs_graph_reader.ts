@@ -8,10 +8,10 @@
  * can be cancelled by a signal.
  */
 import * as v from 'valibot';
-import type { ReadableDirectory } from '../dataset/directory.ts';
+import type { ReadableDirectory } from '../protocol/data/directories.ts';
 import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
-import { JsonError, parseBoundedJson } from './bounded_json.ts';
+import { JsonError, parseBoundedJson } from '../common/bounded_json.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
 import { quoted } from '../protocol/quoted.ts';
 

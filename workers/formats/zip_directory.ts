@@ -1,7 +1,7 @@
 /** A zip file written as files come, in bounded memory: client-zip streams, and writing waits for the reader. */
 import { makeZip } from 'client-zip';
-import type { FileListing, WritableDirectory } from '../dataset/directory.ts';
-import { FileMissingError } from '../dataset/errors.ts';
+import type { FileListing, WritableDirectory } from '../protocol/data/directories.ts';
+import { FileMissingError } from '../protocol/data/file_errors.ts';
 
 interface Entry {
   readonly name: string;

@@ -1,6 +1,6 @@
 /** A zip archive as a folder that can be read: entries are unpacked when they are asked for, and never to more than they say. */
-import type { FileListing, ReadableDirectory } from '../dataset/directory.ts';
-import { FileMissingError } from '../dataset/errors.ts';
+import type { FileListing, ReadableDirectory } from '../protocol/data/directories.ts';
+import { FileMissingError } from '../protocol/data/file_errors.ts';
 import type { ZipFile } from './zip_reader.ts';
 
 /** Of one file; the largest of these models' files has 100 MB. */

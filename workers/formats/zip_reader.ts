@@ -8,8 +8,8 @@
  * is read in time linear in its packed and unpacked size, and takes the memory of its content. Entries do not overlap,
  * and together they unpack to at most 32 times the archive and 16 MiB. Reading can be cancelled by a signal.
  */
-import { crc32 } from '../storage/crc32.ts';
-import { LongWork } from './long_work.ts';
+import { crc32 } from '../common/crc32.ts';
+import { LongWork } from '../common/long_work.ts';
 import { unpackingLimitBytes } from './unpacking_limit.ts';
 import { quoted } from '../protocol/quoted.ts';
 

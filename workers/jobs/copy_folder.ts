@@ -1,7 +1,7 @@
 /** A folder's files, as they are, into another folder or a zip file. */
-import { openDirectory } from '../dataset/open.ts';
-import type { AlignOutput } from '../protocol/align.ts';
-import type { DirectoryReference } from '../protocol/dataset.ts';
+import { openDirectory } from '../files/open.ts';
+import type { AlignOutput } from '../protocol/align/align.ts';
+import type { DirectoryReference } from '../protocol/data/dataset.ts';
 import { withOutput } from './job_output.ts';
 
 /**

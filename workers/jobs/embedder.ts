@@ -1,7 +1,7 @@
 /** A model that is ready to embed: an executor for inference with its parameters in it. */
 import { EmbeddingsNotFiniteError } from '../evaluation/errors.ts';
 import type { LoadedModel } from '../models/loaded_model.ts';
-import type { ExecutorFactory, ImageBatch } from '../training/executor.ts';
+import type { ExecutorFactory, ImageBatch } from '../compute/executor.ts';
 
 export interface EmbedderInput {
   readonly batchSize: number;

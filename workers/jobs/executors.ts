@@ -1,8 +1,8 @@
 /** Which executor runs a network: the WebGPU engine, or TensorFlow.js on WebGPU or WebAssembly. */
 import type { BackendName, DeviceInfo } from '../protocol/device.ts';
 import { storedTuningCache } from './tuning_cache.ts';
-import { BackendUnavailableError, describeDevice, selectBackend } from '../tfjs/backends.ts';
-import type { ExecutorFactory } from '../training/executor.ts';
+import { BackendUnavailableError, describeDevice, selectBackend } from '../compute/tfjs/backends.ts';
+import type { ExecutorFactory } from '../compute/executor.ts';
 
 export interface ExecutorChoice {
   /** Default: the engine on WebGPU, TensorFlow.js on WebAssembly. */
@@ -30,7 +30,7 @@ export async function chooseExecutor({ executor, backend }: ExecutorChoice = {})
     throw new BackendUnavailableError(
       'The engine needs WebGPU, and this browser offers none. Choose backend wasm to run on the processor.',
     );
-  const { createEngineExecutor } = await import('../engine/executor.ts');
+  const { createEngineExecutor } = await import('../compute/engine/executor.ts');
   // A simulated adapter has one good choice; measuring it would only take time.
   const options = device.isSoftware ? {} : { tuningCache: storedTuningCache };
   return {
@@ -41,8 +41,8 @@ export async function chooseExecutor({ executor, backend }: ExecutorChoice = {})
 
 async function chooseTfjs(backend: BackendName): Promise<ChosenExecutor> {
   const device = await selectBackend(backend);
-  const { TfjsExecutor } = await import('../tfjs/executor.ts');
-  const { failingWithDevice } = await import('../tfjs/device_loss.ts');
+  const { TfjsExecutor } = await import('../compute/tfjs/executor.ts');
+  const { failingWithDevice } = await import('../compute/tfjs/device_loss.ts');
   const description =
     backend === 'webgpu' ? `TensorFlow.js on WebGPU (${device.adapter})` : 'TensorFlow.js on WebAssembly';
   return {

@@ -2,8 +2,8 @@
  * Workers that decode training images, so that the worker that trains only stacks and uploads them. They are started
  * when the first image is asked for.
  */
-import { UnreadableImageError } from '../dataset/errors.ts';
-import type { RgbImage } from '../dataset/image.ts';
+import { UnreadableImageError } from '../protocol/data/file_errors.ts';
+import type { RgbImage } from '../protocol/data/images.ts';
 import { WorkerPool } from '../rpc/worker_pool.ts';
 import type { TrainingImagesWorkerApi } from '../training_images.worker.ts';
 

@@ -1,8 +1,8 @@
 /** Where a job's files go: a folder, or a zip that ends with the job. */
-import type { WritableDirectory } from '../dataset/directory.ts';
-import { openWritableDirectory } from '../dataset/open.ts';
+import type { WritableDirectory } from '../protocol/data/directories.ts';
+import { openWritableDirectory } from '../files/open.ts';
 import { ZipDirectory } from '../formats/zip_directory.ts';
-import type { AlignOutput } from '../protocol/align.ts';
+import type { AlignOutput } from '../protocol/align/align.ts';
 
 /**
  * A zip is whole when this resolves. Where the work fails, whoever reads the zip is told why, and does not wait for more.

@@ -3,8 +3,8 @@
  * else (`a.jpg` and `a.png`, or the same name in two folders that are united): both faces are kept, the later one with
  * a number.
  */
-import type { DatasetClass, ImageFile } from '../dataset/classes.ts';
-import { baseName } from '../dataset/image.ts';
+import type { DatasetClass, ImageFile } from '../files/classes.ts';
+import { baseName } from '../protocol/data/images.ts';
 
 /** The same names for the same classes. Kept are those only that do not follow from the photo: next to none. */
 export class OutputNames {

@@ -2,8 +2,8 @@
  * Permission for a folder can be withdrawn in the middle of a job. The job then waits instead of ending: the page shows
  * what to click, asks for the permission again, and resumes.
  */
-import { FolderUnavailableError } from '../dataset/errors.ts';
-import type { JobControl } from './job_control.ts';
+import { FolderUnavailableError } from '../protocol/data/file_errors.ts';
+import type { JobControl } from '../protocol/job_control.ts';
 
 export class PermissionGate {
   readonly #control: JobControl;

@@ -8,9 +8,9 @@ import type {
   PhotoWithPixels,
   SearchOptions,
 } from '../decode.worker.ts';
-import type { CropBox } from '../mtcnn/align.ts';
-import type { Detection } from '../mtcnn/cascade.ts';
-import { Photo, type AlignedFaces, type PhotoRegion, type PyramidOptions } from '../mtcnn/photo.ts';
+import type { CropBox } from '../detector/align.ts';
+import type { Detection } from '../detector/cascade.ts';
+import { Photo, type AlignedFaces, type PhotoRegion, type PyramidOptions } from '../detector/photo.ts';
 import type { BackendMemory } from '../protocol/device.ts';
 import type { PlainError } from '../protocol/errors.ts';
 import { WorkerPool, type PoolMember } from '../rpc/worker_pool.ts';

@@ -1,5 +1,5 @@
 /** The engine's measured choices of kernels, kept by adapter: measured once, used by every later run. */
-import type { TunedChoices, TuningCache } from '../engine/tuning.ts';
+import type { TunedChoices, TuningCache } from '../compute/engine/tuning.ts';
 import { openDatabase } from '../storage/database.ts';
 
 export const storedTuningCache: TuningCache = {

@@ -1,5 +1,5 @@
 /** Work that a person may stop, whoever does it. */
-import type { JobControl } from './job_control.ts';
+import type { JobControl } from '../protocol/job_control.ts';
 
 /**
  * Ends at once when the job is cancelled; the work hears of it by the signal, and stops at its next step.

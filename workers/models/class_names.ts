@@ -3,7 +3,7 @@
  * person asks for them; a checksum stays, by which a training tells whether the classifier is of the same people. It
  * has 32 bits: the names cannot be made of it.
  */
-import { crc32 } from '../storage/crc32.ts';
+import { crc32 } from '../common/crc32.ts';
 import type { ModelMetadata } from './metadata.ts';
 
 export function classNamesChecksum(names: readonly string[]): string {

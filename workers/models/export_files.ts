@@ -1,10 +1,10 @@
 /** The files of a model in each format that others read. The model itself comes last. */
-import { onnxModelParts, type OnnxOptions } from '../formats/onnx_model.ts';
+import { onnxModelParts, type OnnxOptions } from './onnx_model.ts';
 import { safetensorsBlob, type WeightFormat } from '../formats/safetensors.ts';
-import type { ExportedFile } from '../formats/tfjs_graph_model.ts';
+import type { ExportedFile } from './tfjs_graph_model.ts';
 import type { HostTensor } from '../protocol/tensor.ts';
 import { safeFileName } from '../protocol/escape_text.ts';
-import type { ExportRequest } from '../protocol/export.ts';
+import type { ExportRequest } from '../protocol/models/export.ts';
 import { withoutClassNames } from './class_names.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { encodeMetadata, type ModelMetadata } from './metadata.ts';

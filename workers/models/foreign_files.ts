@@ -1,5 +1,5 @@
 /** Files that other programs wrote, by their first bytes: what is in them as named tensors. */
-import type { ReadableDirectory } from '../dataset/directory.ts';
+import type { ReadableDirectory } from '../protocol/data/directories.ts';
 import { isHdf5 } from '../formats/hdf5.ts';
 import { PytorchFile } from '../formats/pytorch_file.ts';
 import { TensorflowCheckpoint } from '../formats/tensorflow_checkpoint.ts';

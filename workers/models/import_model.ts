@@ -9,12 +9,12 @@
  * whose names are known). The products are made in float64 and rounded once. While such a model is trained on, batch
  * statistics replace the moving ones, and with them γ is gone: a training starts as with γ = ±1.
  */
-import type { BatchNormNode, Conv2dNode, DenseNode, Graph } from '../graph/ir.ts';
-import { buildModel } from '../graph/models/index.ts';
-import { MODEL_NAMES } from '../protocol/networks.ts';
+import type { BatchNormNode, Conv2dNode, DenseNode, Graph } from '../compute/graph/ir.ts';
+import { buildModel } from '../compute/graph/models/index.ts';
+import { MODEL_NAMES } from '../protocol/train/networks.ts';
 import type { HostTensor } from '../protocol/tensor.ts';
-import type { ImportReport } from '../protocol/models.ts';
-import type { StandardizationFact } from '../protocol/standardization.ts';
+import type { ImportReport } from '../protocol/models/models.ts';
+import type { StandardizationFact } from '../protocol/models/standardization.ts';
 import { MissingParametersError, NotAModelError, ParameterShapeError, SharedTensorsError } from './errors.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { facenetPytorchNames } from './names/facenet_pytorch.ts';

@@ -1,20 +1,25 @@
 /** From a reference, as it crosses worker boundaries, to a model: a run's checkpoint, a file, or a folder. */
-import type { ReadableDirectory } from '../dataset/directory.ts';
-import { compareNames } from '../dataset/names.ts';
-import { openDirectory } from '../dataset/open.ts';
+import type { ReadableDirectory } from '../protocol/data/directories.ts';
+import { compareNames } from '../protocol/data/names.ts';
+import { openDirectory } from '../files/open.ts';
 import { isPytorchArchive } from '../formats/pytorch_file.ts';
-import { MODEL_JSON } from '../formats/tfjs_graph_model.ts';
+import { MODEL_JSON } from './tfjs_graph_model.ts';
 import { ZipFolder } from '../formats/zip_folder.ts';
 import { ZipFile } from '../formats/zip_reader.ts';
-import { buildModel } from '../graph/models/index.ts';
-import type { EvaluationOverview } from '../protocol/evaluate.ts';
-import type { ImportReport, ModelDescription, ModelReference, StoredModel } from '../protocol/models.ts';
-import type { RunRecord } from '../protocol/runs.ts';
+import { buildModel } from '../compute/graph/models/index.ts';
+import type { EvaluationOverview } from '../protocol/evaluate/evaluate.ts';
+import type {
+  ImportReport,
+  ModelDescription,
+  ModelReference,
+  StoredModel,
+} from '../protocol/models/models.ts';
+import type { RunRecord } from '../protocol/train/runs.ts';
 import {
   standardizationOf,
   type ImageStandardization,
   type StandardizationFact,
-} from '../protocol/standardization.ts';
+} from '../protocol/models/standardization.ts';
 import { loadCheckpoint, loadNewestCheckpoint, type Checkpoint } from '../storage/checkpoints.ts';
 import { getModel, storedModelId } from '../storage/models.ts';
 import { getRun } from '../storage/runs.ts';

@@ -1,5 +1,5 @@
 /** A model that can embed faces, wherever it came from. */
-import type { Graph } from '../graph/ir.ts';
+import type { Graph } from '../compute/graph/ir.ts';
 import type { NamedTensors } from '../protocol/tensor.ts';
 import type { ModelMetadata } from './metadata.ts';
 

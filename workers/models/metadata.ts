@@ -2,11 +2,11 @@
  * What a model file says about itself: texts, as safetensors' `__metadata__` and TensorFlow.js' `userDefinedMetadata`
  * hold them, under the original's flag names.
  */
-import { buildModel } from '../graph/models/index.ts';
+import { buildModel } from '../compute/graph/models/index.ts';
 import { isSafeFileName } from '../protocol/escape_text.ts';
-import type { BestModel, FaceCrops } from '../protocol/runs.ts';
-import { standardizationOf, type StandardizationFact } from '../protocol/standardization.ts';
-import { TRAINING_OPTIONS, type TrainingOptions } from '../training/options.ts';
+import type { BestModel, FaceCrops } from '../protocol/train/runs.ts';
+import { standardizationOf, type StandardizationFact } from '../protocol/models/standardization.ts';
+import { TRAINING_OPTIONS, type TrainingOptions } from '../protocol/train/options.ts';
 import { classNamesChecksum } from './class_names.ts';
 import { ModelMetadataError } from './errors.ts';
 import { AS_STATED } from './own_export.ts';

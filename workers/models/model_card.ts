@@ -1,10 +1,10 @@
 /** The text that goes with an exported model: what it is, how it was trained, how to use it. */
 import { javascriptString, lineText, markdownText, pythonString } from '../protocol/escape_text.ts';
-import { TRAINING_OPTIONS } from '../training/options.ts';
+import { TRAINING_OPTIONS } from '../protocol/train/options.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { onnxOptions, type ExportSettings } from './export_files.ts';
 import type { ModelEvaluation, ModelMetadata } from './metadata.ts';
-import type { FaceCrops } from '../protocol/runs.ts';
+import type { FaceCrops } from '../protocol/train/runs.ts';
 import { metadataOf } from './model_file.ts';
 
 export const MODEL_CARD = 'model_card.md';

@@ -6,12 +6,12 @@
  */
 import { identifyFile, SAFETENSORS, UNKNOWN_BINARY } from '../formats/identify_file.ts';
 import { safetensorsBlob, SafetensorsFile } from '../formats/safetensors.ts';
-import type { Graph } from '../graph/ir.ts';
-import { buildModel } from '../graph/models/index.ts';
-import { MODEL_NAMES } from '../protocol/networks.ts';
+import type { Graph } from '../compute/graph/ir.ts';
+import { buildModel } from '../compute/graph/models/index.ts';
+import { MODEL_NAMES } from '../protocol/train/networks.ts';
 import type { HostTensor, NamedTensors } from '../protocol/tensor.ts';
-import type { ImportReport } from '../protocol/models.ts';
-import { standardizationOf } from '../protocol/standardization.ts';
+import type { ImportReport } from '../protocol/models/models.ts';
+import { standardizationOf } from '../protocol/models/standardization.ts';
 import { MissingParametersError, NotAModelError, ParameterShapeError } from './errors.ts';
 import { importModel, openImport, settled } from './import_model.ts';
 import type { LoadedModel } from './loaded_model.ts';

@@ -2,7 +2,7 @@
  * Files that have a model's name and are something else, told by their first bytes before any reader of models takes
  * them for damaged: what a download or a clone leaves behind where the file itself should be.
  */
-import type { FileListing, ReadableDirectory } from '../dataset/directory.ts';
+import type { FileListing, ReadableDirectory } from '../protocol/data/directories.ts';
 import { identifyFile } from '../formats/identify_file.ts';
 import { ZipFolder } from '../formats/zip_folder.ts';
 import { NotAModelError } from './errors.ts';

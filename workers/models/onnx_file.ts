@@ -1,6 +1,6 @@
 /** This program's ONNX exports as models again. Other programs' files do not say which of their numbers is what. */
 import { OnnxError, readOnnxMetadata } from '../formats/onnx_reader.ts';
-import { buildModel } from '../graph/models/index.ts';
+import { buildModel } from '../compute/graph/models/index.ts';
 import { NotAModelError } from './errors.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { settled } from './import_model.ts';

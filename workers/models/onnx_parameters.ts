@@ -1,8 +1,8 @@
 /** The way back from an ONNX export of this program to the network's parameters. */
-import { foldedGraph, unfoldBatchNorms } from '../graph/fold_batch_norm.ts';
+import { foldedGraph, unfoldBatchNorms } from '../compute/graph/fold_batch_norm.ts';
 import { readOnnxWeights } from '../formats/onnx_reader.ts';
 import { OIHW_TO_HWIO, permuteTensor } from '../formats/tensor_layout.ts';
-import type { Graph } from '../graph/ir.ts';
+import type { Graph } from '../compute/graph/ir.ts';
 import type { HostTensor } from '../protocol/tensor.ts';
 import { checkParameters } from './model_file.ts';
 import { checkTensorValues } from './parameter_values.ts';

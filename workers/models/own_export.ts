@@ -1,7 +1,7 @@
 /** Exports of this program are whole or refused: what there is to say of one before it is taken. */
-import { foldedGraph } from '../graph/fold_batch_norm.ts';
-import type { ImportReport } from '../protocol/models.ts';
-import { standardizationOf, type StandardizationFact } from '../protocol/standardization.ts';
+import { foldedGraph } from '../compute/graph/fold_batch_norm.ts';
+import type { ImportReport } from '../protocol/models/models.ts';
+import { standardizationOf, type StandardizationFact } from '../protocol/models/standardization.ts';
 import type { LoadedModel } from './loaded_model.ts';
 
 /** How a model's standardisation is known where its own metadata state it. */

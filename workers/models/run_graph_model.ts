@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { loadGraphModel } from '@tensorflow/tfjs-converter';
-import type { ReadableDirectory } from '../dataset/directory.ts';
+import type { ReadableDirectory } from '../protocol/data/directories.ts';
 
 /**
  * @param path of model.json in the folder

@@ -1,7 +1,7 @@
 /** What a model file says of the run that made it. */
-import type { RunRecord } from '../protocol/runs.ts';
+import type { RunRecord } from '../protocol/train/runs.ts';
 import type { ModelMetadata } from './metadata.ts';
-import type { RunWeights } from '../protocol/models.ts';
+import type { RunWeights } from '../protocol/models/models.ts';
 
 /** @param place where in the run the model is from, and of which of its values it is */
 export function runMetadata(

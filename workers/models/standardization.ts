@@ -7,8 +7,8 @@
  * - The original had `tf.image.per_image_standardization` alone until 2018; its models of 2018 are trained with
  *   `use_fixed_image_standardization` (its README, "Pre-trained models"). Its models and runs are named by their time.
  */
-import type { ImageStandardization, StandardizationFact } from '../protocol/standardization.ts';
-import { STANDARDIZATION_HELP } from '../protocol/standardization.ts';
+import type { ImageStandardization, StandardizationFact } from '../protocol/models/standardization.ts';
+import { STANDARDIZATION_HELP } from '../protocol/models/standardization.ts';
 
 export class StandardizationUnknownError extends Error {
   override name = 'StandardizationUnknownError';

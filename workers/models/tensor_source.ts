@@ -1,6 +1,6 @@
 /** A file with named tensors, whatever its kind: what imports are made from. */
 import type { HostTensor } from '../protocol/tensor.ts';
-import type { StandardizationFact } from '../protocol/standardization.ts';
+import type { StandardizationFact } from '../protocol/models/standardization.ts';
 
 export interface TensorSource {
   /** For messages: the file's name. */

@@ -5,14 +5,14 @@
  * again, with the values that change nothing but for adding the folded bias (moving mean 0, moving variance 1 − ε):
  * its embeddings are the same to rounding, and it can be evaluated, exported and trained on like any other.
  */
-import type { ReadableDirectory } from '../dataset/directory.ts';
-import { foldedGraph, unfoldBatchNorms } from '../graph/fold_batch_norm.ts';
+import type { ReadableDirectory } from '../protocol/data/directories.ts';
+import { foldedGraph, unfoldBatchNorms } from '../compute/graph/fold_batch_norm.ts';
 import type { WeightFormat } from '../formats/safetensors.ts';
-import { tfjsGraphModelFiles, type ExportedFile } from '../formats/tfjs_graph_model.ts';
+import { tfjsGraphModelFiles, type ExportedFile } from './tfjs_graph_model.ts';
 import { TfjsGraphModelFile } from '../formats/tfjs_graph_reader.ts';
-import { buildModel } from '../graph/models/index.ts';
+import { buildModel } from '../compute/graph/models/index.ts';
 import type { HostTensor } from '../protocol/tensor.ts';
-import type { ImportReport } from '../protocol/models.ts';
+import type { ImportReport } from '../protocol/models/models.ts';
 import { importModel, openImport, settled } from './import_model.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { decodeMetadata, encodeMetadata, statedStandardization } from './metadata.ts';

@@ -3,7 +3,7 @@
  * Both sides import this module for its effect. Each call has its own control, so that no command can reach another job.
  */
 import { transferHandlers } from 'comlink';
-import { JobControl, type JobCommand } from '../jobs/job_control.ts';
+import { JobControl, type JobCommand } from '../protocol/job_control.ts';
 
 transferHandlers.set('job-control', {
   canHandle: (value): value is JobControl => value instanceof JobControl,

@@ -4,8 +4,8 @@
  */
 import type { HostTensor, NamedTensors } from '../protocol/tensor.ts';
 import { elementCount } from '../protocol/tensor.ts';
-import type { CheckpointSummary } from '../protocol/runs.ts';
-import { crc32 } from './crc32.ts';
+import type { CheckpointSummary } from '../protocol/train/runs.ts';
+import { crc32 } from '../common/crc32.ts';
 import {
   keysOf,
   openDatabase,

@@ -3,18 +3,18 @@
  * people that are kept to be recognised, and what sets of aligned faces were made of.
  */
 import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from 'idb';
-import type { DirectoryReference } from '../protocol/dataset.ts';
-import type { SavedEvaluation } from '../protocol/evaluate.ts';
-import type { KeptGallery } from '../protocol/identify.ts';
-import type { RememberedFolder } from '../protocol/library.ts';
-import type { StoredModel } from '../protocol/models.ts';
+import type { DirectoryReference } from '../protocol/data/dataset.ts';
+import type { SavedEvaluation } from '../protocol/evaluate/evaluate.ts';
+import type { KeptGallery } from '../protocol/use/identify.ts';
+import type { RememberedFolder } from '../protocol/models/library.ts';
+import type { StoredModel } from '../protocol/models/models.ts';
 import type {
   EvaluationSummary,
   PrelogitsHistogram,
   RunRecord,
   StepRecord,
   ValidationRecord,
-} from '../protocol/runs.ts';
+} from '../protocol/train/runs.ts';
 
 export const DATABASE_NAME = 'facenet';
 const VERSION = 5;

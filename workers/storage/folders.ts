@@ -1,6 +1,6 @@
 /** Folders that were used before, so that a later visit needs one click to use them again. */
-import type { DirectoryReference } from '../protocol/dataset.ts';
-import type { RememberedFolder } from '../protocol/library.ts';
+import type { DirectoryReference } from '../protocol/data/dataset.ts';
+import type { RememberedFolder } from '../protocol/models/library.ts';
 import { openDatabase } from './database.ts';
 
 /** What kind 'files' and 'http' refer to is gone with the page. */

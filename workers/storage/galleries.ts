@@ -1,5 +1,5 @@
 /** People that are kept in this browser to be recognised later. */
-import type { KeptGallery } from '../protocol/identify.ts';
+import type { KeptGallery } from '../protocol/use/identify.ts';
 import { openDatabase } from './database.ts';
 
 export async function keepGallery(gallery: KeptGallery, file: Blob): Promise<void> {

@@ -1,6 +1,6 @@
 /** Models that were brought in: a record in IndexedDB, the values as a model file in the private file system. */
-import type { StoredModel } from '../protocol/models.ts';
-import type { ImageStandardization } from '../protocol/standardization.ts';
+import type { StoredModel } from '../protocol/models/models.ts';
+import type { ImageStandardization } from '../protocol/models/standardization.ts';
 import { openDatabase } from './database.ts';
 import { deleteEvaluationsOf } from './saved_evaluations.ts';
 

@@ -5,7 +5,7 @@ import type {
   RunRecord,
   StepRecord,
   ValidationRecord,
-} from '../protocol/runs.ts';
+} from '../protocol/train/runs.ts';
 import { deleteCheckpoints } from './checkpoints.ts';
 import { keysOf, openDatabase } from './database.ts';
 import { deleteEvaluationsOf } from './saved_evaluations.ts';

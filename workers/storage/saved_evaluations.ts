@@ -1,5 +1,5 @@
 /** Evaluations with all that was measured, kept with the model they are about. */
-import type { EvaluationOverview, SavedEvaluation } from '../protocol/evaluate.ts';
+import type { EvaluationOverview, SavedEvaluation } from '../protocol/evaluate/evaluate.ts';
 import { openDatabase } from './database.ts';
 
 export async function saveEvaluation(evaluation: SavedEvaluation): Promise<void> {

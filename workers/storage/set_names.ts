@@ -1,6 +1,6 @@
 /** The names of sets of aligned faces: `photos aligned 182-44`, and `photos (2) aligned 182-44` of another folder `photos`. */
 import { safeSetName } from '../protocol/escape_text.ts';
-import type { SetFormat } from '../protocol/stored_sets.ts';
+import type { SetFormat } from '../protocol/data/stored_sets.ts';
 
 /** @param count how many sets of the name there are, with this one */
 export function setName(sourceName: string, format: SetFormat, count: number): string {

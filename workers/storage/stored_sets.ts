@@ -3,12 +3,12 @@
  * folders themselves and not by their names: two folders called `photos` have two sets. Earlier versions went by the name,
  * and a folder that is chosen as a list of files cannot be recognised: there a person is asked.
  */
-import { JOB_LOCK } from '../offline_protocol.ts';
-import type { DirectoryReference } from '../protocol/dataset.ts';
-import type { SetForSource, SourceOfSet, StoredSet, StoredSetSize } from '../protocol/stored_sets.ts';
-import { fileStats } from '../dataset/file_stats.ts';
-import { isImagePath } from '../dataset/image.ts';
-import { HandleDirectory } from '../dataset/handle_directory.ts';
+import { JOB_LOCK } from '../protocol/offline.ts';
+import type { DirectoryReference } from '../protocol/data/dataset.ts';
+import type { SetForSource, SourceOfSet, StoredSet, StoredSetSize } from '../protocol/data/stored_sets.ts';
+import { fileStats } from '../files/file_stats.ts';
+import { isImagePath } from '../protocol/data/images.ts';
+import { HandleDirectory } from '../files/handle_directory.ts';
 import { openDatabase, type SetRecord } from './database.ts';
 import { canBeRemembered, forgetFolder, isSameFolder, listFolders } from './folders.ts';
 import { privateFileSystem } from './private_file_system.ts';

@@ -1,9 +1,9 @@
 /** Images and labels of each step, decoded ahead of their use. */
-import type { ImageFile } from '../dataset/classes.ts';
-import { isAboutOneFile } from '../dataset/errors.ts';
-import type { RgbImage } from '../dataset/image.ts';
-import { centredTransforms, drawTransforms, type AugmentationOptions } from './augmentation.ts';
-import type { LabelledBatch } from './executor.ts';
+import type { ImageFile } from '../files/classes.ts';
+import { isAboutOneFile } from '../protocol/data/file_errors.ts';
+import type { RgbImage } from '../protocol/data/images.ts';
+import { centredTransforms, drawTransforms, type AugmentationOptions } from '../compute/step/augmentation.ts';
+import type { LabelledBatch } from '../compute/executor.ts';
 import { ShuffledQueue } from './queue.ts';
 import type { ClassImages } from './split.ts';
 

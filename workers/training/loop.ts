@@ -2,11 +2,11 @@
  * A run: epochs of steps, with validation, evaluation and checkpoints between them. It knows neither a page nor a
  * store: everything it does to the world is a callback.
  */
-import type { StepRecord } from '../protocol/runs.ts';
-import type { Executor, LabelledBatch } from './executor.ts';
-import type { StepMetrics } from '../protocol/runs.ts';
-import type { TrainingOptions } from './options.ts';
-import { learningRateOf } from './schedule.ts';
+import type { StepRecord } from '../protocol/train/runs.ts';
+import type { Executor, LabelledBatch } from '../compute/executor.ts';
+import type { StepMetrics } from '../protocol/train/runs.ts';
+import type { TrainingOptions } from '../protocol/train/options.ts';
+import { learningRateOf } from '../protocol/train/schedule.ts';
 
 export class LossNotFiniteError extends Error {
   override name = 'LossNotFiniteError';

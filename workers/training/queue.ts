@@ -2,7 +2,7 @@
  * The endless queue of images: shuffled passes over all of them, one after the other. What a step trains on follows
  * from the seed and the step's number alone, so that a resumed run sees what it would have seen.
  */
-import { RandomStream, hashKey, permutation } from '../random.ts';
+import { RandomStream, hashKey, permutation } from '../common/random.ts';
 
 export class ShuffledQueue {
   readonly #count: number;

@@ -3,9 +3,9 @@
  * few hundred stretches with the least and the greatest value of each, so that no peak is lost, and a sliding mean as
  * the guide's curves have.
  */
-import type { ChartRequest, RunChart, SeriesCurve } from '../protocol/charts.ts';
-import type { StepRecord } from '../protocol/runs.ts';
-import { SERIES_NAMES, type SeriesName } from '../protocol/charts.ts';
+import type { ChartRequest, RunChart, SeriesCurve } from '../protocol/train/charts.ts';
+import type { StepRecord } from '../protocol/train/runs.ts';
+import { SERIES_NAMES, type SeriesName } from '../protocol/train/charts.ts';
 
 /** As the guide's curves are smoothed. */
 export const GUIDE_WINDOW = 500;

@@ -5,7 +5,7 @@ import type {
   RunRecord,
   StepRecord,
   ValidationRecord,
-} from '../protocol/runs.ts';
+} from '../protocol/train/runs.ts';
 
 export interface RunHistory {
   readonly run: RunRecord;

@@ -1,5 +1,5 @@
 /** Which images train and which validate. */
-import { RandomStream, hashKey, permutation } from '../random.ts';
+import { RandomStream, hashKey, permutation } from '../common/random.ts';
 
 export interface ClassImages<Image> {
   readonly name: string;

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { projectRoot } from '../../../cli/paths.ts';
+import { projectRoot } from '../../../cli/system/paths.ts';
 import {
   bytesOfField,
   FieldBudget,

@@ -9,10 +9,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { chromium, type BrowserContext, type Page } from 'playwright-core';
-import { startStaticServer } from '../../../cli/static_server.ts';
-import { chromiumArguments, findChromium } from '../../../scripts/chromium.mjs';
-import { distFolder, ensureBuild } from '../../../scripts/ensure_build.mjs';
-import { pageHeaders } from '../../../scripts/page_headers.mjs';
+import { startStaticServer } from '../../../cli/browser/static_server.ts';
+import { chromiumArguments, findChromium } from '../../../scripts/setup/chromium.mjs';
+import { distFolder, ensureBuild } from '../../../scripts/setup/ensure_build.mjs';
+import { pageHeaders } from '../../../scripts/build/page_headers.mjs';
 
 /** What Chromium itself asks its maker now and then, whatever page is open; a page's requests are seen as such. */
 const BROWSERS_OWN = /^(?:https?:\/\/)?(?:[\w-]+\.)*(?:google|googleapis|gvt1)\.com(?:[:/]|$)/;

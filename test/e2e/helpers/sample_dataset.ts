@@ -1,7 +1,7 @@
 /** Drawn faces as a dataset of the browser's own storage, with photos moved between people, before a page is opened. */
 import type { BrowserContext, Page } from 'playwright-core';
-import type { TerminalBridge } from '../../../src/terminal_bridge.ts';
-import type { DirectoryReference, SampleFacesOptions } from '../../../workers/protocol/dataset.ts';
+import type { TerminalBridge } from '../../../cli/page/terminal_bridge.ts';
+import type { DirectoryReference, SampleFacesOptions } from '../../../workers/protocol/data/dataset.ts';
 import type { UploadedFile } from './small_model.ts';
 
 export interface MovedPhoto {

@@ -1,6 +1,6 @@
 /** A model file that takes no training: the smallest network with its initial values. */
-import { initializeParameters } from '../../../workers/graph/initialize.ts';
-import { buildModel } from '../../../workers/graph/models/index.ts';
+import { initializeParameters } from '../../../workers/compute/graph/initialize.ts';
+import { buildModel } from '../../../workers/compute/graph/models/index.ts';
 import { writeModelFile } from '../../../workers/models/model_file.ts';
 
 export interface UploadedFile {

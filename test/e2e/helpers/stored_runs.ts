@@ -1,6 +1,6 @@
 /** What trainings and evaluations leave in the browser's storage, written without running them. */
 import type { Page } from 'playwright-core';
-import { presetOptions } from '../../../workers/training/presets.ts';
+import { presetOptions } from '../../../workers/protocol/train/presets.ts';
 
 /** The name of the first run. */
 export const RUN = '20260101-100000';

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
-import { projectRoot } from '../../../cli/paths.ts';
+import { projectRoot } from '../../../cli/system/paths.ts';
 
 const running = new Set<ChildProcess>();
 

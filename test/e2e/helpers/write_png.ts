@@ -1,6 +1,6 @@
 /** Rows of pixels → a PNG (W3C recommendation), without a canvas. */
 import { deflateSync } from 'node:zlib';
-import { crc32 } from '../../../workers/storage/crc32.ts';
+import { crc32 } from '../../../workers/common/crc32.ts';
 
 const COLOUR_TYPES = { grey: 0, rgb: 2 } as const;
 

@@ -1,17 +1,17 @@
 /** The folders of an alignment, read: photos, the faces that are there, and what follows from both. */
-import { requireApart } from '../../dataset/apart.ts';
-import { readClasses, type ImageFile } from '../../dataset/classes.ts';
-import type { WritableDirectory } from '../../dataset/directory.ts';
-import { isPhotoPath } from '../../dataset/image.ts';
-import { openDirectories, openWritableDirectory } from '../../dataset/open.ts';
-import type { AlignRequest } from '../../protocol/align.ts';
-import type { AlignPlanCounts, PhotoRecord } from '../../protocol/align_record.ts';
-import type { DatasetTotals, DirectoryReference } from '../../protocol/dataset.ts';
-import type { SkippedFiles } from '../../protocol/skipped_files.ts';
+import { requireApart } from '../../files/apart.ts';
+import { readClasses, type ImageFile } from '../../files/classes.ts';
+import type { WritableDirectory } from '../../protocol/data/directories.ts';
+import { isPhotoPath } from '../../protocol/data/images.ts';
+import { openDirectories, openWritableDirectory } from '../../files/open.ts';
+import type { AlignRequest } from '../../protocol/align/align.ts';
+import type { AlignPlanCounts, PhotoRecord } from '../../protocol/align/align_record.ts';
+import type { DatasetTotals, DirectoryReference } from '../../protocol/data/dataset.ts';
+import type { SkippedFiles } from '../../protocol/data/skipped_files.ts';
 import { OutputNames } from '../output_names.ts';
 import { planAlignment, type AlignPlan } from './align_plan.ts';
 import { ExistingFaces } from './existing_faces.ts';
-import { isRecordPath, readRecordLines } from './photo_record.ts';
+import { isRecordPath, readRecordLines } from '../../files/photo_record.ts';
 import { readSetAside } from './set_aside_photos.ts';
 
 export interface AlignFolders {

@@ -1,13 +1,13 @@
 /** Folders of photos → folders of aligned faces, as the original's align_dataset_mtcnn. */
 import { transfer } from 'comlink';
-import { BusyClock } from '../../busy_clock.ts';
-import type { ImageFile } from '../../dataset/classes.ts';
-import type { WritableDirectory } from '../../dataset/directory.ts';
-import { FolderUnavailableError, StorageFullError } from '../../dataset/errors.ts';
-import { fileStats } from '../../dataset/file_stats.ts';
+import { BusyClock } from '../../common/busy_clock.ts';
+import type { ImageFile } from '../../files/classes.ts';
+import type { WritableDirectory } from '../../protocol/data/directories.ts';
+import { FolderUnavailableError, StorageFullError } from '../../protocol/data/file_errors.ts';
+import { fileStats } from '../../files/file_stats.ts';
 import { ZipNotWrittenError } from '../../formats/zip_directory.ts';
-import { chooseFace, cropBox, type CropBox } from '../../mtcnn/align.ts';
-import { FaceDetector } from '../../mtcnn/detector.ts';
+import { chooseFace, cropBox, type CropBox } from '../../detector/align.ts';
+import { FaceDetector } from '../../detector/detector.ts';
 import type {
   AlignEvent,
   AlignFailure,
@@ -15,9 +15,9 @@ import type {
   AlignOptions,
   AlignRequest,
   AlignSummary,
-} from '../../protocol/align.ts';
-import type { PhotoRecord, RecordedOutput } from '../../protocol/align_record.ts';
-import { hashKey, permutation } from '../../random.ts';
+} from '../../protocol/align/align.ts';
+import type { PhotoRecord, RecordedOutput } from '../../protocol/align/align_record.ts';
+import { hashKey, permutation } from '../../common/random.ts';
 import { readAlignFolders } from './align_folders.ts';
 import { replaceLines } from './bounding_boxes.ts';
 import { facePath, type PlannedPhoto } from './align_plan.ts';
@@ -27,9 +27,9 @@ import { SharedWork, waitForOthers } from './shared_work.ts';
 import { withChosenFace } from './chosen_face.ts';
 import { detectPhotos, type PhotoDetection, type Retry } from './detect_photos.ts';
 import { DuplicateFinder } from './duplicate_photos.ts';
-import { Throttle, type JobControl } from '../job_control.ts';
+import { Throttle, type JobControl } from '../../protocol/job_control.ts';
 import { withOutput } from '../job_output.ts';
-import { settingsOf, withRecord } from './photo_record.ts';
+import { settingsOf, withRecord } from '../../files/photo_record.ts';
 import type { OutputNames } from '../output_names.ts';
 import { PermissionGate } from '../permission_gate.ts';
 import { PhotoPool, type PooledPhoto } from '../photo_pool.ts';

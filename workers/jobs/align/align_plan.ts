@@ -3,15 +3,15 @@
  * face, or whose face was made with other settings. A face without a record is taken for its photo's by its name, as the
  * original takes it.
  */
-import type { ImageFile } from '../../dataset/classes.ts';
-import { fileStats } from '../../dataset/file_stats.ts';
-import type { FileStats, ReadableDirectory } from '../../dataset/directory.ts';
-import { sha256 } from '../../dataset/sha256.ts';
-import type { AlignOptions } from '../../protocol/align.ts';
-import type { AlignPlanCounts, FacesWithoutPhoto, PhotoRecord } from '../../protocol/align_record.ts';
+import type { ImageFile } from '../../files/classes.ts';
+import { fileStats } from '../../files/file_stats.ts';
+import type { FileStats, ReadableDirectory } from '../../protocol/data/directories.ts';
+import { sha256 } from '../../common/sha256.ts';
+import type { AlignOptions } from '../../protocol/align/align.ts';
+import type { AlignPlanCounts, FacesWithoutPhoto, PhotoRecord } from '../../protocol/align/align_record.ts';
 import type { OutputNames } from '../output_names.ts';
 import type { ExistingFaces } from './existing_faces.ts';
-import { areSameSettings, type SamePhoto } from './photo_record.ts';
+import { areSameSettings, type SamePhoto } from '../../files/photo_record.ts';
 
 export interface PlannedPhoto {
   readonly image: ImageFile;

@@ -2,12 +2,12 @@
  * What a run writes beside the faces: `bounding_boxes_NNNNN.txt` as the original does, and `alignment_NNNNN.jsonl` with
  * the record of each photo. Both grow by whole lines, and every run has files of its own: several runs can share a folder.
  */
-import type { WritableDirectory } from '../../dataset/directory.ts';
-import type { AlignSettings, PhotoRecord } from '../../protocol/align_record.ts';
+import type { WritableDirectory } from '../../protocol/data/directories.ts';
+import type { AlignSettings, PhotoRecord } from '../../protocol/align/align_record.ts';
 import { faceLine, failureLine, replaceLines } from './bounding_boxes.ts';
 import type { ExistingFaces } from './existing_faces.ts';
 import { SharedWork } from './shared_work.ts';
-import { RecordLines, type FaceMadeElsewhere, type SamePhoto } from './photo_record.ts';
+import { RecordLines, type FaceMadeElsewhere, type SamePhoto } from '../../files/photo_record.ts';
 
 /** A folder on disk copies a file to append to it: a new one is begun before that takes long. */
 const FILE_CHARACTERS = 4_000_000;

@@ -2,7 +2,7 @@
  * `bounding_boxes_NNNNN.txt` as the original writes it beside the faces: a line `path x1 y1 x2 y2` for a face, the path
  * alone for a photo that gave none. Every run has a file of its own.
  */
-import type { ReadableDirectory, WritableDirectory } from '../../dataset/directory.ts';
+import type { ReadableDirectory, WritableDirectory } from '../../protocol/data/directories.ts';
 
 const FILE_NAME = /^bounding_boxes_\d{5}\.txt$/;
 const FACE_LINE = /^(.*) (-?\d+) (-?\d+) (-?\d+) (-?\d+)$/;

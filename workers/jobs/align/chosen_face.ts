@@ -1,6 +1,6 @@
 /** A face that a person chose, found again among those that other settings find. */
-import type { DetectedFace } from '../../protocol/align.ts';
-import type { PhotoRecord } from '../../protocol/align_record.ts';
+import type { DetectedFace } from '../../protocol/align/align.ts';
+import type { PhotoRecord } from '../../protocol/align/align_record.ts';
 
 /** Intersection over union from which on two boxes are of one face. */
 const SAME_FACE_OVERLAP = 0.5;

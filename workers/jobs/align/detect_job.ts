@@ -1,17 +1,22 @@
 /** Every face of every photo of some folders, as records. */
-import type { ImageFile } from '../../dataset/classes.ts';
-import { NoImagesError } from '../../dataset/errors.ts';
-import { isPhotoPath } from '../../dataset/image.ts';
-import { compareNames } from '../../dataset/names.ts';
-import { openDirectories } from '../../dataset/open.ts';
-import { SkippedFileCount } from '../../dataset/skipped_files.ts';
-import { chooseFace, cropBox } from '../../mtcnn/align.ts';
-import { FaceDetector } from '../../mtcnn/detector.ts';
-import type { AlignOptions, DetectedFace, DetectionRecord, DetectSummary } from '../../protocol/align.ts';
-import type { DirectoryReference } from '../../protocol/dataset.ts';
+import type { ImageFile } from '../../files/classes.ts';
+import { NoImagesError } from '../../protocol/data/file_errors.ts';
+import { isPhotoPath } from '../../protocol/data/images.ts';
+import { compareNames } from '../../protocol/data/names.ts';
+import { openDirectories } from '../../files/open.ts';
+import { SkippedFileCount } from '../../protocol/data/skipped_file_count.ts';
+import { chooseFace, cropBox } from '../../detector/align.ts';
+import { FaceDetector } from '../../detector/detector.ts';
+import type {
+  AlignOptions,
+  DetectedFace,
+  DetectionRecord,
+  DetectSummary,
+} from '../../protocol/align/align.ts';
+import type { DirectoryReference } from '../../protocol/data/dataset.ts';
 import type { BackendName } from '../../protocol/device.ts';
 import { detectPhotos, type PhotoDetection } from './detect_photos.ts';
-import type { JobControl } from '../job_control.ts';
+import type { JobControl } from '../../protocol/job_control.ts';
 import { PhotoPool } from '../photo_pool.ts';
 
 /** In the page's thread it takes its time; the last one is waited for, so that none comes after the result. */

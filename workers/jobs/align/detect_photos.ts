@@ -6,16 +6,16 @@
  * of them together while the pool works for other groups. On the processor each worker of the pool does all of it for a group of its
  * own: the processor's cores are evenly busy, and no pixels are sent around.
  */
-import type { ImageFile } from '../../dataset/classes.ts';
-import { inTurnOfLargePhotos } from '../../dataset/decode.ts';
-import type { FileStats } from '../../dataset/directory.ts';
-import { FolderUnavailableError } from '../../dataset/errors.ts';
-import { statsOfBlob } from '../../dataset/file_stats.ts';
-import type { Detection } from '../../mtcnn/cascade.ts';
-import type { FaceDetector } from '../../mtcnn/detector.ts';
-import { PhotoTooLargeError } from '../../mtcnn/gpu/errors.ts';
-import type { Photo } from '../../mtcnn/photo.ts';
-import type { AlignOptions } from '../../protocol/align.ts';
+import type { ImageFile } from '../../files/classes.ts';
+import { inTurnOfLargePhotos } from '../../files/images/decode.ts';
+import type { FileStats } from '../../protocol/data/directories.ts';
+import { FolderUnavailableError } from '../../protocol/data/file_errors.ts';
+import { statsOfBlob } from '../../files/file_stats.ts';
+import type { Detection } from '../../detector/cascade.ts';
+import type { FaceDetector } from '../../detector/detector.ts';
+import { PhotoTooLargeError } from '../../detector/gpu/errors.ts';
+import type { Photo } from '../../detector/photo.ts';
+import type { AlignOptions } from '../../protocol/align/align.ts';
 import type { PhotoPool, PooledPhoto } from '../photo_pool.ts';
 import { WorkerFailedError } from '../../rpc/worker_client.ts';
 import { inGroups, readAhead } from '../read_ahead.ts';

@@ -2,7 +2,7 @@
  * One photo in two identities is a mistake in the dataset: both cannot be right, and a model is told that the same face
  * is two people. Only equal bytes are noticed, not photos that merely look alike.
  */
-import type { DuplicatePhotos } from '../../protocol/align.ts';
+import type { DuplicatePhotos } from '../../protocol/align/align.ts';
 
 export class DuplicateFinder {
   readonly #paths = new Map<string, string | string[]>();

@@ -1,7 +1,7 @@
 /** What an output folder holds when an alignment begins: its faces, how they were made, and what is listed of them. */
-import type { ReadableDirectory } from '../../dataset/directory.ts';
-import { fileStats } from '../../dataset/file_stats.ts';
-import type { PhotoRecord } from '../../protocol/align_record.ts';
+import type { ReadableDirectory } from '../../protocol/data/directories.ts';
+import { fileStats } from '../../files/file_stats.ts';
+import type { PhotoRecord } from '../../protocol/align/align_record.ts';
 import { BoundingBoxes, isBoundingBoxesPath } from './bounding_boxes.ts';
 import {
   isRecordPath,
@@ -9,7 +9,7 @@ import {
   recordInside,
   type FaceMadeElsewhere,
   type SamePhoto,
-} from './photo_record.ts';
+} from '../../files/photo_record.ts';
 
 /** Faces that are opened at once, to see what is noted inside of them. */
 const FACES_OPENED_AT_ONCE = 16;

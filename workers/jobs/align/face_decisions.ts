@@ -1,19 +1,19 @@
 /** What a person decides about single photos after an alignment: another of the found faces, or none at all. */
-import { readClasses, type ImageFile } from '../../dataset/classes.ts';
-import { decodeImage } from '../../dataset/decode.ts';
-import { fileStats, statsOfBlob } from '../../dataset/file_stats.ts';
-import type { WritableDirectory } from '../../dataset/directory.ts';
-import { FileMissingError } from '../../dataset/errors.ts';
-import { isPhotoPath } from '../../dataset/image.ts';
-import { openDirectories, openWritableDirectory } from '../../dataset/open.ts';
-import { sha256 } from '../../dataset/sha256.ts';
-import { cropBox } from '../../mtcnn/align.ts';
-import { Photo } from '../../mtcnn/photo.ts';
-import { DEFAULT_ALIGN_OPTIONS, type DetectedFace, type FaceDecision } from '../../protocol/align.ts';
-import type { PhotoRecord, RecordedOutput } from '../../protocol/align_record.ts';
-import type { DirectoryReference } from '../../protocol/dataset.ts';
+import { readClasses, type ImageFile } from '../../files/classes.ts';
+import { decodeImage } from '../../files/images/decode.ts';
+import { fileStats, statsOfBlob } from '../../files/file_stats.ts';
+import type { WritableDirectory } from '../../protocol/data/directories.ts';
+import { FileMissingError } from '../../protocol/data/file_errors.ts';
+import { isPhotoPath } from '../../protocol/data/images.ts';
+import { openDirectories, openWritableDirectory } from '../../files/open.ts';
+import { sha256 } from '../../common/sha256.ts';
+import { cropBox } from '../../detector/align.ts';
+import { Photo } from '../../detector/photo.ts';
+import { DEFAULT_ALIGN_OPTIONS, type DetectedFace, type FaceDecision } from '../../protocol/align/align.ts';
+import type { PhotoRecord, RecordedOutput } from '../../protocol/align/align_record.ts';
+import type { DirectoryReference } from '../../protocol/data/dataset.ts';
 import { faceLine, replaceLines } from './bounding_boxes.ts';
-import { BY_HAND_PATH, RecordLines, recordInside, settingsOf, withRecord } from './photo_record.ts';
+import { BY_HAND_PATH, RecordLines, recordInside, settingsOf, withRecord } from '../../files/photo_record.ts';
 import { readSetAside, writeSetAside } from './set_aside_photos.ts';
 import { OutputNames } from '../output_names.ts';
 

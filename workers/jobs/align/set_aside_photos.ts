@@ -3,7 +3,7 @@
  * alignment that is continued, or done again, does not align them either.
  */
 import * as v from 'valibot';
-import type { ReadableDirectory, WritableDirectory } from '../../dataset/directory.ts';
+import type { ReadableDirectory, WritableDirectory } from '../../protocol/data/directories.ts';
 
 const FILE = 'set_aside.json';
 const SetAside = v.object({ photos: v.array(v.string()) });

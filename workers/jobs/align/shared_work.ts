@@ -2,8 +2,8 @@
  * Photos shared out among the processes that align into one folder. Each is claimed just before it is read, and given
  * back when its face is written and listed. Where a folder is one process's own, everything is granted.
  */
-import type { WritableDirectory } from '../../dataset/directory.ts';
-import type { ClaimState } from '../../protocol/claims.ts';
+import type { WritableDirectory } from '../../protocol/data/directories.ts';
+import type { ClaimState } from '../../protocol/data/claims.ts';
 
 const WAIT_MS = 200;
 /** The claim to change files that belong to no single process. */

@@ -1,10 +1,10 @@
 /** Photos in pairs → embeddings → LFW's measures. Each photo is read and embedded once, and once more when mirrored. */
-import { readClasses, type DatasetClass, type ImageFile } from '../../dataset/classes.ts';
-import { decodeImage } from '../../dataset/decode.ts';
-import type { ReadableDirectory } from '../../dataset/directory.ts';
-import { FolderUnavailableError } from '../../dataset/errors.ts';
-import type { RgbImage } from '../../dataset/image.ts';
-import { openDirectories } from '../../dataset/open.ts';
+import { readClasses, type DatasetClass, type ImageFile } from '../../files/classes.ts';
+import { decodeImage } from '../../files/images/decode.ts';
+import type { ReadableDirectory } from '../../protocol/data/directories.ts';
+import { FolderUnavailableError } from '../../protocol/data/file_errors.ts';
+import type { RgbImage } from '../../protocol/data/images.ts';
+import { openDirectories } from '../../files/open.ts';
 import { pairDistances, type EmbeddedPairs } from '../../evaluation/distances.ts';
 import { NoPairsFileError, NoPairsFoundError } from '../../evaluation/errors.ts';
 import { distanceHistogram } from '../../evaluation/histogram.ts';
@@ -20,17 +20,17 @@ import type {
   EvaluationProgress,
   EvaluationResult,
   WrongImagePair,
-} from '../../protocol/evaluate.ts';
-import { EVALUATION_LIMITS, PAIRS_LIMITS } from '../../protocol/limits.ts';
+} from '../../protocol/evaluate/evaluate.ts';
+import { EVALUATION_LIMITS, PAIRS_LIMITS } from '../../protocol/align/limits.ts';
 import { requireNumbers } from '../../protocol/number_limits.ts';
-import type { PairsSource } from '../../protocol/pairs.ts';
-import type { SkippedFiles } from '../../protocol/skipped_files.ts';
-import { crc32 } from '../../storage/crc32.ts';
-import { centredTransforms } from '../../training/augmentation.ts';
+import type { PairsSource } from '../../protocol/evaluate/pairs.ts';
+import type { SkippedFiles } from '../../protocol/data/skipped_files.ts';
+import { crc32 } from '../../common/crc32.ts';
+import { centredTransforms } from '../../compute/step/augmentation.ts';
 import { stackImages } from '../../training/batch_source.ts';
-import type { ExecutorFactory, ImageBatch } from '../../training/executor.ts';
+import type { ExecutorFactory, ImageBatch } from '../../compute/executor.ts';
 import { withEmbedder } from '../embedder.ts';
-import { Throttle, type JobControl } from '../job_control.ts';
+import { Throttle, type JobControl } from '../../protocol/job_control.ts';
 import { readAhead } from '../read_ahead.ts';
 import { EvaluationCancelledError } from '../cancelled.ts';
 

@@ -2,11 +2,11 @@
  * A kept evaluation as files: evaluation.txt for people, lfw_result.txt as the original's training leaves it
  * (`step\taccuracy\tvalrate`), evaluation.json for programs.
  */
-import { foldLines, resultJson, resultLines, wrongPairLines } from '../../evaluation/result_text.ts';
-import { describeWeights } from '../../models/run_weights.ts';
+import { foldLines, resultJson, resultLines, wrongPairLines } from '../../protocol/evaluate/result_text.ts';
+import { describeWeights } from '../../protocol/models/run_weights.ts';
 import { terminalText } from '../../protocol/escape_text.ts';
-import { describeSkipped } from '../../protocol/skipped_files.ts';
-import type { SavedEvaluation } from '../../protocol/evaluate.ts';
+import { describeSkipped } from '../../protocol/data/skipped_files.ts';
+import type { SavedEvaluation } from '../../protocol/evaluate/evaluate.ts';
 
 export function evaluationFiles(evaluation: SavedEvaluation): ReadonlyMap<string, Blob> {
   const { result, images: _folders, ...about } = evaluation;

@@ -1,14 +1,14 @@
 /** A folder of aligned faces → embeddings, as the original's export_embeddings leaves them for NumPy. */
-import { readClasses, type ImageFile } from '../../dataset/classes.ts';
-import { openDirectories } from '../../dataset/open.ts';
+import { readClasses, type ImageFile } from '../../files/classes.ts';
+import { openDirectories } from '../../files/open.ts';
 import { npyFloats, npyIntegers, npyTexts } from '../../formats/npy.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
-import type { EmbedRequest, EmbedSummary } from '../../protocol/embed.ts';
-import type { EvaluationProgress } from '../../protocol/evaluate.ts';
-import type { ExecutorFactory } from '../../training/executor.ts';
+import type { EmbedRequest, EmbedSummary } from '../../protocol/models/embed.ts';
+import type { EvaluationProgress } from '../../protocol/evaluate/evaluate.ts';
+import type { ExecutorFactory } from '../../compute/executor.ts';
 import { withEmbedder } from '../embedder.ts';
 import { embedImages, readFile, type ReadImage } from '../evaluate/evaluate_job.ts';
-import type { JobControl } from '../job_control.ts';
+import type { JobControl } from '../../protocol/job_control.ts';
 import { withOutput } from '../job_output.ts';
 
 export interface LabelledImage {

@@ -2,21 +2,21 @@
  * A model → files that others read, checked before anyone relies on them: what was written is read again by another
  * way and must give the same embeddings.
  */
-import type { ReadableDirectory, WritableDirectory } from '../../dataset/directory.ts';
-import { MemoryDirectory } from '../../dataset/memory_directory.ts';
-import { MODEL_JSON, type ExportedFile } from '../../formats/tfjs_graph_model.ts';
-import { hashedPixels } from '../../graph/hashed_tensors.ts';
+import type { ReadableDirectory, WritableDirectory } from '../../protocol/data/directories.ts';
+import { MemoryDirectory } from '../../files/memory_directory.ts';
+import { MODEL_JSON, type ExportedFile } from '../../models/tfjs_graph_model.ts';
+import { hashedPixels } from '../../compute/graph/hashed_tensors.ts';
 import { loadFromDirectory } from '../../models/load_model.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
 import { MODEL_CARD, modelCard, snippetOf } from '../../models/model_card.ts';
 import { runWeights } from '../../models/run_metadata.ts';
 import { onnxParameters } from '../../models/onnx_parameters.ts';
 import { modelFiles, type ExportSettings } from '../../models/export_files.ts';
-import type { ExportProgress, ExportRequest, ExportSummary } from '../../protocol/export.ts';
-import { centredTransforms, prepareImages } from '../../training/augmentation.ts';
-import type { ExecutorFactory, ImageBatch } from '../../training/executor.ts';
+import type { ExportProgress, ExportRequest, ExportSummary } from '../../protocol/models/export.ts';
+import { centredTransforms, prepareImages } from '../../compute/step/augmentation.ts';
+import type { ExecutorFactory, ImageBatch } from '../../compute/executor.ts';
 import { withEmbedder } from '../embedder.ts';
-import { JobControl } from '../job_control.ts';
+import { JobControl } from '../../protocol/job_control.ts';
 import { loadForJob } from './load_for_job.ts';
 import { withOutput } from '../job_output.ts';
 

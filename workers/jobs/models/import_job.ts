@@ -1,12 +1,12 @@
 /** A model of another program, or of another browser, taken into this browser's storage as this program's own file. */
-import { openWritableDirectory } from '../../dataset/open.ts';
+import { openWritableDirectory } from '../../files/open.ts';
 import { inspectModel, loadModel } from '../../models/load_model.ts';
 import { metadataOf, MODEL_FILE_EXTENSION, writeModelFile } from '../../models/model_file.ts';
 import { AS_STATED } from '../../models/own_export.ts';
 import { safeFileName } from '../../protocol/escape_text.ts';
-import type { ModelReference, StoredModel } from '../../protocol/models.ts';
+import type { ModelReference, StoredModel } from '../../protocol/models/models.ts';
 import { deleteModel, modelFolder, putModel } from '../../storage/models.ts';
-import type { JobControl } from '../job_control.ts';
+import type { JobControl } from '../../protocol/job_control.ts';
 import { untilStopped } from '../until_stopped.ts';
 
 /**

@@ -1,9 +1,9 @@
 /** A model for a job that can be cancelled while the model is still being read. */
 import { loadModel } from '../../models/load_model.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
-import type { ModelReference } from '../../protocol/models.ts';
+import type { ModelReference } from '../../protocol/models/models.ts';
 import { EvaluationCancelledError } from '../cancelled.ts';
-import type { JobControl } from '../job_control.ts';
+import type { JobControl } from '../../protocol/job_control.ts';
 import { untilStopped } from '../until_stopped.ts';
 
 /**

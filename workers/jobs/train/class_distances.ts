@@ -2,10 +2,10 @@
  * How far each image's embedding is from the mean of its class: what filters a dataset, as the original's
  * calculate_filtering_metrics measures it.
  */
-import type { DatasetClass, ImageFile } from '../../dataset/classes.ts';
-import { isAboutOneFile } from '../../dataset/errors.ts';
-import type { RgbImage } from '../../dataset/image.ts';
-import { centredTransforms } from '../../training/augmentation.ts';
+import type { DatasetClass, ImageFile } from '../../files/classes.ts';
+import { isAboutOneFile } from '../../protocol/data/file_errors.ts';
+import type { RgbImage } from '../../protocol/data/images.ts';
+import { centredTransforms } from '../../compute/step/augmentation.ts';
 import { stackImages } from '../../training/batch_source.ts';
 import type { ImageDistance } from '../../formats/distance_table.ts';
 import { cropOrPad, type Embed } from '../evaluate/evaluate_job.ts';

@@ -2,12 +2,12 @@
  * What a run keeps of its dataset, so that it can say what was changed before it goes on. A photo counts as another one
  * when its size is another. Modification times are no sign: every copied dataset has new ones.
  */
-import type { ImageFile } from '../../dataset/classes.ts';
-import type { ReadableDirectory } from '../../dataset/directory.ts';
-import { FolderUnavailableError } from '../../dataset/errors.ts';
-import { fileStats } from '../../dataset/file_stats.ts';
-import type { ClassFingerprint, DatasetFingerprint, PhotoFingerprint } from '../../protocol/runs.ts';
-import { crc32 } from '../../storage/crc32.ts';
+import type { ImageFile } from '../../files/classes.ts';
+import type { ReadableDirectory } from '../../protocol/data/directories.ts';
+import { FolderUnavailableError } from '../../protocol/data/file_errors.ts';
+import { fileStats } from '../../files/file_stats.ts';
+import type { ClassFingerprint, DatasetFingerprint, PhotoFingerprint } from '../../protocol/train/runs.ts';
+import { crc32 } from '../../common/crc32.ts';
 import type { ClassImages } from '../../training/split.ts';
 
 /** Photos that are kept one by one; of more, their classes are. */

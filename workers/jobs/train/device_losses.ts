@@ -2,7 +2,7 @@
  * When a run goes on after its GPU was lost, and when it stops: a driver that crashes now and then costs the steps since
  * the last checkpoint; one that crashes always would keep a run from ever getting on.
  */
-import { DeviceLostError } from '../../engine/errors.ts';
+import { DeviceLostError } from '../../gpu/errors.ts';
 
 /** Losses without a new checkpoint between them. */
 const MOST_LOSSES = 3;

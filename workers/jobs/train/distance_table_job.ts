@@ -2,18 +2,18 @@
  * The filter table of a dataset from a model: how far each image is from the centre of its class, as the original's
  * calculate_filtering_metrics measures it, in the text form that filter_filename takes.
  */
-import { readClasses } from '../../dataset/classes.ts';
-import { openDirectories } from '../../dataset/open.ts';
+import { readClasses } from '../../files/classes.ts';
+import { openDirectories } from '../../files/open.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
-import type { DistanceTable, DistanceTableRequest } from '../../protocol/embed.ts';
-import type { EvaluationProgress } from '../../protocol/evaluate.ts';
-import type { ExecutorFactory } from '../../training/executor.ts';
+import type { DistanceTable, DistanceTableRequest } from '../../protocol/models/embed.ts';
+import type { EvaluationProgress } from '../../protocol/evaluate/evaluate.ts';
+import type { ExecutorFactory } from '../../compute/executor.ts';
 import { formatDistanceTable } from '../../formats/distance_table.ts';
 import { computeClassDistances } from './class_distances.ts';
 import { withEmbedder } from '../embedder.ts';
 import { EvaluationCancelledError } from '../cancelled.ts';
 import { readFile, type ReadImage } from '../evaluate/evaluate_job.ts';
-import type { JobControl } from '../job_control.ts';
+import type { JobControl } from '../../protocol/job_control.ts';
 
 /** @throws NoImagesError, EvaluationCancelledError, PermissionLostError, and what the executor throws */
 export async function makeDistanceTable(

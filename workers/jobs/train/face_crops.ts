@@ -1,7 +1,7 @@
 /** How the faces of a training set were cut out of their photos, from the records inside of some of them. */
-import type { ImageFile } from '../../dataset/classes.ts';
-import type { FaceCrops } from '../../protocol/runs.ts';
-import { recordInside } from '../align/photo_record.ts';
+import type { ImageFile } from '../../files/classes.ts';
+import type { FaceCrops } from '../../protocol/train/runs.ts';
+import { recordInside } from '../../files/photo_record.ts';
 
 /** Spread over the set: the faces of one alignment were all cut out alike. */
 const MOST_ASKED = 16;

@@ -3,11 +3,11 @@
  * where other processes may begin runs in the same second. What is made for the name is made only where it is missing,
  * in one step with looking.
  */
-import type { WritableDirectory } from '../../dataset/directory.ts';
-import { openWritableDirectory } from '../../dataset/open.ts';
-import { runNames } from '../../protocol/run_names.ts';
-import type { RunRecord } from '../../protocol/runs.ts';
-import type { TrainRequest } from '../../protocol/train.ts';
+import type { WritableDirectory } from '../../protocol/data/directories.ts';
+import { openWritableDirectory } from '../../files/open.ts';
+import { runNames } from '../../protocol/train/run_names.ts';
+import type { RunRecord } from '../../protocol/train/runs.ts';
+import type { TrainRequest } from '../../protocol/train/train.ts';
 import { isOutOfQuota } from '../../storage/checkpoints.ts';
 import { addRun, deleteRun } from '../../storage/runs.ts';
 import { RunBusyError, withRunLock } from './run_lock.ts';

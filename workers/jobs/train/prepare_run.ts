@@ -1,12 +1,12 @@
 /** From a request to the run's record and its data: of a new run, or of one that goes on. */
-import type { DirectoryReference } from '../../protocol/dataset.ts';
-import type { PairsSource } from '../../protocol/pairs.ts';
-import type { DatasetFingerprint, RunRecord } from '../../protocol/runs.ts';
-import type { TrainEvent, TrainRequest } from '../../protocol/train.ts';
+import type { DirectoryReference } from '../../protocol/data/dataset.ts';
+import type { PairsSource } from '../../protocol/evaluate/pairs.ts';
+import type { DatasetFingerprint, RunRecord } from '../../protocol/train/runs.ts';
+import type { TrainEvent, TrainRequest } from '../../protocol/train/train.ts';
 import { faceCropsOf } from './face_crops.ts';
 import { getRun } from '../../storage/runs.ts';
-import type { TrainingOptions } from '../../training/options.ts';
-import { requireValidOptions } from '../../training/validate_options.ts';
+import type { TrainingOptions } from '../../protocol/train/options.ts';
+import { requireValidOptions } from '../../protocol/train/validate_options.ts';
 import { openPairs } from '../evaluate/evaluate_job.ts';
 import { datasetFingerprint, describeDatasetChange } from './dataset_fingerprint.ts';
 import type { TrainControl } from './train_control.ts';

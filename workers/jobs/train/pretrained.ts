@@ -1,12 +1,12 @@
 /** Starting from another model's weights: by name, with the logits anew where the people are others. */
-import type { Graph } from '../../graph/ir.ts';
+import type { Graph } from '../../compute/graph/ir.ts';
 import type { HostTensor } from '../../protocol/tensor.ts';
 import { classNamesChecksum } from '../../models/class_names.ts';
 import { loadParameters } from '../../models/load_model.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
-import type { ModelReference } from '../../protocol/models.ts';
-import { standardizationOf, standardizationWords } from '../../protocol/standardization.ts';
-import type { Executor } from '../../training/executor.ts';
+import type { ModelReference } from '../../protocol/models/models.ts';
+import { standardizationOf, standardizationWords } from '../../protocol/models/standardization.ts';
+import type { Executor } from '../../compute/executor.ts';
 
 /**
  * @returns what was taken, in some sentences

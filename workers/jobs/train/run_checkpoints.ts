@@ -2,18 +2,18 @@
  * When a run's checkpoints are written, and what is in them: all that the next step depends on and that does not follow
  * from the settings.
  */
-import { initializeParameters } from '../../graph/initialize.ts';
+import { initializeParameters } from '../../compute/graph/initialize.ts';
 import { elementCount } from '../../protocol/tensor.ts';
 import { type NamedTensors } from '../../protocol/tensor.ts';
-import type { PrelogitsHistogram } from '../../protocol/runs.ts';
+import type { PrelogitsHistogram } from '../../protocol/train/runs.ts';
 import { checkAllValues } from '../../models/parameter_values.ts';
-import type { TrainEvent } from '../../protocol/train.ts';
+import type { TrainEvent } from '../../protocol/train/train.ts';
 import { CHECKPOINTS_KEPT, type Checkpoint } from '../../storage/checkpoints.ts';
-import type { ExecutorSettings } from '../../training/executor.ts';
+import type { ExecutorSettings } from '../../compute/executor.ts';
 import { LossNotFiniteError } from '../../training/loop.ts';
-import { optimizerSlots } from '../../training/optimizers.ts';
-import { PRELOGITS_BINS } from '../../protocol/runs.ts';
-import { prelogitsCounts, prelogitsTensor } from '../../training/prelogits_histogram.ts';
+import { optimizerSlots } from '../../compute/step/optimizers.ts';
+import { PRELOGITS_BINS } from '../../protocol/train/runs.ts';
+import { prelogitsCounts, prelogitsTensor } from '../../compute/step/prelogits_histogram.ts';
 import type { RunDevice } from './run_device.ts';
 import type { RunKeeper } from './run_keeper.ts';
 import type { RunOutputs } from './run_outputs.ts';

@@ -1,9 +1,9 @@
 /** The executor that a run trains with, and another one in its place when its GPU is lost. */
-import { BatchTooLargeError } from '../../engine/errors.ts';
-import type { Graph } from '../../graph/ir.ts';
-import { WasmMemoryError } from '../../tfjs/memory.ts';
-import type { Executor, ExecutorSettings } from '../../training/executor.ts';
-import type { TrainingOptions } from '../../training/options.ts';
+import { BatchTooLargeError } from '../../gpu/errors.ts';
+import type { Graph } from '../../compute/graph/ir.ts';
+import { WasmMemoryError } from '../../compute/tfjs/memory.ts';
+import type { Executor, ExecutorSettings } from '../../compute/executor.ts';
+import type { TrainingOptions } from '../../protocol/train/options.ts';
 import type { chooseExecutor, ChosenExecutor } from '../executors.ts';
 
 /** Before each try to get a GPU again: a driver that is reset, or a browser's GPU process, takes some time. */

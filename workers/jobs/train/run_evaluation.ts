@@ -1,13 +1,13 @@
 /** What is measured between a run's epochs, with the run's own executor. */
-import type { ImageFile } from '../../dataset/classes.ts';
-import type { RgbImage } from '../../dataset/image.ts';
-import type { EvaluationResult } from '../../protocol/evaluate.ts';
-import type { PairsSource } from '../../protocol/pairs.ts';
+import type { ImageFile } from '../../files/classes.ts';
+import type { RgbImage } from '../../protocol/data/images.ts';
+import type { EvaluationResult } from '../../protocol/evaluate/evaluate.ts';
+import type { PairsSource } from '../../protocol/evaluate/pairs.ts';
 import { NothingReadableError, orderedBatches, type LabelledImage } from '../../training/batch_source.ts';
-import type { Executor } from '../../training/executor.ts';
-import type { TrainingOptions } from '../../training/options.ts';
+import type { Executor } from '../../compute/executor.ts';
+import type { TrainingOptions } from '../../protocol/train/options.ts';
 import { evaluatePairs } from '../evaluate/evaluate_job.ts';
-import { JobControl } from '../job_control.ts';
+import { JobControl } from '../../protocol/job_control.ts';
 
 /**
  * Losses and accuracy over all validation images that can be read, with moving statistics.

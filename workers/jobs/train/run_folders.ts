@@ -1,7 +1,7 @@
 /** A run's files in real folders, as the original leaves them: `<logs>/<run>/…` and `<models>/<run>/…`. */
-import type { WritableDirectory } from '../../dataset/directory.ts';
-import { compareNames } from '../../dataset/names.ts';
-import { openWritableDirectory } from '../../dataset/open.ts';
+import type { WritableDirectory } from '../../protocol/data/directories.ts';
+import { compareNames } from '../../protocol/data/names.ts';
+import { openWritableDirectory } from '../../files/open.ts';
 import { eventFileName } from '../../formats/tensorboard_events.ts';
 import { addLoggedSteps, type LoggedSteps } from '../../formats/tensorboard_log.ts';
 import type { NamedTensors } from '../../protocol/tensor.ts';
@@ -11,14 +11,14 @@ import {
   stepOfModelFileName,
   writeModelFile,
 } from '../../models/model_file.ts';
-import type { DirectoryReference } from '../../protocol/dataset.ts';
+import type { DirectoryReference } from '../../protocol/data/dataset.ts';
 import type {
   EvaluationSummary,
   PrelogitsHistogram,
   RunRecord,
   StepRecord,
   ValidationRecord,
-} from '../../protocol/runs.ts';
+} from '../../protocol/train/runs.ts';
 import type { RunHistory } from '../../training/run_history.ts';
 import { RunLog } from './run_log.ts';
 import { runMetadata } from '../../models/run_metadata.ts';

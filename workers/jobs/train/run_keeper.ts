@@ -9,7 +9,7 @@ import type {
   RunRecord,
   StepRecord,
   ValidationRecord,
-} from '../../protocol/runs.ts';
+} from '../../protocol/train/runs.ts';
 import {
   dropOldestCheckpoint,
   isOutOfQuota,

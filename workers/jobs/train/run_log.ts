@@ -20,8 +20,8 @@ import type {
   RunRecord,
   StepRecord,
   ValidationRecord,
-} from '../../protocol/runs.ts';
-import { TRAINING_OPTIONS } from '../../training/options.ts';
+} from '../../protocol/train/runs.ts';
+import { TRAINING_OPTIONS } from '../../protocol/train/options.ts';
 import type { RunHistory } from '../../training/run_history.ts';
 
 export class RunLog {

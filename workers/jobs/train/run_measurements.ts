@@ -1,17 +1,17 @@
 /** What is measured at the end of a run's epochs: the validation, the evaluation on pairs, and which model is the best. */
-import type { ImageFile } from '../../dataset/classes.ts';
-import { FolderUnavailableError } from '../../dataset/errors.ts';
-import type { RgbImage } from '../../dataset/image.ts';
+import type { ImageFile } from '../../files/classes.ts';
+import { FolderUnavailableError } from '../../protocol/data/file_errors.ts';
+import type { RgbImage } from '../../protocol/data/images.ts';
 import { EmbeddingsNotFiniteError } from '../../evaluation/errors.ts';
-import type { EvaluationResult } from '../../protocol/evaluate.ts';
-import type { PairsSource } from '../../protocol/pairs.ts';
-import type { BestModel, EvaluationSummary, ValidationRecord } from '../../protocol/runs.ts';
-import type { TrainEvent } from '../../protocol/train.ts';
+import type { EvaluationResult } from '../../protocol/evaluate/evaluate.ts';
+import type { PairsSource } from '../../protocol/evaluate/pairs.ts';
+import type { BestModel, EvaluationSummary, ValidationRecord } from '../../protocol/train/runs.ts';
+import type { TrainEvent } from '../../protocol/train/train.ts';
 import { readEvaluations, readValidations } from '../../storage/runs.ts';
 import type { LabelledImage } from '../../training/batch_source.ts';
 import { LossNotFiniteError } from '../../training/loop.ts';
 import { isDeviceLost } from './device_losses.ts';
-import { messageOf } from '../message_of.ts';
+import { messageOf } from '../../common/message_of.ts';
 import type { RunDevice } from './run_device.ts';
 import { evaluateRun, validateRun } from './run_evaluation.ts';
 import type { RunKeeper } from './run_keeper.ts';

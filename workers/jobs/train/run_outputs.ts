@@ -9,13 +9,13 @@ import type {
   RunRecord,
   StepRecord,
   ValidationRecord,
-} from '../../protocol/runs.ts';
-import type { TrainRequest } from '../../protocol/train.ts';
+} from '../../protocol/train/runs.ts';
+import type { TrainRequest } from '../../protocol/train/train.ts';
 import { readEvaluations, readPrelogits, readSteps, readValidations } from '../../storage/runs.ts';
 import type { Checkpoint } from '../../storage/checkpoints.ts';
-import type { Executor } from '../../training/executor.ts';
+import type { Executor } from '../../compute/executor.ts';
 import type { RunHistory } from '../../training/run_history.ts';
-import { messageOf } from '../message_of.ts';
+import { messageOf } from '../../common/message_of.ts';
 import { RunFolders } from './run_folders.ts';
 
 export class RunOutputs {

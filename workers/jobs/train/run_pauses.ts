@@ -1,7 +1,7 @@
 /** What a run says of itself, and its pauses: those that the person asks for, and those for want of a permission. */
-import { FolderUnavailableError, PermissionLostError } from '../../dataset/errors.ts';
-import type { RunStatus } from '../../protocol/runs.ts';
-import type { TrainEvent } from '../../protocol/train.ts';
+import { FolderUnavailableError, PermissionLostError } from '../../protocol/data/file_errors.ts';
+import type { RunStatus } from '../../protocol/train/runs.ts';
+import type { TrainEvent } from '../../protocol/train/train.ts';
 import type { RunKeeper } from './run_keeper.ts';
 import type { TrainControl } from './train_control.ts';
 

@@ -1,6 +1,6 @@
 /** What the page may ask of a running training: pause, go on, stop, write a checkpoint. */
 import type { Interruption } from '../../training/loop.ts';
-import type { JobControl } from '../job_control.ts';
+import type { JobControl } from '../../protocol/job_control.ts';
 
 interface Waiter {
   readonly promise: Promise<void>;

@@ -2,21 +2,21 @@
  * A training run from its request to its end: data, network, loop, and what is kept of it. Everything that the next
  * step depends on is in the checkpoint or follows from the settings, so that a run can go on where it was.
  */
-import type { ImageFile } from '../../dataset/classes.ts';
-import type { ReadableDirectory } from '../../dataset/directory.ts';
-import { FolderUnavailableError } from '../../dataset/errors.ts';
-import type { RgbImage } from '../../dataset/image.ts';
-import { ImageCache } from '../../dataset/image_cache.ts';
-import type { DeviceLostError } from '../../engine/errors.ts';
-import { buildModel } from '../../graph/models/index.ts';
+import type { ImageFile } from '../../files/classes.ts';
+import type { ReadableDirectory } from '../../protocol/data/directories.ts';
+import { FolderUnavailableError } from '../../protocol/data/file_errors.ts';
+import type { RgbImage } from '../../protocol/data/images.ts';
+import { ImageCache } from '../../files/image_cache.ts';
+import type { DeviceLostError } from '../../gpu/errors.ts';
+import { buildModel } from '../../compute/graph/models/index.ts';
 import { elementCount } from '../../protocol/tensor.ts';
-import type { ModelReference } from '../../protocol/models.ts';
-import type { RunRecord, StepRecord } from '../../protocol/runs.ts';
-import type { TrainEvent, TrainRequest, TrainSummary } from '../../protocol/train.ts';
+import type { ModelReference } from '../../protocol/models/models.ts';
+import type { RunRecord, StepRecord } from '../../protocol/train/runs.ts';
+import type { TrainEvent, TrainRequest, TrainSummary } from '../../protocol/train/train.ts';
 import { deleteUnfinishedCheckpoints, dropBadCheckpoint } from '../../storage/checkpoints.ts';
 import { readLastStep, RunDeletedError } from '../../storage/runs.ts';
 import { BatchSource } from '../../training/batch_source.ts';
-import type { Executor, LabelledBatch } from '../../training/executor.ts';
+import type { Executor, LabelledBatch } from '../../compute/executor.ts';
 import {
   LossNotFiniteError,
   epochOfStep,
@@ -25,13 +25,13 @@ import {
   type LoopEnd,
   type LoopHooks,
 } from '../../training/loop.ts';
-import type { TrainingOptions } from '../../training/options.ts';
-import { validateOptions } from '../../training/validate_options.ts';
+import type { TrainingOptions } from '../../protocol/train/options.ts';
+import { validateOptions } from '../../protocol/train/validate_options.ts';
 import { DeviceLosses, isDeviceLost } from './device_losses.ts';
 import { chooseExecutor } from '../executors.ts';
 import { ImagePool } from '../image_pool.ts';
-import { Throttle } from '../job_control.ts';
-import { messageOf } from '../message_of.ts';
+import { Throttle } from '../../protocol/job_control.ts';
+import { messageOf } from '../../common/message_of.ts';
 import { withNewRun } from './new_run.ts';
 import { prepareNewRun, prepareResumedRun, type PreparedRun } from './prepare_run.ts';
 import { startFromPretrained } from './pretrained.ts';

@@ -1,14 +1,14 @@
 /** From folders to the images that a run trains on and validates with. */
-import { readClasses, type Dataset, type ImageFile } from '../../dataset/classes.ts';
-import { isPhotoPath } from '../../dataset/image.ts';
-import { openDirectories } from '../../dataset/open.ts';
+import { readClasses, type Dataset, type ImageFile } from '../../files/classes.ts';
+import { isPhotoPath } from '../../protocol/data/images.ts';
+import { openDirectories } from '../../files/open.ts';
 import { readDistanceTable } from '../../formats/distance_table.ts';
-import type { DatasetTotals, DirectoryReference } from '../../protocol/dataset.ts';
-import { describeSkipped } from '../../protocol/skipped_files.ts';
+import type { DatasetTotals, DirectoryReference } from '../../protocol/data/dataset.ts';
+import { describeSkipped } from '../../protocol/data/skipped_files.ts';
 import { labelledImages, type LabelledImage } from '../../training/batch_source.ts';
 import { filterClasses, imagesToLeaveOut } from '../../training/filter.ts';
 import { imageKey } from '../../formats/distance_table.ts';
-import type { TrainingOptions } from '../../training/options.ts';
+import type { TrainingOptions } from '../../protocol/train/options.ts';
 import { splitClasses, type ClassImages } from '../../training/split.ts';
 
 export class TooFewClassesError extends Error {

@@ -4,7 +4,7 @@
  * `last_linear.weight`, `last_bn.weight`, `logits.weight`. Convolutions are [out, in, height, width]; its batch norms
  * have a gamma (`weight`) and ε = 0.001, as here.
  */
-import type { Graph } from '../../graph/ir.ts';
+import type { Graph } from '../../compute/graph/ir.ts';
 import { CLASSIFIER_BIASES, CLASSIFIER_WEIGHTS, type ForeignTensor, type NameTable } from './name_table.ts';
 
 const SCOPE = 'InceptionResnetV1/';

@@ -4,7 +4,7 @@
  * sixth Block8 is the last one, which has a scope of its own here. Layouts are the ones here; batch norms have no gamma
  * and ε = 0.001. TensorFlow.js layers models made of it have the same names.
  */
-import type { Graph } from '../../graph/ir.ts';
+import type { Graph } from '../../compute/graph/ir.ts';
 import type { ForeignTensor, NameTable } from './name_table.ts';
 
 const SCOPE = 'InceptionResnetV1/';

@@ -2,7 +2,7 @@
  * How another program names and lays out the tensors of a network that is described here. A table is made from the
  * network's own description, so that it has a name for each of its parameters, and no others.
  */
-import type { Graph } from '../../graph/ir.ts';
+import type { Graph } from '../../compute/graph/ir.ts';
 import { HWIO_TO_OIHW, OIHW_TO_HWIO, permuteTensor, SWAP } from '../../formats/tensor_layout.ts';
 import type { HostTensor } from '../../protocol/tensor.ts';
 

@@ -2,7 +2,7 @@
  * The original's own variable names, which are the names here: its checkpoints, its frozen graphs, and safetensors.
  * Some trainings of it had batch norms with gamma, beside their beta.
  */
-import type { Graph } from '../../graph/ir.ts';
+import type { Graph } from '../../compute/graph/ir.ts';
 import { CLASSIFIER_BIASES, CLASSIFIER_WEIGHTS, type ForeignTensor, type NameTable } from './name_table.ts';
 
 export function originalNames(graph: Graph): NameTable {

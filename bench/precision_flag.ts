@@ -1,9 +1,0 @@
-import { PRECISIONS, type Precision } from '../workers/training/options.ts';
-import { DEFAULT_ENGINE_BENCH } from './engine_bench.ts';
-
-/** The flag `--precision`. @throws Error naming the choices */
-export function choosePrecision(flag: string | boolean | undefined): Precision {
-  const precision = PRECISIONS.find((name) => name === (flag ?? DEFAULT_ENGINE_BENCH.precision));
-  if (!precision) throw new Error(`--precision is ${PRECISIONS.join(' or ')}, not ${String(flag)}.`);
-  return precision;
-}

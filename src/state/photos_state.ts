@@ -1,5 +1,0 @@
-/** The state of the Photos step. */
-import { PhotosState } from './photos.svelte.ts';
-import { guard, library, sets } from './session_state.ts';
-
-export const photos = new PhotosState(library, guard, sets);

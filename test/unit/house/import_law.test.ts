@@ -1,0 +1,77 @@
+/** The whole tree against the import law, and the law against itself. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { ESLint } from 'eslint';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import { projectRoot } from '../../../cli/system/paths.ts';
+import { IMPORT_LAW, importFault, roomOf } from '../../../scripts/setup/import_law.mjs';
+
+const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], {
+  cwd: projectRoot,
+  encoding: 'utf8',
+})
+  .split('\n')
+  .filter((file) => /\.(ts|svelte|mjs|js)$/.test(file) && existsSync(join(projectRoot, file)));
+
+/** All imports between files of this project, both from its root. */
+const imports = files.flatMap((from) => {
+  const text = readFileSync(join(projectRoot, from), 'utf8');
+  // Of a component, its scripts.
+  const code = from.endsWith('.svelte')
+    ? [...text.matchAll(/<script[^>]*>([\s\S]*?)<\/script>/g)].map(([, script]) => script!).join('\n')
+    : text;
+  return ts
+    .preProcessFile(code, true, true)
+    .importedFiles.map(({ fileName }) => fileName.split('?')[0]!)
+    .filter((name) => name.startsWith('.'))
+    .map((name) => ({ from, to: normalize(join(dirname(from), name)) }));
+});
+
+it('reads the imports of the whole tree', () => {
+  expect(files.length).toBeGreaterThan(800);
+  expect(imports.length).toBeGreaterThan(3000);
+});
+
+it('finds no import against the law', () => {
+  expect(imports.flatMap(({ from, to }) => importFault(from, to)?.concat(` ${from}`) ?? [])).toEqual([]);
+});
+
+it('has a room for every folder of the program', () => {
+  const program = files.filter((file) => /^(workers|src|cli)\//.test(file));
+  expect(program.filter((file) => roomOf(file) === undefined)).toEqual([]);
+});
+
+it('has no circle of rooms', () => {
+  // Entry points are started by the rooms that own workers, by their addresses: what they import is no arrow back.
+  const arrows = new Map(
+    Object.entries(IMPORT_LAW).map(([room, targets]) => [
+      room,
+      targets.filter((target) => target !== 'workers' && target !== room),
+    ]),
+  );
+  const circles: string[] = [];
+  const walk = (room: string, path: readonly string[]): void => {
+    if (path.includes(room)) {
+      circles.push([...path.slice(path.indexOf(room)), room].join(' → '));
+      return;
+    }
+    for (const next of arrows.get(room) ?? []) walk(next, [...path, room]);
+  };
+  for (const room of arrows.keys()) walk(room, []);
+  expect(circles).toEqual([]);
+});
+
+describe('the lint rule', () => {
+  it('refuses a planted import', async () => {
+    const lint = new ESLint({ cwd: projectRoot });
+    const [result] = await lint.lintText(
+      "import { EngineDevice } from '../gpu/device.ts';\nexport const device = EngineDevice;\n",
+      { filePath: join(projectRoot, 'workers/files/planted.ts') },
+    );
+    expect(result!.messages.map(({ message }) => message)).toEqual([
+      expect.stringContaining('workers/files may not import workers/gpu'),
+    ]);
+  });
+});

@@ -1,0 +1,56 @@
+/**
+ * In the place of src/session/workers.ts: every worker asks the test. Mock it as
+ * `vi.mock('../../../src/session/workers.ts', () => import('./fake_workers.ts'))`.
+ */
+type Method = (...args: unknown[]) => unknown;
+
+/** By the method's name; a method without an answer resolves to undefined. */
+export const answers = new Map<string, Method>();
+
+const api = new Proxy(
+  {},
+  {
+    get:
+      (_, method) =>
+      async (...args: unknown[]) =>
+        answers.get(String(method))?.(...args),
+  },
+);
+
+const worker = {
+  call: (use: (asked: unknown) => unknown): unknown => use(api),
+  release: (): void => undefined,
+};
+
+export {
+  worker as alignWorker,
+  worker as chartsWorker,
+  worker as datasetWorker,
+  worker as embeddingWorker,
+  worker as evaluationWorker,
+  worker as exportWorker,
+  worker as identifyWorker,
+  worker as importWorker,
+  worker as libraryWorker,
+  worker as lookWorker,
+  worker as tableWorker,
+  worker as trainWorker,
+};
+
+/** Nothing is stored. */
+export function answerAsEmpty(): void {
+  answers.clear();
+  answers.set('recallLeftOut', (asked) => asked);
+  for (const list of [
+    'listRuns',
+    'listModels',
+    'listEvaluations',
+    'listFolders',
+    'listGalleries',
+    'listCheckpoints',
+    'readValidations',
+    'readEvaluations',
+  ])
+    answers.set(list, () => []);
+  answers.set('open', () => ({ stepCount: 0, newest: [] }));
+}

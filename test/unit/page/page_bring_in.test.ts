@@ -1,0 +1,87 @@
+/** A model that is brought in can be stopped at any moment, with workers that are none. */
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { JobGuard } from '../../../src/session/job_guard.svelte.ts';
+import type { Library } from '../../../src/session/library.svelte.ts';
+import { JobControl, JobStoppedError } from '../../../workers/protocol/job_control.ts';
+import { untilStopped } from '../../../workers/jobs/until_stopped.ts';
+
+const worker = vi.hoisted(() => ({ inspectModel: vi.fn(), importModel: vi.fn() }));
+const endUnlessStopped = vi.hoisted(() => vi.fn(async () => undefined));
+
+vi.mock('../../../src/session/workers.ts', () => ({
+  importWorker: {
+    call: async (use: (api: object) => unknown) => use(worker),
+    release: () => undefined,
+    endUnlessStopped,
+  },
+  STOP_AT_ONCE_MS: 1,
+  STOP_SOON_MS: 2,
+}));
+
+const { BringIn } = await import('../../../src/models/bring_in.svelte.ts');
+const guard = { during: (_: string, __: boolean, work: () => unknown) => work() } as unknown as JobGuard;
+const refresh = vi.fn(async () => undefined);
+const library = { refresh } as unknown as Library;
+const files = [new File(['x'], 'a.safetensors')];
+const report = { missing: [], wrongShapes: [], standardization: { value: 'fixed', basis: 'as stated' } };
+
+/** A worker's method that ends only when it is stopped. */
+const untilItIsStopped = (_: unknown, control: JobControl): Promise<never> =>
+  untilStopped(control, () => new Promise<never>(() => undefined));
+
+describe('bringing a model in', () => {
+  let bringIn: InstanceType<typeof BringIn>;
+  beforeEach(() => {
+    vi.clearAllMocks();
+    bringIn = new BringIn(library, guard);
+  });
+
+  it('stops while the file is read, and another file is read then', async () => {
+    worker.inspectModel.mockImplementationOnce(untilItIsStopped);
+    const reading = bringIn.readFiles(files);
+    expect(bringIn.status).toBe('reading');
+    bringIn.stop();
+    await reading;
+    expect([bringIn.status, bringIn.problem, bringIn.isStopping]).toEqual(['idle', undefined, false]);
+    // A worker that computes hears nothing: it is ended.
+    expect(endUnlessStopped).toHaveBeenCalledTimes(1);
+    worker.inspectModel.mockResolvedValueOnce(report);
+    await bringIn.readFiles(files);
+    expect(bringIn.status).toBe('read');
+  });
+
+  it('stops while the model is taken, and can be taken again', async () => {
+    worker.inspectModel.mockResolvedValueOnce(report);
+    await bringIn.readFiles(files);
+    worker.importModel.mockImplementationOnce(untilItIsStopped);
+    const taking = bringIn.take();
+    expect(bringIn.status).toBe('taking');
+    bringIn.stop();
+    bringIn.stop();
+    await taking;
+    expect([bringIn.status, bringIn.problem, bringIn.taken]).toEqual(['read', undefined, undefined]);
+    expect(refresh).not.toHaveBeenCalled();
+    worker.importModel.mockResolvedValueOnce({ name: 'a' });
+    await bringIn.take();
+    expect([bringIn.status, bringIn.taken?.name]).toEqual(['taken', 'a']);
+  });
+
+  it('says what went wrong when nobody stopped it', async () => {
+    worker.inspectModel.mockRejectedValueOnce(new Error('It is no model.'));
+    await bringIn.readFiles(files);
+    expect([bringIn.status, bringIn.problem?.message]).toEqual(['idle', 'It is no model.']);
+  });
+});
+
+describe('untilStopped', () => {
+  it('ends with the reason of the stop, before and during the work', async () => {
+    const control = new JobControl();
+    const waiting = untilStopped(control, () => new Promise(() => undefined));
+    control.cancel();
+    await expect(waiting).rejects.toThrow(JobStoppedError);
+    const work = vi.fn(async () => 1);
+    await expect(untilStopped(control, work)).rejects.toThrow(JobStoppedError);
+    expect(work).not.toHaveBeenCalled();
+    expect(await untilStopped(new JobControl(), async () => 2)).toBe(2);
+  });
+});

@@ -1,0 +1,280 @@
+/**
+ * The WebGPU engine as an executor of the training loop: the network compiled once into programs of kernels, which are
+ * replayed each step. A step costs the processor a few uploads and one list of dispatches; its metrics are read when
+ * the GPU has got there, up to three steps later.
+ */
+import type { NamedTensors } from '../../protocol/tensor.ts';
+import { dropoutKey } from '../step/dropout.ts';
+import type { Executor, ExecutorSettings, ImageBatch, LabelledBatch } from '../executor.ts';
+import type { StepMetrics } from '../../protocol/train/runs.ts';
+import { OPTIMIZER_CONSTANTS } from '../step/optimizers.ts';
+import { planRun, requireFit } from './capacity.ts';
+import { openDevice, type EngineDevice } from '../../gpu/device.ts';
+import { submitDispatches } from './dispatcher.ts';
+import { HalfPrecisionUnavailableError, WrongBatchError } from '../../gpu/errors.ts';
+import { encodeTransforms } from './kernels/images.ts';
+import { METRICS, METRIC_FLOATS } from './kernels/losses.ts';
+import type { ProgramKind } from './lowering.ts';
+import { CompiledRun } from './plan.ts';
+import { ReadbackRing } from './readback.ts';
+import { RunState } from './run_state.ts';
+import { encodeStepValues } from './step_values.ts';
+import { tuneVariants, type TuningCache } from './tuning.ts';
+import { defaultVariants, type Variants } from './variants.ts';
+
+export interface EngineOptions {
+  /** A device to share; default: a new one with the adapter's limits. */
+  readonly device?: GPUDevice;
+  /** Default: the browser's. */
+  readonly adapter?: GPUAdapter;
+  /**
+   * Where measured choices of kernels are kept. Without one nothing is measured: then, and whenever the choice is
+   * already in the cache, a run repeats to the bit, since the choice decides the order of additions.
+   */
+  readonly tuningCache?: TuningCache;
+  /** Instead of any choice. For tests and benchmarks. */
+  readonly variants?: Variants;
+}
+
+const STEPS_IN_FLIGHT = 3;
+
+/**
+ * @throws WebGpuUnavailableError, HalfPrecisionUnavailableError, BatchTooLargeError, GpuOutOfMemoryError, GpuError
+ */
+export async function createEngineExecutor(
+  settings: ExecutorSettings,
+  options: EngineOptions = {},
+): Promise<EngineExecutor> {
+  const device = await openDevice(options);
+  try {
+    const { limits, features } = device.device;
+    if (settings.precision === 'float16' && !features.has('shader-f16'))
+      throw new HalfPrecisionUnavailableError(device.name);
+    const defaults = options.variants ?? defaultVariants(device.traits);
+    let plan = planRun(settings, limits, defaults);
+    requireFit(settings, plan, limits, device.traits);
+    if (options.tuningCache && !options.variants) {
+      const variants = await tuneVariants(device, plan.lowering.uses, options.tuningCache);
+      plan = planRun(settings, limits, variants);
+      requireFit(settings, plan, limits, device.traits);
+    }
+    return new EngineExecutor(settings, device, await CompiledRun.create(plan, device));
+  } catch (error) {
+    device.dispose();
+    throw error;
+  }
+}
+
+export class EngineExecutor implements Executor {
+  readonly settings: ExecutorSettings;
+  readonly description: string;
+  readonly stepsInFlight = STEPS_IN_FLIGHT;
+  readonly #device: EngineDevice;
+  readonly #run: CompiledRun;
+  readonly #state: RunState;
+  readonly #metrics: ReadbackRing;
+  readonly #embeddings: ReadbackRing;
+  #pixelCapacity: number;
+  /** Calls take effect one after the other, in their order. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(settings: ExecutorSettings, device: EngineDevice, run: CompiledRun) {
+    this.settings = settings;
+    this.#device = device;
+    this.#run = run;
+    this.description = `WebGPU engine (${device.name}${settings.precision === 'float16' ? ', float16' : ''})`;
+    this.#metrics = new ReadbackRing(device, METRIC_FLOATS * 4, STEPS_IN_FLIGHT);
+    this.#embeddings = new ReadbackRing(device, run.buffer('embeddings').size, 1);
+    this.#pixelCapacity = run.buffer('pixels').size;
+    this.#state = new RunState(settings, device, run);
+  }
+
+  /** GPU memory in use, bytes. */
+  get bytes(): number {
+    return this.#run.bytes + this.#metrics.bytes + this.#embeddings.bytes;
+  }
+
+  /** Number of dispatches of a program. */
+  dispatches(program: ProgramKind): number {
+    return this.#run.program(program).length;
+  }
+
+  /** For profiling and benchmarks. */
+  get run(): CompiledRun {
+    return this.#run;
+  }
+
+  get device(): EngineDevice {
+    return this.#device;
+  }
+
+  async trainStep(batch: LabelledBatch, step: number, learningRate: number): Promise<StepMetrics> {
+    const { settings } = this;
+    if (settings.graph.outputs.logits === undefined)
+      throw new Error('A graph without classes cannot be trained.');
+    if (batch.count !== settings.batchSize) throw new WrongBatchError(batch.count, settings.batchSize, true);
+    const { result } = await this.#inOrder(async () => {
+      await this.#fitPixels(batch);
+      return this.#metrics.read((target) => {
+        this.#upload(batch, step, learningRate);
+        this.#state.beginStep();
+        submitDispatches(this.#device, this.#run.program('training'), 'training step', (encoder) =>
+          encoder.copyBufferToBuffer(this.#run.buffer('metrics'), 0, target, 0, METRIC_FLOATS * 4),
+        );
+      });
+    });
+    const values = await result;
+    return { ...this.#stepMetrics(values), gradientNorm: metricsOf(values).gradientNorm };
+  }
+
+  #stepMetrics(result: Float32Array): StepMetrics {
+    const values = metricsOf(result);
+    const { weightDecay, prelogitsNormLossFactor, centerLossFactor } = this.settings;
+    const regularization = (weightDecay * values.squaredWeights) / 2;
+    return {
+      totalLoss:
+        values.crossEntropy +
+        regularization +
+        prelogitsNormLossFactor * values.prelogitsNorm +
+        centerLossFactor * values.centerLoss,
+      crossEntropy: values.crossEntropy,
+      regularization,
+      prelogitsNorm: values.prelogitsNorm,
+      centerLoss: values.centerLoss,
+      accuracy: values.accuracy,
+    };
+  }
+
+  async evaluateBatch(batch: LabelledBatch): Promise<StepMetrics> {
+    if (this.settings.graph.outputs.logits === undefined)
+      throw new Error('A graph without classes has no accuracy.');
+    const { result } = await this.#infer(batch, 'evaluation', this.#metrics, METRIC_FLOATS * 4);
+    return this.#stepMetrics(await result);
+  }
+
+  async takePrelogitsHistogram(): Promise<Float64Array> {
+    return this.#inOrder(() => this.#state.takePrelogitsHistogram());
+  }
+
+  async embed(batch: ImageBatch): Promise<Float32Array> {
+    const { size } = this.#run.buffer('embeddings');
+    const { result } = await this.#infer(batch, 'embedding', this.#embeddings, size);
+    return (await result).slice(0, batch.count * this.settings.graph.embeddingSize);
+  }
+
+  async readGradients(): Promise<NamedTensors> {
+    return this.#inOrder(() => this.#state.readGradients());
+  }
+
+  async readParameters(): Promise<NamedTensors> {
+    return this.#inOrder(() => this.#state.readParameters());
+  }
+
+  /** @throws ShapeMismatchError before anything is written */
+  async writeParameters(tensors: NamedTensors): Promise<void> {
+    await this.#inOrder(this.#state.parametersWriter(tensors));
+  }
+
+  async readState(): Promise<NamedTensors> {
+    return this.#inOrder(() => this.#state.readState());
+  }
+
+  /** @throws ShapeMismatchError before anything is written */
+  async writeState(tensors: NamedTensors): Promise<void> {
+    await this.#inOrder(this.#state.stateWriter(tensors));
+  }
+
+  dispose(): void {
+    this.#metrics.dispose();
+    this.#embeddings.dispose();
+    this.#run.dispose();
+    this.#device.dispose();
+  }
+
+  // Order --------------------------------------------------------------------------------------------------------
+
+  /** Runs `work` when all earlier calls have been queued on the GPU. */
+  #inOrder<Value>(work: () => Value | Promise<Value>): Promise<Value> {
+    const next = this.#last.then(() => {
+      if (this.#device.failure) throw this.#device.failure;
+      return work();
+    });
+    this.#last = next.catch(() => undefined);
+    return next;
+  }
+
+  async #infer(
+    batch: ImageBatch,
+    program: ProgramKind,
+    ring: ReadbackRing,
+    bytes: number,
+  ): Promise<{ readonly result: Promise<Float32Array> }> {
+    if (batch.count > this.settings.batchSize)
+      throw new WrongBatchError(batch.count, this.settings.batchSize, false);
+    return this.#inOrder(async () => {
+      await this.#fitPixels(batch);
+      return ring.read((target) => {
+        this.#upload(batch, 0, 0);
+        const source = this.#run.buffer(program === 'embedding' ? 'embeddings' : 'metrics');
+        submitDispatches(this.#device, this.#run.program(program), program, (encoder) =>
+          encoder.copyBufferToBuffer(source, 0, target, 0, bytes),
+        );
+      });
+    });
+  }
+
+  // Uploads ------------------------------------------------------------------------------------------------------
+
+  /** Stored images larger than any before need a larger buffer; in a run all are of one size. */
+  async #fitPixels({ pixels }: ImageBatch): Promise<void> {
+    if (pixels.byteLength <= this.#pixelCapacity) return;
+    await this.#run.growPixels(pixels.byteLength);
+    this.#pixelCapacity = this.#run.buffer('pixels').size;
+  }
+
+  #upload(batch: ImageBatch & { readonly labels?: Int32Array }, step: number, learningRate: number): void {
+    const { queue } = this.#device.device;
+    const { settings } = this;
+    uploadBytes(queue, this.#run.buffer('pixels'), batch.pixels);
+    queue.writeBuffer(this.#run.buffer('transforms'), 0, encodeTransforms(batch));
+    if (batch.labels) queue.writeBuffer(this.#run.buffer('labels'), 0, new Int32Array(batch.labels));
+    queue.writeBuffer(
+      this.#run.buffer('step'),
+      0,
+      encodeStepValues({
+        rate: settings.optimizer === 'ADAM' ? adamRate(learningRate, step + 1) : learningRate,
+        // min(decay, (1 + n)/(10 + n)) with n = step + 1 updates, this one included.
+        averageRate: 1 - Math.min(settings.movingAverageDecay, (2 + step) / (11 + step)),
+        dropoutKey: dropoutKey(settings.seed, step),
+        count: batch.count,
+        storedHeight: batch.height,
+        storedWidth: batch.width,
+      }),
+    );
+  }
+}
+
+/** ADAM's learning rate with the correction of its two averages' start at zero. @param t number of the step, from 1 */
+function adamRate(learningRate: number, t: number): number {
+  const { beta1, beta2 } = OPTIMIZER_CONSTANTS.ADAM;
+  return (learningRate * Math.sqrt(1 - beta2 ** t)) / (1 - beta1 ** t);
+}
+
+function metricsOf(values: Float32Array): Record<(typeof METRICS)[number], number> {
+  return Object.fromEntries(METRICS.map((name, index) => [name, values[index]!])) as Record<
+    (typeof METRICS)[number],
+    number
+  >;
+}
+
+/** Whole words, then the rest padded: writeBuffer takes multiples of 4 bytes. */
+function uploadBytes(queue: GPUQueue, buffer: GPUBuffer, bytes: Uint8Array): void {
+  const whole = bytes.byteLength - (bytes.byteLength % 4);
+  const data =
+    bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes);
+  queue.writeBuffer(buffer, 0, data, 0, whole);
+  if (whole === bytes.byteLength) return;
+  const rest = new Uint8Array(4);
+  rest.set(data.subarray(whole));
+  queue.writeBuffer(buffer, whole, rest);
+}

@@ -1,0 +1,111 @@
+/**
+ * The contract between the training loop and whatever runs the network: the WebGPU engine or the tfjs executor.
+ * An executor is made for one graph, one batch size and one image size.
+ */
+import type { Graph } from './graph/ir.ts';
+import type { NamedTensors } from '../protocol/tensor.ts';
+import type { OptimizerName, Precision } from '../protocol/train/options.ts';
+import type { StepMetrics } from '../protocol/train/runs.ts';
+
+/** Where and how each image of a batch is cut out of the stored pixels. */
+export interface ImageTransforms {
+  /** Top-left corner of the crop in the stored image, pixels; negative where the image is padded with black. [count] */
+  readonly offsetX: Int32Array;
+  readonly offsetY: Int32Array;
+  /** 1: mirrored left to right, after the crop. [count] */
+  readonly flip: Uint8Array;
+  /** Counter-clockwise about the stored image's centre, bicubic, black outside, before the crop. 0: none. [count] */
+  readonly angleDegrees: Float32Array;
+}
+
+export interface ImageBatch {
+  readonly count: number;
+  /** Size of the stored images, pixels; at least one of the executor's image size, or smaller with padding. */
+  readonly height: number;
+  readonly width: number;
+  /** RGB, [count, height, width, 3] */
+  readonly pixels: Uint8Array;
+  readonly transforms: ImageTransforms;
+}
+
+export interface LabelledBatch extends ImageBatch {
+  /** [count], each in 0 … classes − 1 */
+  readonly labels: Int32Array;
+}
+
+/** What an executor is made with; constant over a run. */
+export interface ExecutorSettings {
+  readonly graph: Graph;
+  readonly batchSize: number;
+  readonly imageSize: number;
+  readonly useFixedImageStandardization: boolean;
+  readonly keepProbability: number;
+  readonly weightDecay: number;
+  readonly prelogitsNormLossFactor: number;
+  readonly prelogitsNormP: number;
+  readonly centerLossFactor: number;
+  readonly centerLossAlfa: number;
+  readonly optimizer: OptimizerName;
+  readonly movingAverageDecay: number;
+  /** The end of the prelogits histogram's last bin, default 10. */
+  readonly prelogitsHistMax?: number | undefined;
+  /**
+   * How activations and their gradients are stored, default float32; parameters and losses are float32 with either.
+   * float16 runs on the engine only, where the adapter has WebGPU's `shader-f16`.
+   */
+  readonly precision?: Precision | undefined;
+  /**
+   * Whether inference may fold the batch norms into the layers before them, default true. Without it exports, which
+   * are folded the same way, are held against something that is not.
+   */
+  readonly foldsBatchNorms?: boolean | undefined;
+  /** Of the dropout masks: mask element i of step t is a hash of (seed, t, i), see workers/common/random.ts. */
+  readonly seed: number;
+}
+
+export interface Executor {
+  readonly settings: ExecutorSettings;
+  /** One line for logs and for the page, e.g. `tfjs on WebGPU (nvidia, hopper)`. */
+  readonly description: string;
+  /**
+   * How many trainSteps may be called before the first one's metrics have arrived. Steps take effect in the order of
+   * the calls, and every other method waits for them.
+   */
+  readonly stepsInFlight: number;
+  /** GPU memory that it holds, bytes; undefined where nobody knows. */
+  readonly bytes?: number | undefined;
+
+  /**
+   * One optimizer step with batch statistics.
+   * @param step number of steps done before this one; the optimizer's t is step + 1
+   */
+  trainStep(batch: LabelledBatch, step: number, learningRate: number): Promise<StepMetrics>;
+
+  /** As trainStep, without changing anything: losses and accuracy with moving statistics and no dropout. */
+  evaluateBatch(batch: LabelledBatch): Promise<StepMetrics>;
+
+  /** Of the |prelogits| of the steps since it was taken last; see prelogits_histogram.ts. [PRELOGITS_BINS] */
+  takePrelogitsHistogram(): Promise<Float64Array>;
+
+  /** l2-normalised embeddings with moving statistics, [count, embeddingSize]; count ≤ batchSize. */
+  embed(batch: ImageBatch): Promise<Float32Array>;
+
+  /** Gradients of the total loss as of the last trainStep (weight decay included), by parameter name. For conformance. */
+  readGradients(): Promise<NamedTensors>;
+
+  /** Trainable parameters and moving statistics, by the graph's names. */
+  readParameters(): Promise<NamedTensors>;
+  /** Names that the graph has not are ignored; a wrong shape throws. Those not given keep their values. */
+  writeParameters(tensors: NamedTensors): Promise<void>;
+
+  /**
+   * Everything else that the next step depends on: optimizer slots (`<parameter>/Adam`, `<parameter>/Adam_1`, …),
+   * `<parameter>/ExponentialMovingAverage`, `centers`.
+   */
+  readState(): Promise<NamedTensors>;
+  writeState(tensors: NamedTensors): Promise<void>;
+
+  dispose(): void;
+}
+
+export type ExecutorFactory = (settings: ExecutorSettings) => Promise<Executor>;

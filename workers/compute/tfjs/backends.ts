@@ -1,0 +1,59 @@
+/** Chooses and starts a TensorFlow.js backend, once in a worker. */
+import * as tf from '@tensorflow/tfjs-core';
+import wasmUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
+import wasmSimdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
+import wasmThreadedUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
+import type { BackendName, DeviceInfo } from '../../protocol/device.ts';
+import { describeDevice } from '../../gpu/describe_device.ts';
+import { forgetLostBackend, watchCurrentDevice } from './device_loss.ts';
+
+export { describeDevice } from '../../gpu/describe_device.ts';
+
+export class BackendUnavailableError extends Error {
+  override name = 'BackendUnavailableError';
+}
+
+/** TensorFlow.js starts one backend at a time: of two starts at once, one would fail. */
+let starting: Promise<unknown> = Promise.resolve();
+
+/**
+ * Makes `requested`, or else what suits the machine, the current backend: WebGPU where there is a graphics processor,
+ * WebAssembly where there is none (a simulated WebGPU adapter is some 30 times slower than WebAssembly on the same
+ * processor).
+ * @returns the device as described, with `backend` the one that now runs
+ * @throws BackendUnavailableError
+ */
+export function selectBackend(requested?: BackendName): Promise<DeviceInfo> {
+  const selected = starting.then(() => startBackend(requested));
+  starting = selected.catch(() => undefined);
+  return selected;
+}
+
+async function startBackend(requested?: BackendName): Promise<DeviceInfo> {
+  const device = await describeDevice();
+  const backend = requested ?? device.backend;
+  forgetLostBackend();
+  if (tf.getBackend() !== backend) {
+    if (backend === 'webgpu') {
+      if (!device.hasWebGpu)
+        throw new BackendUnavailableError(
+          'WebGPU was asked for, but this browser offers none. Use the WebAssembly backend instead.',
+        );
+      await import('@tensorflow/tfjs-backend-webgpu');
+    } else {
+      const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
+      setWasmPaths({
+        'tfjs-backend-wasm.wasm': wasmUrl,
+        'tfjs-backend-wasm-simd.wasm': wasmSimdUrl,
+        'tfjs-backend-wasm-threaded-simd.wasm': wasmThreadedUrl,
+      });
+    }
+    if (!(await tf.setBackend(backend)))
+      throw new BackendUnavailableError(
+        `TensorFlow.js could not start its ${backend} backend on this machine.`,
+      );
+    await tf.ready();
+    watchCurrentDevice();
+  }
+  return { ...device, backend };
+}

@@ -1,0 +1,33 @@
+/** The engine's errors with what to do about them when faces are looked for, and what can only happen here. */
+import { DeviceLostError, formatMegabytes, GpuError, GpuOutOfMemoryError } from '../../gpu/errors.ts';
+
+export class PhotoTooLargeError extends Error {
+  override name = 'PhotoTooLargeError';
+  constructor(width: number, height: number, bytes: number, limit: number) {
+    super(
+      `A photo of ${width} × ${height} pixels needs ${formatMegabytes(bytes)} in one buffer to look for faces in it, and this GPU makes them of ${formatMegabytes(limit)} at most. Make it smaller, look for larger faces only (minsize), or choose the backend wasm.`,
+    );
+  }
+}
+
+/** @returns the error that a person who aligns photos is told */
+export function detectionError(error: unknown): unknown {
+  if (error instanceof DeviceLostError)
+    return new DeviceLostError(
+      error.reason,
+      'The faces written so far are kept; start again to go on with the others, on the backend wasm if it happens again.',
+    );
+  if (error instanceof GpuOutOfMemoryError)
+    return new GpuOutOfMemoryError(
+      error.bytes,
+      error.detail,
+      'Close other pages that use the GPU, or choose the backend wasm.',
+    );
+  if (error instanceof GpuError)
+    return new GpuError(
+      error.kernel,
+      error.detail,
+      'Choose the backend wasm to look for faces without the GPU.',
+    );
+  return error;
+}

@@ -1,0 +1,237 @@
+/**
+ * A decoded photo and everything that alignment asks of its pixels on the processor: levels of the pyramid, crops for the
+ * networks, aligned faces. Photos live in a pool of workers (see jobs/photo_pool.ts). A graphics processor makes levels
+ * and crops of its own (see gpu/).
+ */
+import { BusyClock } from '../common/busy_clock.ts';
+import {
+  decodeInspected,
+  inspectImage,
+  inTurnOfLargePhotos,
+  isLarge,
+  readFileBytes,
+  toImageData,
+  type InspectedImage,
+} from '../files/images/decode.ts';
+import { sha256 } from '../common/sha256.ts';
+import { encodePng } from '../files/images/encode_png.ts';
+import type { RgbImage } from '../protocol/data/images.ts';
+import type { DetectedFace } from '../protocol/align/align.ts';
+import { cropBox, cropFace, type CropBox } from './align.ts';
+import type { Box } from './boxes.ts';
+import { cropForNetwork, cutOut, pyramidLevel, pyramidScales, type Level } from './crops.ts';
+import { PhotoPixels } from './simd/photo_pixels.ts';
+import { hasVectors } from '../webassembly/has_vectors.ts';
+
+export interface PyramidOptions {
+  /** The smallest face to look for, pixels of the photo. */
+  readonly minsize: number;
+  readonly factor: number;
+}
+
+/** What the cascade needs of a photo; boxes are in the pixels of `width` × `height`. */
+export interface CascadePhoto {
+  readonly width: number;
+  readonly height: number;
+  readonly image: RgbImage;
+  /** Of its pyramid. */
+  readonly scales: readonly number[];
+  /** @param columns of the level from column `from` on; default: all of it */
+  level(index: number, from?: number, columns?: number): Level;
+  /** @returns [boxes, size, size, 3], transposed and normalised; zero for boxes without area */
+  crops(boxes: readonly Box[], size: number): Promise<Float32Array>;
+}
+
+export interface AlignedFaces {
+  /** A PNG file a box; undefined for a box without area. */
+  readonly files: readonly (Uint8Array<ArrayBuffer> | undefined)[];
+  /** Of the first box. */
+  readonly thumbnail?: ImageBitmap | undefined;
+}
+
+/** What the photos of this worker took so far. */
+export const photoClocks = { decode: new BusyClock(), resize: new BusyClock(), encode: new BusyClock() };
+
+/** With the processor's vectors where the browser lends them. */
+const pixels = hasVectors()
+  ? new PhotoPixels()
+  : { level: pyramidLevel, crop: cropForNetwork, face: cropFace, release: () => undefined };
+
+/** Files up to this are read before it is known what they are. */
+const READ_WHOLE_BYTES = 16e6;
+
+/** What is kept of a large photo for its aligned faces. If they take more, the photo is decoded again. */
+const KEPT_FACES_PIXELS = 16e6;
+
+/** A part of a photo. */
+export interface PhotoRegion {
+  readonly left: number;
+  readonly top: number;
+  readonly image: RgbImage;
+}
+
+/** Whose pixels are here no longer can decode them again. */
+export type PhotoSource = () => Promise<RgbImage>;
+
+export class Photo implements CascadePhoto {
+  readonly width: number;
+  readonly height: number;
+  /** Equal for files with the same bytes; empty where it did not come from a file. */
+  readonly digest: string;
+  readonly scales: readonly number[];
+  #image: RgbImage | undefined;
+  readonly #source: PhotoSource | undefined;
+  #regions: readonly PhotoRegion[] = [];
+
+  constructor(image: RgbImage, options: PyramidOptions, digest = '', source?: PhotoSource) {
+    this.digest = digest;
+    this.#image = image;
+    this.#source = source;
+    this.width = image.width;
+    this.height = image.height;
+    this.scales = pyramidScales(image.width, image.height, options.minsize, options.factor);
+  }
+
+  get image(): RgbImage {
+    if (!this.#image) throw new Error('The pixels of this photo were given back.');
+    return this.#image;
+  }
+
+  /** Made when asked for: a large photo's whole pyramid takes three times the photo's own memory. */
+  level(index: number, from?: number, columns?: number): Level {
+    return photoClocks.resize.duringSync(() => pixels.level(this.image, this.scales[index]!, from, columns));
+  }
+
+  /**
+   * A large one is to be opened while nothing else holds one: see `inTurnOfLargePhotos`.
+   * @throws UnreadableImageError
+   */
+  static async open(file: PhotoFile, options: PyramidOptions): Promise<Photo> {
+    return photoClocks.decode.during(
+      async () =>
+        new Photo(await file.decode(), options, await file.digest(), () =>
+          inTurnOfLargePhotos(() => photoClocks.decode.during(() => file.decode())),
+        ),
+    );
+  }
+
+  static of(image: RgbImage, options: PyramidOptions): Photo {
+    return new Photo(image, options);
+  }
+
+  async crops(boxes: readonly Box[], size: number): Promise<Float32Array<ArrayBuffer>> {
+    return photoClocks.resize.duringSync(() => {
+      const length = size * size * 3;
+      const values = new Float32Array(boxes.length * length);
+      boxes.forEach((box, index) =>
+        pixels.crop(this.image, box, size, values.subarray(index * length, (index + 1) * length)),
+      );
+      return values;
+    });
+  }
+
+  /** The surroundings of faces, from which `align` can cut them; none if that would be much of a large photo. */
+  regionsOf(faces: readonly DetectedFace[], margin: number): PhotoRegion[] {
+    const boxes = faces
+      .map(({ box }) => cropBox(box, margin, this.width, this.height))
+      .filter(([x1, y1, x2, y2]) => x2 > x1 && y2 > y1);
+    const total = boxes.reduce((sum, [x1, y1, x2, y2]) => sum + (x2 - x1) * (y2 - y1), 0);
+    if (total > KEPT_FACES_PIXELS) return [];
+    return boxes.map(([left, top, x2, y2]) => {
+      const [width, height] = [x2 - left, y2 - top];
+      return { left, top, image: { width, height, data: cutOut(this.image, left, top, width, height) } };
+    });
+  }
+
+  /** Gives the pixels back but for these. What is asked for elsewhere is decoded again. */
+  keepOnly(regions: readonly PhotoRegion[]): void {
+    this.close();
+    this.#regions = regions;
+    this.#image = undefined;
+  }
+
+  /** Gives back what was kept for its next level, crop or face. */
+  close(): void {
+    if (this.#image) pixels.release(this.#image);
+  }
+
+  /** @param boxes in the photo's pixels */
+  async align(boxes: readonly CropBox[], imageSize: number, withThumbnail: boolean): Promise<AlignedFaces> {
+    const whole =
+      this.#image ?? (boxes.every((box) => this.#regionOf(box)) ? undefined : await this.#again());
+    return photoClocks.encode.during(() => this.#align(whole, boxes, imageSize, withThumbnail));
+  }
+
+  async #align(
+    whole: RgbImage | undefined,
+    boxes: readonly CropBox[],
+    imageSize: number,
+    withThumbnail: boolean,
+  ): Promise<AlignedFaces> {
+    const faces = boxes.map((box) => {
+      if (whole) return pixels.face(whole, box, imageSize);
+      const { left, top, image } = this.#regionOf(box)!;
+      const [x1, y1, x2, y2] = box;
+      return pixels.face(image, [x1 - left, y1 - top, x2 - left, y2 - top], imageSize);
+    });
+    if (whole && whole !== this.#image) pixels.release(whole);
+    const files = await Promise.all(faces.map((face) => face && encodePng(face)));
+    const first = faces[0];
+    return {
+      files,
+      thumbnail: withThumbnail && first ? await createImageBitmap(toImageData(first)) : undefined,
+    };
+  }
+
+  async #again(): Promise<RgbImage> {
+    if (!this.#source) throw new Error('The pixels of this photo were given back.');
+    return this.#source();
+  }
+
+  #regionOf([x1, y1, x2, y2]: CropBox): PhotoRegion | undefined {
+    return this.#regions.find(
+      ({ left, top, image }) =>
+        x1 >= left && y1 >= top && x2 <= left + image.width && y2 <= top + image.height,
+    );
+  }
+}
+
+/** A photo's file: what it says about itself first, its pixels when there is room for them. */
+export class PhotoFile {
+  readonly inspected: InspectedImage;
+  /** Until the digest is made of them. */
+  #bytes: Uint8Array<ArrayBuffer> | undefined;
+
+  private constructor(inspected: InspectedImage, bytes: Uint8Array<ArrayBuffer> | undefined) {
+    this.inspected = inspected;
+    this.#bytes = bytes;
+  }
+
+  /** @throws UnreadableImageError */
+  static async inspect(blob: Blob, path: string): Promise<PhotoFile> {
+    return photoClocks.decode.during(async () => {
+      // Each look into a file is a message to another process: most are read once, as a whole.
+      const bytes = blob.size <= READ_WHOLE_BYTES ? await readFileBytes(blob, path) : undefined;
+      return new PhotoFile(await inspectImage(blob, path, bytes), bytes);
+    });
+  }
+
+  get isLarge(): boolean {
+    return isLarge(this.inspected);
+  }
+
+  get pixelCount(): number {
+    return this.inspected.width * this.inspected.height;
+  }
+
+  decode(): Promise<RgbImage> {
+    return decodeInspected(this.inspected);
+  }
+
+  async digest(): Promise<string> {
+    const { blob, path } = this.inspected;
+    const bytes = this.#bytes ?? (await readFileBytes(blob, path));
+    this.#bytes = undefined;
+    return sha256(bytes);
+  }
+}

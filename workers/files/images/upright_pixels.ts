@@ -1,0 +1,51 @@
+/** Pixels as they are stored → an image that is turned as EXIF says, without a second copy. */
+import type { RgbImage } from '../../protocol/data/images.ts';
+import type { Orientation } from './structure/exif.ts';
+
+export class UprightPixels {
+  readonly image: RgbImage;
+  /** Where the first stored pixel goes, and what a step along a stored row or column moves on, bytes. */
+  readonly #origin: number;
+  readonly #stepX: number;
+  readonly #stepY: number;
+
+  /** @param width, height as stored */
+  constructor(width: number, height: number, orientation: Orientation) {
+    const isTurned = orientation >= 5;
+    const [uprightWidth, uprightHeight] = isTurned ? [height, width] : [width, height];
+    const data = new Uint8Array(width * height * 3);
+    this.image = { width: uprightWidth, height: uprightHeight, data };
+    const rowBytes = uprightWidth * 3;
+    const isRightToLeft = [2, 3, 6, 7].includes(orientation);
+    const isBottomUp = [3, 4, 7, 8].includes(orientation);
+    const stepAcross = isRightToLeft ? -3 : 3;
+    const stepDown = isBottomUp ? -rowBytes : rowBytes;
+    this.#origin = (isRightToLeft ? rowBytes - 3 : 0) + (isBottomUp ? (uprightHeight - 1) * rowBytes : 0);
+    [this.#stepX, this.#stepY] = isTurned ? [stepDown, stepAcross] : [stepAcross, stepDown];
+  }
+
+  /**
+   * @param left, top of the piece, as stored
+   * @param source [height, width, pixelBytes]: red, green and blue come first
+   */
+  put(
+    left: number,
+    top: number,
+    width: number,
+    height: number,
+    source: Uint8Array | Uint8ClampedArray,
+    pixelBytes: number,
+  ): void {
+    const { data } = this.image;
+    const stepX = this.#stepX;
+    let from = 0;
+    for (let y = top; y < top + height; y++) {
+      let to = this.#origin + left * stepX + y * this.#stepY;
+      for (let x = 0; x < width; x++, from += pixelBytes, to += stepX) {
+        data[to] = source[from]!;
+        data[to + 1] = source[from + 1]!;
+        data[to + 2] = source[from + 2]!;
+      }
+    }
+  }
+}

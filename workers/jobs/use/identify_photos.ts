@@ -1,0 +1,139 @@
+/** Photos as taken, or faces that are aligned already → crops as the network takes them. */
+import { readClasses, type ImageFile } from '../../files/classes.ts';
+import { decodeImage } from '../../files/images/decode.ts';
+import { FolderUnavailableError } from '../../protocol/data/file_errors.ts';
+import { FileListDirectory } from '../../files/file_list_directory.ts';
+import { isPhotoPath, type RgbImage } from '../../protocol/data/images.ts';
+import { openDirectories } from '../../files/open.ts';
+import { chooseFace, cropBox } from '../../detector/align.ts';
+import type { FaceDetector } from '../../detector/detector.ts';
+import { DEFAULT_ALIGN_OPTIONS } from '../../protocol/align/align.ts';
+import type { FacePhotos, FindFacesRequest } from '../../protocol/use/identify.ts';
+import { detectPhotos } from '../align/detect_photos.ts';
+import { cropOrPad, readFile } from '../evaluate/evaluate_job.ts';
+import { PhotoPool } from '../photo_pool.ts';
+import { readAhead } from '../read_ahead.ts';
+
+const DECODES_AT_ONCE = 4;
+
+export interface FacePhoto {
+  readonly file: ImageFile;
+  /** For the person; unlike the file's path not always the only one of its name. */
+  readonly name: string;
+  readonly index: number;
+  /** The folder's name; empty for files. */
+  readonly person: string;
+}
+
+/** A photo and its faces' crops, or one sentence that says why there are none. */
+export interface LocatedPhoto {
+  readonly photo: FacePhoto;
+  readonly faces:
+    | {
+        readonly crops: readonly { readonly number: number; readonly image: RgbImage }[];
+        readonly faceCount: number;
+      }
+    | { readonly message: string };
+}
+
+/** @throws NoImagesError */
+export async function listPhotos(photos: FacePhotos, signal?: AbortSignal): Promise<FacePhoto[]> {
+  if (photos.kind === 'files') {
+    // Two photos may have one name: the place makes the path their own.
+    const files = photos.files.map((file, index) => ({ path: `${index}/${file.name}`, file }));
+    const directory = new FileListDirectory('photos', files);
+    return files.map(({ path, file }, index) => ({
+      file: { path, directory },
+      name: file.name,
+      index,
+      person: '',
+    }));
+  }
+  const { classes } = await readClasses(
+    await openDirectories(photos.folders),
+    undefined,
+    signal,
+    isPhotoPath,
+  );
+  return classes
+    .flatMap(({ name, images }) => images.map((file) => ({ person: name, file })))
+    .map(({ person, file }, index) => ({ file, name: file.path, index, person }));
+}
+
+/**
+ * Finds and aligns the faces of photos, in their order.
+ * @throws PermissionLostError
+ */
+export async function* locateFaces(
+  photos: readonly FacePhoto[],
+  detector: FaceDetector,
+  { faces: which, margin }: Pick<FindFacesRequest, 'faces' | 'margin'>,
+  imageSize: number,
+): AsyncGenerator<LocatedPhoto> {
+  const byFile = new Map(photos.map((photo) => [photo.file, photo]));
+  const pool = new PhotoPool();
+  try {
+    const located = detectPhotos(
+      detector,
+      pool,
+      photos.map(({ file }) => file),
+      { ...DEFAULT_ALIGN_OPTIONS, image_size: imageSize, margin },
+      async ({ width, height, detection: { faces } }, pooled) => {
+        const chosen =
+          which === 'all'
+            ? faces.map((_, index) => index)
+            : [chooseFace(faces, width, height)].filter((index) => index >= 0);
+        const boxes = chosen.map((index) => cropBox(faces[index]!.box, margin, width, height));
+        const { files } = await pooled.align(boxes, imageSize, false);
+        const crops = await Promise.all(
+          files.map((file) => (file ? decodeImage(new Blob([file]), 'the aligned face') : undefined)),
+        );
+        return {
+          crops: crops.flatMap((image, place) => (image ? [{ number: chosen[place]! + 1, image }] : [])),
+          faceCount: faces.length,
+        };
+      },
+    );
+    for await (const { file, outcome } of located) {
+      const photo = byFile.get(file)!;
+      const { name } = photo;
+      yield {
+        photo,
+        faces:
+          outcome.status === 'rejected'
+            ? { message: messageOf(outcome.reason, photo) }
+            : outcome.value.crops.length === 0
+              ? { message: `No face was found in ${name}.` }
+              : outcome.value,
+      };
+    }
+  } finally {
+    pool.dispose();
+  }
+}
+
+/**
+ * Faces that are aligned already, in their order: their centres.
+ * @throws PermissionLostError
+ */
+export async function* readAlignedFaces(
+  photos: readonly FacePhoto[],
+  imageSize: number,
+  read: (file: ImageFile) => Promise<RgbImage> = readFile,
+): AsyncGenerator<LocatedPhoto> {
+  const decoded = readAhead(photos, DECODES_AT_ONCE, async ({ file }) =>
+    cropOrPad(await read(file), imageSize),
+  );
+  for await (const { item: photo, result } of decoded) {
+    if (result.status === 'fulfilled')
+      yield { photo, faces: { crops: [{ number: 1, image: result.value }], faceCount: 1 } };
+    else if (result.reason instanceof FolderUnavailableError) throw result.reason;
+    else yield { photo, faces: { message: messageOf(result.reason, photo) } };
+  }
+}
+
+/** Readers know the file by its path, the person by its name. */
+function messageOf(error: unknown, { file, name }: FacePhoto): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replaceAll(file.path, name);
+}
