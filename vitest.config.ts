@@ -19,6 +19,8 @@ export default defineConfig({
           name: 'unit',
           environment: 'node',
           include: ['test/unit/**/*.test.ts'],
+          // One less than the processor's cores is Vitest's default: on two cores half of the machine would wait.
+          maxWorkers: '100%',
           testTimeout: 60_000,
         },
       },
