@@ -299,6 +299,7 @@ async function launch(
         ],
         // Beside the browser's own files, so that it goes with them.
         artifactsDir: join(profileFolder, 'playwright'),
+        env: browserEnvironment(process.env),
         // Ctrl-C is the command's own to answer.
         handleSIGINT: false,
         handleSIGTERM: false,
@@ -320,6 +321,21 @@ async function launch(
       const reason = message.split('\n')[0]!.replace(/^browserType\.\w+: /, '');
       throw new CommandError(`The browser ${executablePath} does not start: ${reason}`, { cause: error });
     }
+}
+
+/** The longest path of a Unix socket, bytes; beyond it Chromium ends without a word. */
+const LONGEST_SOCKET_PATH = 107;
+const SOCKET_IN_TMPDIR = '/org.chromium.Chromium.XXXXXX/SingletonSocket';
+
+/** The browser's environment: where TMPDIR is too long for the path of Chromium's socket, the socket lies in /tmp. */
+export function browserEnvironment(environment: NodeJS.ProcessEnv): Record<string, string> {
+  const set = Object.entries(environment).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value] as const],
+  );
+  const { TMPDIR } = environment;
+  const isTooLong =
+    TMPDIR !== undefined && Buffer.byteLength(TMPDIR + SOCKET_IN_TMPDIR) > LONGEST_SOCKET_PATH;
+  return { ...Object.fromEntries(set), ...(isTooLong ? { TMPDIR: '/tmp' } : {}) };
 }
 
 /** Where Chromium has its socket, among the temporary files; a browser that is killed leaves it there. */

@@ -1,9 +1,18 @@
 /** Commands that are ended from outside. `npm run try_endings` does the same at many random moments. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { projectRoot } from '../../cli/system/paths.ts';
 import { ensureBuild } from '../../scripts/setup/ensure_build.mjs';
@@ -54,6 +63,15 @@ async function waitFor(command: StartedCommand, text: string): Promise<void> {
   expect(command.output).toContain(text);
 }
 
+/** Where the browser with this profile has its socket. */
+function linkIn(profile: string): string[] {
+  try {
+    return [readlinkSync(join(profile, 'SingletonSocket'))];
+  } catch {
+    return [];
+  }
+}
+
 describe.skipIf(process.platform !== 'linux')('a command', () => {
   it.each(['closed terminal', 'SIGTERM'] as const)(
     'that trains stops with a checkpoint and leaves nothing: %s',
@@ -86,6 +104,25 @@ describe.skipIf(process.platform !== 'linux')('a command', () => {
     command.interrupt(true);
     expect(await leftovers(home)).toEqual([]);
     expect(filesBelow(out)).toEqual([]);
+  });
+
+  it('that is killed with -9 leaves no socket of its browser where the path to TMPDIR is long', async () => {
+    const far = mkdtempSync(join(tmpdir(), `facenet-test-${'long-'.repeat(14)}`));
+    try {
+      const args = ['embed', join(home, 'model.safetensors'), join(home, 'aligned'), join(far, 'out')];
+      const command = new StartedCommand([...args, '--batch_size', '1'], far, 'kill -9');
+      await waitFor(command, 'Device: ');
+      const [socket] = readdirSync(join(far, 'tmp')).flatMap((name) => linkIn(join(far, 'tmp', name)));
+      expect(socket).toBeDefined();
+      const socketFolder = dirname(socket!);
+      expect(socketFolder.startsWith(far)).toBe(false);
+      expect(existsSync(socketFolder)).toBe(true);
+      command.interrupt(true);
+      expect(await leftovers(far)).toEqual([]);
+      await expect.poll(() => existsSync(socketFolder), { timeout: 60_000 }).toBe(false);
+    } finally {
+      rmSync(far, { recursive: true, force: true });
+    }
   });
 
   it('that trains on a folder that vanishes says so, and ends with 1 and a checkpoint', async () => {
