@@ -35,14 +35,16 @@ export function skippedPhotoCount(skipped: readonly SkippedFiles[]): number {
 
 const EXAMPLES_NAMED = 3;
 
-/** One sentence per reason; notes of this program are not worth one. */
+/** One sentence per reason; there is none for notes of this program. */
 export function describeSkipped(skipped: readonly SkippedFiles[]): string[] {
   return skipped.filter(({ reason }) => reason !== 'note').map(describe);
 }
 
 function describe({ reason, format, wayForward, count, examples }: SkippedFiles): string {
   const one = count === 1;
-  const named = examples.slice(0, EXAMPLES_NAMED).join(', ') + (count > EXAMPLES_NAMED ? ', …' : '');
+  const shown = examples.slice(0, EXAMPLES_NAMED);
+  const rest = count - shown.length;
+  const named = shown.join(', ') + (rest > 0 ? ` and ${rest} more` : '');
   switch (reason) {
     case 'in-no-folder':
       return `${count} ${one ? 'photo lies' : 'photos lie'} directly in the folder and ${one ? 'is' : 'are'} not used: ${named}. Put ${one ? 'it' : 'them'} into a folder with the person’s name.`;
