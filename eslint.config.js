@@ -6,6 +6,12 @@ import ts from 'typescript-eslint';
 import { importLaw } from './scripts/setup/import_law.mjs';
 import svelteConfig from './svelte.config.js';
 
+/** A promise that nobody waits for loses its error. These rules need the types. */
+const promiseRules = {
+  '@typescript-eslint/no-floating-promises': 'error',
+  '@typescript-eslint/no-misused-promises': 'error',
+};
+
 export default ts.config(
   { ignores: ['dist/', 'node_modules/', '.cache/', 'coverage/'] },
   js.configs.recommended,
@@ -36,6 +42,21 @@ export default ts.config(
       'workers/compute/{graph,step,engine}/**/*.ts',
     ],
     rules: { 'no-restricted-globals': ['error', 'window', 'document', 'self', 'postMessage'] },
+  },
+  {
+    files: ['workers/**/*.ts'],
+    languageOptions: { parserOptions: { project: 'tsconfig.workers.json', tsconfigRootDir: import.meta.dirname } },
+    rules: promiseRules,
+  },
+  {
+    files: ['cli/**/*.ts', 'bench/**/*.ts', 'scripts/**/*.ts'],
+    languageOptions: { parserOptions: { project: 'tsconfig.node.json', tsconfigRootDir: import.meta.dirname } },
+    rules: promiseRules,
+  },
+  {
+    files: ['src/**/*.ts'],
+    languageOptions: { parserOptions: { project: 'tsconfig.json', tsconfigRootDir: import.meta.dirname } },
+    rules: promiseRules,
   },
   { files: ['scripts/**/*.mjs', 'cli/**', 'bench/**', '*.js'], languageOptions: { globals: globals.node } },
 );

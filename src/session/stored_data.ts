@@ -36,7 +36,7 @@ async function settled<Value>(work: Promise<Value>): Promise<PromiseSettledResul
 
 /** Loads the page anew, as at the very first visit. */
 export function beginAnew(): void {
-  location.replace(new URL(`../state?${LEFT_EMPTY}`, location.href));
+  location.replace(new URL(`./?${LEFT_EMPTY}`, location.href));
 }
 
 function deleteKeys(): void {
