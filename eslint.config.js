@@ -45,12 +45,16 @@ export default ts.config(
   },
   {
     files: ['workers/**/*.ts'],
-    languageOptions: { parserOptions: { project: 'tsconfig.workers.json', tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: { project: 'tsconfig.workers.json', tsconfigRootDir: import.meta.dirname },
+    },
     rules: promiseRules,
   },
   {
     files: ['cli/**/*.ts', 'bench/**/*.ts', 'scripts/**/*.ts'],
-    languageOptions: { parserOptions: { project: 'tsconfig.node.json', tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: { project: 'tsconfig.node.json', tsconfigRootDir: import.meta.dirname },
+    },
     rules: promiseRules,
   },
   {
