@@ -72,9 +72,9 @@ export const alignCommand: Command = {
   name: 'align',
   summary: 'Find the faces in folders of photos and write them as aligned crops.',
   details:
-    'The input has a folder a person with that person’s photos in it; the output gets the same folders, with PNG files. Crops that are there already are kept and not made again, so that a stopped run goes on, and several processes with --random_order share the work.',
+    'The input has a folder per person with that person’s photos in it; the output gets the same folders, with PNG files. Crops that are there already are kept and not made again, so that a stopped run goes on, and several processes with --random_order share the work.',
   positionals: [
-    { name: 'in', description: 'The folder of photos: a subfolder a person.' },
+    { name: 'in', description: 'The folder of photos: a subfolder per person.' },
     { name: 'out', description: 'The folder for the aligned faces.' },
   ],
   flags: [

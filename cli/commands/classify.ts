@@ -30,7 +30,7 @@ export const classifyCommand: Command = {
     'A linear support vector machine. With --use_split_dataset one folder serves both: TRAIN takes some images of each person, CLASSIFY the others.',
   positionals: [
     { name: 'mode', description: 'TRAIN or CLASSIFY.' },
-    { name: 'data_dir', description: 'The folder of aligned faces: a subfolder a person.' },
+    { name: 'data_dir', description: 'The folder of aligned faces: a subfolder per person.' },
     {
       name: 'model',
       description: 'A model file, or the folder of a run or of an export: the newest model in it.',

@@ -30,7 +30,7 @@ export const lookCommand: Command = {
       name: 'model',
       description: 'A model file, or the folder of a run or of an export: the newest model in it.',
     },
-    { name: 'data_dir', description: 'The folder of aligned faces: a subfolder a person.' },
+    { name: 'data_dir', description: 'The folder of aligned faces: a subfolder per person.' },
   ],
   flags: [
     {

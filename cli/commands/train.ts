@@ -44,7 +44,7 @@ export const trainCommand: Command = {
       type: 'text',
       placeholder: 'folders',
       description:
-        'The aligned faces, a subfolder a person; several folders, separated by colons, are united.',
+        'The aligned faces, a subfolder per person; several folders, separated by colons, are united.',
     },
     {
       name: 'logs_base_dir',
@@ -107,7 +107,7 @@ async function startRun(context: CommandContext): Promise<CommandResult> {
   const options = readOptions(args);
   const dataDirs = splitPaths(textOf(args, 'data_dir') ?? '');
   if (dataDirs.length === 0)
-    throw new UsageError('--data_dir is missing: name the folder of aligned faces, a subfolder a person.');
+    throw new UsageError('--data_dir is missing: name the folder of aligned faces, a subfolder per person.');
   const lfwDir = textOf(args, 'lfw_dir');
   const pretrained = textOf(args, 'pretrained_model');
   const pretrainedPath = pretrained === undefined ? undefined : requireModel(pretrained);

@@ -46,7 +46,7 @@ export const validateCommand: Command = {
       name: 'model',
       description: 'A model file, or the folder of a run or of an export: the newest model in it.',
     },
-    { name: 'lfw_dir', description: 'The folder of aligned faces: a subfolder a person.' },
+    { name: 'lfw_dir', description: 'The folder of aligned faces: a subfolder per person.' },
   ],
   flags: [
     ...PAIRS_FLAGS,

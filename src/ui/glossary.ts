@@ -8,7 +8,7 @@ export const GLOSSARY = {
   margin:
     'Pixels added around the detected face before it is cut out, half on each side. They give the network some context, and random crops some room.',
   dataset:
-    'A folder with one subfolder a person and that person’s pictures in it. Several folders can be united.',
+    'A folder with one subfolder per person and that person’s pictures in it. Several folders can be united.',
   run: 'One training from its start to its end, with its settings, its measurements and its checkpoints. Its name is the date and time it began.',
   epoch:
     'A round of training: a fixed number of steps, after which a checkpoint is saved and the schedule looks at the time.',

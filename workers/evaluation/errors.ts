@@ -29,7 +29,7 @@ export class NoPairsFoundError extends Error {
   /** @param cause of the first skipped pair */
   constructor(folder: string, pairCount: number, cause: string) {
     super(
-      `None of the ${pairCount} pairs can be evaluated with the photos of "${folder}"; the first: ${cause}. Choose the folder that belongs to the pairs file: one folder a person, photos called <name>/<name>_0001.jpg or .png.`,
+      `None of the ${pairCount} pairs can be evaluated with the photos of "${folder}"; the first: ${cause}. Choose the folder that belongs to the pairs file: one folder per person, photos called <name>/<name>_0001.jpg or .png.`,
     );
   }
 }

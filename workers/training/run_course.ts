@@ -26,7 +26,7 @@ export class RunCourse {
   #epochs: { step: number; epoch: number }[] = [];
   #rateDrops: { step: number; rate: number }[] = [];
 
-  /** @param batchSize images a step */
+  /** @param batchSize images per step */
   constructor(batchSize: number) {
     this.#batchSize = batchSize;
     this.#columns = Object.fromEntries(

@@ -403,7 +403,7 @@ describe('a dataset that vanishes', () => {
   it('pauses the run, though every photo is cached; back in its place, the run goes on with the same losses', async () => {
     const folder = await privateSquares(FOLDER);
     const run = new ObservedRun({ options: OPTIONS, data: [folder] }, (event) => {
-      // Two steps an epoch, four photos a step, twelve photos: all are read ahead by then.
+      // Two steps an epoch, four photos per step, twelve photos: all are read ahead by then.
       if (isStep(event, 3)) void remove();
       if (event.kind !== 'status' || event.status !== 'paused') return;
       void privateSquares(FOLDER).then(() => run.control.resume());

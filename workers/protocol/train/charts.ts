@@ -57,7 +57,7 @@ export interface RunChart {
   readonly state: CourseState;
 }
 
-/** A run is known by its id; its batch size turns the time of a step into images a second. */
+/** A run is known by its id; its batch size turns the time of a step into images per second. */
 export interface ChartsWorkerApi {
   /** Reads what is stored of the run; returns its newest steps, at most 300. */
   open(runId: string, batchSize: number): Promise<{ stepCount: number; newest: StepRecord[] }>;

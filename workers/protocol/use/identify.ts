@@ -26,7 +26,7 @@ export interface OpenedModel {
 
 export type FacePhotos =
   | { readonly kind: 'files'; readonly files: readonly File[] }
-  /** One subfolder a person. */
+  /** One subfolder per person. */
   | { readonly kind: 'folders'; readonly folders: readonly DirectoryReference[] };
 
 export interface FindFacesRequest {
