@@ -23,7 +23,7 @@ export interface OpenedPhoto {
   readonly id: number;
   readonly width: number;
   readonly height: number;
-  /** Of the file's bytes, see detector/photo.ts. */
+  /** The SHA-256 digest of the file's bytes; see detector/photo.ts. */
   readonly digest: string;
 }
 

@@ -11,6 +11,15 @@ const COMPUTE = [
   'workers/compute/engine',
   'workers/compute/tfjs',
 ];
+/** An executor of networks: on the GPU's foundation, for the graph, with the arithmetic of a step. */
+const EXECUTOR = [
+  'workers/protocol',
+  'workers/common',
+  'workers/gpu',
+  'workers/compute',
+  'workers/compute/graph',
+  'workers/compute/step',
+];
 const BASIS = ['workers/protocol', 'workers/common', 'workers/webassembly'];
 const DOMAIN = ['workers/detector', 'workers/training', 'workers/models', 'workers/evaluation'];
 const JOBS = [
@@ -38,22 +47,8 @@ export const IMPORT_LAW = {
   'workers/compute': ['workers/protocol', 'workers/common', 'workers/compute/graph'],
   'workers/compute/graph': ['workers/protocol', 'workers/common'],
   'workers/compute/step': ['workers/protocol', 'workers/common', 'workers/compute', 'workers/compute/graph'],
-  'workers/compute/engine': [
-    'workers/protocol',
-    'workers/common',
-    'workers/gpu',
-    'workers/compute',
-    'workers/compute/graph',
-    'workers/compute/step',
-  ],
-  'workers/compute/tfjs': [
-    'workers/protocol',
-    'workers/common',
-    'workers/gpu',
-    'workers/compute',
-    'workers/compute/graph',
-    'workers/compute/step',
-  ],
+  'workers/compute/engine': EXECUTOR,
+  'workers/compute/tfjs': EXECUTOR,
   'workers/evaluation': [...BASIS, 'workers/files'],
   'workers/detector': [...BASIS, 'workers/files', 'workers/gpu', 'workers/compute/tfjs'],
   'workers/training': [
@@ -135,7 +130,7 @@ export const IMPORT_LAW = {
 /** Rooms by their depth, so that the deepest one that holds a file is found first. */
 const ROOMS = Object.keys(IMPORT_LAW).sort((a, b) => b.split('/').length - a.split('/').length);
 
-/** @param {string} file from the project's root, with `/`. @returns {string | undefined} undefined: no law for it */
+/** @param {string} file from the project's root, with `/`. @returns {string | undefined} undefined where the law says nothing */
 export function roomOf(file) {
   return ROOMS.find((room) =>
     // An entry point lies in workers itself; folders below it are rooms of their own.
@@ -153,7 +148,7 @@ export function importFault(from, to) {
   if (room === undefined) return undefined;
   const target = roomOf(to) ?? dirname(to);
   if (target === room || IMPORT_LAW[room].includes(target)) return undefined;
-  // Pictures, fonts and the like are no rooms.
+  // Pictures, fonts and data files may be imported from anywhere.
   if (!/\.(ts|svelte|mjs|js)$/.test(to)) return undefined;
   return `${room} may not import ${target}. The import law is in scripts/setup/import_law.mjs and docs/how-it-works.md.`;
 }

@@ -34,8 +34,8 @@ async function settled<Value>(work: Promise<Value>): Promise<PromiseSettledResul
   return result;
 }
 
-/** Loads the page anew, as at the very first visit. */
-export function beginAnew(): void {
+/** Reloads the page as if it were the first visit. */
+export function reloadAsFirstVisit(): void {
   location.replace(new URL(`./?${LEFT_EMPTY}`, location.href));
 }
 

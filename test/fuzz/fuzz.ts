@@ -8,7 +8,7 @@ import { mutate } from './mutate.ts';
 import { Random } from './random.ts';
 import { TooManyStepsError, WorkMeter } from './work_meter.ts';
 
-/** Of one file of some kilobytes; work_meter.ts says what a step is. */
+/** Most steps that reading one file of a few kilobytes may take; work_meter.ts says what a step is. */
 const MOST_STEPS = 1_000_000;
 /** A small archive may unpack to 16 MiB, and bytes become float32. */
 const MOST_ALLOCATED_BYTES = 100e6;

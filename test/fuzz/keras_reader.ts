@@ -35,7 +35,7 @@ export class KerasReader {
   }
 }
 
-/** TypeScript is no language of threads; tsx teaches it to them. */
+/** Node's threads do not run TypeScript by themselves; tsx is loaded for it. */
 function startThread(): Worker {
   const file = JSON.stringify(new URL('./keras_thread.ts', import.meta.url).href);
   return new Worker(`import('tsx/esm/api').then(({ register }) => (register(), import(${file})))`, {

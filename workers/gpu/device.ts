@@ -73,7 +73,7 @@ export class EngineDevice {
     );
   };
 
-  /** Kernels by whose names errors that the device reports later are told. */
+  /** Kernel names that label errors which the device reports later. */
   addKernelNames(names: Iterable<string>): void {
     for (const name of names) this.#kernelNames.add(name);
   }

@@ -1,3 +1,4 @@
+/** The person stopped work that embeds images: an evaluation, or a job that is built on one. */
 export class EvaluationCancelledError extends Error {
   override name = 'EvaluationCancelledError';
   constructor() {

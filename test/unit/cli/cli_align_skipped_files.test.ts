@@ -6,14 +6,10 @@ import fc from 'fast-check';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import type { BrowserSession } from '../../../cli/browser/browser_session.ts';
-import type { Command } from '../../../cli/arguments/command.ts';
 import { alignCommand } from '../../../cli/commands/align.ts';
 import { detectCommand } from '../../../cli/commands/detect.ts';
-import { parseArguments } from '../../../cli/arguments/flags.ts';
-import { Output } from '../../../cli/arguments/output.ts';
 import { photoFormatOfPath } from '../../../workers/protocol/data/photo_formats.ts';
 import { align } from '../../../workers/jobs/align/align_job.ts';
 import { detect } from '../../../workers/jobs/align/detect_job.ts';
@@ -32,6 +28,7 @@ import {
   type SkippedFiles,
 } from '../../../workers/protocol/data/skipped_files.ts';
 import { patternedPng } from '../../e2e/helpers/patterned_png.ts';
+import { runCommand } from './run_command.ts';
 
 const LFS_POINTER = 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n';
 const FACE = { box: [10, 10, 60, 60], score: 1, landmarksX: [1, 2, 3, 4, 5], landmarksY: [1, 2, 3, 4, 5] };
@@ -106,31 +103,6 @@ function sessionOf(files: Readonly<Record<string, string>>): BrowserSession {
   return session as unknown as BrowserSession;
 }
 
-async function run(
-  command: Command,
-  argv: readonly string[],
-  files: Readonly<Record<string, string>>,
-): Promise<{ lines: string[]; json: Readonly<Record<string, unknown>> }> {
-  let text = '';
-  const stream = new Writable({
-    write(chunk, _encoding, done) {
-      text += String(chunk);
-      done();
-    },
-  });
-  const { json } = await command.run({
-    args: parseArguments(command.positionals, command.flags, argv),
-    output: new Output(stream),
-    openSession: async () => sessionOf(files),
-    onInterrupt: () => undefined,
-    interrupted: false,
-  });
-  return {
-    lines: text.split('\n'),
-    json: JSON.parse(JSON.stringify(json)) as Readonly<Record<string, unknown>>,
-  };
-}
-
 const path = fc
   .tuple(
     fc.array(fc.constantFrom('A', 'Ben', 'C d'), { maxLength: 3 }),
@@ -155,7 +127,8 @@ describe('files that are aligned, searched, left out and failed are all files', 
   it.each([[[]], [['--detect_multiple_faces']]])('in align %j', async (flags: string[]) => {
     await fc.assert(
       fc.asyncProperty(tree, async (files) => {
-        const { lines, json } = await run(alignCommand, [root, out, ...flags], files);
+        const { text, json } = await runCommand(alignCommand, [root, out, ...flags], sessionOf(files));
+        const lines = text.split('\n');
         const { total_images, successfully_aligned, failures, skipped } = json as {
           total_images: number;
           successfully_aligned: number;
@@ -183,7 +156,8 @@ describe('files that are aligned, searched, left out and failed are all files', 
     const found = join(out, 'faces.jsonl');
     await fc.assert(
       fc.asyncProperty(tree, async (files) => {
-        const { lines, json } = await run(detectCommand, [root, found], files);
+        const { text, json } = await runCommand(detectCommand, [root, found], sessionOf(files));
+        const lines = text.split('\n');
         const { images, faces, failures, skipped } = json as {
           images: number;
           faces: number;

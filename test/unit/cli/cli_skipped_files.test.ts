@@ -6,7 +6,6 @@ import fc from 'fast-check';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { BrowserSession } from '../../../cli/browser/browser_session.ts';
 import { classifyCommand } from '../../../cli/commands/classify.ts';
@@ -14,8 +13,6 @@ import { embedCommand } from '../../../cli/commands/embed.ts';
 import { lookCommand } from '../../../cli/commands/look.ts';
 import { validateCommand } from '../../../cli/commands/validate.ts';
 import type { Command } from '../../../cli/arguments/command.ts';
-import { parseArguments } from '../../../cli/arguments/flags.ts';
-import { Output } from '../../../cli/arguments/output.ts';
 import { UnreadableImageError } from '../../../workers/protocol/data/file_errors.ts';
 import {
   evaluateOpenedPairs,
@@ -35,6 +32,7 @@ import type { LookRequest } from '../../../workers/protocol/use/look.ts';
 import { describeSkipped, type SkippedFiles } from '../../../workers/protocol/data/skipped_files.ts';
 import type { Executor, ExecutorFactory, ImageBatch } from '../../../workers/compute/executor.ts';
 import { smallGraph } from '../formats/formats_reference.ts';
+import { runCommand } from './run_command.ts';
 
 const SIZE = 8;
 const MOST_AT_ONCE = 20;
@@ -127,33 +125,6 @@ function sessionOf(files: Readonly<Record<string, string>>): BrowserSession {
   return session as unknown as BrowserSession;
 }
 
-interface Outcome {
-  readonly text: string;
-  readonly json: Readonly<Record<string, unknown>>;
-}
-
-async function run(
-  command: Command,
-  argv: readonly string[],
-  files: Readonly<Record<string, string>>,
-): Promise<Outcome> {
-  let text = '';
-  const stream = new Writable({
-    write(chunk, _encoding, done) {
-      text += String(chunk);
-      done();
-    },
-  });
-  const { json } = await command.run({
-    args: parseArguments(command.positionals, command.flags, argv),
-    output: new Output(stream),
-    openSession: async () => sessionOf(files),
-    onInterrupt: () => undefined,
-    interrupted: false,
-  });
-  return { text, json: JSON.parse(JSON.stringify(json)) as Outcome['json'] };
-}
-
 const COMMANDS: readonly [string, Command, readonly string[]][] = [
   ['embed', embedCommand, [modelPath, root, out]],
   ['look', lookCommand, [modelPath, root, '--filter_filename', join(root, 'table.tsv')]],
@@ -183,7 +154,7 @@ describe('files that a command does not use', () => {
   it.each(COMMANDS)('are told of by %s, in words and in --json', async (_, command, argv) => {
     await fc.assert(
       fc.asyncProperty(tree, async (files) => {
-        const { text, json } = await run(command, argv, files);
+        const { text, json } = await runCommand(command, argv, sessionOf(files));
         const { images, failures, skipped } = json as {
           images: number;
           failures: readonly string[];
@@ -209,10 +180,10 @@ describe('files that a command does not use', () => {
       'a/b/deep.jpg': '1,1,1',
       'Ann/notes.txt': '',
     };
-    const { text, json } = await run(
+    const { text, json } = await runCommand(
       validateCommand,
       [modelPath, root, '--lfw_nrof_folds', '2', '--pairs_per_fold', '1'],
-      files,
+      sessionOf(files),
     );
     const skipped = json['skipped'] as readonly SkippedFiles[];
     expect(skipped.map(({ reason, count }) => [reason, count])).toEqual([

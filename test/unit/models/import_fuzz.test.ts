@@ -29,7 +29,7 @@ describe('damaged files', () => {
     expect(damagedFile(format!, 8)).not.toEqual(damagedFile(format!, 7));
   });
 
-  it('that make a reader fail without a name, fill the memory, or never end, are told with the command to make them again', async () => {
+  it('that make a reader fail without a name, fill the memory, or never end, are named with the command that makes them again', async () => {
     const [format] = FUZZED_FORMATS;
     const broken = {
       ...format!,

@@ -89,7 +89,7 @@ export interface DatasetTotals {
   readonly classCount: number;
 }
 
-/** What has been found, for one who was told before. */
+/** What has been found since the last report. */
 export interface ScanProgress extends DatasetTotals {
   readonly ignoredCount: number;
   /** Classes that are new, or whose count is another, since the last time; 0 while no image of theirs is found. */

@@ -11,7 +11,7 @@ export interface EmbedRequest {
   readonly images: readonly DirectoryReference[];
   readonly output: AlignOutput;
   readonly batch_size: number;
-  /** Of the centre of each image, pixels; default: the model's own. */
+  /** Side of the square that is cut out of each image's centre, pixels; default: the model's own. */
   readonly image_size?: number | undefined;
   readonly backend?: BackendName | undefined;
 }

@@ -52,7 +52,7 @@ export interface LinearSvm {
   readonly weights: Float32Array;
   /** [classes] */
   readonly biases: Float32Array;
-  /** Of each class's sigmoid 1/(1 + exp(slope·value + offset)). [classes] */
+  /** The slope of each class's sigmoid 1/(1 + exp(slope·value + offset)). [classes] */
   readonly slopes: Float32Array;
   readonly offsets: Float32Array;
 }

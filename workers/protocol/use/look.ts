@@ -10,7 +10,7 @@ export interface LookRequest {
   readonly model: ModelReference;
   readonly data: readonly DirectoryReference[];
   readonly batch_size: number;
-  /** Of the centre of each image, pixels; default: the model's own. */
+  /** Side of the square that is cut out of each image's centre, pixels; default: the model's own. */
   readonly image_size?: number | undefined;
   readonly backend?: BackendName | undefined;
 }
