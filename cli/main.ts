@@ -17,7 +17,7 @@ import { demoCommand } from './commands/demo.ts';
 import { detectCommand } from './commands/detect.ts';
 import { embedCommand } from './commands/embed.ts';
 import { exportCommand } from './commands/export.ts';
-import { lookCommand } from './commands/look.ts';
+import { inspectCommand } from './commands/inspect.ts';
 import { trainCommand } from './commands/train.ts';
 import { validateCommand } from './commands/validate.ts';
 import { EXIT_FAILURE, EXIT_USAGE, UsageError } from './system/errors.ts';
@@ -40,7 +40,7 @@ const COMMANDS: readonly Command[] = [
   embedCommand,
   compareCommand,
   classifyCommand,
-  lookCommand,
+  inspectCommand,
   conformanceCommand,
   demoCommand,
 ];
@@ -83,7 +83,9 @@ function ignore(): void {
 
 /** @throws UsageError */
 function findCommand(name: string): Command {
-  const command = COMMANDS.find((candidate) => candidate.name === name);
+  const command = COMMANDS.find(
+    (candidate) => candidate.name === name || candidate.formerNames?.includes(name),
+  );
   if (command) return command;
   const names = COMMANDS.map((candidate) => candidate.name);
   const nearest = nearestName(name, names);

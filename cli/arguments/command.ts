@@ -7,6 +7,8 @@ import type { Output } from './output.ts';
 
 export interface Command {
   readonly name: string;
+  /** Names that it had in earlier versions. They still start it. */
+  readonly formerNames?: readonly string[];
   /** One sentence. */
   readonly summary: string;
   /** More of it, below the summary in --help. */

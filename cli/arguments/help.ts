@@ -30,6 +30,7 @@ export function commandHelp(command: Command): string {
     '',
     `Usage: ${[INVOCATION, command.name, ...usage, '[flags]'].join(' ')}`,
     `       ${INVOCATION} ${command.example}`,
+    ...(command.formerNames ? ['', `Former name, still understood: ${command.formerNames.join(', ')}.`] : []),
     ...(positionals.length
       ? ['', ...table(positionals.map(({ name, description }) => [`<${name}>`, description]))]
       : []),

@@ -20,7 +20,7 @@ import { JobControl, type JobCommand } from '../../workers/protocol/job_control.
 import type { AlignWorkerApi } from '../../workers/protocol/align/align.ts';
 import type { DatasetWorkerApi, DirectoryReference } from '../../workers/protocol/data/dataset.ts';
 import type { DeviceInfo } from '../../workers/protocol/device.ts';
-import type { LookWorkerApi } from '../../workers/protocol/use/look.ts';
+import type { InspectWorkerApi } from '../../workers/protocol/use/inspect.ts';
 import type { TrainWorkerApi } from '../../workers/protocol/train/train_worker.ts';
 import { CleanUp, makeTemporaryProfile } from '../system/clean_up.ts';
 import { CommandError } from '../system/errors.ts';
@@ -63,7 +63,7 @@ export class BrowserSession {
   readonly align: AlignWorkerApi;
   readonly dataset: DatasetWorkerApi;
   readonly train: TrainWorkerApi;
-  readonly look: LookWorkerApi;
+  readonly inspect: InspectWorkerApi;
   readonly #context: BrowserContext;
   readonly #page: Page;
   readonly #server: StaticServer;
@@ -92,7 +92,7 @@ export class BrowserSession {
     this.align = this.#workerApi<AlignWorkerApi>('align');
     this.dataset = this.#workerApi<DatasetWorkerApi>('dataset');
     this.train = this.#workerApi<TrainWorkerApi>('train');
-    this.look = this.#workerApi<LookWorkerApi>('look');
+    this.inspect = this.#workerApi<InspectWorkerApi>('inspect');
     this.#end = new Promise<never>((_, reject) => {
       this.#ended = reject;
     });

@@ -9,7 +9,7 @@ import {
   alignWorker,
   datasetWorker,
   libraryWorker,
-  lookWorker,
+  inspectWorker,
   trainWorker,
 } from '../../src/session/workers.ts';
 import {
@@ -30,7 +30,7 @@ const workers = {
   dataset: datasetWorker,
   train: trainWorker,
   library: libraryWorker,
-  look: lookWorker,
+  inspect: inspectWorker,
 } as unknown as Record<WorkerName, WorkerClient<AnyApi>>;
 
 const controls = new Map<number, JobControl>();

@@ -2,7 +2,7 @@
 
 import type { JobCommand } from '../../workers/protocol/job_control.ts';
 
-export type WorkerName = 'align' | 'dataset' | 'train' | 'library' | 'look';
+export type WorkerName = 'align' | 'dataset' | 'train' | 'library' | 'inspect';
 
 /** Stands for a function among the arguments of a call: the page calls back with its number. */
 export interface CallbackMark {

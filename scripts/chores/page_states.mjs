@@ -2,7 +2,7 @@
 // Only drawn faces are ever seen.
 const JOB_LIMIT_MS = 900_000;
 const STEP_PAGES = ['train', 'evaluate', 'models', 'use'];
-const USE_PARTS = ['identify', 'look'];
+const USE_PARTS = ['identify', 'inspect'];
 
 /**
  * @param {import('playwright-core').Page} page
@@ -68,9 +68,9 @@ export async function walkStates(page, { address, query = '', withJobs = true },
   await open('use/identify');
   await identifyPeople(page, photos);
   await visit('use-identify', {});
-  await open('use/look');
+  await open('use/inspect');
   await lookAtFaces(page);
-  await visit('use-look', {});
+  await visit('use-inspect', {});
 
   await open('train');
   await page.getByRole('button', { name: 'New run' }).click();

@@ -4,7 +4,7 @@ import { exports } from '../models/state.ts';
 import { photos } from '../photos/state.ts';
 import { device, guard, library, navigation, sets } from '../session/state.ts';
 import { train } from '../train/state.ts';
-import { look, use } from '../use/state.ts';
+import { inspect, use } from '../use/state.ts';
 
 export const parts = {
   navigation,
@@ -17,7 +17,7 @@ export const parts = {
   evaluate,
   exports,
   use,
-  look,
+  inspect,
 };
 
 export type Parts = typeof parts;

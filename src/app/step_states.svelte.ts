@@ -109,9 +109,9 @@ function modelsState({ library, exports }: Parts): StepState {
   return ids.length > 0 ? plain('ready', formatCountOf(ids.length, 'model')) : plain('empty', 'none yet');
 }
 
-function useState({ use, look, library }: Parts): StepState {
+function useState({ use, inspect, library }: Parts): StepState {
   const { job, identify, compare } = use;
-  if (look.isBusy) return { kind: 'busy', text: 'looking', share: look.share ?? 0 };
+  if (inspect.isBusy) return { kind: 'busy', text: 'looking', share: inspect.share ?? 0 };
   if (job.isBusy) return { kind: 'busy', text: 'looking', share: job.done / Math.max(job.total, 1) };
   if (identify.problem ?? compare.problem) return plain('problem', 'needs you');
   if (identify.people.length > 0)

@@ -5,7 +5,7 @@ import type { ChartsWorkerApi } from '../../workers/protocol/train/charts.ts';
 import type { DatasetWorkerApi } from '../../workers/protocol/data/dataset.ts';
 import type { IdentifyWorkerApi } from '../../workers/protocol/use/identify.ts';
 import type { LibraryWorkerApi } from '../../workers/protocol/models/library.ts';
-import type { LookWorkerApi } from '../../workers/protocol/use/look.ts';
+import type { InspectWorkerApi } from '../../workers/protocol/use/inspect.ts';
 import type { TrainWorkerApi } from '../../workers/protocol/train/train_worker.ts';
 
 /** How long a stopped job that leaves nothing half done may go on. */
@@ -55,10 +55,16 @@ export const identifyWorker = new WorkerClient<IdentifyWorkerApi>(
   () => new Worker(new URL('../../workers/identify.worker.ts', import.meta.url), { type: 'module' }),
 );
 
-const createLookWorker = (): Worker =>
-  new Worker(new URL('../../workers/look.worker.ts', import.meta.url), { type: 'module' });
+const createInspectWorker = (): Worker =>
+  new Worker(new URL('../../workers/inspect.worker.ts', import.meta.url), { type: 'module' });
 
-export const lookWorker = new WorkerClient<LookWorkerApi>('part that looks at datasets', createLookWorker);
+export const inspectWorker = new WorkerClient<InspectWorkerApi>(
+  'part that looks at datasets',
+  createInspectWorker,
+);
 
 /** The same code in a worker that embeds and ends, and frees what the network took. */
-export const embeddingWorker = new WorkerClient<LookWorkerApi>('part that embeds photos', createLookWorker);
+export const embeddingWorker = new WorkerClient<InspectWorkerApi>(
+  'part that embeds photos',
+  createInspectWorker,
+);

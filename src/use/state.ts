@@ -1,8 +1,8 @@
 /** The states of the Use step. */
 import { UseState } from './use.svelte.ts';
-import { LookState } from './inspect/look.svelte.ts';
+import { InspectState } from './inspect/inspect.svelte.ts';
 import { guard, library } from '../session/state.ts';
 import { train } from '../train/state.ts';
 
 export const use = new UseState(library, guard);
-export const look = new LookState(train.dataset, use.model, guard);
+export const inspect = new InspectState(train.dataset, use.model, guard);

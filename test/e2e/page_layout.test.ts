@@ -18,7 +18,7 @@ const PLACES = [
   'models',
   'use/compare',
   'use/identify',
-  'use/look',
+  'use/inspect',
   'privacy',
 ];
 

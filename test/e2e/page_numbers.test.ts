@@ -18,7 +18,7 @@ const JOB_LIMIT_MS = 120_000;
 const ENTRIES = ['', '-1', '0', '1e308', '0.5', '99999999', 'abc', '1e'];
 /** In no field. */
 const NEVER_RIGHT = ['1e308', '1e'];
-const PAGES_WITHOUT_NUMBERS = ['models', 'use/look', 'privacy'];
+const PAGES_WITHOUT_NUMBERS = ['models', 'use/inspect', 'privacy'];
 
 /**
  * What a wrong number stops, by the heading of its section: a button, or nothing but its own effect, where a number acts

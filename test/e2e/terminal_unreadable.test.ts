@@ -62,7 +62,7 @@ describe.skipIf(process.platform === 'win32')('files that cannot be read', () =>
 
   it.each([
     ['embed', ['embed', 'model.safetensors', 'aligned', 'embedded']],
-    ['look', ['look', 'model.safetensors', 'aligned']],
+    ['inspect', ['inspect', 'model.safetensors', 'aligned']],
     ['classify', ['classify', 'TRAIN', 'aligned', 'model.safetensors', 'people.json']],
   ])('fail by their names in %s', async (_, args) => {
     const { code, stdout, json } = await facenet([...args, '--json'], { home });

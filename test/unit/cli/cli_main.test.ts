@@ -99,6 +99,7 @@ describe('help', () => {
     'embed',
     'compare',
     'classify',
+    'inspect',
     'conformance',
     'demo',
   ];
@@ -106,6 +107,12 @@ describe('help', () => {
   it.each([['--help'], ['help'], ['-h']])('%s lists the commands', async (argument) => {
     expect(await main([argument])).toBe(0);
     for (const command of commands) expect(printed[0]).toMatch(new RegExp(`^  ${command} +[A-Z]`, 'm'));
+  });
+
+  it('inspect is understood by its former name', async () => {
+    expect(await main(['look', '--help'])).toBe(0);
+    expect(printed.join()).toContain('facenet -- inspect <model> <data_dir>');
+    expect(printed.join()).toContain('Former name, still understood: look.');
   });
 
   it.each(commands)('%s --help shows its usage and flags', async (command) => {

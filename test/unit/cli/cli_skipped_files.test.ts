@@ -10,7 +10,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { BrowserSession } from '../../../cli/browser/browser_session.ts';
 import { classifyCommand } from '../../../cli/commands/classify.ts';
 import { embedCommand } from '../../../cli/commands/embed.ts';
-import { lookCommand } from '../../../cli/commands/look.ts';
+import { inspectCommand } from '../../../cli/commands/inspect.ts';
 import { validateCommand } from '../../../cli/commands/validate.ts';
 import type { Command } from '../../../cli/arguments/command.ts';
 import { UnreadableImageError } from '../../../workers/protocol/data/file_errors.ts';
@@ -21,14 +21,14 @@ import {
 } from '../../../workers/jobs/evaluate/evaluate_job.ts';
 import { classify } from '../../../workers/jobs/use/classify_job.ts';
 import type { JobControl } from '../../../workers/protocol/job_control.ts';
-import { reportOnPhotos } from '../../../workers/jobs/use/look_report.ts';
+import { reportOnPhotos } from '../../../workers/jobs/use/inspect_report.ts';
 import { embedFolder } from '../../../workers/jobs/models/embed_job.ts';
 import type { LoadedModel } from '../../../workers/models/loaded_model.ts';
 import type { ClassifyRequest } from '../../../workers/protocol/use/classify.ts';
 import type { DirectoryReference } from '../../../workers/protocol/data/dataset.ts';
 import type { EmbedRequest } from '../../../workers/protocol/models/embed.ts';
 import type { EvaluateRequest } from '../../../workers/protocol/evaluate/evaluate.ts';
-import type { LookRequest } from '../../../workers/protocol/use/look.ts';
+import type { InspectRequest } from '../../../workers/protocol/use/inspect.ts';
 import { describeSkipped, type SkippedFiles } from '../../../workers/protocol/data/skipped_files.ts';
 import type { Executor, ExecutorFactory, ImageBatch } from '../../../workers/compute/executor.ts';
 import { smallGraph } from '../formats/formats_reference.ts';
@@ -84,8 +84,8 @@ function sessionOf(files: Readonly<Record<string, string>>): BrowserSession {
   };
   const session = {
     openFolder: () => folder,
-    look: {
-      report: (request: LookRequest, control: JobControl) =>
+    inspect: {
+      report: (request: InspectRequest, control: JobControl) =>
         reportOnPhotos(model, request, createExecutor, control, undefined, read, MOST_AT_ONCE),
     },
     train: {
@@ -127,7 +127,7 @@ function sessionOf(files: Readonly<Record<string, string>>): BrowserSession {
 
 const COMMANDS: readonly [string, Command, readonly string[]][] = [
   ['embed', embedCommand, [modelPath, root, out]],
-  ['look', lookCommand, [modelPath, root, '--filter_filename', join(root, 'table.tsv')]],
+  ['inspect', inspectCommand, [modelPath, root, '--filter_filename', join(root, 'table.tsv')]],
   ['classify TRAIN', classifyCommand, ['TRAIN', root, modelPath, join(root, 'people.json')]],
 ];
 

@@ -32,7 +32,7 @@ export {
   worker as identifyWorker,
   worker as importWorker,
   worker as libraryWorker,
-  worker as lookWorker,
+  worker as inspectWorker,
   worker as tableWorker,
   worker as trainWorker,
 };

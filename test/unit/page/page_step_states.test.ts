@@ -19,7 +19,7 @@ function states(changes: Changes = {}): Record<Step, StepState> {
     evaluate: { status: 'idle' },
     exports: { all: new Map(), exportedIds: new Set() },
     use: { job: {}, identify: { people: [] }, compare: { faces: [] } },
-    look: {},
+    inspect: {},
     sets: { aligned: [] },
   };
   const library = { runs: [], models: [], evaluations: [], galleries: [], folders: [], ...changes.library };

@@ -15,7 +15,7 @@ import { classCentres, unitRows, type LabelledRows } from './class_centres.ts';
 import { forEachProduct, rowCount, unitDistance, type Rows } from './dot_products.ts';
 import { median } from './outliers.ts';
 import type { Sliced } from './sliced.ts';
-import type { NearPairs, IdentityPairs, PhotoPairs } from '../../protocol/use/look.ts';
+import type { NearPairs, IdentityPairs, PhotoPairs } from '../../protocol/use/inspect.ts';
 
 /** Pairs kept, so that the threshold can be raised. */
 const IDENTITY_PAIRS_KEPT = 2000;

@@ -10,7 +10,7 @@
 import { classCentres, type LabelledRows } from './class_centres.ts';
 import { forEachProduct, rowCount, unitDistance } from './dot_products.ts';
 import type { Sliced } from './sliced.ts';
-import type { PhotoFits } from '../../protocol/use/look.ts';
+import type { PhotoFits } from '../../protocol/use/inspect.ts';
 
 /** Makes a median absolute deviation the standard deviation of a normal distribution. */
 const NORMAL_SCALE = 1.4826;

@@ -8,7 +8,7 @@ import {
   OUTLIER_DEVIATION,
 } from '../../../workers/evaluation/inspection/outliers.ts';
 import { runToEnd } from '../jobs/run_to_end.ts';
-import { distance, drawClasses, rowOf, unit, type DrawnClasses } from './look_embeddings.ts';
+import { distance, drawClasses, rowOf, unit, type DrawnClasses } from './inspection_embeddings.ts';
 
 /** The mean of rows, term by term. */
 function meanOf(photos: DrawnClasses, rows: readonly number[]): number[] {

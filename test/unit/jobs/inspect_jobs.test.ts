@@ -1,24 +1,24 @@
 /** Looking at a dataset with an executor that stands in for the network: an embedding is a picture's colour. */
 import { describe, expect, it } from 'vitest';
-import { formatReport } from '../../../cli/commands/look.ts';
+import { formatReport } from '../../../cli/commands/inspect.ts';
 import type { RgbImage } from '../../../workers/protocol/data/images.ts';
 import { EmbeddingsNotFiniteError } from '../../../workers/evaluation/errors.ts';
 import { EvaluationCancelledError } from '../../../workers/jobs/cancelled.ts';
 import { JobControl } from '../../../workers/protocol/job_control.ts';
-import { embedPhotos } from '../../../workers/jobs/use/look_embed.ts';
+import { embedPhotos } from '../../../workers/jobs/use/inspect_embed.ts';
 import {
   DEFAULT_NEIGHBOUR_MAP,
   mapByNeighbours,
   TooFewPhotosError,
-} from '../../../workers/jobs/use/look_map.ts';
-import { LookedAtPhotos } from '../../../workers/jobs/use/look_photos.ts';
-import { filterTable, reportOnPhotos } from '../../../workers/jobs/use/look_report.ts';
+} from '../../../workers/jobs/use/inspect_map.ts';
+import { InspectedPhotos } from '../../../workers/jobs/use/inspect_photos.ts';
+import { filterTable, reportOnPhotos } from '../../../workers/jobs/use/inspect_report.ts';
 import type { LoadedModel } from '../../../workers/models/loaded_model.ts';
 import type { DirectoryReference } from '../../../workers/protocol/data/dataset.ts';
 import type { Executor, ExecutorFactory, ImageBatch } from '../../../workers/compute/executor.ts';
 import { parseDistanceTable } from '../../../workers/formats/distance_table.ts';
 import { smallGraph } from '../formats/formats_reference.ts';
-import { distance, drawClasses } from '../evaluation/look_embeddings.ts';
+import { distance, drawClasses } from '../evaluation/inspection_embeddings.ts';
 
 const SIZE = 8;
 const model: LoadedModel = {
@@ -119,17 +119,17 @@ describe('embedding a dataset', () => {
 describe('what is found', () => {
   const look = async () => {
     const photos = await embedPhotos(model, request, createExecutor, new JobControl(), undefined, read);
-    return { photos, lookedAt: new LookedAtPhotos(photos) };
+    return { photos, inspected: new InspectedPhotos(photos) };
   };
 
   it('is the photo in the wrong folder, and the picture that is there twice', async () => {
-    const { photos, lookedAt } = await look();
+    const { photos, inspected } = await look();
     const none = new Uint8Array(photos.labels.length);
-    const { suspects, fits, copies } = await lookedAt.inspect(none, new JobControl());
+    const { suspects, fits, copies } = await inspected.inspect(none, new JobControl());
     expect(suspects[0]).toBe(4);
     expect(fits.nearestClasses[4]).toBe(1);
     expect([copies.first[0], copies.second[0]]).toEqual([9, 10]);
-    const { positions, shares } = await lookedAt.map(none, new JobControl());
+    const { positions, shares } = await inspected.map(none, new JobControl());
     expect(positions).toHaveLength(2 * photos.labels.length);
     // Three colours lie in a plane, all but.
     expect(shares[0] + shares[1]).toBeGreaterThan(0.9);
@@ -137,11 +137,11 @@ describe('what is found', () => {
   });
 
   it('changes when photos are left out, and the table is without them', async () => {
-    const { photos, lookedAt } = await look();
+    const { photos, inspected } = await look();
     const isLeftOut = new Uint8Array(photos.labels.length);
     isLeftOut[4] = 1;
     isLeftOut[10] = 1;
-    const findings = await lookedAt.inspect(isLeftOut, new JobControl());
+    const findings = await inspected.inspect(isLeftOut, new JobControl());
     expect([...findings.suspects]).not.toContain(4);
     expect(findings.copies.first).toHaveLength(0);
     const rows = parseDistanceTable(filterTable(photos, findings));
@@ -152,7 +152,7 @@ describe('what is found', () => {
   it('cannot be told from embeddings that are not numbers', async () => {
     const { photos } = await look();
     photos.embeddings[7] = NaN;
-    expect(() => new LookedAtPhotos(photos)).toThrow(EmbeddingsNotFiniteError);
+    expect(() => new InspectedPhotos(photos)).toThrow(EmbeddingsNotFiniteError);
   });
 });
 

@@ -5,7 +5,7 @@ import type { DatasetPhoto } from '../../choose/left_out.ts';
 
 const PICTURE_PX = 112;
 
-export class LookPictures {
+export class InspectedPictures {
   readonly #folders: readonly FolderPictures[];
   readonly #wanted = new Map<string, readonly DatasetPhoto[]>();
 

@@ -9,15 +9,15 @@ import { findNearIdentities, findNearPhotos } from '../../evaluation/inspection/
 import { findSuspects, measureFits } from '../../evaluation/inspection/outliers.ts';
 import { findPrincipalComponents, projectRows } from '../../evaluation/inspection/principal_components.ts';
 import { part, type Sliced } from '../../evaluation/inspection/sliced.ts';
-import type { EmbeddedPhotos, LookFindings, PhotoMap } from '../../protocol/use/look.ts';
+import type { EmbeddedPhotos, InspectFindings, PhotoMap } from '../../protocol/use/inspect.ts';
 import type { JobControl } from '../../protocol/job_control.ts';
-import { mapByNeighbours, type NeighbourMapOptions } from './look_map.ts';
+import { mapByNeighbours, type NeighbourMapOptions } from './inspect_map.ts';
 import { inSlices } from '../slices.ts';
 
 /** Neighbours are sought along so many directions: what is beyond is mostly noise, and takes time. */
 const MAP_COMPONENTS = 50;
 
-export class LookedAtPhotos {
+export class InspectedPhotos {
   readonly #photos: LabelledRows;
   #coordinates: Rows | undefined;
 
@@ -69,10 +69,10 @@ export class LookedAtPhotos {
     isLeftOut: Uint8Array,
     control: JobControl,
     onShare?: (share: number) => void,
-  ): Promise<LookFindings> {
+  ): Promise<InspectFindings> {
     const coordinates = await this.#coordinatesFor(control);
     const photos = { ...this.#photos, isLeftOut };
-    function* inspect(): Sliced<LookFindings> {
+    function* inspect(): Sliced<InspectFindings> {
       const fits = yield* part(0, 0.5, measureFits(photos));
       const identities = yield* part(0.5, 0.8, findNearIdentities(photos));
       const copies = yield* part(0.8, 1, findNearPhotos(photos, coordinates));

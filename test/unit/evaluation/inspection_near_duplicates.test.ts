@@ -5,13 +5,13 @@ import {
   findNearIdentities,
   findNearPhotos,
 } from '../../../workers/evaluation/inspection/near_duplicates.ts';
-import { type NearPairs } from '../../../workers/protocol/use/look.ts';
+import { type NearPairs } from '../../../workers/protocol/use/inspect.ts';
 import {
   findPrincipalComponents,
   projectRows,
 } from '../../../workers/evaluation/inspection/principal_components.ts';
 import { runToEnd } from '../jobs/run_to_end.ts';
-import { distance, drawClasses, normals, rowOf, unit, type DrawnClasses } from './look_embeddings.ts';
+import { distance, drawClasses, normals, rowOf, unit, type DrawnClasses } from './inspection_embeddings.ts';
 
 const coordinatesOf = (photos: DrawnClasses, count = 8) =>
   runToEnd(projectRows(photos, runToEnd(findPrincipalComponents(photos, count))));

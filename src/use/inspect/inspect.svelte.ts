@@ -3,7 +3,7 @@ import { proxy, transfer } from 'comlink';
 import { JobControl } from '../../../workers/protocol/job_control.ts';
 import type { DirectoryReference } from '../../../workers/protocol/data/dataset.ts';
 import type { EvaluationProgress } from '../../../workers/protocol/evaluate/evaluate.ts';
-import type { EmbeddedPhotos, LookFindings, PhotoMap } from '../../../workers/protocol/use/look.ts';
+import type { EmbeddedPhotos, InspectFindings, PhotoMap } from '../../../workers/protocol/use/inspect.ts';
 import type { DatasetChoice } from '../../choose/dataset_choice.svelte.ts';
 import { saveBlob } from '../../session/downloads.ts';
 import { problemOf, type Problem } from '../../ui/errors.ts';
@@ -13,28 +13,28 @@ import type { JobGuard } from '../../session/job_guard.svelte.ts';
 import { leftOutSets } from '../../choose/left_out.ts';
 import type { UsedModel } from '../used_model.svelte.ts';
 import { WorkerFailedError } from '../../../workers/rpc/worker_client.ts';
-import { embeddingWorker, lookWorker, STOP_SOON_MS } from '../../session/workers.ts';
-import { LookedAt, TypicalPhotos } from './looked_at.ts';
+import { embeddingWorker, inspectWorker, STOP_SOON_MS } from '../../session/workers.ts';
+import { InspectedDataset, TypicalPhotos } from './inspected_dataset.ts';
 
 export type MapKind = 'components' | 'neighbours';
-type LookJob = 'embedding' | 'measuring' | 'mapping';
+type InspectJob = 'embedding' | 'measuring' | 'mapping';
 
 /** Photos a batch: few, so that progress shows on slow machines too. */
 const BATCH_SIZE = 32;
 const TABLE_NAME = 'distances.tsv';
 
-export class LookState {
+export class InspectState {
   readonly dataset: DatasetChoice;
   readonly model: UsedModel;
-  job = $state<LookJob | undefined>();
+  job = $state<InspectJob | undefined>();
   isStopping = $state(false);
   /** Of the job, 0 … 1; undefined when nothing is known. */
   share = $state<number | undefined>();
   /** How far it is, in words. */
   detail = $state('');
   problem = $state.raw<Problem | undefined>();
-  lookedAt = $state.raw<LookedAt | undefined>();
-  findings = $state.raw<LookFindings | undefined>();
+  inspected = $state.raw<InspectedDataset | undefined>();
+  findings = $state.raw<InspectFindings | undefined>();
   mapKind = $state<MapKind>('components');
   components = $state.raw<PhotoMap | undefined>();
   neighbours = $state.raw<Float32Array | undefined>();
@@ -47,15 +47,16 @@ export class LookState {
     this.mapKind === 'neighbours' && this.neighbours ? this.neighbours : this.components?.positions,
   );
   /** The folders that were looked at are still the dataset’s. */
-  readonly isSameDataset = $derived.by(() => isSameUnion(this.lookedAt?.references, this.dataset.folders));
+  readonly isSameDataset = $derived.by(() => isSameUnion(this.inspected?.references, this.dataset.folders));
   readonly #leftOutSets = $derived.by(() => (this.isSameDataset ? leftOutSets(this.dataset.folders) : []));
   readonly leftOutRows = $derived.by(() =>
-    (this.lookedAt?.photos ?? []).flatMap(({ folder, path }, row) =>
+    (this.inspected?.photos ?? []).flatMap(({ folder, path }, row) =>
       this.#leftOutSets[folder]?.has(path) ? [row] : [],
     ),
   );
   readonly #typical = $derived.by(
-    () => this.lookedAt && this.findings && new TypicalPhotos(this.lookedAt, this.findings.fits.ownDistances),
+    () =>
+      this.inspected && this.findings && new TypicalPhotos(this.inspected, this.findings.fits.ownDistances),
   );
   readonly #guard: JobGuard;
   #control = new JobControl();
@@ -76,20 +77,20 @@ export class LookState {
 
   /** The embeddings that are held are those of the dataset and the model that are chosen. */
   get isUpToDate(): boolean {
-    const { lookedAt, dataset } = this;
-    if (!lookedAt || !this.isSameDataset || lookedAt.names.modelKey !== this.model.key) return false;
+    const { inspected, dataset } = this;
+    if (!inspected || !this.isSameDataset || inspected.names.modelKey !== this.model.key) return false;
     // Photos may have come to the folder, or gone from it.
     const count = (dataset.summary?.imageCount ?? 0) + this.leftOutRows.length;
-    return count === lookedAt.photos.length + lookedAt.failures.length;
+    return count === inspected.photos.length + inspected.failures.length;
   }
 
   isLeftOut(row: number): boolean {
-    const { folder, path } = this.lookedAt!.photos[row]!;
+    const { folder, path } = this.inspected!.photos[row]!;
     return this.#leftOutSets[folder]?.has(path) ?? false;
   }
 
   /** Embeds the photos, unless their embeddings are held, and measures; needs a click for the folders’ permission. */
-  async look(): Promise<void> {
+  async start(): Promise<void> {
     if (this.isBusy || this.obstacle !== '') return;
     await this.#run('embedding', async () => {
       if (!this.isUpToDate) await this.#embed();
@@ -122,24 +123,24 @@ export class LookState {
       embeddingWorker.release();
     }
     this.forget();
-    const lookedAt = new LookedAt(names, references, embedded);
-    await lookWorker.call((api) => api.hold(transfer(embedded, [embedded.embeddings.buffer])));
-    this.lookedAt = lookedAt;
+    const inspected = new InspectedDataset(names, references, embedded);
+    await inspectWorker.call((api) => api.hold(transfer(embedded, [embedded.embeddings.buffer])));
+    this.inspected = inspected;
   }
 
   async #measure(): Promise<void> {
     this.job = 'measuring';
     this.share = undefined;
     this.detail = 'Measuring distances …';
-    const isLeftOut = new Uint8Array(this.lookedAt!.labels.length);
+    const isLeftOut = new Uint8Array(this.inspected!.labels.length);
     for (const row of this.leftOutRows) isLeftOut[row] = 1;
     const onShare = (from: number, to: number) =>
       proxy((share: number) => {
         this.share = from + (to - from) * share;
       });
     const control = this.#control;
-    this.components = await lookWorker.call((api) => api.map(isLeftOut, control, onShare(0, 0.3)));
-    this.findings = await lookWorker.call((api) => api.inspect(isLeftOut, control, onShare(0.3, 1)));
+    this.components = await inspectWorker.call((api) => api.map(isLeftOut, control, onShare(0, 0.3)));
+    this.findings = await inspectWorker.call((api) => api.inspect(isLeftOut, control, onShare(0.3, 1)));
     this.measuredWithout = this.leftOutRows.length;
   }
 
@@ -159,7 +160,7 @@ export class LookState {
         this.neighbours = positions;
         this.mapKind = 'neighbours';
       });
-      this.neighbours = await lookWorker.call((api) => api.mapByNeighbours(this.#control, onProgress));
+      this.neighbours = await inspectWorker.call((api) => api.mapByNeighbours(this.#control, onProgress));
       this.mapKind = 'neighbours';
     });
     if (isDone) return;
@@ -168,7 +169,7 @@ export class LookState {
   }
 
   /** @returns whether it came to its end */
-  async #run(job: LookJob, work: () => Promise<void>): Promise<boolean> {
+  async #run(job: InspectJob, work: () => Promise<void>): Promise<boolean> {
     this.problem = undefined;
     this.job = job;
     this.share = undefined;
@@ -176,12 +177,12 @@ export class LookState {
     this.isStopping = false;
     this.#control = new JobControl();
     try {
-      await this.#guard.during('look', false, work);
+      await this.#guard.during('inspect', false, work);
       return true;
     } catch (error) {
       // A stop ends the work with an error of its own.
       if (!this.isStopping) this.problem = problemOf(error);
-      const isGone = error instanceof WorkerFailedError || this.problem?.name === 'NothingLookedAtError';
+      const isGone = error instanceof WorkerFailedError || this.problem?.name === 'NothingInspectedError';
       if (isGone && this.job !== 'embedding') this.forget();
       return false;
     } finally {
@@ -194,18 +195,18 @@ export class LookState {
     if (!this.isBusy || this.isStopping) return;
     this.isStopping = true;
     this.#control.cancel();
-    void (this.job === 'embedding' ? embeddingWorker : lookWorker).endUnlessStopped(STOP_SOON_MS);
+    void (this.job === 'embedding' ? embeddingWorker : inspectWorker).endUnlessStopped(STOP_SOON_MS);
   }
 
   /** @param rows of photos; they are not deleted */
   async setLeftOut(rows: readonly number[], isLeftOut: boolean): Promise<void> {
-    const { lookedAt } = this;
-    if (!lookedAt || !this.isSameDataset) return;
+    const { inspected } = this;
+    if (!inspected || !this.isSameDataset) return;
     await this.dataset.setLeftOut(
-      rows.map((row) => lookedAt.photos[row]!),
+      rows.map((row) => inspected.photos[row]!),
       isLeftOut,
     );
-    const what = rows.length === 1 ? lookedAt.photos[rows[0]!]!.path : formatCountOf(rows.length, 'photo');
+    const what = rows.length === 1 ? inspected.photos[rows[0]!]!.path : formatCountOf(rows.length, 'photo');
     this.announcement = `${what}: ${isLeftOut ? 'left out' : 'taken back'}. The dataset has ${formatCountOf(this.dataset.summary?.imageCount ?? 0, 'photo')}.`;
   }
 
@@ -219,7 +220,7 @@ export class LookState {
   /** The distances, as Train’s filter takes them. @returns undefined where it failed, which is told */
   async buildFilterTable(): Promise<File | undefined> {
     try {
-      const table = await lookWorker.call((api) => api.buildFilterTable());
+      const table = await inspectWorker.call((api) => api.buildFilterTable());
       return new File([table], TABLE_NAME, { type: table.type });
     } catch (error) {
       this.problem = problemOf(error);
@@ -234,8 +235,8 @@ export class LookState {
 
   /** Lets go of what was looked at. */
   forget(): void {
-    this.lookedAt?.close();
-    this.lookedAt = undefined;
+    this.inspected?.close();
+    this.inspected = undefined;
     this.findings = undefined;
     this.components = undefined;
     this.neighbours = undefined;

@@ -1,4 +1,4 @@
-/** look.worker: a dataset as a model sees it. One such worker embeds and ends, another holds the embeddings. */
+/** inspect.worker: a dataset as a model sees it. One such worker embeds and ends, another holds the embeddings. */
 import type { JobControl } from '../job_control.ts';
 import type { DirectoryReference } from '../data/directories.ts';
 import type { BackendName } from '../device.ts';
@@ -6,7 +6,7 @@ import type { EvaluationProgress } from '../evaluate/evaluate.ts';
 import type { ModelReference } from '../models/models.ts';
 import type { SkippedFiles } from '../data/skipped_files.ts';
 
-export interface LookRequest {
+export interface InspectRequest {
   readonly model: ModelReference;
   readonly data: readonly DirectoryReference[];
   readonly batch_size: number;
@@ -41,7 +41,7 @@ export interface PhotoMap {
 }
 
 /** Photos are known by their places, classes by their labels. */
-export interface LookFindings {
+export interface InspectFindings {
   readonly fits: PhotoFits;
   /** Likely mislabelled, the most suspicious first; none that is left out. */
   readonly suspects: Uint32Array;
@@ -50,7 +50,7 @@ export interface LookFindings {
 }
 
 /** What the terminal shows. */
-export interface LookReport {
+export interface InspectReport {
   readonly classCount: number;
   readonly imageCount: number;
   readonly failures: readonly string[];
@@ -82,9 +82,9 @@ export interface LookReport {
     | undefined;
 }
 
-export interface LookWorkerApi {
+export interface InspectWorkerApi {
   embed(
-    request: LookRequest,
+    request: InspectRequest,
     control: JobControl,
     onProgress?: (progress: EvaluationProgress) => void,
   ): Promise<EmbeddedPhotos>;
@@ -101,14 +101,14 @@ export interface LookWorkerApi {
     isLeftOut: Uint8Array,
     control: JobControl,
     onShare?: (share: number) => void,
-  ): Promise<LookFindings>;
+  ): Promise<InspectFindings>;
   /** For filter_filename, of the newest inspection: photos that are left out are not in it. */
   buildFilterTable(): Promise<Blob>;
   report(
-    request: LookRequest,
+    request: InspectRequest,
     control: JobControl,
     onProgress?: (progress: EvaluationProgress) => void,
-  ): Promise<LookReport>;
+  ): Promise<InspectReport>;
 }
 
 /** Pairs, the nearest first: each of the lists has one entry a pair. */

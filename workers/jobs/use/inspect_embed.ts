@@ -3,7 +3,7 @@ import { readClasses } from '../../files/classes.ts';
 import { openDirectories } from '../../files/open.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
 import type { EvaluationProgress } from '../../protocol/evaluate/evaluate.ts';
-import type { EmbeddedPhotos, LookRequest } from '../../protocol/use/look.ts';
+import type { EmbeddedPhotos, InspectRequest } from '../../protocol/use/inspect.ts';
 import type { ExecutorFactory } from '../../compute/executor.ts';
 import { embedDataset } from '../models/embed_job.ts';
 import type { ReadImage } from '../evaluate/evaluate_job.ts';
@@ -27,7 +27,7 @@ export class TooManyPhotosError extends Error {
  */
 export async function embedPhotos(
   model: LoadedModel,
-  { data, batch_size, image_size }: Pick<LookRequest, 'data' | 'batch_size' | 'image_size'>,
+  { data, batch_size, image_size }: Pick<InspectRequest, 'data' | 'batch_size' | 'image_size'>,
   createExecutor: ExecutorFactory,
   control: JobControl,
   onProgress?: (progress: EvaluationProgress) => void,

@@ -5,18 +5,18 @@ import type { LoadedModel } from '../../models/loaded_model.ts';
 import type { EvaluationProgress } from '../../protocol/evaluate/evaluate.ts';
 import type {
   EmbeddedPhotos,
-  LookFindings,
-  LookReport,
-  LookRequest,
+  InspectFindings,
+  InspectReport,
+  InspectRequest,
   NearPairs,
-} from '../../protocol/use/look.ts';
+} from '../../protocol/use/inspect.ts';
 import type { ExecutorFactory } from '../../compute/executor.ts';
 import { formatDistanceTable } from '../../formats/distance_table.ts';
 import { makeDistanceTable } from '../train/distance_table_job.ts';
 import type { ReadImage } from '../evaluate/evaluate_job.ts';
 import type { JobControl } from '../../protocol/job_control.ts';
-import { embedPhotos, MOST_PHOTOS } from './look_embed.ts';
-import { LookedAtPhotos } from './look_photos.ts';
+import { embedPhotos, MOST_PHOTOS } from './inspect_embed.ts';
+import { InspectedPhotos } from './inspect_photos.ts';
 
 /**
  * Of a dataset with more photos than can be looked at at once, the table only: it needs the embeddings of one class at
@@ -26,13 +26,13 @@ import { LookedAtPhotos } from './look_photos.ts';
  */
 export async function reportOnPhotos(
   model: LoadedModel,
-  request: Pick<LookRequest, 'data' | 'batch_size' | 'image_size'>,
+  request: Pick<InspectRequest, 'data' | 'batch_size' | 'image_size'>,
   createExecutor: ExecutorFactory,
   control: JobControl,
   onProgress?: (progress: EvaluationProgress) => void,
   read?: ReadImage,
   most = MOST_PHOTOS,
-): Promise<LookReport> {
+): Promise<InspectReport> {
   const { imageCount } = await readClasses(await openDirectories(request.data), undefined, control.signal);
   if (imageCount > most) {
     const { data: images, batch_size } = request;
@@ -54,7 +54,7 @@ export async function reportOnPhotos(
   }
   const photos = await embedPhotos(model, request, createExecutor, control, onProgress, read);
   const isLeftOut = new Uint8Array(photos.labels.length);
-  const findings = await new LookedAtPhotos(photos).inspect(isLeftOut, control);
+  const findings = await new InspectedPhotos(photos).inspect(isLeftOut, control);
   return {
     classCount: photos.classNames.length,
     imageCount: photos.labels.length,
@@ -66,7 +66,7 @@ export async function reportOnPhotos(
 }
 
 /** Without the photos that are left out. */
-export function filterTable(photos: EmbeddedPhotos, { fits }: LookFindings): string {
+export function filterTable(photos: EmbeddedPhotos, { fits }: InspectFindings): string {
   return formatDistanceTable(
     photos.paths
       .split('\0')
@@ -77,8 +77,8 @@ export function filterTable(photos: EmbeddedPhotos, { fits }: LookFindings): str
 
 function describeFindings(
   { paths, classNames }: EmbeddedPhotos,
-  { fits, suspects, identities, copies }: LookFindings,
-): LookReport['findings'] {
+  { fits, suspects, identities, copies }: InspectFindings,
+): InspectReport['findings'] {
   const names = paths.split('\0');
   const pairsOf = (
     { first, second, distances }: NearPairs,

@@ -6,7 +6,7 @@ import {
   projectRows,
 } from '../../../workers/evaluation/inspection/principal_components.ts';
 import { runToEnd } from '../jobs/run_to_end.ts';
-import { normals } from './look_embeddings.ts';
+import { normals } from './inspection_embeddings.ts';
 
 /** Eigenvalues, the largest first, and vectors of a symmetric matrix: cyclic rotations until nothing is off the diagonal. */
 function jacobi(matrix: number[][]): { values: number[]; vectors: number[][] } {

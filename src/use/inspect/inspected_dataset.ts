@@ -1,29 +1,29 @@
 /** A dataset that was looked at: its photos by their places in a list, its people by their labels. */
 import type { DirectoryReference } from '../../../workers/protocol/data/dataset.ts';
-import type { EmbeddedPhotos } from '../../../workers/protocol/use/look.ts';
+import type { EmbeddedPhotos } from '../../../workers/protocol/use/inspect.ts';
 import type { DatasetPhoto } from '../../choose/left_out.ts';
-import { LookPictures } from './look_pictures.ts';
+import { InspectedPictures } from './inspected_pictures.ts';
 
-export interface LookedAtNames {
+export interface InspectedNames {
   readonly datasetName: string;
   readonly modelName: string;
   /** Changes with the model. */
   readonly modelKey: string;
 }
 
-export class LookedAt {
-  readonly names: LookedAtNames;
+export class InspectedDataset {
+  readonly names: InspectedNames;
   readonly references: readonly DirectoryReference[];
   readonly classNames: readonly string[];
   readonly photos: readonly DatasetPhoto[];
   readonly labels: Uint32Array;
   /** Why other photos could not be read. */
   readonly failures: readonly string[];
-  readonly #pictures: LookPictures;
+  readonly #pictures: InspectedPictures;
   readonly #rowsByClass: readonly number[][];
 
   constructor(
-    names: LookedAtNames,
+    names: InspectedNames,
     references: readonly DirectoryReference[],
     {
       classNames,
@@ -40,7 +40,7 @@ export class LookedAt {
     this.failures = failures;
     const list = labels.length === 0 ? [] : paths.split('\0');
     this.photos = list.map((path, row) => ({ path, folder: folders[row]! }));
-    this.#pictures = new LookPictures(references);
+    this.#pictures = new InspectedPictures(references);
     this.#rowsByClass = classNames.map(() => []);
     labels.forEach((label, row) => this.#rowsByClass[label]!.push(row));
   }
@@ -75,13 +75,13 @@ export class LookedAt {
 
 /** People's photos, those nearest to the person's centre first. */
 export class TypicalPhotos {
-  readonly #lookedAt: LookedAt;
+  readonly #inspected: InspectedDataset;
   readonly #distances: Float32Array;
   readonly #sorted = new Map<number, readonly number[]>();
 
   /** @param distances to the person's centre; NaN where there is none */
-  constructor(lookedAt: LookedAt, distances: Float32Array) {
-    this.#lookedAt = lookedAt;
+  constructor(inspected: InspectedDataset, distances: Float32Array) {
+    this.#inspected = inspected;
     this.#distances = distances;
   }
 
@@ -92,7 +92,7 @@ export class TypicalPhotos {
         const distance = this.#distances[row]!;
         return Number.isNaN(distance) ? 3 : distance;
       };
-      rows = [...this.#lookedAt.rowsOf(label)].sort((a, b) => rank(a) - rank(b));
+      rows = [...this.#inspected.rowsOf(label)].sort((a, b) => rank(a) - rank(b));
       this.#sorted.set(label, rows);
     }
     return rows;

@@ -1,8 +1,8 @@
-/** look: what a model finds suspicious in a dataset, and the table that filters it. */
+/** inspect: what a model finds suspicious in a dataset, and the table that filters it. */
 import { BATCH_SIZE, USE_LIMITS } from '../../workers/protocol/align/limits.ts';
 import { writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { LookReport } from '../../workers/protocol/use/look.ts';
+import type { InspectReport } from '../../workers/protocol/use/inspect.ts';
 import { describeSkipped } from '../../workers/protocol/data/skipped_files.ts';
 import {
   BACKEND_FLAG,
@@ -20,8 +20,9 @@ import { requireModel } from '../arguments/model_path.ts';
 import { prepareOutputFolder } from '../arguments/output_folder.ts';
 import { requireFolder, resolvePath } from '../system/paths.ts';
 
-export const lookCommand: Command = {
-  name: 'look',
+export const inspectCommand: Command = {
+  name: 'inspect',
+  formerNames: ['look'],
   summary: 'Find photos that may be mislabelled, and people or pictures that are there twice.',
   details:
     'Distances are Euclidean, of embeddings of length 1: 0 is the same, 2 the opposite. The filter table holds each photo’s distance to its person’s centre, for train --filter_filename.',
@@ -59,7 +60,7 @@ export const lookCommand: Command = {
     ...MODEL_FLAGS,
     BACKEND_FLAG,
   ],
-  example: 'look ~/models/facenet/20260101-120000 ~/datasets/my_182 --filter_filename distances.tsv',
+  example: 'inspect ~/models/facenet/20260101-120000 ~/datasets/my_182 --filter_filename distances.tsv',
   async run(context) {
     const { args, output } = context;
     const { image_size: imageSize } = args.values;
@@ -70,7 +71,7 @@ export const lookCommand: Command = {
     if (tablePath !== undefined) prepareOutputFolder(dirname(tablePath));
     const session = await context.openSession();
     const reference = await openShownModel(session, model, args, output);
-    const report = await session.look.report(
+    const report = await session.inspect.report(
       {
         model: reference,
         data: [session.openFolder(images)],
@@ -107,7 +108,7 @@ export const lookCommand: Command = {
 
 /** @param most lines of each kind */
 export function formatReport(
-  { classCount, imageCount, failures, skipped, findings }: LookReport,
+  { classCount, imageCount, failures, skipped, findings }: InspectReport,
   most: number,
 ): string[] {
   const lines = [

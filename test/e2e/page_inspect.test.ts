@@ -25,7 +25,7 @@ beforeAll(async () => {
   await makeSampleDataset(browser.context, browser.address, SAMPLE, [
     { from: `${people[1]!}/${people[1]!}_0002.png`, to: MISPLACED },
   ]);
-  page = await browser.newPage('#use/look');
+  page = await browser.newPage('#use/inspect');
   page.setDefaultTimeout(60_000);
 });
 
