@@ -168,25 +168,35 @@ interface Window {
   readonly padding: Padding;
 }
 
-/** Calls `visit` for each place of the kernel that lies inside of the image, for each place of the output. */
-function slide(
+interface WindowedShape {
+  readonly height: number;
+  readonly width: number;
+  /** Calls `visit` for each place of the kernel that lies inside of the image, for each place of the output. */
+  readonly slide: (visit: (outputAt: number, inputAt: number, kernelAt: number) => void) => void;
+}
+
+function windowed(
   input: Activation,
   [kernelHeight, kernelWidth]: readonly [number, number],
   { stride, padding }: Window,
-  visit: (outputAt: number, inputAt: number, kernelAt: number) => void,
-): { height: number; width: number } {
+): WindowedShape {
   const vertical = windowGeometry(input.height, kernelHeight, stride, padding);
   const horizontal = windowGeometry(input.width, kernelWidth, stride, padding);
-  for (let y = 0; y < vertical.length; y++)
-    for (let x = 0; x < horizontal.length; x++)
-      for (let ky = 0; ky < kernelHeight; ky++)
-        for (let kx = 0; kx < kernelWidth; kx++) {
-          const row = y * stride + ky - vertical.before;
-          const column = x * stride + kx - horizontal.before;
-          if (row >= 0 && row < input.height && column >= 0 && column < input.width)
-            visit(y * horizontal.length + x, row * input.width + column, ky * kernelWidth + kx);
-        }
-  return { height: vertical.length, width: horizontal.length };
+  return {
+    height: vertical.length,
+    width: horizontal.length,
+    slide: (visit) => {
+      for (let y = 0; y < vertical.length; y++)
+        for (let x = 0; x < horizontal.length; x++)
+          for (let ky = 0; ky < kernelHeight; ky++)
+            for (let kx = 0; kx < kernelWidth; kx++) {
+              const row = y * stride + ky - vertical.before;
+              const column = x * stride + kx - horizontal.before;
+              if (row >= 0 && row < input.height && column >= 0 && column < input.width)
+                visit(y * horizontal.length + x, row * input.width + column, ky * kernelWidth + kx);
+            }
+    },
+  };
 }
 
 function convolve(
@@ -195,30 +205,35 @@ function convolve(
   node: Window & { readonly kernel: readonly [number, number]; readonly filters: number },
 ): Activation {
   const { filters } = node;
-  const sums: number[] = [];
-  const shape = slide(input, node.kernel, node, (outputAt, inputAt, kernelAt) => {
-    for (let c = 0; c < input.channels; c++)
-      for (let f = 0; f < filters; f++) {
-        const product =
-          input.data[inputAt * input.channels + c]! * weights[(kernelAt * input.channels + c) * filters + f]!;
-        sums[outputAt * filters + f] = (sums[outputAt * filters + f] ?? 0) + product;
-      }
+  const { channels, data } = input;
+  const { height, width, slide } = windowed(input, node.kernel, node);
+  const sums = new Float64Array(height * width * filters);
+  slide((outputAt, inputAt, kernelAt) => {
+    const sumsAt = outputAt * filters;
+    for (let c = 0; c < channels; c++) {
+      const value = data[inputAt * channels + c]!;
+      const weightsAt = (kernelAt * channels + c) * filters;
+      for (let f = 0; f < filters; f++) sums[sumsAt + f]! += value * weights[weightsAt + f]!;
+    }
   });
-  return { ...shape, channels: filters, data: Float64Array.from(sums) };
+  return { height, width, channels: filters, data: sums };
 }
 
 function pool(input: Activation, node: Window & { readonly size: number }, isMaximum: boolean): Activation {
-  const values: number[][] = [];
-  const { channels } = input;
-  const shape = slide(input, [node.size, node.size], node, (outputAt, inputAt) => {
-    for (let c = 0; c < channels; c++)
-      (values[outputAt * channels + c] ??= []).push(input.data[inputAt * channels + c]!);
+  const { channels, data } = input;
+  const { height, width, slide } = windowed(input, [node.size, node.size], node);
+  const values = new Float64Array(height * width * channels).fill(isMaximum ? -Infinity : 0);
+  const counts = new Uint32Array(height * width);
+  slide((outputAt, inputAt) => {
+    counts[outputAt]!++;
+    for (let c = 0; c < channels; c++) {
+      const value = data[inputAt * channels + c]!;
+      const at = outputAt * channels + c;
+      values[at] = isMaximum ? Math.max(values[at]!, value) : values[at]! + value;
+    }
   });
   return {
-    ...shape,
-    channels,
-    data: Float64Array.from(values, (list) =>
-      isMaximum ? Math.max(...list) : list.reduce((sum, x) => sum + x, 0) / list.length,
-    ),
+    ...{ height, width, channels },
+    data: isMaximum ? values : values.map((sum, at) => sum / counts[Math.floor(at / channels)]!),
   };
 }
