@@ -68,7 +68,7 @@ export const MODEL_BOUNDS = {
  * Gradients have a median error of 7 % there. Storing the gradients themselves adds only 0.1 %, the rest comes with the
  * activations: presumably ReLUs whose input lies so near 0 that rounding changes its sign, and with it the gradient behind
  * it altogether. A wrong gradient has an error of 1. The bounds were set after measuring, at 2 to 22 times the fixture's
- * figures, and batches of 4 at 80 pixels exceed them; see docs/performance.md.
+ * figures, and batches of 4 at 80 pixels exceed them; see docs/experiments/half-precision.md.
  */
 export const FLOAT16_MODEL_BOUNDS = {
   parameter_mismatches: 0,
