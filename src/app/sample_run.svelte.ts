@@ -11,7 +11,7 @@ export const SAMPLE_STEPS = ['photos', 'train', 'evaluate', 'models'] as const;
 type SampleStep = (typeof SAMPLE_STEPS)[number];
 
 /** How long a step's result stays on the screen before the walk goes on. */
-const LOOK_MS = 2000;
+const SHOW_MS = 2000;
 
 /** Ends the walk at a step whose page shows what went wrong. */
 class StepFailed extends Error {}
@@ -88,8 +88,8 @@ export class SampleRun {
     if (!condition || this.status !== 'running') throw new StepFailed();
   }
 
-  #letLook(): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  #pauseToShow(): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, SHOW_MS));
   }
 
   async #photos(): Promise<NonNullable<Parts['photos']['aligned']>> {
@@ -102,7 +102,7 @@ export class SampleRun {
     // Nobody is asked in the middle of the walk.
     await photos.start({ asksForSet: false });
     this.#proceedIf(photos.aligned !== undefined && photos.summary?.cancelled === false);
-    await this.#letLook();
+    await this.#pauseToShow();
     return photos.aligned!;
   }
 
@@ -118,7 +118,7 @@ export class SampleRun {
     this.#proceedIf(train.dataset.summary !== undefined);
     await train.start();
     this.#proceedIf(train.status === 'finished');
-    await this.#letLook();
+    await this.#pauseToShow();
     return train.live!.run.id;
   }
 
@@ -131,7 +131,7 @@ export class SampleRun {
     await evaluate.pairs.images.choose([aligned]);
     await evaluate.start();
     this.#proceedIf(evaluate.status === 'done');
-    await this.#letLook();
+    await this.#pauseToShow();
   }
 
   async #export(runId: string): Promise<void> {

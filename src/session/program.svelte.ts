@@ -36,7 +36,7 @@ export class ProgramCopy {
   async keep(firstScript: string): Promise<void> {
     const { serviceWorker } = navigator as { serviceWorker?: ServiceWorkerContainer };
     if (!serviceWorker) return;
-    const ask = (): void => tell(serviceWorker.controller, { kind: 'tab-opened', firstScript });
+    const ask = (): void => post(serviceWorker.controller, { kind: 'tab-opened', firstScript });
     // Held for as long as this tab is there: the parts that it has not loaded yet must stay.
     void navigator.locks?.request(
       TAB_LOCK_PREFIX + firstScript,
@@ -56,12 +56,12 @@ export class ProgramCopy {
       return;
     }
     const registration = this.#registration;
-    this.#look(registration);
+    this.#updateStatus(registration);
     registration.addEventListener('updatefound', () => {
-      this.#look(registration);
-      registration.installing?.addEventListener('statechange', () => this.#look(registration));
+      this.#updateStatus(registration);
+      registration.installing?.addEventListener('statechange', () => this.#updateStatus(registration));
     });
-    registration.installing?.addEventListener('statechange', () => this.#look(registration));
+    registration.installing?.addEventListener('statechange', () => this.#updateStatus(registration));
     ask();
   }
 
@@ -77,7 +77,7 @@ export class ProgramCopy {
       else if (isControlled) this.status = 'changed-elsewhere';
       else {
         // This tab was loaded from the host, as on a first visit: perhaps it is of the same version.
-        if (this.#registration) this.#look(this.#registration);
+        if (this.#registration) this.#updateStatus(this.#registration);
         ask();
       }
       isControlled = true;
@@ -87,7 +87,7 @@ export class ProgramCopy {
     });
   }
 
-  #look({ installing, waiting, active }: ServiceWorkerRegistration): void {
+  #updateStatus({ installing, waiting, active }: ServiceWorkerRegistration): void {
     if (this.status === 'changed-elsewhere') return;
     if (waiting && active) this.status = 'new-version';
     else if (active) this.status = 'ready';
@@ -105,7 +105,7 @@ export class ProgramCopy {
       if (!lock) return;
       this.#isTakingOver = true;
       const waiting = this.#registration?.waiting;
-      if (waiting) tell(waiting, { kind: 'take-over' });
+      if (waiting) post(waiting, { kind: 'take-over' });
       // Another tab was quicker.
       else location.reload();
       // No job starts before the page has been loaded anew.
@@ -124,7 +124,7 @@ export class ProgramCopy {
   }
 }
 
-function tell(worker: ServiceWorker | null | undefined, message: ServiceWorkerMessage): void {
+function post(worker: ServiceWorker | null | undefined, message: ServiceWorkerMessage): void {
   worker?.postMessage(message);
 }
 

@@ -187,7 +187,7 @@ export class TrainState {
   }
 
   /** Goes on with a run from its newest checkpoint; needs a click where a folder's permission has to be asked for. */
-  async goOn(run: RunRecord): Promise<void> {
+  async resumeRun(run: RunRecord): Promise<void> {
     if (this.isBusy) return;
     this.problem = undefined;
     let data = run.data;

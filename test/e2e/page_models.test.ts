@@ -59,7 +59,7 @@ afterAll(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
-const bringInFiles = (...paths: string[]): Promise<void> =>
+const importFiles = (...paths: string[]): Promise<void> =>
   page.getByLabel('Model files to bring in').setInputFiles(paths);
 const goTo = (name: RegExp): Promise<void> =>
   page.getByRole('navigation', { name: 'Steps' }).getByRole('link', { name }).click();
@@ -183,7 +183,7 @@ async function expectClean(): Promise<void> {
 
 describe.sequential('models', () => {
   it('are shown before they are taken', async () => {
-    await bringInFiles(await writeModel('first model.safetensors', 1));
+    await importFiles(await writeModel('first model.safetensors', 1));
     await page.getByRole('button', { name: 'Take it' }).waitFor();
     expect(await tile('What maps', 'Mapped')).toBe(
       `${graph.parameters.length} of ${graph.parameters.length}`,
@@ -195,10 +195,10 @@ describe.sequential('models', () => {
     // Nothing is kept before the person says so.
     await page.getByRole('button', { name: 'Leave it' }).click();
     await page.getByRole('heading', { name: 'No model yet' }).waitFor();
-    await bringInFiles(join(root, 'first model.safetensors'));
+    await importFiles(join(root, 'first model.safetensors'));
     await page.getByRole('button', { name: 'Take it' }).click();
     await page.getByRole('heading', { name: 'first model' }).waitFor();
-    await bringInFiles(await writeModel('second model.safetensors', 2));
+    await importFiles(await writeModel('second model.safetensors', 2));
     await page.getByRole('button', { name: 'Take it' }).click();
     await page.getByRole('heading', { name: 'second model' }).waitFor();
   });
@@ -207,7 +207,7 @@ describe.sequential('models', () => {
     const path = join(root, 'nameless.safetensors');
     const values = initializeParameters(graph, 1);
     writeFileSync(path, Buffer.from(await safetensorsBlob(values).arrayBuffer()));
-    await bringInFiles(path);
+    await importFiles(path);
     await page.getByText('How are this model’s images standardised?').waitFor();
     expect(await page.getByRole('button', { name: 'Take it' }).isDisabled()).toBe(true);
     await expectClean();
@@ -233,20 +233,20 @@ describe.sequential('models', () => {
     some.set('squeezenet/Bottleneck/weights', { shape: [1000, 32], data: new Float32Array(32_000) });
     const path = join(root, 'part.safetensors');
     writeFileSync(path, Buffer.from(await safetensorsBlob(some).arrayBuffer()));
-    await bringInFiles(path);
+    await importFiles(path);
     await page.getByText('This model is not whole').waitFor();
     expect(Number(await tile('What maps', 'Missing'))).toBeGreaterThan(0);
     expect(await page.getByRole('button', { name: 'Take it' }).isDisabled()).toBe(true);
     await page.getByText(/^What is missing/).click();
     await page.getByRole('region', { name: 'What is missing' }).getByText('BatchNorm').first().waitFor();
     writeFileSync(join(root, 'letter.pt'), 'Dear all,');
-    await bringInFiles(join(root, 'letter.pt'));
+    await importFiles(join(root, 'letter.pt'));
     await page.getByRole('alert').getByText('letter.pt is a text file, no model').waitFor();
     // A damaged file of Keras is refused in a worker of its own, each time anew.
     const damaged = Buffer.concat([Buffer.from('\x89HDF\r\n\x1a\n', 'latin1'), Buffer.alloc(4000, 7)]);
     writeFileSync(join(root, 'damaged.h5'), damaged);
     for (let time = 0; time < 2; time++) {
-      await bringInFiles(join(root, 'damaged.h5'));
+      await importFiles(join(root, 'damaged.h5'));
       await page.getByRole('alert').getByText('The HDF5 file cannot be read').waitFor();
     }
   });
@@ -392,7 +392,7 @@ describe.sequential('models', () => {
     // It comes back as what it was.
     const path = join(root, 'again.zip');
     writeFileSync(path, zip);
-    await bringInFiles(path);
+    await importFiles(path);
     await page.getByText('second model.onnx: ONNX model').waitFor();
     await page.getByRole('button', { name: 'Leave it' }).click();
 

@@ -32,18 +32,18 @@ export class JobControl {
     this.#paused ??= new Promise((resolve) => {
       this.#resume = resolve;
     });
-    this.#tellFollowers('pause');
+    this.#notifyFollowers('pause');
   }
 
   resume(): void {
-    this.#letGo();
-    this.#tellFollowers('resume');
+    this.#releaseWaiting();
+    this.#notifyFollowers('resume');
   }
 
   cancel(): void {
     this.#abort.abort(new JobStoppedError());
-    this.#letGo();
-    this.#tellFollowers('cancel');
+    this.#releaseWaiting();
+    this.#notifyFollowers('cancel');
   }
 
   apply(command: JobCommand): void {
@@ -67,13 +67,13 @@ export class JobControl {
     return !this.cancelled;
   }
 
-  #letGo(): void {
+  #releaseWaiting(): void {
     this.#resume?.();
     this.#paused = undefined;
     this.#resume = undefined;
   }
 
-  #tellFollowers(command: JobCommand): void {
+  #notifyFollowers(command: JobCommand): void {
     for (const follower of this.#followers) follower(command);
   }
 }

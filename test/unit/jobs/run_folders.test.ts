@@ -218,7 +218,7 @@ describe('the files of a stored run', async () => {
 });
 
 describe('a run with folders', () => {
-  async function goOn(folders: RunFolders, from: number, to: number): Promise<void> {
+  async function resume(folders: RunFolders, from: number, to: number): Promise<void> {
     for (const record of steps.slice(from, to)) {
       folders.addStep(record);
       for (const validation of validations)
@@ -233,7 +233,7 @@ describe('a run with folders', () => {
 
   it('leaves the files that the stored run has', async () => {
     const logs = new MemoryDirectory('logs');
-    await goOn(await RunFolders.begin(until(0), logs, undefined, STARTED_AT), 0, 12);
+    await resume(await RunFolders.begin(until(0), logs, undefined, STARTED_AT), 0, 12);
     const expected = await buildRunFiles(history);
     expect([...logs.files.keys()].sort()).toEqual([...expected.keys()].sort());
     for (const [path, file] of expected)
@@ -248,8 +248,8 @@ describe('a run with folders', () => {
   it('goes on after an interruption: another event file, and whole statistics', async () => {
     const logs = new MemoryDirectory('logs');
     // Six steps are done, and the checkpoint is of the fourth.
-    await goOn(await RunFolders.begin(until(0), logs, undefined, STARTED_AT), 0, 6);
-    await goOn(await RunFolders.begin(until(4), logs, undefined, STARTED_AT + 60_000), 4, 12);
+    await resume(await RunFolders.begin(until(0), logs, undefined, STARTED_AT), 0, 6);
+    await resume(await RunFolders.begin(until(4), logs, undefined, STARTED_AT + 60_000), 4, 12);
     const eventFiles = [...logs.files.keys()].filter((path) => path.includes('tfevents')).sort();
     expect(eventFiles).toHaveLength(2);
     const [first, second] = await Promise.all(eventFiles.map((path) => readEvents(logs.files.get(path)!)));
@@ -272,11 +272,11 @@ describe('a run with folders', () => {
   it('leaves no gap where it was killed after a checkpoint and before its log', async () => {
     const logs = new MemoryDirectory('logs');
     // The log comes to step 4; the checkpoint that the run goes on from, with its validation, is that of step 8.
-    await goOn(await RunFolders.begin(until(0), logs, undefined, STARTED_AT), 0, 4);
+    await resume(await RunFolders.begin(until(0), logs, undefined, STARTED_AT), 0, 4);
     // Killed again, at step 9, before anything else was logged, and gone on with in the same second.
     await RunFolders.begin(until(8), logs, undefined, STARTED_AT);
     const folders = await RunFolders.begin(until(8), logs, undefined, STARTED_AT);
-    await goOn(folders, 8, 12);
+    await resume(folders, 8, 12);
     const eventFiles = [...logs.files.keys()].filter((path) => path.includes('tfevents')).sort();
     expect(eventFiles).toHaveLength(3);
     const events = (await Promise.all(eventFiles.map((path) => readEvents(logs.files.get(path)!)))).flat();

@@ -127,7 +127,7 @@ describe('going on with a run', () => {
   } as unknown as RunRecord;
 
   it('says in its log that the pairs are gone that it was evaluated on', async () => {
-    await train.goOn({ ...run, lastEvaluation: { step: 6, epoch: 1, accuracy: 0.7, valRate: 0.1 } });
+    await train.resumeRun({ ...run, lastEvaluation: { step: 6, epoch: 1, accuracy: 0.7, valRate: 0.1 } });
     expect(requests).toHaveLength(1);
     expect(train.live!.log.map(({ text, kind }) => `${kind}: ${text}`).join('\n')).toMatch(
       /warning: .*no longer evaluated after each epoch/,
@@ -137,7 +137,7 @@ describe('going on with a run', () => {
   it('evaluates on the pairs that are chosen in their place', async () => {
     train.evaluatesEachEpoch = true;
     await train.pairs.images.choose([folder('aligned/others')]);
-    await train.goOn({ ...run, lastEvaluation: { step: 6, epoch: 1, accuracy: 0.7, valRate: 0.1 } });
+    await train.resumeRun({ ...run, lastEvaluation: { step: 6, epoch: 1, accuracy: 0.7, valRate: 0.1 } });
     expect(requests[0]!.lfw?.images).toEqual([folder('aligned/others')]);
   });
 });

@@ -18,7 +18,7 @@ vi.mock('../../../src/session/workers.ts', () => ({
   STOP_SOON_MS: 2,
 }));
 
-const { BringIn } = await import('../../../src/models/bring_in.svelte.ts');
+const { ModelImport } = await import('../../../src/models/model_import.svelte.ts');
 const guard = { during: (_: string, __: boolean, work: () => unknown) => work() } as unknown as JobGuard;
 const refresh = vi.fn(async () => undefined);
 const library = { refresh } as unknown as Library;
@@ -30,46 +30,54 @@ const untilItIsStopped = (_: unknown, control: JobControl): Promise<never> =>
   untilStopped(control, () => new Promise<never>(() => undefined));
 
 describe('bringing a model in', () => {
-  let bringIn: InstanceType<typeof BringIn>;
+  let modelImport: InstanceType<typeof ModelImport>;
   beforeEach(() => {
     vi.clearAllMocks();
-    bringIn = new BringIn(library, guard);
+    modelImport = new ModelImport(library, guard);
   });
 
   it('stops while the file is read, and another file is read then', async () => {
     worker.inspectModel.mockImplementationOnce(untilItIsStopped);
-    const reading = bringIn.readFiles(files);
-    expect(bringIn.status).toBe('reading');
-    bringIn.stop();
+    const reading = modelImport.readFiles(files);
+    expect(modelImport.status).toBe('reading');
+    modelImport.stop();
     await reading;
-    expect([bringIn.status, bringIn.problem, bringIn.isStopping]).toEqual(['idle', undefined, false]);
+    expect([modelImport.status, modelImport.problem, modelImport.isStopping]).toEqual([
+      'idle',
+      undefined,
+      false,
+    ]);
     // A worker that computes hears nothing: it is ended.
     expect(endUnlessStopped).toHaveBeenCalledTimes(1);
     worker.inspectModel.mockResolvedValueOnce(report);
-    await bringIn.readFiles(files);
-    expect(bringIn.status).toBe('read');
+    await modelImport.readFiles(files);
+    expect(modelImport.status).toBe('read');
   });
 
   it('stops while the model is taken, and can be taken again', async () => {
     worker.inspectModel.mockResolvedValueOnce(report);
-    await bringIn.readFiles(files);
+    await modelImport.readFiles(files);
     worker.importModel.mockImplementationOnce(untilItIsStopped);
-    const taking = bringIn.take();
-    expect(bringIn.status).toBe('taking');
-    bringIn.stop();
-    bringIn.stop();
-    await taking;
-    expect([bringIn.status, bringIn.problem, bringIn.taken]).toEqual(['read', undefined, undefined]);
+    const importing = modelImport.store();
+    expect(modelImport.status).toBe('importing');
+    modelImport.stop();
+    modelImport.stop();
+    await importing;
+    expect([modelImport.status, modelImport.problem, modelImport.imported]).toEqual([
+      'read',
+      undefined,
+      undefined,
+    ]);
     expect(refresh).not.toHaveBeenCalled();
     worker.importModel.mockResolvedValueOnce({ name: 'a' });
-    await bringIn.take();
-    expect([bringIn.status, bringIn.taken?.name]).toEqual(['taken', 'a']);
+    await modelImport.store();
+    expect([modelImport.status, modelImport.imported?.name]).toEqual(['imported', 'a']);
   });
 
   it('says what went wrong when nobody stopped it', async () => {
     worker.inspectModel.mockRejectedValueOnce(new Error('It is no model.'));
-    await bringIn.readFiles(files);
-    expect([bringIn.status, bringIn.problem?.message]).toEqual(['idle', 'It is no model.']);
+    await modelImport.readFiles(files);
+    expect([modelImport.status, modelImport.problem?.message]).toEqual(['idle', 'It is no model.']);
   });
 });
 

@@ -10,23 +10,23 @@ import type { Library } from '../session/library.svelte.ts';
 import { fileReference } from '../choose/model_choice.svelte.ts';
 import { importWorker, STOP_AT_ONCE_MS, STOP_SOON_MS } from '../session/workers.ts';
 
-export type BringInStatus = 'idle' | 'reading' | 'read' | 'taking' | 'taken';
+export type ModelImportStatus = 'idle' | 'reading' | 'read' | 'importing' | 'imported';
 
-export class BringIn {
-  status = $state<BringInStatus>('idle');
+export class ModelImport {
+  status = $state<ModelImportStatus>('idle');
   report = $state.raw<ImportReport | undefined>();
-  taken = $state.raw<StoredModel | undefined>();
+  imported = $state.raw<StoredModel | undefined>();
   problem = $state.raw<Problem | undefined>();
   isStopping = $state(false);
-  readonly isBusy = $derived(this.status === 'reading' || this.status === 'taking');
+  readonly isBusy = $derived(this.status === 'reading' || this.status === 'importing');
   /** Nothing that the network needs is missing or of another shape. */
-  readonly isWhole = $derived(
+  readonly isComplete = $derived(
     this.report !== undefined && this.report.missing.length === 0 && this.report.wrongShapes.length === 0,
   );
   /** In place of what the file says; needed where it says nothing. */
   standardization = $state<ImageStandardization | undefined>();
-  readonly canBeTaken = $derived(
-    this.isWhole && (this.standardization ?? this.report?.standardization) !== undefined,
+  readonly canBeImported = $derived(
+    this.isComplete && (this.standardization ?? this.report?.standardization) !== undefined,
   );
   #control = new JobControl();
   #reference: Exclude<ModelReference, { kind: 'run' }> | undefined;
@@ -50,7 +50,7 @@ export class BringIn {
     if (this.isBusy || !reference) return;
     this.#reference = reference;
     this.report = undefined;
-    this.taken = undefined;
+    this.imported = undefined;
     this.standardization = undefined;
     await this.#attempt('reading', async (control) => {
       this.report = await importWorker.call((api) => api.inspectModel(reference, control));
@@ -58,15 +58,15 @@ export class BringIn {
     });
   }
 
-  async take(): Promise<void> {
+  async store(): Promise<void> {
     const reference = this.#reference;
-    if (this.isBusy || !reference || !this.canBeTaken) return;
+    if (this.isBusy || !reference || !this.canBeImported) return;
     const { standardization } = this;
-    await this.#attempt('taking', async (control) => {
-      this.taken = await this.#guard.during('import', false, () =>
+    await this.#attempt('importing', async (control) => {
+      this.imported = await this.#guard.during('import', false, () =>
         importWorker.call((api) => api.importModel({ ...reference, standardization }, control)),
       );
-      this.status = 'taken';
+      this.status = 'imported';
       await this.#library.refresh();
     });
   }
@@ -83,12 +83,15 @@ export class BringIn {
   close(): void {
     this.status = 'idle';
     this.report = undefined;
-    this.taken = undefined;
+    this.imported = undefined;
     this.problem = undefined;
     this.#reference = undefined;
   }
 
-  async #attempt(status: 'reading' | 'taking', work: (control: JobControl) => Promise<void>): Promise<void> {
+  async #attempt(
+    status: 'reading' | 'importing',
+    work: (control: JobControl) => Promise<void>,
+  ): Promise<void> {
     const before = this.status;
     const control = (this.#control = new JobControl());
     this.status = status;
@@ -97,7 +100,7 @@ export class BringIn {
       await work(control);
     } catch (error) {
       this.problem = this.isStopping ? undefined : problemOf(error);
-      this.status = status === 'taking' ? before : 'idle';
+      this.status = status === 'importing' ? before : 'idle';
     } finally {
       this.isStopping = false;
       importWorker.release();
