@@ -163,6 +163,14 @@ function forwardNode(
       );
     case 'residual_add':
       return tf.add(value(node.input), tf.mul(value(node.residual), node.scale));
+    case 'zero_pad': {
+      const input = value<Tensor4D>(node.input);
+      const like = value<Tensor4D>(node.like).shape;
+      return tf.pad(
+        input,
+        input.shape.map((length, axis) => [0, Math.max(like[axis]! - length, 0)] as [number, number]),
+      );
+    }
     case 'global_average_pool':
       return tf.mean(value(node.input), [1, 2]);
     case 'dropout':

@@ -169,6 +169,16 @@ class OnnxGraphWriter {
         }
         return this.#add('Add', name, [this.#of(node.input), residual]);
       }
+      case 'zero_pad': {
+        // [N, H, W, C] here, [N, C, H, W] there.
+        const [input, output] = [this.#shapes.get(node.input)!, this.#shapes.get(name)!];
+        const [, height, width, channels] = output.map((length, axis) => length - input[axis]!);
+        const ends = [0, channels!, height!, width!];
+        return this.#add('Pad', name, [
+          this.#of(node.input),
+          this.#axes(`${name}/pads`, [0, 0, 0, 0, ...ends]),
+        ]);
+      }
       case 'global_average_pool':
         this.#add('GlobalAveragePool', `${name}/pooled`, [this.#of(node.input)]);
         return this.#add('Flatten', name, [`${name}/pooled`], { axis: { kind: 'integer', value: 1 } });

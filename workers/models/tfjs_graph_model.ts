@@ -13,6 +13,7 @@
 import { foldBatchNorms } from '../compute/graph/fold_batch_norm.ts';
 import type { Graph, GraphNode, Padding } from '../compute/graph/ir.ts';
 import { onlyReaders } from '../compute/graph/readers.ts';
+import { inferShapes } from '../compute/graph/shapes.ts';
 import type { NamedTensors } from '../protocol/tensor.ts';
 import { toFloat16 } from '../formats/float_formats.ts';
 import { bytesOf, isStoredAsFloat16, type WeightFormat } from '../formats/safetensors.ts';
@@ -94,6 +95,7 @@ class TopologyWriter {
   readonly weights: { readonly spec: WeightSpec; readonly bytes: Uint8Array<ArrayBuffer> }[] = [];
   readonly #parameters: NamedTensors;
   readonly #imageSize: number;
+  readonly #shapes: ReadonlyMap<string, readonly number[]>;
   readonly #weightFormat: WeightFormat;
   readonly #constants = new Set<string>();
   /** From a layer whose ReLU is fused to that ReLU, whose name the fused node takes. */
@@ -103,6 +105,7 @@ class TopologyWriter {
     this.#weightFormat = weightFormat;
     this.#parameters = parameters;
     this.#imageSize = imageSize;
+    this.#shapes = inferShapes(graph, { batchSize: 1, imageSize });
     this.#fusedRelu = findFusedRelus(graph);
     const fused = new Set(this.#fusedRelu.values());
     for (const node of graph.nodes) if (!fused.has(node.name)) this.#write(node);
@@ -174,6 +177,13 @@ class TopologyWriter {
           this.#add(residual, 'Mul', [node.residual, scale]);
         }
         return this.#add(name, 'AddV2', [node.input, residual]);
+      }
+      case 'zero_pad': {
+        const [input, output] = [this.#shapes.get(node.input)!, this.#shapes.get(name)!];
+        const paddings = output.flatMap((length, axis) => [0, length - input[axis]!]);
+        return this.#add(name, 'Pad', [node.input, this.#integers(`${name}/paddings`, [4, 2], paddings)], {
+          Tpaddings: INTEGER,
+        });
       }
       case 'global_average_pool':
         return this.#add(name, 'Mean', [node.input, this.#integers('axes/image', [2], [1, 2])], {

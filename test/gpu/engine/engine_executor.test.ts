@@ -1,7 +1,7 @@
 /** The engine as an executor: the same numbers as the tfjs executor, and runs that repeat and resume to the bit. */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
-import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createEngineExecutor, type EngineExecutor } from '../../../workers/compute/engine/executor.ts';
 import {
   BatchTooLargeError,
@@ -13,12 +13,26 @@ import type { NamedTensors } from '../../../workers/protocol/tensor.ts';
 import { TfjsExecutor } from '../../../workers/compute/tfjs/executor.ts';
 import type { ExecutorSettings } from '../../../workers/compute/executor.ts';
 import { ShapeMismatchError } from '../../../workers/compute/step/host_parameters.ts';
+import type { EngineDevice } from '../../../workers/gpu/device.ts';
 import { compareExecutors } from './engine_executor_checks.ts';
+import { openTestDevice } from './engine_support.ts';
 import { BATCH_SIZE, smallBatch, smallSettings } from './engine_network.ts';
+
+// On one device, whose first executor stays: the others find its pipelines compiled.
+let shared: EngineDevice;
+let keeper: EngineExecutor;
+beforeAll(async () => {
+  shared = await openTestDevice();
+  keeper = await createEngineExecutor(smallSettings(), { device: shared.device });
+});
+afterAll(() => {
+  keeper.dispose();
+  shared.dispose();
+});
 
 const open = new Set<EngineExecutor>();
 async function engine(overrides: Partial<ExecutorSettings> = {}): Promise<EngineExecutor> {
-  const executor = await createEngineExecutor(smallSettings(overrides));
+  const executor = await createEngineExecutor(smallSettings(overrides), { device: shared.device });
   await executor.writeParameters(initializeParameters(executor.settings.graph, 5));
   open.add(executor);
   return executor;

@@ -32,6 +32,12 @@ export function smallGraph(): Graph {
       });
       return builder.relu(builder.residualAdd(layer, up, 0.3));
     });
+    // A shortcut with fewer pixels and channels than the layers that it bridges.
+    layer = builder.scope('Shortcut', () => {
+      const wide = builder.convolution(layer, 10, 3, 'Conv2d_wide', { normalization: 'bias', relu: false });
+      const low = builder.averagePool(layer, 'AvgPool_low', { size: 2, stride: 2, padding: 'VALID' });
+      return builder.relu(builder.residualAdd(builder.zeroPad(low, wide, 'Pad'), wide, 0.3));
+    });
     layer = builder.scope('Reduction', () => {
       const branch0 = builder.scope('Branch_0', () =>
         builder.convolution(layer, 7, 3, 'Conv2d_3x3', { stride: 2 }),

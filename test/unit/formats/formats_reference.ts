@@ -4,7 +4,7 @@ import type { Graph, Padding } from '../../../workers/compute/graph/ir.ts';
 import { windowGeometry } from '../../../workers/compute/graph/shapes.ts';
 import type { NamedTensors } from '../../../workers/protocol/tensor.ts';
 
-/** All that the builder can make: strides, both paddings, pools, concatenation, residuals, dropout, biases. */
+/** All that the builder can make: strides, both paddings, pools, concatenation, residuals, zero padding, dropout, biases. */
 export function smallGraph(embeddingSize = 5): Graph {
   const builder = new GraphBuilder();
   const image = builder.input(3);
@@ -25,6 +25,12 @@ export function smallGraph(embeddingSize = 5): Graph {
     layer = builder.scope('Second', () => builder.residualAdd(layer, normalized, 0.5));
     // A batch norm that follows no layer: it cannot be folded.
     layer = builder.scope('Alone', () => builder.batchNorm(builder.relu(layer)));
+    // A shortcut with fewer pixels and channels than the layers that it bridges.
+    layer = builder.scope('Shortcut', () => {
+      const wide = builder.convolution(layer, 9, 3, 'Conv2d_wide', { normalization: 'bias', relu: false });
+      const low = builder.averagePool(layer, 'AvgPool_low', { size: 2, stride: 2, padding: 'VALID' });
+      return builder.relu(builder.residualAdd(builder.zeroPad(low, wide, 'Pad'), wide, 0.3));
+    });
     layer = builder.convolution(layer, 8, 3, 'Conv2d_2', { normalization: 'none', relu: false });
     layer = builder.dropout(builder.globalAveragePool(layer));
     return builder.dense(layer, embeddingSize, 'Bottleneck', 'batch_norm');
@@ -129,6 +135,19 @@ export function referenceEmbedding(
           node.name,
           map(of(node.input), (x, _, i) => x + node.scale * residual.data[i]!),
         );
+        break;
+      }
+      case 'zero_pad': {
+        const [input, like] = [of(node.input), of(node.like)];
+        const height = Math.max(input.height, like.height);
+        const width = Math.max(input.width, like.width);
+        const channels = Math.max(input.channels, like.channels);
+        const data = new Float64Array(height * width * channels);
+        input.data.forEach((x, at) => {
+          const [row, c] = [Math.floor(at / input.channels), at % input.channels];
+          data[(Math.floor(row / input.width) * width + (row % input.width)) * channels + c] = x;
+        });
+        outputs.set(node.name, { height, width, channels, data });
         break;
       }
       case 'global_average_pool': {

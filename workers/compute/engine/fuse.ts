@@ -16,6 +16,7 @@ import type {
   PoolNode,
   ReluNode,
   ResidualAddNode,
+  ZeroPadNode,
 } from '../graph/ir.ts';
 import { onlyReaders } from '../graph/readers.ts';
 import { inputsOf } from '../graph/shapes.ts';
@@ -44,7 +45,14 @@ export interface ResidualLayer {
 export interface PlainLayer {
   readonly kind: 'plain';
   readonly node:
-    InputNode | ReluNode | PoolNode | ConcatNode | GlobalAveragePoolNode | DropoutNode | L2NormalizeNode;
+    | InputNode
+    | ReluNode
+    | PoolNode
+    | ConcatNode
+    | ZeroPadNode
+    | GlobalAveragePoolNode
+    | DropoutNode
+    | L2NormalizeNode;
 }
 
 export type Layer = (ProductLayer | NormLayer | ResidualLayer | PlainLayer) & {

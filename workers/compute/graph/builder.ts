@@ -166,6 +166,14 @@ export class GraphBuilder {
     );
   }
 
+  /** Zeros below, to the right and after the last channel, up to the shape of `like`. */
+  zeroPad(input: Layer, like: Layer, name: string): Layer {
+    return this.#add(
+      { kind: 'zero_pad', name: this.#path(name), input: input.node, like: like.node },
+      Math.max(input.channels, like.channels),
+    );
+  }
+
   globalAveragePool(input: Layer, name = 'AvgPool'): Layer {
     return this.#add(
       { kind: 'global_average_pool', name: this.#path(name), input: input.node },

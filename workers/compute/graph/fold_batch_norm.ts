@@ -112,6 +112,8 @@ function foldGraph(graph: Graph, foldings: ReadonlyMap<string, Folding>): Graph 
       replacements.set(node.name, resolve(node.input));
     else if (node.kind === 'input') nodes.push(node);
     else if (node.kind === 'concat') nodes.push({ ...node, inputs: node.inputs.map(resolve) });
+    else if (node.kind === 'zero_pad')
+      nodes.push({ ...node, input: resolve(node.input), like: resolve(node.like) });
     else if (node.kind === 'residual_add')
       nodes.push({
         ...node,

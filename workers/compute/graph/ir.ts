@@ -72,6 +72,14 @@ export interface ResidualAddNode extends NamedNode {
   readonly scale: number;
 }
 
+/** Zeros below, to the right and after the last channel, up to the height, width and channels of `like` where it has more. */
+export interface ZeroPadNode extends NamedNode {
+  readonly kind: 'zero_pad';
+  readonly input: string;
+  /** The node whose shape is reached; its values are not read. */
+  readonly like: string;
+}
+
 /** [N,H,W,C] → [N,C] */
 export interface GlobalAveragePoolNode extends NamedNode {
   readonly kind: 'global_average_pool';
@@ -108,6 +116,7 @@ export type GraphNode =
   | PoolNode
   | ConcatNode
   | ResidualAddNode
+  | ZeroPadNode
   | GlobalAveragePoolNode
   | DropoutNode
   | DenseNode
@@ -135,7 +144,7 @@ export interface Graph {
   readonly outputs: {
     /** [N, embedding_size], what the losses act on. */
     readonly prelogits: string;
-    /** [N, embedding_size], l2-normalised prelogits. */
+    /** [N, embedding_size]: l2-normalised prelogits, or the prelogits as they are where a model is compared without normalisation. */
     readonly embeddings: string;
     /** [N, classes]; absent in a graph built without classes. */
     readonly logits?: string;

@@ -65,6 +65,10 @@ export function inferShapes(
         const channels = parts.reduce((sum, shape) => sum + shape.at(-1)!, 0);
         return [...parts[0]!.slice(0, -1), channels];
       }
+      case 'zero_pad': {
+        const like = shapeOf(node.like);
+        return shapeOf(node.input).map((length, axis) => Math.max(length, like[axis]!));
+      }
       case 'global_average_pool': {
         const shape = shapeOf(node.input);
         return [shape[0]!, shape.at(-1)!];
@@ -92,6 +96,8 @@ export function inputsOf(node: GraphNode): readonly string[] {
       return node.inputs;
     case 'residual_add':
       return [node.input, node.residual];
+    case 'zero_pad':
+      return [node.input, node.like];
     default:
       return [node.input];
   }

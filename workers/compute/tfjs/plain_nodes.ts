@@ -9,11 +9,12 @@ import type {
   PoolNode,
   ReluNode,
   ResidualAddNode,
+  ZeroPadNode,
 } from '../graph/ir.ts';
 import type { ConvolutionGeometry, Operations } from './operations.ts';
 
 export type PlainNode =
-  ReluNode | PoolNode | ConcatNode | ResidualAddNode | GlobalAveragePoolNode | L2NormalizeNode;
+  ReluNode | PoolNode | ConcatNode | ResidualAddNode | ZeroPadNode | GlobalAveragePoolNode | L2NormalizeNode;
 
 /** @param output of a node by its name */
 export function computePlainNode(
@@ -32,6 +33,15 @@ export function computePlainNode(
       return operations.concat(node.inputs.map((name) => output(name)));
     case 'residual_add':
       return operations.addScaled(output(node.input), output(node.residual), node.scale);
+    case 'zero_pad': {
+      const input = output<Tensor4D>(node.input);
+      const like = output<Tensor4D>(node.like).shape;
+      const added = input.shape.map(
+        (length, axis) => [0, Math.max(like[axis]! - length, 0)] as [number, number],
+      );
+      // TensorFlow.js hands a tensor that needs no zeros on as it is: its memory would be freed twice.
+      return added.every(([, after]) => after === 0) ? tf.clone(input) : tf.pad(input, added);
+    }
     case 'global_average_pool':
       return operations.globalAveragePool(output<Tensor4D>(node.input));
     case 'l2_normalize': {

@@ -192,6 +192,8 @@ export class TrainingPasses {
       case 'residual_add':
         add(node.input, tf.clone(gradient));
         return add(node.residual, operations.scale(gradient, node.scale));
+      case 'zero_pad':
+        return add(node.input, tf.slice(gradient, [0, 0, 0, 0], output<Tensor4D>(node.input).shape));
       case 'global_average_pool': {
         const shape = output<Tensor4D>(node.input).shape;
         return add(node.input, operations.globalAveragePoolGradient(gradient as Tensor2D, shape));

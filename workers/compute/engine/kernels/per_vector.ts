@@ -20,3 +20,16 @@ export function perVector(builder: KernelBuilder, name: string, view: TensorView
   ${code}`,
   });
 }
+
+/** As perVector, with the row's place as `x`, `y` and `image`. */
+export function perPixel(builder: KernelBuilder, name: string, view: TensorView, code: string): Kernel {
+  return perVector(
+    builder,
+    name,
+    view,
+    `let x = i32(row % ${builder.u(view.width)});
+  let y = i32((row / ${builder.u(view.width)}) % ${builder.u(view.height)});
+  let image = i32(row / ${builder.u(view.width * view.height)});
+  ${code}`,
+  );
+}

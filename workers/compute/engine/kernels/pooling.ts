@@ -3,7 +3,7 @@ import { windowGeometry } from '../../graph/shapes.ts';
 import type { Padding } from '../../graph/ir.ts';
 import type { TensorView } from '../tensor_view.ts';
 import { KernelBuilder, type Kernel } from './kernel.ts';
-import { perVector } from './per_vector.ts';
+import { perPixel } from './per_vector.ts';
 
 export interface PoolWindow {
   readonly size: number;
@@ -27,19 +27,6 @@ function geometryOf(input: TensorView, { size, stride, padding }: PoolWindow): P
     outHeight: vertical.length,
     outWidth: horizontal.length,
   };
-}
-
-/** As perVector, with the row's place as `x`, `y` and `image`. */
-function perPixel(builder: KernelBuilder, name: string, view: TensorView, code: string): Kernel {
-  return perVector(
-    builder,
-    name,
-    view,
-    `let x = i32(row % ${builder.u(view.width)});
-  let y = i32((row / ${builder.u(view.width)}) % ${builder.u(view.height)});
-  let image = i32(row / ${builder.u(view.width * view.height)});
-  ${code}`,
-  );
 }
 
 /** The part of the window of output (x, y) that lies inside the input. */

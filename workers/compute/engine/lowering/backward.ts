@@ -5,6 +5,7 @@
 import type { Layer, PlainLayer } from '../fuse.ts';
 import { copy, dropout, reluGradient } from '../kernels/elementwise.ts';
 import { averagePoolGradient, globalAveragePoolGradient, maxPoolGradient } from '../kernels/pooling.ts';
+import { zeroPadGradient } from '../kernels/zero_pad.ts';
 import { sliceChannels, type TensorView } from '../tensor_view.ts';
 import { normGradient } from './batch_norm.ts';
 import { productGradients } from './convolution.ts';
@@ -135,6 +136,11 @@ function backwardPlain(
         if (!program.isImage(input)) gradients.pass(input, sliceChannels(gradient, offset, channels));
         offset += channels;
       }
+      return;
+    }
+    case 'zero_pad': {
+      const { view, accumulate } = gradients.target(node.input);
+      program.add(zeroPadGradient(`${name} gradient`, gradient, view, accumulate));
       return;
     }
     case 'global_average_pool': {

@@ -4,6 +4,7 @@ import { addScaled, copy, dropout, relu } from '../kernels/elementwise.ts';
 import { cropImages, standardizeImages } from '../kernels/images.ts';
 import { l2Normalize } from '../kernels/losses.ts';
 import { globalAveragePool, pool } from '../kernels/pooling.ts';
+import { zeroPad } from '../kernels/zero_pad.ts';
 import { freshView, sliceChannels, type TensorView } from '../tensor_view.ts';
 import { forwardNorm } from './batch_norm.ts';
 import { forwardProduct } from './convolution.ts';
@@ -73,6 +74,9 @@ function forwardPlain(
       break;
     case 'concat':
       addCopies(program, name, inputs, output);
+      break;
+    case 'zero_pad':
+      program.add(zeroPad(`${name} pad`, input, output));
       break;
     case 'global_average_pool':
       program.add(globalAveragePool(`${name} average`, input, output));

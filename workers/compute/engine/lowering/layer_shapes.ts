@@ -109,6 +109,15 @@ function outputShape(
         ...input,
         channels: layer.inputs.reduce((sum, name) => sum + shapes.get(name)!.channels, 0),
       };
+    case 'zero_pad': {
+      const like = shapes.get(node.like)!;
+      return {
+        batch,
+        height: Math.max(input.height, like.height),
+        width: Math.max(input.width, like.width),
+        channels: Math.max(input.channels, like.channels),
+      };
+    }
     case 'global_average_pool':
       return { batch, height: 1, width: 1, channels: input.channels };
     default:
