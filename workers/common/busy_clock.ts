@@ -1,4 +1,4 @@
-/** How long something was busy: the time in which at least one of several overlapping pieces of work was under way. */
+/** How long something was busy: the time during which at least one of several overlapping pieces of work ran. */
 export class BusyClock {
   #underWay = 0;
   #since = 0;
@@ -18,7 +18,7 @@ export class BusyClock {
     try {
       return work();
     } finally {
-      // What is under way counts this time already.
+      // Work that still runs already counts this time.
       if (this.#underWay === 0) this.#endedMs += performance.now() - startedAt;
     }
   }

@@ -3,7 +3,7 @@
  * Table Lookup-Based Algorithms for High-Performance CRC Generation", 2008).
  */
 
-/** @param previous the checksum of the bytes before these, where they come in parts */
+/** @param previous the checksum of the bytes before these, if the bytes come in parts */
 type Checksum = (bytes: Uint8Array, previous?: number) => number;
 
 /** CRC-32 as in zip, PNG and gzip (ISO 3309). */

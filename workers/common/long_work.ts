@@ -1,6 +1,6 @@
 /**
- * Long reading that can be cancelled. A worker hears a cancellation only between two tasks, so work that takes longer
- * than a moment hands the thread over now and then.
+ * Long reading that can be cancelled. A worker receives a cancellation only between two tasks, so long work yields the
+ * thread from time to time.
  */
 const LONGEST_TASK_MS = 50;
 
@@ -13,10 +13,10 @@ export class LongWork {
     signal?.throwIfAborted();
   }
 
-  /** Cheap enough for every few thousand values. @throws the signal's reason, once the work is cancelled */
+  /** Cheap enough to call every few thousand values. @throws the signal's reason, once the work is cancelled */
   async pause(): Promise<void> {
     if (performance.now() - this.#taskBeganMs >= LONGEST_TASK_MS) {
-      // A message is heard after a macrotask, never after a microtask.
+      // A message arrives after a macrotask, never after a microtask.
       await new Promise((resolve) => setTimeout(resolve));
       this.#taskBeganMs = performance.now();
     }

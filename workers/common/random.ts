@@ -1,6 +1,6 @@
 /**
- * Counter-based random numbers: a value is a hash of (seed, stream, counter…), so that any step of a run can be drawn
- * again without the ones before it, on the CPU and in a shader alike.
+ * Counter-based random numbers: a value is a hash of (seed, stream, counter…). Any step of a run can be drawn again
+ * without the steps before it, both on the CPU and in a shader.
  */
 
 /** The 32-bit finalizer `lowbias32` (C. Wellons, "Prospecting for hash functions", 2018). uint32 → uint32. */
@@ -18,12 +18,12 @@ export function hashKey(...values: number[]): number {
   return key;
 }
 
-/** Uniform in [0, 1) with 24 bits, exact in float32: element `index` of the sequence that `key` names. */
+/** Element `index` of the sequence `key`: uniform in [0, 1) with 24 bits, exact in float32. */
 export function uniform(key: number, index: number): number {
   return (hash32((key + index) >>> 0) >>> 8) / 0x1000000;
 }
 
-/** What a hash is drawn for; part of the key, so that sequences never coincide. */
+/** The purpose of a hash. It is part of the key, so that sequences never coincide. */
 export const RandomStream = {
   shuffle: 1,
   cropX: 2,
@@ -37,7 +37,7 @@ export const RandomStream = {
   sampleFaces: 10,
 } as const;
 
-/** A Fisher–Yates permutation of 0 … count − 1 that depends on nothing but the key. */
+/** A Fisher–Yates permutation of 0 … count − 1 that depends only on the key. */
 export function permutation(key: number, count: number): Uint32Array {
   const order = Uint32Array.from({ length: count }, (_, index) => index);
   for (let last = count - 1; last > 0; last--) {

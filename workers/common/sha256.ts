@@ -1,4 +1,4 @@
-/** SHA-256, hexadecimal. Empty on pages without a secure context, where browsers offer none. */
+/** SHA-256 in hexadecimal. Empty on pages without a secure context, where browsers do not offer it. */
 export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   if ((crypto.subtle as SubtleCrypto | undefined) === undefined) return '';
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));

@@ -1,10 +1,10 @@
-/** A compute pipeline from a shader's text, with errors that name what it is for. */
+/** Makes a compute pipeline from the text of a shader. Errors name the kernel. */
 import type { EngineDevice } from './device.ts';
 import { GpuError } from './errors.ts';
 
 /**
- * @param label for messages and the GPU's tools
- * @throws GpuError what the shader has against it; DeviceLostError
+ * @param label the name in messages and in GPU tools
+ * @throws GpuError with the messages of the shader's compiler; DeviceLostError
  */
 export async function createComputePipeline(
   engineDevice: EngineDevice,
@@ -26,7 +26,7 @@ export async function createComputePipeline(
     layout,
     compute: { module, entryPoint: 'main' },
   });
-  // What is not the shader's fault may be the loss of the device, which is waited for.
+  // A failure without a shader error may be the loss of the device, whose report may come later: wait for it.
   const named = pipeline.catch((error: unknown) => {
     throw error instanceof GPUPipelineError && error.reason === 'validation'
       ? new GpuError(label, error.message)

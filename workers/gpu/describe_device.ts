@@ -1,9 +1,9 @@
-/** What the machine offers, found out without loading TensorFlow.js. */
+/** Describes the machine's GPU and CPU without loading TensorFlow.js. */
 import type { DeviceInfo } from '../protocol/device.ts';
 import { isSoftwareAdapter } from './software_adapter.ts';
 
 /**
- * An adapter is found within a second or two. Where Chromium's Vulkan meets Mesa's llvmpipe the answer never comes, and
+ * An adapter is found within a second or two. With Chromium's Vulkan on Mesa's llvmpipe the answer never comes, and
  * every job would wait for it.
  */
 export const ADAPTER_LIMIT_MS = 30_000;
@@ -45,7 +45,7 @@ async function requestAdapter(): Promise<GPUAdapter | null> {
       new Promise<null>((resolve) => (limit = setTimeout(resolve, ADAPTER_LIMIT_MS, null))),
     ]);
   } catch {
-    // A browser that blocks the GPU (policy, blocklist) may throw instead of answering null.
+    // A browser that blocks the GPU (policy, blocklist) may throw instead of returning null.
     return null;
   } finally {
     clearTimeout(limit);

@@ -1,6 +1,6 @@
 /**
- * The GPU device the engine runs on: requested with the adapter's own limits, and watched, so that an error that the
- * device reports at any time ends the run with a name instead of wrong numbers.
+ * The GPU device that runs the engine. It is requested with the adapter's own limits. It is watched: an error that the
+ * device reports at any time ends the run with a named error instead of wrong numbers.
  */
 import { isSoftwareAdapter } from './software_adapter.ts';
 import {
@@ -12,7 +12,7 @@ import {
 } from './errors.ts';
 import { kernelInMessage, nameInMessage } from './device_messages.ts';
 
-/** Limits that are asked for as large as the adapter has them. */
+/** Limits that are requested at the adapter's own values. */
 const LIMITS = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',
@@ -21,7 +21,7 @@ const LIMITS = [
   'maxComputeWorkgroupStorageSize',
 ] as const;
 
-/** Features that are used where they are there. */
+/** Features that are used if the adapter has them. */
 const FEATURES: readonly string[] = ['timestamp-query', 'shader-f16', 'subgroups'];
 
 const LOSS_NOTICE_MS = 2000;
@@ -30,7 +30,7 @@ function sleep(durationMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, durationMs));
 }
 
-/** As GPUAdapterInfo. */
+/** The fields of GPUAdapterInfo. */
 export interface AdapterName {
   readonly vendor: string;
   readonly architecture: string;
@@ -59,7 +59,8 @@ export class EngineDevice {
       maximumWorkgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
     };
     device.addEventListener('uncapturederror', this.#report);
-    // Closing the engine fails it first; any other destruction, by this program too, takes the work away.
+    // Closing the engine fails the device before it is destroyed. Any other destruction, even by this program, is a
+    // loss.
     void device.lost.then(({ reason, message }) => this.fail(new DeviceLostError(message || reason)));
   }
 
@@ -78,7 +79,7 @@ export class EngineDevice {
     for (const name of names) this.#kernelNames.add(name);
   }
 
-  /** The first error; the network's values are worth nothing after it. */
+  /** The first error. The values of the network are invalid after it. */
   get failure(): Error | undefined {
     return this.#failure;
   }
@@ -91,8 +92,8 @@ export class EngineDevice {
 
   /**
    * Settles as `work` does, or rejects as soon as the device fails.
-   * @param name of what is done, for the error if the device has no other
-   * @throws DeviceLostError, GpuError, GpuOutOfMemoryError, EngineClosedError, and what else `work` throws
+   * @param name describes the work in the error, if the device names nothing
+   * @throws DeviceLostError, GpuError, GpuOutOfMemoryError, EngineClosedError, and whatever `work` throws
    */
   guard<Value>(work: Promise<Value>, name = 'a queued command'): Promise<Value> {
     if (this.#failure) return Promise.reject(this.#failure);
@@ -101,7 +102,7 @@ export class EngineDevice {
       work
         .then(resolve, async (error: unknown) => {
           if (!(error instanceof DOMException)) return reject(error as Error);
-          // What waits for a lost device fails before the device says that it is lost.
+          // Work on a lost device fails before the device reports its loss.
           await Promise.race([this.device.lost, sleep(LOSS_NOTICE_MS)]);
           reject(this.#failure ?? new GpuError(name, error.message || error.name));
         })
@@ -111,7 +112,7 @@ export class EngineDevice {
 
   /**
    * Runs code that makes GPU objects, with error scopes around it.
-   * @param bytes that it asks for, for the message
+   * @param bytes the requested memory, for the message
    * @throws GpuError, GpuOutOfMemoryError
    */
   async checked<Value>(phase: string, bytes: number, make: () => Value): Promise<Value> {
@@ -124,7 +125,7 @@ export class EngineDevice {
     } catch (error) {
       thrown = error;
     }
-    // Both scopes are popped at once, or the objects of another call would fall into the outer one.
+    // Both scopes are popped in the same task. Otherwise objects of another call could be created inside the outer one.
     const [invalid, outOfMemory] = [this.device.popErrorScope(), this.device.popErrorScope()];
     const [error, shortage] = await this.guard(Promise.all([invalid, outOfMemory]), phase);
     if (shortage) throw new GpuOutOfMemoryError(bytes, shortage.message);
@@ -133,7 +134,7 @@ export class EngineDevice {
     return value as Value;
   }
 
-  /** What is under way fails with an EngineClosedError. A device that was given goes on. */
+  /** Work in progress fails with an EngineClosedError. A device that the caller provided stays open. */
   dispose(): void {
     this.fail(new EngineClosedError());
     this.device.removeEventListener('uncapturederror', this.#report);
@@ -142,7 +143,7 @@ export class EngineDevice {
 }
 
 /**
- * @param given a device to share (it keeps its own limits), an adapter, or nothing: the browser's
+ * @param given a device to share (it keeps its own limits), or an adapter; default: the browser's adapter
  * @throws WebGpuUnavailableError
  */
 export async function openDevice(
@@ -171,9 +172,9 @@ function adapterName(info: Partial<AdapterName> | undefined): AdapterName {
   };
 }
 
-/** What the choice of kernels depends on. */
+/** The properties of an adapter that the choice of kernels depends on. */
 export interface AdapterTraits {
-  /** Whether the adapter is a program on a processor. */
+  /** Whether the adapter runs on the CPU. */
   readonly isSoftware: boolean;
   readonly maximumInvocations: number;
   readonly maximumWorkgroupBytes: number;

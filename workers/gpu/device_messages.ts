@@ -1,9 +1,9 @@
 /**
- * Finds the kernel in what a device says of an error. Nothing about the messages is specified, but every implementation
- * quotes the labels of the objects that it complains about, and objects are labelled with their kernel's name.
+ * Finds the name of the kernel in a device's error message. The messages are not specified, but every implementation
+ * quotes the labels of the objects concerned, and objects are labelled with the name of their kernel.
  */
 
-/** What stands in quotation marks of any kind. Dawn ends the labels of debug groups in Node with a zero. */
+/** Text in quotation marks of any kind. In Node, Dawn ends the labels of debug groups with a NUL. */
 const QUOTED = /["'‘“`]+([^"'‘’“”`\n]+?)\0?["'’”`]+/g;
 
 function labelsIn(message: string): string[] {
@@ -15,7 +15,7 @@ export function kernelInMessage(message: string, known: ReadonlySet<string>): st
   return labelsIn(message).findLast((label) => known.has(label));
 }
 
-/** @returns the kernel, or else all labels, a buffer's or a program's; undefined if the message names nothing */
+/** @returns the kernel; otherwise all labels (of a buffer, a program); undefined if the message has no labels */
 export function nameInMessage(message: string, known: ReadonlySet<string>): string | undefined {
   return kernelInMessage(message, known) ?? ([...new Set(labelsIn(message))].join(', ') || undefined);
 }

@@ -1,8 +1,8 @@
-/** What can go wrong on the GPU, named, with what to do about it. */
+/** Errors of the GPU. Each message says what to do. */
 
 export class WebGpuUnavailableError extends Error {
   override name = 'WebGpuUnavailableError';
-  /** @param advice where it is not the engine that was asked for */
+  /** @param advice replaces the advice for the engine, if something else requested the GPU */
   constructor(advice = 'Otherwise choose the executor tfjs.') {
     super(
       `No WebGPU adapter was found. Current Chrome, Edge and Safari offer one; in Firefox it depends on the system. ${advice}`,
@@ -12,7 +12,7 @@ export class WebGpuUnavailableError extends Error {
 
 export class HalfPrecisionUnavailableError extends Error {
   override name = 'HalfPrecisionUnavailableError';
-  /** @param device what has no half precision */
+  /** @param device the name of the device without half precision */
   constructor(device: string) {
     super(
       `The precision float16 needs a GPU whose shaders know half precision (WebGPU's feature shader-f16), and ${device} has none. Choose the precision float32.`,
@@ -24,8 +24,8 @@ export class HalfPrecisionUnavailableError extends Error {
 export class GpuError extends Error {
   override name = 'GpuError';
   /**
-   * @param kernel the kernel, or the phase, in which the device reported it
-   * @param advice where it is not the engine's network that runs
+   * @param kernel the kernel, or the phase, in which the device reported the error
+   * @param advice replaces the advice for training, if something else runs
    */
   constructor(
     readonly kernel: string,
@@ -39,8 +39,8 @@ export class GpuError extends Error {
 export class GpuOutOfMemoryError extends Error {
   override name = 'GpuOutOfMemoryError';
   /**
-   * @param bytes that were asked for, if that is known
-   * @param advice where it is not the engine's network that runs
+   * @param bytes the requested memory, if known
+   * @param advice replaces the advice for training, if something else runs
    */
   constructor(
     readonly bytes: number | undefined,
@@ -55,7 +55,7 @@ export class GpuOutOfMemoryError extends Error {
 
 export class DeviceLostError extends Error {
   override name = 'DeviceLostError';
-  /** @param advice where it is not the engine's network that ran */
+  /** @param advice replaces the advice for training, if something else ran */
   constructor(
     readonly reason: string,
     advice = 'The last checkpoint is kept; start again from it, with a smaller batch_size if it happens again.',
@@ -64,7 +64,7 @@ export class DeviceLostError extends Error {
   }
 }
 
-/** What was still under way when the engine was closed, and all that is asked of it afterwards. */
+/** Rejects the calls that were pending when the engine was closed, and all later calls. */
 export class EngineClosedError extends Error {
   override name = 'EngineClosedError';
   constructor() {

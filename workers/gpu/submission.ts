@@ -1,2 +1,2 @@
-/** Operations after which the commands so far are handed to the queue. */
+/** After this many operations, the commands encoded so far are submitted. */
 export const OPERATIONS_PER_SUBMISSION = { software: 4e9, hardware: 2e11 } as const;

@@ -1,6 +1,7 @@
 /**
- * A job control as an argument of a comlink call: the worker gets a control of its own that repeats every command.
- * Both sides import this module for its effect. Each call has its own control, so that no command can reach another job.
+ * Passes a job control as an argument of a comlink call. The worker gets its own control, which repeats every command.
+ * Both sides import this module for its side effect. Each call has its own control, so no command can reach another
+ * job.
  */
 import { transferHandlers } from 'comlink';
 import { JobControl, type JobCommand } from '../protocol/job_control.ts';

@@ -1,13 +1,13 @@
 /**
- * One worker and its owner. The worker starts with the first call. A worker that fails to load or dies rejects the calls
- * that wait for it, instead of leaving them open; the next call starts a new worker.
+ * One worker and its owner. The worker starts with the first call. A worker that fails to load or dies rejects the
+ * calls that wait for it, instead of leaving them open; the next call starts a new worker.
  */
 import { releaseProxy, wrap, type Remote } from 'comlink';
 import './job_control_transfer.ts';
 
 export class WorkerFailedError extends Error {
   override name = 'WorkerFailedError';
-  /** @param cause the browser's words, if it has any: it gives no reason for a script that could not be loaded */
+  /** @param cause the browser's message, which is empty for a script that could not be loaded */
   constructor(worker: string, cause: string) {
     super(
       `The ${worker} stopped working${cause ? ` (${cause})` : ''}. What was saved is kept. Reload the page and continue from there.`,
@@ -16,7 +16,7 @@ export class WorkerFailedError extends Error {
   }
 }
 
-/** Its job did not end after it was stopped, so the worker was ended. */
+/** The worker's job did not end after it was told to stop, so the worker was ended. */
 export class WorkerStoppedError extends WorkerFailedError {
   override name = 'WorkerStoppedError';
 }
@@ -35,8 +35,8 @@ export class WorkerClient<Api> {
   readonly #calls = new Set<Promise<unknown>>();
 
   /**
-   * @param title names the worker in messages: `part that aligns faces`
-   * @param create holds the `new Worker(new URL(…))`, which the bundler looks for
+   * @param title the worker's name in messages: `part that aligns faces`
+   * @param create contains the `new Worker(new URL(…))` that the bundler looks for
    */
   constructor(title: string, create: () => Worker) {
     this.#title = title;
@@ -47,7 +47,7 @@ export class WorkerClient<Api> {
     return this.#calls.size;
   }
 
-  /** Starts the worker before its first call, so that it loads meanwhile. */
+  /** Starts the worker before its first call, so that it loads in the background. */
   start(): void {
     this.#started ??= this.#start();
   }
@@ -73,8 +73,8 @@ export class WorkerClient<Api> {
   }
 
   /**
-   * After the only job of the worker was told to stop: ends the worker if the job goes on. A worker in the middle of a long
-   * computation does not hear that it must stop. The job's call rejects with a WorkerStoppedError then.
+   * Ends the worker if its only job keeps running after it was told to stop. A worker in the middle of a long
+   * computation does not receive that message. The job's call then rejects with a WorkerStoppedError.
    * @param patienceMs how long the job may take to end by itself
    */
   async endUnlessStopped(patienceMs: number): Promise<void> {
@@ -120,7 +120,7 @@ export class WorkerClient<Api> {
   }
 }
 
-/** Promise.withResolvers, which not every supported browser has. */
+/** Stands in for Promise.withResolvers, which not every supported browser has. */
 function withResolvers<Value>(): { promise: Promise<Value>; reject: (error: Error) => void } {
   let reject: (error: Error) => void = () => undefined;
   const promise = new Promise<Value>((_resolve, rejectPromise) => {

@@ -2,7 +2,7 @@
 import type { Remote } from 'comlink';
 import { WorkerClient } from './worker_client.ts';
 
-/** One worker of the pool. Its load is what the pool's user counts: calls under way, or photos it holds. */
+/** One worker of the pool. The user of the pool counts its load: running calls, or photos that it holds. */
 export interface PoolMember<Api> {
   readonly client: WorkerClient<Api>;
   load: number;
@@ -23,7 +23,7 @@ export class WorkerPool<Api> {
     return this.#members.length;
   }
 
-  /** Starts the workers before there is work, so that they load meanwhile. */
+  /** Starts the workers before there is work, so that they load in the background. */
   start(): void {
     for (const { client } of this.#members) client.start();
   }
@@ -32,12 +32,12 @@ export class WorkerPool<Api> {
     return this.#members.reduce((best, other) => (other.load < best.load ? other : best));
   }
 
-  /** Calls every worker, those included that had nothing to do yet. */
+  /** Calls every worker, including those that have had no work yet. */
   callEach<Result>(use: (api: Remote<Api>) => Promise<Result>): Promise<Result[]> {
     return Promise.all(this.#members.map(({ client }) => client.call(use)));
   }
 
-  /** Ends the workers, and with them whatever is in progress. */
+  /** Ends the workers and everything they are doing. */
   terminate(error?: Error): void {
     for (const { client } of this.#members) client.terminate(error);
   }

@@ -1,4 +1,4 @@
-/** Images and labels of each step, decoded ahead of their use. */
+/** The images and labels of each step, decoded ahead of time. */
 import type { ImageFile } from '../files/classes.ts';
 import { isAboutOneFile } from '../protocol/data/file_errors.ts';
 import type { RgbImage } from '../protocol/data/images.ts';
@@ -30,7 +30,7 @@ export class NothingReadableError extends Error {
   }
 }
 
-/** How many steps' images are decoded before they are asked for. */
+/** The images of this many steps are decoded ahead. */
 const STEPS_AHEAD = 2;
 
 export class BatchSource {
@@ -42,7 +42,7 @@ export class BatchSource {
   readonly #ahead = new Map<number, Promise<LabelledBatch>>();
   readonly #unreadable = new Set<number>();
 
-  /** @param onUnreadable told once of each image that cannot be read; the next readable one takes its place */
+  /** @param onUnreadable called once per image that cannot be read; the next readable image replaces it */
   constructor(
     images: readonly LabelledImage[],
     settings: BatchSettings,
@@ -58,13 +58,13 @@ export class BatchSource {
 
   /**
    * @param step from 0
-   * @throws FolderUnavailableError; asking again for the step reads anew
+   * @throws FolderUnavailableError; another call for the same step reads the images again
    */
   next(step: number): Promise<LabelledBatch> {
     for (let ahead = step; ahead <= step + STEPS_AHEAD; ahead++)
       if (!this.#ahead.has(ahead)) {
         const batch = this.#load(ahead);
-        // A failure is the one's who asks for that step, and is not kept: asking again reads anew.
+        // The failure belongs to the caller who requests that step. It is not kept, so another call reads again.
         batch.catch(() => {
           if (this.#ahead.get(ahead) === batch) this.#ahead.delete(ahead);
         });
@@ -112,9 +112,9 @@ export class BatchSource {
 }
 
 /**
- * All images once, in order, centre cropped, without augmentation. A batch is smaller at the end, and where images cannot
- * be read.
- * @param onUnreadable told of each of those
+ * All images once, in order, cropped at the centre, without augmentation. The last batch may be smaller, and so may a
+ * batch with images that cannot be read.
+ * @param onUnreadable called for each image that cannot be read
  * @throws FolderUnavailableError
  */
 export async function* orderedBatches(
@@ -147,8 +147,8 @@ export async function* orderedBatches(
 }
 
 /**
- * One array of them all. Images of different sizes are centred on the largest width and height among them, black
- * around, as resize_image_with_crop_or_pad would: aligned faces are all of one size.
+ * Copies all images into one array. Images of different sizes are centred in the largest width and height, with black
+ * borders, as resize_image_with_crop_or_pad does. Aligned faces all have the same size.
  */
 export function stackImages(images: readonly RgbImage[]): {
   pixels: Uint8Array;

@@ -1,6 +1,7 @@
 /**
- * Leaving out images that are far from their class's centre: mislabelled ones, mostly. The distances are measured once
- * with a trained model; the threshold is a percentile of them, found as the original's find_threshold does.
+ * Leaves out images that are far from the centre of their class; most of these are mislabelled. A trained model
+ * measures the distances once. The threshold is a percentile of the distances, computed like the original's
+ * find_threshold.
  */
 import { imageKey, type ImageDistance } from '../formats/distance_table.ts';
 import type { ClassImages } from './split.ts';
@@ -8,9 +9,9 @@ import type { ClassImages } from './split.ts';
 const THRESHOLD_BINS = 100;
 
 /**
- * The distance below which about `percentile` percent lie: a histogram of 100 bins between the extremes, its cumulative
- * share at the bins' centres, and linear interpolation between them. At 100 it is the centre of the last bin, so that
- * the farthest image always goes.
+ * The distance below which about `percentile` percent of the distances are. It is interpolated linearly in the
+ * cumulative shares at the bin centres of a histogram with 100 bins between the extremes. For 100 it is the centre of
+ * the last bin, so the farthest image is always left out.
  * @param distances at least one
  * @param percentile 0 … 100
  */
@@ -20,7 +21,7 @@ export function distanceThreshold(distances: readonly number[], percentile: numb
     lowest = Math.min(lowest, distance);
     highest = Math.max(highest, distance);
   }
-  // As NumPy does where all are equal.
+  // NumPy does this if all values are equal.
   if (lowest === highest) [lowest, highest] = [lowest - 0.5, highest + 0.5];
   const width = (highest - lowest) / THRESHOLD_BINS;
   const counts = new Float64Array(THRESHOLD_BINS);
@@ -33,7 +34,7 @@ export function distanceThreshold(distances: readonly number[], percentile: numb
     const before = cumulative;
     cumulative += counts[bin]!;
     const [from, to] = [before / distances.length, cumulative / distances.length];
-    // The last bin of several with the same share, as interpolation with NumPy finds it.
+    // Of several bins with the same share, NumPy's interpolation finds the last.
     if (to <= share) continue;
     return bin === 0 ? centre(0) : centre(bin - 1) + ((share - from) / (to - from)) * width;
   }
@@ -50,9 +51,9 @@ export function imagesToLeaveOut(rows: readonly ImageDistance[], percentile: num
 }
 
 /**
- * Without the images left out, and then without the classes that the table takes images from and that keep fewer than
- * `minimum`. As in the original, a class that the filter does not touch stays, however small it is. A class that keeps
- * no image goes in any case; the original keeps it as a label without images.
+ * Removes the images left out, then the classes from which the table removes images and which keep fewer than
+ * `minimum`. As in the original, a class from which no image is removed stays, however small it is. A class that keeps
+ * no image is always removed; the original keeps it as a label without images.
  * @param leftOut keys as imagesToLeaveOut gives them
  */
 export function filterClasses<Image extends { readonly path: string }>(

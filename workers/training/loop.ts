@@ -1,6 +1,6 @@
 /**
- * A run: epochs of steps, with validation, evaluation and checkpoints between them. It knows neither a page nor a
- * store: everything it does to the world is a callback.
+ * A run: epochs of steps, with validation, evaluation and checkpoints between them. The loop knows neither the page nor
+ * the storage: all its effects are callbacks.
  */
 import type { StepRecord } from '../protocol/train/runs.ts';
 import type { Executor, LabelledBatch } from '../compute/executor.ts';
@@ -23,17 +23,17 @@ export type Interruption = 'pause' | 'stop' | 'checkpoint';
 
 export interface LoopHooks {
   /**
-   * The batch of a step (from 0); waiting for it is measured.
+   * The batch of a step (from 0). The loop measures how long it waits for it.
    * @param settle waits for the steps in flight
-   * @returns undefined after a pause: the loop asks for interruptions, then for the batch again
+   * @returns undefined after a pause: the loop then checks for interruptions, and requests the batch again
    */
   nextBatch(step: number, settle: () => Promise<void>): Promise<LabelledBatch | undefined>;
   onStep(record: StepRecord): void;
   /** After the last step of each epoch, before the next one begins. */
   onEpochEnd(epoch: number, step: number): Promise<void>;
-  /** Asked before each step: what is to happen first, if anything. */
+  /** Called before each step: the interruption to handle first, if any. */
   interruption(): Interruption | undefined;
-  /** No step is in flight; after it the loop asks for an interruption again. `stop` ends the loop. */
+  /** Called when no step is in flight. Afterwards the loop checks for interruptions again; `stop` ends the loop. */
   onInterruption(interruption: Interruption, step: number, epoch: number): Promise<void>;
 }
 
@@ -43,9 +43,9 @@ export function epochOfStep(step: number, epochSize: number): number {
 }
 
 /**
- * Lets the worker take its messages. With cached images and an executor that answers at once every await of a step is
- * a microtask, and a request to pause or stop would wait until the epoch's end. A message costs microseconds where a
- * timer would cost milliseconds.
+ * Lets the worker receive its messages. With cached images and an executor that answers at once, every await of a step
+ * is a microtask, so a request to pause or stop would wait until the end of the epoch. A message takes microseconds, a
+ * timer milliseconds.
  */
 function nextTask(): Promise<void> {
   return new Promise((resolve) => {
@@ -120,7 +120,7 @@ export async function runTrainingLoop(
     }
     const dataWaitMs = performance.now() - askedAt;
     const metrics = executor.trainStep(batch, step, rate);
-    // A failure is seen when the step settles, even if an earlier step fails first.
+    // This failure is handled when the step settles, even if an earlier step fails first.
     metrics.catch(() => undefined);
     inFlight.push({ step, epoch, rate, dataWaitMs, metrics });
     await settleUntil(executor.stepsInFlight - 1);

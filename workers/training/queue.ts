@@ -1,6 +1,6 @@
 /**
- * The endless queue of images: shuffled passes over all of them, one after the other. What a step trains on follows
- * from the seed and the step's number alone, so that a resumed run sees what it would have seen.
+ * The endless queue of images: shuffled passes over all images, one after the other. The images of a step depend only
+ * on the seed and the number of the step, so a resumed run trains on the same images as an uninterrupted one.
  */
 import { RandomStream, hashKey, permutation } from '../common/random.ts';
 

@@ -1,18 +1,18 @@
 /**
- * A run's measurements as columns of numbers, and curves of them short enough to draw: half a million steps become a
- * few hundred stretches with the least and the greatest value of each, so that no peak is lost, and a sliding mean as
- * the guide's curves have.
+ * The measurements of a run as columns of numbers, and curves that are short enough to draw. Half a million steps
+ * become a few hundred stretches. Each keeps its smallest and its largest value, so that no peak is lost, and a
+ * sliding mean, as in the curves of the original's guide.
  */
 import type { ChartRequest, RunChart, SeriesCurve } from '../protocol/train/charts.ts';
 import type { StepRecord } from '../protocol/train/runs.ts';
 import { SERIES_NAMES, type SeriesName } from '../protocol/train/charts.ts';
 
-/** As the guide's curves are smoothed. */
+/** The curves of the original's guide are means over this many steps. */
 export const GUIDE_WINDOW = 500;
-/** In the means that tell how a run stands, where the curve's own mean has fewer: one odd batch must not decide. */
+/** The fewest steps in the means that describe the state of a run, so that one unusual batch does not decide. */
 const FEWEST_RECENT_STEPS = 5;
 const MARKS_SHOWN = 40;
-/** A rate that falls more often decays steadily, which its curve tells better than marks. */
+/** A rate with more drops decays steadily; its curve shows that better than marks. */
 const MOST_RATE_DROPS = 20;
 
 type Column = SeriesName | 'step';
@@ -22,7 +22,7 @@ export class RunCourse {
   #capacity = 1024;
   #columns: Record<Column, Float64Array<ArrayBuffer>>;
   #length = 0;
-  /** Where each epoch begins, and each lower learning rate. */
+  /** The steps at which an epoch begins, and those at which the learning rate drops. */
   #epochs: { step: number; epoch: number }[] = [];
   #rateDrops: { step: number; rate: number }[] = [];
 
@@ -38,12 +38,12 @@ export class RunCourse {
     return this.#length;
   }
 
-  /** 0 before the first. */
+  /** The number of the last step; 0 before the first. */
   get lastStep(): number {
     return this.#length === 0 ? 0 : this.#columns.step[this.#length - 1]!;
   }
 
-  /** Steps that were measured before are done again: they count as done last, and what came after them goes. */
+  /** Adds steps. A step that is done again replaces its earlier measurement and removes everything after that. */
   append(records: readonly StepRecord[]): void {
     for (const record of records) {
       if (this.#length > 0 && record.step <= this.#columns.step[this.#length - 1]!)
@@ -85,7 +85,7 @@ export class RunCourse {
     }
   }
 
-  /** Curves of the steps in the asked range, at most two positions for each stretch. */
+  /** Curves of the steps in the requested range, with at most two positions per stretch. */
   chart({ stretches, smoothing, from = -Infinity, to = Infinity }: ChartRequest): RunChart {
     const { step } = this.#columns;
     const first = firstIndexAbove(step, this.#length, from - 1);
@@ -134,14 +134,14 @@ export class RunCourse {
   }
 }
 
-/** 1 draws each step as it is; `automatic` is a twentieth of a run that is too short for the guide's window. */
+/** 1 draws the single steps. `automatic` is a twentieth of the run if it is too short for GUIDE_WINDOW. */
 function windowOf(smoothing: ChartRequest['smoothing'], stepCount: number): number {
   if (smoothing === 'none') return 1;
   if (smoothing === 'guide') return GUIDE_WINDOW;
   return Math.max(1, Math.min(GUIDE_WINDOW, Math.floor(stepCount / 20)));
 }
 
-/** @returns undefined where each step can be drawn by itself */
+/** @returns undefined if each step can be drawn separately */
 function stretchBounds(first: number, end: number, stretches: number): [number, number][] | undefined {
   const count = end - first;
   if (count <= 2 * stretches) return undefined;
@@ -171,7 +171,7 @@ function curveOf(
   };
 }
 
-/** The least and the greatest value of a stretch, in the order in which they came; null where none is finite. */
+/** The smallest and the largest value of a stretch, in the order of their steps; null if no value is finite. */
 function extremes(column: Float64Array, start: number, stop: number): [number | null, number | null] {
   let least = -1;
   let greatest = -1;
@@ -185,7 +185,7 @@ function extremes(column: Float64Array, start: number, stop: number): [number | 
   return [column[Math.min(least, greatest)]!, column[Math.max(least, greatest)]!];
 }
 
-/** For each index of the range, the mean of the value and the finite ones among the `window − 1` before it. */
+/** For each index of the range: the mean of the finite values among this one and the `window − 1` before it. */
 export function slidingMeans(column: Float64Array, first: number, end: number, window: number): Float64Array {
   const means = new Float64Array(Math.max(0, end - first));
   let sum = 0;
@@ -209,7 +209,7 @@ function finiteOrNull(value: number): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
-/** Every one, or every 2nd, 5th, 10th …, so that no more are left than can be told apart. */
+/** Keeps every mark, or every 2nd, 5th, 10th …, so that the marks can be told apart in a chart. */
 function spaced<Mark extends { epoch: number }>(marks: readonly Mark[]): Mark[] {
   for (let power = 1; ; power *= 10)
     for (const factor of [1, 2, 5]) {

@@ -1,4 +1,4 @@
-/** What is known of a run's course, from wherever it is kept. */
+/** All measurements of a run, wherever they are stored. */
 import type {
   EvaluationSummary,
   PrelogitsHistogram,
@@ -9,7 +9,7 @@ import type {
 
 export interface RunHistory {
   readonly run: RunRecord;
-  /** Each in the order of its steps. */
+  /** Each list is in the order of its steps. */
   readonly steps: readonly StepRecord[];
   readonly validations: readonly ValidationRecord[];
   readonly evaluations: readonly EvaluationSummary[];

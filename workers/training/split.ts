@@ -1,4 +1,4 @@
-/** Which images train and which validate. */
+/** Decides which images are for training and which for validation. */
 import { RandomStream, hashKey, permutation } from '../common/random.ts';
 
 export interface ClassImages<Image> {
@@ -8,13 +8,13 @@ export interface ClassImages<Image> {
 
 export interface Split<Image> {
   readonly train: readonly ClassImages<Image>[];
-  /** The same classes in the same order; empty without a split. */
+  /** The same classes in the same order; empty if the ratio is 0. */
   readonly validation: readonly ClassImages<Image>[];
 }
 
 /**
- * Per class: shuffled, the first floor(n·(1 − ratio)) train, at least one validates. A class that would train on fewer
- * than `minimum` images, or has a single image, is left out.
+ * Shuffles each class; the first floor(n·(1 − ratio)) images are for training, and at least one is for validation. A
+ * class is left out if it has a single image, or if fewer than `minimum` images would be for training.
  */
 export function splitClasses<Image>(
   classes: readonly ClassImages<Image>[],

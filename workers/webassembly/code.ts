@@ -1,9 +1,9 @@
 /**
- * Instructions of WebAssembly with 128-bit SIMD, as bytes: what the kernels written in this program are put together
- * from. Operands come first, as on the machine's stack. Specification: https://webassembly.github.io/spec/core/binary/
+ * WebAssembly instructions with 128-bit SIMD, as bytes. The kernels of this program are assembled from them. Operands
+ * come first, as on the machine's stack. Specification: https://webassembly.github.io/spec/core/binary/
  */
 
-/** Bytes of instructions, nested as they were put together: most are copied once only, see `flatten`. */
+/** Bytes of instructions in nested lists. `flatten` then copies most bytes only once. */
 export type Code = readonly (number | Code)[];
 
 /** @returns the bytes */
@@ -23,7 +23,7 @@ export interface Local {
   readonly index: number;
 }
 
-/** LEB128, not negative. */
+/** LEB128 of an integer ≥ 0. */
 export function unsigned(value: number): number[] {
   const bytes: number[] = [];
   let rest = value;
@@ -31,7 +31,7 @@ export function unsigned(value: number): number[] {
   return [...bytes, rest];
 }
 
-/** LEB128, 32 bits. */
+/** Signed LEB128 of a 32-bit integer. */
 function signed(value: number): number[] {
   const bytes: number[] = [];
   let rest = value;
@@ -67,7 +67,7 @@ export const set = ({ index }: Local, value: Code): Code => [value, 0x21, ...uns
 export const i32 = {
   const: (value: number): Code => [0x41, ...signed(value)],
   load: (address: Code, offset = 0): Code => [address, 0x28, 0, ...unsigned(offset)],
-  /** A byte, or two, and zeros. */
+  /** Loads one byte (`load16`: two) and fills up with zeros. */
   load8: (address: Code, offset = 0): Code => [address, 0x2d, 0, ...unsigned(offset)],
   load16: (address: Code, offset = 0): Code => [address, 0x2f, 0, ...unsigned(offset)],
   store: (address: Code, value: Code, offset = 0): Code => [address, value, 0x36, 0, ...unsigned(offset)],
@@ -79,21 +79,21 @@ export const i32 = {
   and: scalar(0x71),
   or: scalar(0x72),
   shiftLeft: scalar(0x74),
-  /** Zeros come in. */
+  /** Shifts in zeros. */
   shiftRight: scalar(0x76),
   isEqual: scalar(0x46),
   isLess: scalar(0x49),
   isDifferent: scalar(0x47),
-  /** Of two numbers that are not negative. */
+  /** The smaller of two numbers ≥ 0. */
   min: (a: Code, b: Code): Code => [a, b, a, b, 0x49, 0x1b],
 };
 
 export const v128 = {
   load: load(0x00),
-  /** One 32-bit value, in all places. */
+  /** Loads one 32-bit value into all lanes. */
   loadSplat32: load(0x09),
   loadSplat64: load(0x0a),
-  /** One 32-bit value and zeros. */
+  /** Loads one 32-bit value into the first lane; the others are zero. */
   loadZero32: load(0x5c),
   loadZero64: load(0x5d),
   store: (address: Code, value: Code, offset = 0): Code => [
@@ -104,7 +104,7 @@ export const v128 = {
     0,
     ...unsigned(offset),
   ],
-  /** One of the four 32-bit values. */
+  /** Stores one of the four 32-bit lanes. */
   storeLane32: (address: Code, value: Code, lane: number, offset = 0): Code => [
     address,
     value,
@@ -114,7 +114,7 @@ export const v128 = {
     ...unsigned(offset),
     lane,
   ],
-  /** One of the two 64-bit values. */
+  /** Stores one of the two 64-bit lanes. */
   storeLane64: (address: Code, value: Code, lane: number, offset = 0): Code => [
     address,
     value,
@@ -124,7 +124,7 @@ export const v128 = {
     ...unsigned(offset),
     lane,
   ],
-  /** The last two 32-bit values, twice. */
+  /** The upper two 32-bit lanes, twice. */
   upperHalf: (value: Code): Code => [
     value,
     value,
@@ -132,14 +132,14 @@ export const v128 = {
     0x0d,
     ...[8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15],
   ],
-  /** Bits of the first where the mask has ones, of the second elsewhere. */
+  /** The bits of the first where the mask has ones, otherwise those of the second. */
   select: (first: Code, second: Code, mask: Code): Code => [first, second, mask, SIMD, 0x52],
   zero: [SIMD, 0x0c, ...new Array<number>(16).fill(0)] as Code,
 };
 
 export const i8x16 = {
   sub: binary(0x71),
-  /** Of two vectors of 16 bits, saturating. */
+  /** Narrows two vectors of 16-bit lanes to one of 8-bit lanes, saturating. */
   narrow: binary(0x66),
 };
 export const i16x8 = {
@@ -148,9 +148,9 @@ export const i16x8 = {
   abs: unary(0x80),
   add: binary(0x8e),
   sub: binary(0x91),
-  /** Signed. */
+  /** The smaller lanes, signed. */
   min: binary(0x96),
-  /** Ones where the first is at most the second (signed), zeros elsewhere. */
+  /** Ones in the lanes where first ≤ second (signed), zeros elsewhere. */
   isAtMost: binary(0x33),
 };
 export const i32x4 = {
@@ -159,9 +159,9 @@ export const i32x4 = {
   add: binary(0xae),
   mul: binary(0xb5),
   splat: (value: number): Code => [0x41, ...signed(value), SIMD, 0x11],
-  /** Arithmetic. */
+  /** An arithmetic shift. */
   shiftRight: (a: Code, bits: number): Code => [a, 0x41, ...signed(bits), SIMD, ...unsigned(0xac)],
-  /** To 16 bits, and those to 8, saturating. */
+  /** Narrows four vectors to 16-bit lanes and then to 8-bit lanes, saturating. */
   narrowToBytes: (a: Code, b: Code, c: Code, d: Code): Code => [
     ...[a, b, SIMD, ...unsigned(0x86)],
     ...[c, d, SIMD, ...unsigned(0x86)],
@@ -181,10 +181,10 @@ export const f32x4 = {
   mul: binary(0xe6),
   min: binary(0xe8),
   max: binary(0xe9),
-  /** To the nearest whole number, halves to even. */
+  /** Rounds to the nearest integer, halves to even. */
   nearest: unary(0x6a),
   fromIntegers: unary(0xfa),
-  /** Of two doubles, and zeros. */
+  /** Converts two doubles; the other lanes are zero. */
   fromDoubles: unary(0x5e),
 };
 
@@ -198,7 +198,7 @@ export const f64x2 = {
   add: binary(0xf0),
   sub: binary(0xf1),
   mul: binary(0xf2),
-  /** Of the first two. */
+  /** Converts the first two integers. */
   fromIntegers: unary(0xfe),
 };
 
@@ -206,7 +206,7 @@ export function sequence(...parts: readonly Code[]): Code {
   return parts;
 }
 
-/** Runs the body, and again as long as the condition holds. */
+/** Runs the body once, then repeats it while the condition holds. */
 export function repeatWhile(condition: Code, body: Code): Code {
   return [0x03, NO_RESULT, body, condition, 0x0d, 0, 0x0b];
 }

@@ -1,7 +1,7 @@
 import { f32x4, set } from './code.ts';
 import { ModuleWriter } from './module.ts';
 
-/** Whether this browser's WebAssembly has 128-bit vectors (all current ones: Safari since 16.4). */
+/** Whether this browser's WebAssembly has 128-bit SIMD. All current browsers have it; Safari since 16.4. */
 export function hasVectors(): boolean {
   return (answer ??= isValid());
 }

@@ -1,6 +1,6 @@
-/** A kernels' memory that grows when more of it is needed, and numbers in it. */
+/** The memory of WebAssembly kernels. It grows on demand. */
 const PAGE_BYTES = 65_536;
-/** What WebAssembly can address. */
+/** All that 32-bit WebAssembly can address. */
 const MAXIMUM_PAGES = 65_536;
 
 export class KernelMemory {
@@ -12,7 +12,7 @@ export class KernelMemory {
     return this.#memory;
   }
 
-  /** Views become stale: ask for them after this. @throws RangeError when there is not so much memory */
+  /** Earlier views become invalid; request them again afterwards. @throws RangeError if there is not enough memory */
   reserve(bytes: number): void {
     const missing = bytes - this.memory.buffer.byteLength;
     if (missing <= 0) return;
@@ -33,15 +33,15 @@ export class KernelMemory {
     this.#floats.set(values, address / 4);
   }
 
-  /** The functions of a module that imports this memory. */
+  /** Instantiates a module that imports this memory. @returns its functions */
   instantiate(module: Uint8Array<ArrayBuffer>): WebAssembly.Exports {
     this.#module = new WebAssembly.Module(module);
     return this.#instance(this.#module);
   }
 
   /**
-   * Begins with an empty memory: one that has grown cannot shrink, only be given back as a whole.
-   * @returns the functions of the module over the new one; those over the old one are not to be called any more
+   * Replaces the memory by an empty one, because a memory can grow but not shrink.
+   * @returns the module's functions over the new memory; the old functions must not be called any more
    */
   renew(): WebAssembly.Exports {
     if (!this.#module) throw new Error('There are no kernels over this memory yet.');

@@ -4,7 +4,7 @@ import { flatten, unsigned, type Code, type Local } from './code.ts';
 const I32 = 0x7f;
 const V128 = 0x7b;
 
-/** What a kernel is written with: its parameters (all i32) are the first locals. */
+/** Writes the body of one function. Its parameters (all i32) are the first locals. */
 export class FunctionWriter<Parameter extends string = string> {
   readonly parameters: Readonly<Record<Parameter, Local>>;
   readonly parameterCount: number;
@@ -44,7 +44,7 @@ interface WrittenFunction {
 export class ModuleWriter {
   readonly #functions: WrittenFunction[] = [];
 
-  /** @param write the function's instructions */
+  /** @param write returns the function's instructions */
   add<Parameter extends string>(
     name: string,
     parameters: readonly Parameter[],
@@ -72,7 +72,7 @@ export class ModuleWriter {
           0,
         ]),
       ),
-      // At least one page; what it has is the host's business.
+      // At least one page; the host decides the size.
       section(2, [[...text('host'), ...text('memory'), 2, 0, 1]]),
       section(
         3,
