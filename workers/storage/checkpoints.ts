@@ -1,6 +1,7 @@
 /**
- * Checkpoints, never half there: all chunks are written under a new id, with strict durability, and then one small
- * record that makes them a checkpoint. The newest ones and the best one are kept; a damaged one is passed over for the one before it.
+ * Checkpoints that are complete or absent: all chunks are written under a new id, with strict durability, and then one
+ * small record that makes them a checkpoint. The newest checkpoints and the best one are kept. If one is damaged, the
+ * one before it is used.
  */
 import type { HostTensor, NamedTensors } from '../protocol/tensor.ts';
 import { elementCount } from '../protocol/tensor.ts';
@@ -20,7 +21,7 @@ const CHUNK_BYTES = 16 * 1024 * 1024;
 
 export interface Checkpoint {
   readonly runId: string;
-  /** Steps done. */
+  /** Number of steps done. */
   readonly step: number;
   readonly epoch: number;
   readonly parameters: NamedTensors;
@@ -37,8 +38,9 @@ export class StorageQuotaError extends Error {
 }
 
 /**
- * @param bestStep whose checkpoint is kept beside the newest ones
- * @returns its size in bytes. @throws StorageQuotaError; earlier checkpoints are then still there
+ * @param bestStep the step whose checkpoint is kept in addition to the newest ones
+ * @returns the size in bytes
+ * @throws StorageQuotaError; earlier checkpoints then still exist
  */
 export async function saveCheckpoint(checkpoint: Checkpoint, bestStep?: number): Promise<number> {
   const database = await openDatabase();
@@ -81,7 +83,7 @@ export async function saveCheckpoint(checkpoint: Checkpoint, bestStep?: number):
   return sizeBytes;
 }
 
-/** Resolves when the value is on the disk. Where the whole transaction fails, that is the cause to know. */
+/** Resolves when the value is on the disk. If the whole transaction fails, rejects with the transaction's error. */
 async function putDurably<Store extends 'chunks' | 'checkpoints'>(
   database: FacenetDatabase,
   store: Store,
@@ -95,14 +97,14 @@ async function putDurably<Store extends 'chunks' | 'checkpoints'>(
   }
 }
 
-/** Whether the browser refused to store something for want of room. */
+/** Whether the browser refused to store something because there is no room. */
 export function isOutOfQuota(error: unknown): boolean {
   return (
     error instanceof StorageQuotaError || (error instanceof Error && error.name === 'QuotaExceededError')
   );
 }
 
-/** The newest checkpoint of a run whose chunks are all there and undamaged. */
+/** The newest checkpoint of a run whose chunks are all present and undamaged. */
 export async function loadNewestCheckpoint(runId: string): Promise<Checkpoint | undefined> {
   const database = await openDatabase();
   for (const record of await newestFirst(database, runId)) {
@@ -113,8 +115,8 @@ export async function loadNewestCheckpoint(runId: string): Promise<Checkpoint | 
 }
 
 /**
- * Gives up the oldest checkpoint, never the newest one, to make room; the best one only when there is no other left.
- * @returns whether there was one to give up
+ * Deletes the oldest checkpoint to make room. Never deletes the newest one, and the best one only if there is no other.
+ * @returns whether there was one to delete
  */
 export async function dropOldestCheckpoint(runId: string, bestStep?: number): Promise<boolean> {
   const database = await openDatabase();
@@ -125,20 +127,20 @@ export async function dropOldestCheckpoint(runId: string, bestStep?: number): Pr
   return true;
 }
 
-/** Gives up all but the newest ones and the best one. */
+/** Deletes all checkpoints except the newest ones and the best one. */
 export async function pruneCheckpoints(runId: string, bestStep: number | undefined): Promise<void> {
   const database = await openDatabase();
   for (const record of (await newestFirst(database, runId)).slice(CHECKPOINTS_KEPT))
     if (record.step !== bestStep) await deleteCheckpoint(database, record.id);
 }
 
-/** Newest first. */
+/** The newest first. */
 export async function listCheckpoints(runId: string): Promise<CheckpointSummary[]> {
   const records = await newestFirst(await openDatabase(), runId);
   return records.map(({ step, epoch, createdAt, sizeBytes }) => ({ step, epoch, createdAt, sizeBytes }));
 }
 
-/** The checkpoint of a step, where it is there and undamaged. */
+/** The checkpoint of a step, if it exists and is undamaged. */
 export async function loadCheckpoint(runId: string, step: number): Promise<Checkpoint | undefined> {
   const database = await openDatabase();
   for (const record of await newestFirst(database, runId)) {
@@ -149,8 +151,8 @@ export async function loadCheckpoint(runId: string, step: number): Promise<Check
 }
 
 /**
- * Gives up the checkpoint of a step whose values have turned out to be worthless, where there is an earlier one.
- * @returns whether it was given up
+ * Deletes the checkpoint of a step whose values have turned out to be invalid, if there is an earlier one.
+ * @returns whether it was deleted
  */
 export async function dropBadCheckpoint(runId: string, step: number): Promise<boolean> {
   const database = await openDatabase();
@@ -162,8 +164,8 @@ export async function dropBadCheckpoint(runId: string, step: number): Promise<bo
 }
 
 /**
- * Deletes the chunks of checkpoints that were never finished, because the browser was killed while it wrote them.
- * Only for the one who writes the run.
+ * Deletes the chunks of checkpoints that were never finished, because the browser was killed while it wrote them. Only
+ * the worker that writes the run may call this.
  * @returns how many unfinished checkpoints there were
  */
 export async function deleteUnfinishedCheckpoints(runId: string): Promise<number> {
@@ -176,7 +178,7 @@ export async function deleteUnfinishedCheckpoints(runId: string): Promise<number
   return unfinished.size;
 }
 
-/** What a run's checkpoints take, bytes. */
+/** The size of a run's checkpoints, bytes. */
 export async function storedCheckpointBytes(runId: string): Promise<number> {
   const records = await (await openDatabase()).getAllFromIndex('checkpoints', 'byRun', runId);
   return records.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
@@ -222,13 +224,13 @@ async function readCheckpoint(
   };
 }
 
-/** The record first: chunks without one are nothing. */
+/** Deletes the record first, because chunks without a record do not count as a checkpoint. */
 async function deleteCheckpoint(database: FacenetDatabase, id: string): Promise<void> {
   await database.delete('checkpoints', id);
   await database.delete('chunks', keysOf(id));
 }
 
-/** The arrays' bytes, one after the other, in pieces of at most `size`. */
+/** The bytes of the arrays, one after the other, in pieces of at most `size` bytes. */
 function* chunked(values: readonly Float32Array[], size: number): Generator<Uint8Array<ArrayBuffer>> {
   let chunk = new Uint8Array(size);
   let filled = 0;

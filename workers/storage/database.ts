@@ -1,6 +1,6 @@
 /**
- * The IndexedDB schema: runs, their metrics, their checkpoints, remembered folders, the engine's measurements, and the
- * people that are kept to be recognised, and what sets of aligned faces were made of.
+ * The IndexedDB schema: runs, their metrics, their checkpoints, remembered folders, the engine's measurements, saved
+ * people for recognition, and the source folders of sets of aligned faces.
  */
 import { deleteDB, openDB, type DBSchema, type IDBPDatabase } from 'idb';
 import type { DirectoryReference } from '../protocol/data/dataset.ts';
@@ -39,18 +39,18 @@ export interface CheckpointRecord {
   readonly sizeBytes: number;
 }
 
-/** What is stored of a set of aligned faces besides its files. */
+/** What is stored about a set of aligned faces in addition to its files. */
 export interface SetRecord {
   readonly path: string;
   readonly sourceNames: readonly string[];
-  /** undefined where one of the folders cannot be recognised when it is chosen again. */
+  /** undefined if one of the folders cannot be recognised when it is chosen again. */
   readonly sources: readonly DirectoryReference[] | undefined;
   readonly lastUsedAt: number;
 }
 
 export interface FacenetSchema extends DBSchema {
   runs: { key: string; value: RunRecord };
-  /** Steps in blocks, in order of their keys. */
+  /** Blocks of steps; the order of the keys is the order of the steps. */
   steps: { key: [string, number]; value: { runId: string; firstStep: number; records: StepRecord[] } };
   validations: { key: [string, number]; value: ValidationRecord & { runId: string } };
   evaluations: { key: [string, number]; value: EvaluationSummary & { runId: string } };
@@ -62,15 +62,15 @@ export interface FacenetSchema extends DBSchema {
     value: { checkpointId: string; index: number; bytes: Uint8Array<ArrayBuffer> };
   };
   folders: { key: string; value: RememberedFolder };
-  /** The choices are compute/engine's TunedChoices, which mean nothing here. */
+  /** The choices are TunedChoices of compute/engine; the storage does not interpret them. */
   tuning: { key: string; value: { adapter: string; choices: object } };
   /** From version 2; `file` is a gallery file (formats/gallery_file.ts). */
   galleries: { key: string; value: KeptGallery & { readonly file: Blob } };
-  /** From version 3. Whole evaluations; `evaluations` are those between a run's epochs. */
+  /** From version 3. Complete evaluations; `evaluations` holds those between the epochs of a run. */
   savedEvaluations: { key: string; value: SavedEvaluation; indexes: { byModel: string } };
   /** From version 3; their values are files in the private file system. */
   models: { key: string; value: StoredModel };
-  /** From version 5: what sets of aligned faces in the private file system were made of, by their paths. */
+  /** From version 5: the sources of sets of aligned faces in the private file system, by the path of the set. */
   alignedSets: { key: string; value: SetRecord };
 }
 
@@ -91,7 +91,7 @@ export function openDatabase(): Promise<FacenetDatabase> {
       if (oldVersion < 5) database.createObjectStore('alignedSets', { keyPath: 'path' });
     },
     blocking(_current, _blocked, event) {
-      // Another tab wants to upgrade or delete the database: let it, and open anew when next needed.
+      // Another tab wants to upgrade or delete the database: close it, and open it again on the next use.
       (event.target as IDBDatabase).close();
       opened = undefined;
     },
@@ -113,7 +113,7 @@ function createFirstStores(database: FacenetDatabase): void {
   database.createObjectStore('tuning', { keyPath: 'adapter' });
 }
 
-/** With everything in it; what needs it next gets a new, empty one. */
+/** Deletes the database with everything in it. The next use creates an empty one. */
 export async function deleteDatabase(): Promise<void> {
   const closing = opened;
   opened = undefined;

@@ -3,7 +3,7 @@ import type { DirectoryReference } from '../protocol/data/dataset.ts';
 import type { RememberedFolder } from '../protocol/models/library.ts';
 import { openDatabase } from './database.ts';
 
-/** What kind 'files' and 'http' refer to is gone with the page. */
+/** References of kind 'files' and 'http' are valid only while the page is open. */
 export function canBeRemembered(reference: DirectoryReference): boolean {
   return reference.kind === 'handle' || reference.kind === 'private';
 }
@@ -21,8 +21,8 @@ export async function rememberFolder(
 }
 
 /**
- * The folders with what was left out of them when they were last used in the role, unless they say so themselves: a
- * folder that is picked anew knows nothing of that.
+ * Adds to each folder what was left out of it when it was last used in this role, unless the reference already has
+ * this. A newly picked folder does not have it.
  */
 export async function recallLeftOut(
   references: readonly DirectoryReference[],
@@ -40,13 +40,13 @@ export async function recallLeftOut(
   );
 }
 
-/** Whether both are one folder. Two lists of files cannot be told to be. */
+/** Whether both are the same folder. For two lists of files this cannot be known, so the answer is false. */
 export async function isSameFolder(a: DirectoryReference, b: DirectoryReference): Promise<boolean> {
   if (a.kind === 'private' && b.kind === 'private') return a.path === b.path;
   return a.kind === 'handle' && b.kind === 'handle' && (await a.handle.isSameEntry(b.handle));
 }
 
-/** The last used first. */
+/** The most recently used first. */
 export async function listFolders(role?: RememberedFolder['role']): Promise<RememberedFolder[]> {
   const folders = await (await openDatabase()).getAll('folders');
   return folders

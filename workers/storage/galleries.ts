@@ -1,4 +1,4 @@
-/** People that are kept in this browser to be recognised later. */
+/** People who are saved in this browser for later recognition. */
 import type { KeptGallery } from '../protocol/use/identify.ts';
 import { openDatabase } from './database.ts';
 
@@ -6,7 +6,7 @@ export async function keepGallery(gallery: KeptGallery, file: Blob): Promise<voi
   await (await openDatabase()).put('galleries', { ...gallery, file });
 }
 
-/** Newest first. */
+/** The newest first. */
 export async function listGalleries(): Promise<KeptGallery[]> {
   const galleries = await (await openDatabase()).getAll('galleries');
   return galleries.map(({ file: _file, ...gallery }) => gallery).sort((a, b) => b.keptAt - a.keptAt);

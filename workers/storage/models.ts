@@ -1,4 +1,4 @@
-/** Models that were brought in: a record in IndexedDB, the values as a model file in the private file system. */
+/** Imported models: a record in IndexedDB, and the values as a model file in the private file system. */
 import type { StoredModel } from '../protocol/models/models.ts';
 import type { ImageStandardization } from '../protocol/models/standardization.ts';
 import { openDatabase } from './database.ts';
@@ -6,7 +6,7 @@ import { deleteEvaluationsOf } from './saved_evaluations.ts';
 
 const MODELS_FOLDER = 'models';
 
-/** In the private file system: a folder a model. */
+/** The path of a model's folder in the private file system. */
 export function modelFolder(id: string): string {
   return `${MODELS_FOLDER}/${id}`;
 }
@@ -16,17 +16,17 @@ export function storedModelId(path: string): string | undefined {
   return path.startsWith(`${MODELS_FOLDER}/`) ? path.split('/')[1] : undefined;
 }
 
-/** After its file: a model without this record does not exist. */
+/** Stores the record. The file must exist before: a model without this record does not exist. */
 export async function putModel(model: StoredModel): Promise<void> {
   await (await openDatabase()).put('models', model);
 }
 
-/** Undefined where it has been deleted. */
+/** undefined if it has been deleted. */
 export async function getModel(id: string): Promise<StoredModel | undefined> {
   return (await openDatabase()).get('models', id);
 }
 
-/** The person says it; it is used from now on. @returns false where the model has been deleted */
+/** Stores the person's choice, which applies from now on. @returns false if the model has been deleted */
 export async function setStandardization(id: string, value: ImageStandardization): Promise<boolean> {
   const database = await openDatabase();
   const model = await database.get('models', id);
@@ -39,7 +39,7 @@ export async function setStandardization(id: string, value: ImageStandardization
   return true;
 }
 
-/** Newest first. */
+/** The newest first. */
 export async function listModels(): Promise<StoredModel[]> {
   const models = await (await openDatabase()).getAll('models');
   return models.sort((a, b) => b.importedAt - a.importedAt);
@@ -51,7 +51,7 @@ export async function deleteModel(id: string): Promise<void> {
   await removeFiles(id);
 }
 
-/** Nothing where there are none. */
+/** Does nothing if there are no files. */
 async function removeFiles(id: string): Promise<void> {
   try {
     const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle(MODELS_FOLDER);

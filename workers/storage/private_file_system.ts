@@ -1,4 +1,4 @@
-/** Some browsers have no private file system, and some refuse it in private windows: then nothing is stored in it. */
+/** undefined in browsers without a private file system, and in private windows of some others. */
 export async function privateFileSystem(): Promise<FileSystemDirectoryHandle | undefined> {
   try {
     return await navigator.storage.getDirectory();

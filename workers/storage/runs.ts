@@ -1,4 +1,4 @@
-/** Runs and what was measured in them. */
+/** Runs and their measurements. */
 import type {
   EvaluationSummary,
   PrelogitsHistogram,
@@ -12,7 +12,7 @@ import { deleteEvaluationsOf } from './saved_evaluations.ts';
 
 const RUN_LOCK_PREFIX = 'facenet-run-';
 
-/** Held by a run's worker for as long as it lives. */
+/** The lock that the worker of a run holds as long as it lives. */
 export function runLockName(runId: string): string {
   return RUN_LOCK_PREFIX + runId;
 }
@@ -36,7 +36,7 @@ export async function isRunStored(runId: string): Promise<boolean> {
   return (await (await openDatabase()).getKey('runs', runId)) !== undefined;
 }
 
-/** Notes are the person's: the run's worker, which may hold older ones, does not write over them. */
+/** Stores a run but keeps the stored notes: a person writes them, and the run's worker may have older ones. */
 export async function putRun(run: RunRecord): Promise<void> {
   const { store, done } = (await openDatabase()).transaction('runs', 'readwrite');
   const stored = await store.get(run.id);
@@ -56,10 +56,10 @@ export async function getRun(runId: string): Promise<RunRecord | undefined> {
   return (await openDatabase()).get('runs', runId);
 }
 
-/** Newest first. Runs that nobody works on any more are shown as interrupted. */
+/** The newest first. A run that no worker holds any more is shown as interrupted. */
 export async function listRuns(): Promise<RunRecord[]> {
   const runs = await (await openDatabase()).getAll('runs');
-  // Without Web Locks nobody knows who works on what: a run that was not ended counts as interrupted.
+  // Without Web Locks it is unknown which runs have a worker: a run that was not ended counts as interrupted.
   const locks = await (navigator.locks as LockManager | undefined)?.query();
   const held = new Set(locks?.held?.map((lock) => lock.name));
   return runs
@@ -72,12 +72,12 @@ export async function listRuns(): Promise<RunRecord[]> {
 }
 
 /**
- * Stores a new run, in one step with looking whether there is one of its name.
- * @returns false where there is
+ * Stores a new run unless there is one with its name, in one transaction.
+ * @returns false if there is one
  */
 export async function addRun(run: RunRecord): Promise<boolean> {
   const transaction = (await openDatabase()).transaction('runs', 'readwrite');
-  // The one's failure is the other's, too.
+  // A failure of the request also rejects the transaction; the request's rejection is the one that is handled.
   transaction.done.catch(() => undefined);
   try {
     await transaction.store.add(run);
@@ -95,7 +95,7 @@ export async function appendSteps(runId: string, records: readonly StepRecord[])
     await (await openDatabase()).put('steps', { runId, firstStep: first.step, records: [...records] });
 }
 
-/** A step that was done again after a resume counts once, as done last. */
+/** A step that was done again after a resume counts once; its last measurement is used. */
 export async function readSteps(runId: string): Promise<StepRecord[]> {
   const blocks = await (await openDatabase()).getAll('steps', keysOf(runId));
   const byStep = new Map<number, StepRecord>();
@@ -103,24 +103,24 @@ export async function readSteps(runId: string): Promise<StepRecord[]> {
   return [...byStep.values()].sort((a, b) => a.step - b.step);
 }
 
-/** Those whose blocks begin after `step`. */
+/** The steps of the blocks that begin after `step`. */
 export async function readStepsAfter(runId: string, step: number): Promise<StepRecord[]> {
   const range = IDBKeyRange.bound([runId, step], [runId, []], true);
   const blocks = await (await openDatabase()).getAll('steps', range);
   return blocks.flatMap(({ records }) => records);
 }
 
-/** The newest one. */
+/** The newest step. */
 export async function readLastStep(runId: string): Promise<StepRecord | undefined> {
   const database = await openDatabase();
   const cursor = await database.transaction('steps').store.openCursor(keysOf(runId), 'prev');
   return cursor?.value.records.at(-1);
 }
 
-/** Forgets the steps after `step`: a run that goes on from a checkpoint does them again. */
+/** Forgets the steps after `step`. A run that resumes from a checkpoint does them again. */
 export async function truncateSteps(runId: string, step: number): Promise<void> {
   const { store, done } = (await openDatabase()).transaction('steps', 'readwrite');
-  // From the end: of a long run, thousands of blocks before it stay as they are.
+  // From the end, because thousands of earlier blocks of a long run stay as they are.
   for (let cursor = await store.openCursor(keysOf(runId), 'prev'); cursor; cursor = await cursor.continue()) {
     const { records } = cursor.value;
     if (records.length === 0 || records.at(-1)!.step <= step) break;

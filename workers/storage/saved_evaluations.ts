@@ -1,4 +1,4 @@
-/** Evaluations with all that was measured, kept with the model they are about. */
+/** Evaluations with all their measurements, stored with their model. */
 import type { EvaluationOverview, SavedEvaluation } from '../protocol/evaluate/evaluate.ts';
 import { openDatabase } from './database.ts';
 
@@ -14,7 +14,7 @@ export async function readEvaluation(id: string): Promise<SavedEvaluation | unde
 export async function listEvaluations(): Promise<EvaluationOverview[]> {
   const all: EvaluationOverview[] = [];
   const { store } = (await openDatabase()).transaction('savedEvaluations');
-  // One at a time: each pair's distance is in them.
+  // One at a time, because each evaluation has the distance of every pair.
   for await (const { value } of store) all.push(overviewOf(value));
   return all.sort((a, b) => b.at - a.at);
 }

@@ -1,7 +1,8 @@
 /**
- * Sets of aligned faces in the browser's own storage. A set belongs to the folders whose photos it was made of, by the
- * folders themselves and not by their names: two folders called `photos` have two sets. Earlier versions went by the name,
- * and a folder that is chosen as a list of files cannot be recognised: there a person is asked.
+ * Sets of aligned faces in the browser's own storage. A set belongs to the folders whose photos it was made from.
+ * Folders are compared by identity, not by name: two folders called `photos` have two sets. The person is asked in two
+ * cases: for sets of earlier versions, which compared names, and for a folder that is a list of files, which cannot be
+ * recognised.
  */
 import { JOB_LOCK } from '../protocol/offline.ts';
 import type { DirectoryReference } from '../protocol/data/dataset.ts';
@@ -24,12 +25,12 @@ export class SetInUseError extends Error {
 }
 
 const ALIGNED = 'aligned';
-/** The folders of the private file system that sets lie in. */
+/** The folders of the private file system that contain sets. */
 const PARENTS: Readonly<Record<string, StoredSet['kind']>> = {
   [ALIGNED]: 'aligned',
   'sample-faces': 'drawn',
 };
-/** The last used first; whatever made them, an earlier version or an alignment that did not come to its end. */
+/** The most recently used first. Includes sets of earlier versions and of unfinished alignments. */
 export async function listStoredSets(): Promise<StoredSet[]> {
   const records = await allRecords();
   const remembered = await listFolders();
@@ -45,7 +46,7 @@ export async function listStoredSets(): Promise<StoredSet[]> {
   return sets.sort((a, b) => b.lastUsedAt - a.lastUsedAt || (a.path < b.path ? -1 : 1));
 }
 
-/** Counts what is in a set; of a large one it takes long. */
+/** Counts the files in a set, which takes long for a large one. */
 export async function measureStoredSet(path: string): Promise<StoredSetSize> {
   const handle = await folderAt(path);
   const people = new Set<string>();
@@ -70,7 +71,7 @@ export async function deleteStoredSet(path: string): Promise<void> {
   if (!isDeleted) throw new SetInUseError(path);
 }
 
-/** Leaves nothing of an alignment that found no face. A set that a job of another tab may be filling stays. */
+/** Deletes the set of an alignment that found no face. A set that a job in another tab may be filling stays. */
 export async function discardEmptySet(path: string): Promise<void> {
   const handle = await folderAt(path);
   if (!handle) return;
@@ -81,7 +82,7 @@ export async function discardEmptySet(path: string): Promise<void> {
   });
 }
 
-/** Where the faces of these folders go. */
+/** Finds the set for the faces of these folders. */
 export async function findSetFor({ folders, name, format }: SourceOfSet): Promise<SetForSource> {
   const names = await folderNames(ALIGNED);
   const own = await ownSet(folders, names, name, format);
@@ -93,7 +94,7 @@ export async function findSetFor({ folders, name, format }: SourceOfSet): Promis
   return { kind: 'taken', sets: (await listStoredSets()).filter(({ path }) => paths.has(path)), freePath };
 }
 
-/** Notes down what a set is made of. */
+/** Records the source folders of a set. */
 export async function rememberSource(
   path: string,
   folders: readonly DirectoryReference[],
@@ -145,7 +146,7 @@ async function removeSet(path: string): Promise<void> {
   for (const { id, reference } of await listFolders()) if (isSetAt(reference, path)) await forgetFolder(id);
 }
 
-/** @returns whether the work was done; it is not while a job runs in any tab */
+/** Does the work unless a job runs in any tab. @returns whether it was done */
 async function withoutJobs(work: () => Promise<void>): Promise<boolean> {
   const locks = navigator.locks as LockManager | undefined;
   if (!locks) {
@@ -173,7 +174,7 @@ async function folderNames(parent: string): Promise<string[]> {
   return names;
 }
 
-/** undefined where it is not there, or the browser has no private file system */
+/** undefined if it does not exist, or the browser has no private file system */
 async function folderAt(path: string): Promise<FileSystemDirectoryHandle | undefined> {
   let handle = await privateFileSystem();
   try {

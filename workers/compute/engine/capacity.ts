@@ -1,4 +1,4 @@
-/** What a run needs of GPU memory, and whether a device has it: asked before anything is made. */
+/** How much GPU memory a run needs, and whether a device has it. Computed before anything is allocated. */
 import type { ExecutorSettings } from '../executor.ts';
 import { BatchTooLargeError, formatMegabytes } from '../../gpu/errors.ts';
 import { alignFloats } from './flat_layout.ts';
@@ -20,26 +20,26 @@ export interface PlannedProgram extends Program {
 export interface PlannedRun {
   readonly lowering: Lowering;
   readonly programs: readonly PlannedProgram[];
-  /** Floats of the long-lived buffers. */
+  /** Sizes of the long-lived buffers, floats. */
   readonly buffers: ReadonlyMap<BufferName, number>;
-  /** Floats of the arena's buffers, which the programs share. */
+  /** Sizes of the arena's buffers, floats. The programs share them. */
   readonly blocks: readonly number[];
-  /** All of it: parameters, gradients, optimizer state, activations, workspace, images. */
+  /** Total: parameters, gradients, optimizer state, activations, workspace, images. */
   readonly bytes: number;
 }
 
-/** Training crops are cut out of images of 182 pixels for 160: what pixels are uploaded is about this much larger. */
+/** Training crops of 160 pixels are cut out of images of 182 pixels, so uploads are larger by the square of this. */
 const STORED_SIZE_FACTOR = 182 / 160;
 
-/** Bytes of the uploaded pixels when nothing is known of the stored images yet. */
+/** Bytes of the uploaded pixels, as long as the size of the stored images is unknown. */
 export function defaultPixelBytes({ batchSize, imageSize }: ExecutorSettings): number {
   const size = Math.ceil(imageSize * STORED_SIZE_FACTOR);
   return batchSize * size * size * 3;
 }
 
-/** Makes all programs of a run and places their storages. Pure; takes some milliseconds. */
+/** Makes all programs of a run and places their storages. A pure function that takes some milliseconds. */
 export function planRun(settings: ExecutorSettings, limits: DeviceLimits, variants: Variants): PlannedRun {
-  // A multiple of the alignment of bindings; half the limit, so that no optimizer dispatch runs long.
+  // A multiple of the bindings' alignment. Half the limit, so that no dispatch of the optimizer runs long.
   const maximumRangeFloats = alignFloats(Math.floor(limits.maxStorageBufferBindingSize / 8) - 64);
   const lowering = new Lowering({ settings, variants, maximumRangeFloats });
   const kinds =
@@ -60,7 +60,7 @@ export function planRun(settings: ExecutorSettings, limits: DeviceLimits, varian
   return { lowering, programs, buffers, blocks, bytes: floats * 4 };
 }
 
-/** Why a planned run does not fit a device; undefined if it does. */
+/** @returns why a planned run does not fit a device; undefined if it fits */
 export function misfit(run: PlannedRun, limits: DeviceLimits): string | undefined {
   const bindingFloats = limits.maxStorageBufferBindingSize / 4;
   const bufferFloats = limits.maxBufferSize / 4;
@@ -88,9 +88,8 @@ export function requireFit(
 }
 
 /**
- * The largest batch that fits a device, 0 if none does; the settings' own batch size does not matter. To ask before a
- * run.
- * @param memoryBytes if known, what all of the run may take
+ * The largest batch that fits a device, 0 if none does. Ignores the batch size of the settings.
+ * @param memoryBytes the most that the whole run may take, if known
  */
 export function largestBatch(
   settings: ExecutorSettings,

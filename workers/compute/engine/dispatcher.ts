@@ -1,7 +1,7 @@
 /**
- * Kernels made ready for a device: pipelines and bind groups, made once, and replayed. Equal shaders share a pipeline.
- * A kernel that would run long is cut into several dispatches, since a GPU whose one dispatch lasts seconds is taken
- * for hung and reset.
+ * Prepares kernels for a device: pipelines and bind groups are made once and then replayed. Equal shaders share a
+ * pipeline. A long kernel is cut into several dispatches, because the system resets a GPU if one dispatch lasts
+ * seconds.
  */
 import type { EngineDevice } from '../../gpu/device.ts';
 import { createComputePipeline } from '../../gpu/compute_pipeline.ts';
@@ -15,30 +15,30 @@ export interface Dispatch {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly layout: GPUBindGroupLayout;
-  /** Bound after the kernel's own memories: its numbers and its base. */
+  /** Bound after the kernel's memories: its numbers and its base. */
   readonly uniforms: readonly GPUBufferBinding[];
   readonly x: number;
   readonly y: number;
-  /** Multiplications and additions of this dispatch. */
+  /** Number of multiplications and additions of this dispatch. */
   readonly operations: number;
 }
 
-/** Where a memory lies on the device. */
+/** Finds the buffer range of a memory on the device. */
 export type Resolve = (memory: Memory) => GPUBufferBinding;
 
-/** Operations of a single dispatch at most: far less than a second's work for the slowest adapter of each kind. */
+/** Most operations of one dispatch: far less than a second's work for the slowest adapter of each kind. */
 const MAXIMUM_OPERATIONS = { software: 1e9, hardware: 1e10 } as const;
 /** Binding offsets of uniforms are multiples of this. */
 const UNIFORM_ALIGNMENT = 256;
 
-/** Workgroups that one dispatch of a kernel has at most. */
+/** The largest number of workgroups in one dispatch of a kernel. */
 function groupsPerDispatch({ operations, groups }: Kernel, isSoftware: boolean): number {
   const limit = MAXIMUM_OPERATIONS[isSoftware ? 'software' : 'hardware'];
   const wanted = Math.min(Math.ceil(operations / limit) || 1, groups);
   return wanted === 1 ? groups : Math.min(Math.ceil(groups / wanted), MAXIMUM_WORKGROUPS);
 }
 
-/** Number of dispatches that kernels become. */
+/** The number of dispatches that kernels are cut into. */
 export function countDispatches(kernels: readonly Kernel[], isSoftware: boolean): number {
   return kernels.reduce(
     (sum, kernel) => sum + Math.ceil(kernel.groups / groupsPerDispatch(kernel, isSoftware)),
@@ -53,7 +53,7 @@ export class Dispatcher {
   readonly #uniforms: GPUBuffer[] = [];
   readonly #numbers: NumberMode;
 
-  /** @param numbers default: what suits the adapter */
+  /** @param numbers default: the mode that suits the adapter */
   constructor(
     device: EngineDevice,
     numbers: NumberMode = device.traits.isSoftware ? 'uniform' : 'constants',
@@ -103,7 +103,7 @@ export class Dispatcher {
   }
 
   /**
-   * The same dispatches after some memories have moved; those that bind none of them are kept.
+   * The same dispatches after some memories have moved. Dispatches that bind none of these memories are kept.
    * @throws GpuError with the kernel's name
    */
   async rebind(
@@ -123,8 +123,8 @@ export class Dispatcher {
   }
 
   /**
-   * Encodes the dispatches once, without submitting them, each in a debug group with its kernel's name, so that whatever
-   * the device objects to is known by its kernel now, and steps need no debug groups.
+   * Encodes the dispatches once without submitting them, each in a debug group with the name of its kernel. Validation
+   * errors then name their kernel, and steps need no debug groups.
    */
   async #rehearse(dispatches: readonly Dispatch[]): Promise<void> {
     const { device } = this.#device;
@@ -141,7 +141,7 @@ export class Dispatcher {
     });
   }
 
-  /** Cuts a kernel into dispatches, and says where in the uniforms their numbers lie. */
+  /** Cuts a kernel into dispatches, and places their numbers in the uniforms. */
   #pieces(kernel: Kernel): Piece[] {
     const count = kernel.groups;
     const groups = groupsPerDispatch(kernel, this.#device.traits.isSoftware);
@@ -185,7 +185,7 @@ export class Dispatcher {
     return buffer;
   }
 
-  /** Frees what the dispatches hold besides the memories they were given. */
+  /** Frees everything that the dispatches own. The memories are not among that. */
   dispose(): void {
     for (const buffer of this.#uniforms) buffer.destroy();
     this.#uniforms.length = 0;
@@ -251,7 +251,7 @@ export class Dispatcher {
 
 interface Piece {
   readonly kernel: Kernel;
-  /** Workgroups of a dispatch, first of this one, and of all dispatches. */
+  /** Number of workgroups of a dispatch. */
   readonly groups: number;
   readonly first: number;
   readonly count: number;
@@ -266,9 +266,9 @@ function encodeDispatch(pass: GPUComputePassEncoder, { pipeline, bindGroup, x, y
 }
 
 /**
- * Encodes the dispatches in order and submits them, in a few command buffers.
- * @param label names them in errors
- * @param finish adds to the last command buffer
+ * Encodes the dispatches in order and submits them in a few command buffers.
+ * @param label the name of the command buffers in errors
+ * @param finish adds commands to the last command buffer
  */
 export function submitDispatches(
   { device, traits }: EngineDevice,

@@ -1,7 +1,7 @@
 /**
- * The WebGPU engine as an executor of the training loop: the network compiled once into programs of kernels, which are
- * replayed each step. A step costs the processor a few uploads and one list of dispatches; its metrics are read when
- * the GPU has got there, up to three steps later.
+ * The WebGPU engine as an executor of the training loop. The network is compiled once into programs of kernels, which
+ * are replayed in each step. For a step, the CPU does a few uploads and submits one list of dispatches. It reads the
+ * metrics when the GPU has finished the step, up to three steps later.
  */
 import type { NamedTensors } from '../../protocol/tensor.ts';
 import { dropoutKey } from '../step/dropout.ts';
@@ -28,11 +28,11 @@ export interface EngineOptions {
   /** Default: the browser's. */
   readonly adapter?: GPUAdapter;
   /**
-   * Where measured choices of kernels are kept. Without one nothing is measured: then, and whenever the choice is
-   * already in the cache, a run repeats to the bit, since the choice decides the order of additions.
+   * Stores measured choices of kernels. Without it, nothing is measured. The choice decides the order of additions, so
+   * a run is bit-reproducible without this cache, or if the cache already has the choice.
    */
   readonly tuningCache?: TuningCache;
-  /** Instead of any choice. For tests and benchmarks. */
+  /** Overrides every choice. For tests and benchmarks. */
   readonly variants?: Variants;
 }
 
@@ -99,7 +99,7 @@ export class EngineExecutor implements Executor {
     return this.#run.program(program).length;
   }
 
-  /** For profiling and benchmarks. */
+  /** The compiled run, for profiling and benchmarks. */
   get run(): CompiledRun {
     return this.#run;
   }
@@ -193,7 +193,7 @@ export class EngineExecutor implements Executor {
 
   // Order --------------------------------------------------------------------------------------------------------
 
-  /** Runs `work` when all earlier calls have been queued on the GPU. */
+  /** Runs `work` after all earlier calls have been queued on the GPU. */
   #inOrder<Value>(work: () => Value | Promise<Value>): Promise<Value> {
     const next = this.#last.then(() => {
       if (this.#device.failure) throw this.#device.failure;
@@ -225,7 +225,7 @@ export class EngineExecutor implements Executor {
 
   // Uploads ------------------------------------------------------------------------------------------------------
 
-  /** Stored images larger than any before need a larger buffer; in a run all are of one size. */
+  /** Stored images that are larger than all before need a larger buffer. In a run, all have the same size. */
   async #fitPixels({ pixels }: ImageBatch): Promise<void> {
     if (pixels.byteLength <= this.#pixelCapacity) return;
     await this.#run.growPixels(pixels.byteLength);
@@ -243,7 +243,7 @@ export class EngineExecutor implements Executor {
       0,
       encodeStepValues({
         rate: settings.optimizer === 'ADAM' ? adamRate(learningRate, step + 1) : learningRate,
-        // min(decay, (1 + n)/(10 + n)) with n = step + 1 updates, this one included.
+        // min(decay, (1 + n)/(10 + n)) with n = step + 1 updates, including this one.
         averageRate: 1 - Math.min(settings.movingAverageDecay, (2 + step) / (11 + step)),
         dropoutKey: dropoutKey(settings.seed, step),
         count: batch.count,
@@ -254,7 +254,7 @@ export class EngineExecutor implements Executor {
   }
 }
 
-/** ADAM's learning rate with the correction of its two averages' start at zero. @param t number of the step, from 1 */
+/** ADAM's learning rate, corrected for the start of its two averages at zero. @param t number of the step, from 1 */
 function adamRate(learningRate: number, t: number): number {
   const { beta1, beta2 } = OPTIMIZER_CONSTANTS.ADAM;
   return (learningRate * Math.sqrt(1 - beta2 ** t)) / (1 - beta1 ** t);
@@ -267,7 +267,7 @@ function metricsOf(values: Float32Array): Record<(typeof METRICS)[number], numbe
   >;
 }
 
-/** Whole words, then the rest padded: writeBuffer takes multiples of 4 bytes. */
+/** Writes the whole words, then the padded rest, because writeBuffer needs multiples of 4 bytes. */
 function uploadBytes(queue: GPUQueue, buffer: GPUBuffer, bytes: Uint8Array): void {
   const whole = bytes.byteLength - (bytes.byteLength % 4);
   const data =

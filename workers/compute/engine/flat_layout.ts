@@ -1,13 +1,13 @@
 /**
- * Where each parameter lies in the flat buffers. Trainable parameters are in one buffer, those with weight decay
- * first, and at the same places in the gradients and the optimizer's slots; moving statistics are in another, because
- * a buffer that a kernel writes cannot be read by it under another name.
+ * The place of each parameter in the flat buffers. Trainable parameters share one buffer, with the decayed ones first.
+ * Gradients and optimizer slots use the same places. Moving statistics are in another buffer, because a kernel cannot
+ * bind one buffer both for writing and, under another name, for reading.
  */
 import type { Graph, ParameterSpec } from '../graph/ir.ts';
 import { elementCount } from '../../protocol/tensor.ts';
 import type { BufferRegion } from './tensor_view.ts';
 
-/** WebGPU's largest alignment of a binding's offset, 256 bytes. */
+/** WebGPU's largest alignment for the offset of a binding: 256 bytes. */
 export const ALIGNMENT_FLOATS = 64;
 
 export function alignFloats(floats: number): number {
@@ -16,10 +16,10 @@ export function alignFloats(floats: number): number {
 
 export interface FlatLayout {
   readonly trainableFloats: number;
-  /** Parameters with weight decay come first and end here. */
+  /** The end of the parameters with weight decay, which come first. */
   readonly regularizedFloats: number;
   readonly statisticsFloats: number;
-  /** @throws Error for a name that the graph has not */
+  /** @throws Error for a name that is not in the graph */
   region(parameter: string): BufferRegion;
   spec(parameter: string): ParameterSpec;
 }

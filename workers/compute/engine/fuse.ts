@@ -1,6 +1,7 @@
 /**
- * Groups a graph's nodes into layers that one or a few kernels compute together: convolution (or dense) with its batch
- * norm and ReLU; the convolution that ends a residual block with its bias, the scaled addition and the ReLU.
+ * Groups a graph's nodes into layers that one kernel or a few kernels compute together: a convolution (or dense layer)
+ * with its batch norm and ReLU; the last convolution of a residual block with its bias, the scaled addition and the
+ * ReLU.
  */
 import type {
   BatchNormNode,
@@ -62,11 +63,11 @@ export type Layer = (ProductLayer | NormLayer | ResidualLayer | PlainLayer) & {
   readonly output: string;
 };
 
-/** In an order in which every layer comes after those it reads. */
+/** Ordered so that every layer comes after the layers it reads. */
 export function fuseLayers(graph: Graph): Layer[] {
   const onlyReader = onlyReaders(graph);
   const fused = new Set<string>();
-  /** Layers by the node at whose place they are computed: their last. */
+  /** Layers by their last node, at whose place they are computed. */
   const byLast = new Map<string, Layer>();
   const withRelu = (name: string): { output: string; relu: boolean } => {
     const next = onlyReader(name);
@@ -84,7 +85,7 @@ export function fuseLayers(graph: Graph): Layer[] {
         layer = { kind: 'norm', node, inputs: [node.input], ...withRelu(node.name) };
         break;
       case 'residual_add':
-        // A product whose residual this is comes earlier in the graph and has taken it already.
+        // If a product takes this as its residual, it comes earlier in the graph and has already taken it.
         layer = { kind: 'residual', node, inputs: [node.input, node.residual], ...withRelu(node.name) };
         break;
       default:

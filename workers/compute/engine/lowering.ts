@@ -1,15 +1,15 @@
 /**
- * Turns a graph into programs: lists of kernels over views, for training, for evaluation and for embedding. Nothing
- * here touches a device, so that a program's memory can be planned before there is one.
+ * Turns a graph into programs: lists of kernels over views, for training, evaluation and embedding. No device is
+ * needed, so the memory of a program can be planned before there is one.
  *
- * What is kept for the backward pass: each convolution's output (batch norm's gradient needs it, and finds the ReLU's
- * mask in it) and each layer's result (the next convolution's filter gradient needs it). Gradients are computed in
- * place wherever a kernel reads and writes the same values: a batch norm turns the gradient behind it into the one
- * before it, the branches of a concatenation read theirs from its slices, and a residual block passes its own on to
- * its input.
+ * Two values per layer are kept for the backward pass. The output of the convolution is needed for the gradient of the
+ * batch norm, which also derives the ReLU's mask from it. The result of the layer is needed for the filter gradient of
+ * the next convolution. Gradients are computed in place if a kernel reads and writes the same values: a batch norm
+ * turns the gradient of its output into that of its input, the branches of a concatenation read slices of its
+ * gradient, and a residual block passes its gradient on to its input.
  *
- * With the precision float16 the values that have pixels, and their gradients, are stored as float16. Everything else
- * stays float32: parameters and their gradients, statistics, what comes after the last pooling, the losses.
+ * With the precision float16, values that have pixels, and their gradients, are stored as float16. Everything else
+ * stays float32: parameters and their gradients, statistics, values after the last pooling, and the losses.
  */
 import { flatLayout, type FlatLayout } from './flat_layout.ts';
 import { fuseLayers, type Layer } from './fuse.ts';
@@ -32,7 +32,7 @@ export interface Program {
 
 export class Lowering {
   readonly layout: FlatLayout;
-  /** Of the programs made so far. */
+  /** The convolutions of the programs made so far. */
   readonly uses: ConvolutionUse[] = [];
   readonly #run: RunDescription;
   readonly #layers: readonly Layer[];
@@ -43,7 +43,7 @@ export class Lowering {
     this.#layers = fuseLayers(run.settings.graph);
   }
 
-  /** Sizes of the long-lived buffers, floats; those that are not needed are missing. */
+  /** Sizes of the long-lived buffers, floats. Buffers that are not needed are missing. */
   bufferFloats(pixelBytes: number): Map<BufferName, number> {
     return bufferFloats(this.#run.settings, this.layout, pixelBytes);
   }

@@ -15,7 +15,7 @@ export interface Placement {
 
 export interface MemoryPlan {
   readonly placements: ReadonlyMap<Storage, Placement>;
-  /** Floats that each of the arena's buffers needs. */
+  /** Sizes of the arena's buffers, floats. */
   readonly blocks: readonly number[];
 }
 
@@ -44,7 +44,7 @@ export function lifetimes(kernels: readonly Kernel[]): Interval[] {
   return [...intervals.values()];
 }
 
-/** @param maximumBlockFloats of one buffer; storages that fit no earlier block begin another */
+/** @param maximumBlockFloats the largest size of one buffer; a storage that fits no earlier block begins a new one */
 export function planMemory(kernels: readonly Kernel[], maximumBlockFloats: number): MemoryPlan {
   const intervals = lifetimes(kernels).sort((a, b) => b.floats - a.floats || a.first - b.first);
   const placements = new Map<Storage, Placement>();

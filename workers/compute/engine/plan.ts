@@ -1,11 +1,11 @@
-/** A planned run on a device: buffers allocated, programs compiled, ready to be replayed. */
+/** A planned run on a device, with allocated buffers and compiled programs, ready to be replayed. */
 import type { EngineDevice } from '../../gpu/device.ts';
 import { Dispatcher, type Dispatch, type Resolve } from './dispatcher.ts';
 import type { PlannedProgram, PlannedRun } from './capacity.ts';
 import type { ProgramKind } from './lowering.ts';
 import type { BufferName } from './tensor_view.ts';
 
-/** Buffers that are uniforms. */
+/** The long-lived buffers that are uniforms. */
 const UNIFORMS: ReadonlySet<BufferName> = new Set(['step']);
 
 export class CompiledRun {
@@ -69,9 +69,9 @@ export class CompiledRun {
   }
 
   /**
-   * Makes the pixels' buffer larger: the kernels that read it get new bind groups, everything else stays. Waits for no
-   * work, since a buffer outlives the commands that use it.
-   * @throws GpuError, GpuOutOfMemoryError; the smaller buffer is kept then
+   * Enlarges the buffer for pixels. The kernels that read it get new bind groups; everything else stays. This waits
+   * for no work, because a buffer outlives the commands that use it.
+   * @throws GpuError, GpuOutOfMemoryError; the smaller buffer then stays
    */
   async growPixels(bytes: number): Promise<void> {
     const size = Math.ceil(bytes / 4) * 4;
@@ -109,7 +109,7 @@ export class CompiledRun {
     return this.#dispatcher.pipelineCount;
   }
 
-  /** Bytes of all buffers as they are. */
+  /** Current size of all buffers, bytes. */
   get bytes(): number {
     return [...this.#buffers.values(), ...this.#arena].reduce((sum, { size }) => sum + size, 0);
   }
@@ -132,7 +132,7 @@ export class CompiledRun {
     return (memory) => {
       if (memory.kind === 'region') {
         const buffer = this.buffer(memory.buffer);
-        // The pixels' buffer may have grown since the plan was made.
+        // The buffer for pixels may have grown since the plan was made.
         if (memory.buffer === 'pixels') return { buffer };
         return { buffer, offset: memory.offset * 4, size: Math.max(memory.floats * 4, 16) };
       }

@@ -1,4 +1,4 @@
-/** A ring of small mappable buffers: results are copied into the next one and read when the GPU gets there. */
+/** A ring of small mappable buffers. Results are copied into the next one, and read when the GPU has finished. */
 import type { EngineDevice } from '../../gpu/device.ts';
 
 export class ReadbackRing {
@@ -7,7 +7,7 @@ export class ReadbackRing {
   readonly #slots: { readonly buffer: GPUBuffer; free: Promise<void> }[];
   #next = 0;
 
-  /** @param length how many results may be under way */
+  /** @param length the number of results that may be pending */
   constructor(device: EngineDevice, bytes: number, length: number) {
     this.#device = device;
     this.#bytes = bytes;
@@ -26,8 +26,8 @@ export class ReadbackRing {
   }
 
   /**
-   * Waits until a buffer is free, has `submit` queue the copy into it, and answers with a promise of what arrived.
-   * The outer promise settles when the copy is queued.
+   * Waits until a buffer is free, lets `submit` queue the copy into it, and returns a promise of the result. The outer
+   * promise settles when the copy is queued.
    */
   async read(submit: (target: GPUBuffer) => void): Promise<{ readonly result: Promise<Float32Array> }> {
     const slot = this.#slots[this.#next]!;

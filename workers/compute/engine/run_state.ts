@@ -1,7 +1,7 @@
 /**
- * What a run remembers from step to step, by the names that checkpoints give it: parameters and moving statistics,
- * optimizer slots, moving averages, centres, the loss scale. It lies in the run's long-lived buffers. Nothing here waits
- * for steps: the executor calls it in order.
+ * The state of a run between steps, under the names of the checkpoint: parameters and moving statistics, optimizer
+ * slots, moving averages, centres, the loss scale. It is in the run's long-lived buffers. Nothing here waits for
+ * steps, because the executor calls it in order.
  */
 import { elementCount } from '../../protocol/tensor.ts';
 import { type HostTensor, type NamedTensors } from '../../protocol/tensor.ts';
@@ -17,14 +17,14 @@ import type { BufferName } from './tensor_view.ts';
 
 const MOVING_AVERAGE = 'ExponentialMovingAverage';
 const CENTERS = 'centers';
-/** [factor, good steps in a row, skipped steps] of loss scaling. */
+/** The tensor of loss scaling: [factor, good steps in a row, skipped steps]. */
 const LOSS_SCALE = 'loss_scale';
 
 export class RunState {
   readonly #settings: ExecutorSettings;
   readonly #device: EngineDevice;
   readonly #run: CompiledRun;
-  /** State tensors that exist: all of them after the first step, before it those that were written. */
+  /** State tensors that exist: before the first step, those that were written; afterwards, all of them. */
   readonly #stateNames = new Set<string>();
   #hasStepped = false;
 
@@ -35,7 +35,7 @@ export class RunState {
     if (settings.graph.classes > 0) this.#initialize();
   }
 
-  /** Before each step: with the first one, moving averages that were not written start at the parameters. */
+  /** Called before each step. Before the first one, moving averages that were not written are set to the parameters. */
   beginStep(): void {
     if (this.#hasStepped) return;
     const { device } = this.#device;
@@ -62,7 +62,7 @@ export class RunState {
     this.#hasStepped = true;
   }
 
-  /** Of the last step; none before the first. */
+  /** The gradients of the last step; empty before the first. */
   async readGradients(): Promise<Map<string, HostTensor>> {
     if (!this.#hasStepped) return new Map();
     const specs = this.#settings.graph.parameters.filter(({ trainable }) => trainable);
@@ -73,7 +73,7 @@ export class RunState {
     return this.#readTensors(this.#settings.graph.parameters, parameterBuffer);
   }
 
-  /** @returns what writes them. @throws ShapeMismatchError */
+  /** @returns a function that writes the parameters. @throws ShapeMismatchError */
   parametersWriter(tensors: NamedTensors): () => void {
     const specs = this.#settings.graph.parameters.filter(({ name }) => tensors.has(name));
     for (const spec of specs) requireShape(spec.name, spec.shape, tensors.get(spec.name)!);
@@ -103,7 +103,7 @@ export class RunState {
     return state;
   }
 
-  /** @returns what writes it. @throws ShapeMismatchError */
+  /** @returns a function that writes the state. @throws ShapeMismatchError */
   stateWriter(tensors: NamedTensors): () => void {
     const { graph } = this.#settings;
     const specs = new Map(graph.parameters.map((spec) => [spec.name, spec]));
@@ -129,7 +129,7 @@ export class RunState {
     return () => writes.forEach((write) => write());
   }
 
-  /** Since it was taken last. */
+  /** The counts since the last call. */
   async takePrelogitsHistogram(): Promise<Float64Array> {
     const counts = await this.#readBuffer('prelogits_histogram');
     const { device } = this.#device;
@@ -156,7 +156,7 @@ export class RunState {
     return precision === 'float16' && graph.classes > 0;
   }
 
-  /** What does not begin with the zero that a new buffer has. */
+  /** Sets the values whose initial value is not the zero of a new buffer. */
   #initialize(): void {
     const { queue } = this.#device.device;
     if (this.#hasLossScale) queue.writeBuffer(this.#run.buffer('loss_scale'), 0, initialLossScale());
@@ -196,7 +196,7 @@ export class RunState {
     return tensors;
   }
 
-  /** Through a buffer that lives for the call: what is read this way is read between steps, and large. */
+  /** Reads through a temporary buffer, because these values are large and are read only between steps. */
   async #readBuffer(name: BufferName): Promise<Float32Array> {
     const source = this.#run.buffer(name);
     const { device } = this.#device;
@@ -219,7 +219,7 @@ export class RunState {
   }
 }
 
-/** Where a parameter lies. */
+/** The buffer that holds a parameter. */
 function parameterBuffer({ trainable }: ParameterSpec): BufferName {
   return trainable ? 'parameters' : 'statistics';
 }

@@ -13,12 +13,12 @@ export const STEP_STRUCT = `struct Step {
 export const STEP_FLOATS = 8;
 
 export interface StepValues {
-  /** The optimizer's rate; ADAM's with its bias correction. */
+  /** The learning rate; for ADAM, including its bias correction. */
   readonly rate: number;
   /** 1 − decay of the exponential moving average at this step. */
   readonly averageRate: number;
   readonly dropoutKey: number;
-  /** Images of the batch; those after them are not counted. */
+  /** Number of images in the batch; rows after them are ignored. */
   readonly count: number;
   readonly storedHeight: number;
   readonly storedWidth: number;

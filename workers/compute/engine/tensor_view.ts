@@ -1,16 +1,16 @@
 /**
- * Where values lie: a storage is a region of the arena with a lifetime, a buffer region a part of one of the engine's
- * long-lived buffers, and a view a [rows, channels] window on either, with a distance between rows that may be larger
- * than its channels. Branches of a concatenation are views on its storage, so that concatenating costs nothing.
+ * Where values are stored. A storage is a region of the arena with a lifetime. A buffer region is a part of one of the
+ * engine's long-lived buffers. A view is a [rows, channels] window on either; its distance between rows may be larger
+ * than its channels. Branches of a concatenation are views on its storage, so that a concatenation costs nothing.
  *
- * A storage holds float32 or float16 values; kernels compute with float32 either way. Sizes of memories are counted in
- * floats of 4 bytes, whatever they hold; places within a view are counted in its values.
+ * A storage holds float32 or float16 values; kernels compute in float32 in both cases. Sizes of memories are counted
+ * in units of 4 bytes, whatever they hold; places within a view are counted in values.
  */
 
-/** How a memory holds its values. */
+/** The type of the values in a memory. */
 export type ElementType = 'float32' | 'float16';
 
-/** A region of the arena; the memory plan places it. */
+/** A region of the arena. The memory plan places it. */
 export interface Storage {
   readonly kind: 'storage';
   readonly name: string;
@@ -35,17 +35,17 @@ export type BufferName =
   | 'pixels'
   | 'transforms'
   | 'labels'
-  /** What changes from step to step: the struct of step_values.ts. */
+  /** Values that change with each step: the struct of step_values.ts. */
   | 'step'
   | 'metrics'
   | 'embeddings'
-  /** The factor of the losses' gradients and what decides about it, with float16: see kernels/loss_scale.ts. */
+  /** With float16: the factor of the losses' gradients and its counters; see kernels/loss_scale.ts. */
   | 'loss_scale';
 
 export interface BufferRegion {
   readonly kind: 'region';
   readonly buffer: BufferName;
-  /** In floats. */
+  /** Floats from the beginning of the buffer. */
   readonly offset: number;
   readonly floats: number;
 }
@@ -65,7 +65,7 @@ export interface TensorView {
   readonly channels: number;
   /** Index of the first channel in a row of the memory. */
   readonly channelOffset: number;
-  /** Values from one row to the next. */
+  /** Number of values from one row to the next. */
   readonly channelStride: number;
 }
 
@@ -79,7 +79,7 @@ export function isVectorAligned(view: TensorView): boolean {
   return view.channels % 4 === 0 && view.channelOffset % 4 === 0 && view.channelStride % 4 === 0;
 }
 
-/** Room for so many values, in whole units of 16 bytes. */
+/** A storage for `values` values, in whole units of 16 bytes. */
 export function storage(name: string, values: number, elementType: ElementType = 'float32'): Storage {
   const floats = elementType === 'float16' ? Math.ceil(values / 2) : values;
   return { kind: 'storage', name, floats: Math.ceil(floats / 4) * 4, elementType };
@@ -108,12 +108,12 @@ export function freshView(
   };
 }
 
-/** Channels [offset, offset + channels) of a view. */
+/** A view on the channels [offset, offset + channels) of a view. */
 export function sliceChannels(view: TensorView, offset: number, channels: number): TensorView {
   return { ...view, channels, channelOffset: view.channelOffset + offset };
 }
 
-/** [rows, channels] over a memory from its beginning. */
+/** A view [rows, channels] on a memory, from its beginning. */
 export function matrixView(memory: Memory, rows: number, channels: number): TensorView {
   return {
     memory,

@@ -1,6 +1,6 @@
 /**
- * Chooses a convolution's kernel by measuring the candidates on the device, once for each shape and adapter: the
- * choices are kept in a cache that the caller provides (the page keeps it in its database).
+ * Chooses the kernel of a convolution by measuring the candidates on the device, once per shape and adapter. The caller
+ * provides a cache for the choices (the page's cache is in its database).
  */
 import type { EngineDevice } from '../../gpu/device.ts';
 import { Dispatcher, submitDispatches, type Dispatch } from './dispatcher.ts';
@@ -24,7 +24,7 @@ import {
 
 export type ConvolutionOperation = ConvolutionUse['operation'];
 
-/** Measured choices of one adapter, by `variantKey`. */
+/** Measured choices for one adapter, by `variantKey`. */
 export type TunedChoices = Readonly<Record<string, ConvolutionVariant | GradientVariant>>;
 
 export interface TuningCache {
@@ -32,16 +32,16 @@ export interface TuningCache {
   save(adapter: string, choices: TunedChoices): Promise<void>;
 }
 
-/** Changes whenever the kernels do, so that old measurements are not used for new kernels. */
+/** Increase this when a kernel changes, so that old measurements are not used for new kernels. */
 const KERNEL_GENERATION = 2;
 const REPETITIONS = 3;
-/** A kernel takes some 50 µs, its submission and the answer as long: it is run many times a measurement. */
+/** A kernel takes some 50 µs, and its submission and readback as long, so one measurement runs it many times. */
 const SHORTEST_MEASUREMENT_MS = 5;
 const MOST_RUNS = 256;
-/** For all shapes together. */
+/** The limit for all shapes together. */
 const TUNING_LIMIT_MS = 60_000;
 
-/** The kernels of one convolution's operation, over storages of their own. */
+/** The kernels of one operation of a convolution, over separate storages. */
 export function convolutionKernels(
   operation: ConvolutionOperation,
   shape: ConvolutionGeometry,
@@ -99,8 +99,8 @@ export function convolutionKernels(
 }
 
 /**
- * Milliseconds of one run of the kernels on the device, the best of some.
- * @returns Infinity if they do not fit it
+ * The time of one run of the kernels on the device, milliseconds; the best of several.
+ * @returns Infinity if the kernels do not fit the device
  */
 export async function measureKernels(device: EngineDevice, kernels: readonly Kernel[]): Promise<number> {
   const { device: gpu } = device;
@@ -124,7 +124,7 @@ export async function measureKernels(device: EngineDevice, kernels: readonly Ker
       const { block, offset } = placements.get(memory)!;
       return { buffer: arena[block]!, offset: offset * 4, size: Math.ceil(memory.floats / 4) * 16 };
     });
-    // The first run pays for what the driver puts off.
+    // The first run includes work that the driver has postponed.
     await timeRuns(device, dispatches, 1);
     let runs = 1;
     let duration = await timeRuns(device, dispatches, runs);
@@ -142,7 +142,7 @@ export async function measureKernels(device: EngineDevice, kernels: readonly Ker
   }
 }
 
-/** Milliseconds from the submission of so many runs to the end of their work. */
+/** Milliseconds from the submission of `runs` runs to the end of their work. */
 async function timeRuns(
   device: EngineDevice,
   dispatches: readonly Dispatch[],
@@ -155,8 +155,9 @@ async function timeRuns(
 }
 
 /**
- * Measures what the cache does not know yet, and answers with choices for all uses. What is left when the time is over
- * keeps its default, in the cache too: a choice decides the order of additions, so it must not change from run to run.
+ * Measures the uses that are not in the cache, and returns choices for all uses. Uses that are left when the time is
+ * over keep their default, also in the cache: a choice decides the order of additions, so it must not change between
+ * runs.
  */
 export async function tuneVariants(
   device: EngineDevice,
@@ -199,7 +200,7 @@ export async function tuneVariants(
   return chosenVariants(choices, defaults);
 }
 
-/** Time may not suffice for all: then the convolutions that take most of it have been measured. */
+/** The convolutions with the most work first, in case the time does not suffice for all. */
 function mostWorkFirst(uses: readonly ConvolutionUse[]): ConvolutionUse[] {
   const work = new Map<string, number>();
   const keyOf = ({ operation, shape, elementType }: ConvolutionUse): string =>
@@ -208,7 +209,7 @@ function mostWorkFirst(uses: readonly ConvolutionUse[]): ConvolutionUse[] {
   return [...uses].sort((a, b) => work.get(keyOf(b))! - work.get(keyOf(a))!);
 }
 
-/** The choices where there are some, `defaults` elsewhere. */
+/** The measured choices; `defaults` for convolutions without one. */
 export function chosenVariants(choices: TunedChoices, defaults: Variants): Variants {
   return {
     cooperation: defaults.cooperation,

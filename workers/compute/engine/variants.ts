@@ -1,6 +1,6 @@
 /**
- * Which kernel computes a convolution: with or without workgroup memory, with which tile. `defaultVariants` chooses by
- * the kind of adapter and the shape; tuning.ts chooses by measurement among the candidates listed here.
+ * Which kernel computes a convolution: with or without workgroup memory, and with which tile. `defaultVariants`
+ * chooses by the kind of adapter and the shape. tuning.ts measures the candidates listed here.
  */
 import type { ConvolutionVariant } from './kernels/convolution_product.ts';
 import { geometryKey, operationsOf, type ConvolutionGeometry } from './kernels/convolution_geometry.ts';
@@ -16,7 +16,7 @@ export type GradientVariant = DirectGradientTile | BlockGradientTile;
 
 export interface Variants {
   readonly cooperation: Cooperation;
-  /** @param elementType of the convolution's input and output; default float32 */
+  /** @param elementType the type of the convolution's input and output; default float32 */
   convolution(
     direction: GatherDirection,
     shape: ConvolutionGeometry,
@@ -45,18 +45,18 @@ const DIRECT_GRADIENT_TILES: readonly Omit<DirectGradientTile, 'splits'>[] = [
   { kind: 'direct', rows: 8, columns: 8 },
 ];
 
-/** Pixels that one part of a filter gradient sums at most: what float32 sums to a relative error of 1e−6. */
+/** The most pixels that one part of a filter gradient sums. Float32 sums that many with a relative error of 1e−6. */
 const MAXIMUM_PIXELS_PER_SPLIT = 8192;
-/** Threads, or workgroups of 256, that fill an adapter of either kind. */
+/** Enough threads for a software adapter, and enough workgroups of 256 threads for a real GPU. */
 const SOFTWARE_THREADS = 64;
 const HARDWARE_GROUPS = 512;
-/** Steps of a tile's reduction, some 3 µs, that are worth a copy of its result and a second kernel. */
+/** The fewest steps of a tile's reduction (some 3 µs) that justify a copy of its result and a second kernel. */
 const MINIMUM_STEPS_PER_SPLIT = 16;
-/** Columns of the narrowest tile: narrower results have none of their own. */
+/** Columns of the narrowest tile. Narrower results have no tile. */
 const MINIMUM_COLUMNS = 32;
-/** Workgroups that keep even a small GPU busy. */
+/** This many workgroups keep even a small GPU busy. */
 const ENOUGH_GROUPS = 128;
-/** Floats of all the parts of one convolution's operation together. */
+/** The most floats in all parts of one operation of a convolution together. */
 const MAXIMUM_PARTS_FLOATS = 16 * 1024 * 1024;
 
 function fits(tile: BlockTile, traits: AdapterTraits): boolean {
@@ -83,7 +83,7 @@ export function convolutionCandidates(
     )
     .filter(
       ({ depthSplits }, index, all) =>
-        // Both wishes can lead to the same number.
+        // Both goals can lead to the same number of splits.
         depthSplits > 1 && (index % 2 === 0 || all[index - 1]!.depthSplits !== depthSplits),
     );
   return [...whole, ...split, DIRECT_TILES[0]!];
@@ -94,7 +94,7 @@ function groupsOf(direction: GatherDirection, shape: ConvolutionGeometry, tile: 
   return phases * Math.ceil(rows / tile.blockRows) * Math.ceil(columns / tile.blockColumns);
 }
 
-/** Parts of the reduction over kernel positions and channels, to make `wanted` workgroups, each with enough to do. */
+/** Number of parts of the reduction (kernel positions × channels) that gives `wanted` workgroups with enough work. */
 function depthSplitsFor(
   direction: GatherDirection,
   shape: ConvolutionGeometry,
@@ -125,7 +125,7 @@ export function gradientCandidates(shape: ConvolutionGeometry, traits: AdapterTr
   );
 }
 
-/** Whether every thread fetches as many vectors, as filterGradientTiled wants it. */
+/** Whether every thread fetches the same number of vectors, which filterGradientTiled requires. */
 function dividesFetches(tile: BlockTile): boolean {
   const threads = threadsOf(tile);
   return (
@@ -135,7 +135,7 @@ function dividesFetches(tile: BlockTile): boolean {
   );
 }
 
-/** Parts of the sum over pixels: enough to be exact, and to give the adapter `wanted` things to do. */
+/** Number of parts of the sum over pixels: enough for an exact sum and for `wanted` threads or workgroups. */
 function splitsFor(
   shape: ConvolutionGeometry,
   tile: Omit<DirectGradientTile, 'splits'> | BlockTile,
@@ -156,7 +156,7 @@ function splitsFor(
   return Math.max(1, Math.min(Math.max(forAccuracy, forWork), Math.floor(MAXIMUM_PARTS_FLOATS / size)));
 }
 
-/** Without measuring anything. */
+/** Variants chosen without a measurement. */
 export function defaultVariants(traits: AdapterTraits): Variants {
   if (traits.isSoftware)
     return {
@@ -188,7 +188,7 @@ export function defaultVariants(traits: AdapterTraits): Variants {
   };
 }
 
-/** The largest tile that is not wider than the result and still makes enough workgroups; else the smallest. */
+/** The largest tile that is not wider than the result and still gives enough workgroups; otherwise the smallest. */
 function largestThatFills(
   tiles: readonly BlockTile[],
   groups: (tile: BlockTile) => number,
@@ -201,7 +201,7 @@ function largestThatFills(
   );
 }
 
-/** For the tuning cache and for messages. */
+/** The key in the tuning cache and in messages. */
 export function variantKey(
   operation: GatherDirection | 'filter_gradient',
   shape: ConvolutionGeometry,
@@ -210,7 +210,7 @@ export function variantKey(
   return `${operation} ${geometryKey(shape)}${elementType === 'float16' ? ' float16' : ''}`;
 }
 
-/** Seconds are not worth measuring for convolutions below this. */
+/** Whether a convolution is large enough to justify seconds of measuring. */
 export function isWorthTuning(shape: ConvolutionGeometry): boolean {
   return operationsOf(shape) > 1e6;
 }

@@ -1,8 +1,8 @@
 /**
- * Batch norm while training (Ioffe & Szegedy 2015), in four passes: forward, the parts' means and squared deviations,
- * then one pass that merges the parts and normalises with ReLU; backward, two sums, then one pass that writes the
- * gradient over the one it got. The parts are merged with the formula of Chan, Golub & LeVeque 1979, and within a part
- * values are taken relative to its first row, so that no cancellation of large squares occurs.
+ * Batch norm in training (Ioffe & Szegedy 2015), in two passes each way. Forward: means and squared deviations of the
+ * parts, then one pass that merges the parts and normalises with ReLU. Backward: two sums, then one pass that
+ * overwrites the gradient in place. The parts are merged with the formula of Chan, Golub & LeVeque 1979. Within a
+ * part, values are taken relative to its first row, so that large squares do not cancel.
  */
 import { rowsOf, type BufferRegion, type Memory, type TensorView } from '../tensor_view.ts';
 import { matrixView } from '../tensor_view.ts';
@@ -13,9 +13,9 @@ import { columnParts, columnSums, type Cooperation } from './reductions.ts';
 
 export interface BatchNormOperands {
   readonly name: string;
-  /** What is normalised: the convolution's output. */
+  /** The values to normalise: the output of the convolution. */
   readonly input: TensorView;
-  /** [parts · 2, channels]: working memory of either direction. */
+  /** [parts · 2, channels]: working memory for both directions. */
   readonly parts: Memory;
   /** [2, channels rounded up to 4]: mean and 1/√(variance + ε) of the batch. */
   readonly statistics: Memory;
@@ -118,7 +118,7 @@ export function normalize(
   });
 }
 
-/** With moving statistics, where no convolution comes before that could do it on the way. */
+/** Normalises with moving statistics, if there is no convolution before it whose kernel could do that. */
 export function normalizeWithMovingStatistics(
   name: string,
   input: TensorView,
@@ -132,7 +132,7 @@ export function normalizeWithMovingStatistics(
   return perVector(builder, name, input, 'finish(row, group_index, load_input(row, group_index));');
 }
 
-/** The gradient as it is before the ReLU, from the one behind it; sees `normal`. */
+/** Code for the gradient at the ReLU's input, from that at its output. It can use the variable `normal`. */
 function gradientBeforeRelu({ relu, gamma }: BatchNormOperands): string {
   const load = 'load_gradient(row, group_index)';
   return relu ? `select(vec4f(0), ${load}, normal${gamma ? ' * gamma' : ''} + beta > vec4f(0))` : load;
@@ -152,7 +152,7 @@ function bindParameters(builder: KernelBuilder, { relu, gamma, beta }: BatchNorm
   if (gamma) builder.view('gamma', gamma, 'read');
 }
 
-/** Per part: Σ gradient (even rows) and Σ gradient · normalised value (odd rows). */
+/** Sums for each part: Σ gradient (even rows) and Σ gradient · normalised value (odd rows). */
 export function normalizeGradientParts(
   operands: BatchNormOperands,
   gradient: TensorView,
@@ -185,7 +185,7 @@ export function normalizeGradientParts(
   });
 }
 
-/** Adds the parts up to the gradients of beta and gamma, and turns the gradient, in place, into the input's. */
+/** Sums the parts to the gradients of beta and gamma, and turns the output's gradient into the input's, in place. */
 export function normalizeGradient(
   operands: BatchNormOperands,
   gradient: TensorView,
@@ -237,7 +237,7 @@ export function normalizeGradient(
   });
 }
 
-/** Per part: the sums of the rows, for a bias's gradient. Rows of `parts` that are odd stay unused. */
+/** Sums of the rows of each part, for the gradient of a bias. The odd rows of `parts` stay unused. */
 export function biasGradientParts(
   name: string,
   gradient: TensorView,

@@ -1,7 +1,7 @@
 /**
- * Convolution forward and input gradient without workgroup memory: each thread keeps a tile of the result in
- * registers and reads what it needs, four channels at a time. For adapters that are programs on a processor, where
- * barriers and workgroup memory cost more than they save, and for shapes that fill no larger tile.
+ * Convolution forward and input gradient without workgroup memory. Each thread keeps a tile of the result in registers
+ * and reads its operands four channels at a time. For software adapters, where barriers and workgroup memory cost more
+ * than they save, and for shapes that do not fill a larger tile.
  */
 import type { TensorView } from '../tensor_view.ts';
 import { operationsOf, type ConvolutionGeometry } from './convolution_geometry.ts';
@@ -20,7 +20,7 @@ export interface DirectTile {
 export interface ConvolutionOperands {
   readonly name: string;
   readonly shape: ConvolutionGeometry;
-  /** forward: the layer's input; input_gradient: the gradient of its output. */
+  /** The layer's input (forward), or the gradient of its output (input_gradient). */
   readonly source: TensorView;
   /** [kernelHeight · kernelWidth · channels, filters] */
   readonly weights: TensorView;
@@ -55,7 +55,7 @@ export function convolutionDirect(
   const depth = builder.u(depthGroups);
   const kernelWidth = builder.i(shape.kernelWidth);
   const allColumns = builder.u(columnGroups);
-  // Beyond the last channel the source reads as 0, and the weights' row must be one that exists.
+  // Beyond the last channel the source reads as 0. The row of the weights must exist all the same.
   const weightRowAt = (offset: number): string =>
     shape.channels % 4 === 0 || offset === 0 ? `k + ${offset}u` : `min(k + ${offset}u, ${lastWeightRow})`;
   const lastWeightRow = builder.u(shape.kernelHeight * shape.kernelWidth * shape.channels - 1);
@@ -82,11 +82,12 @@ ${unroll(tile.rows, (i) => `      sum_${i}_${g} += a${i}.x * w0 + a${i}.y * w1 +
 ${unroll(tile.rows, (i) => `      sum_${i}_${g} += vec4f(dot(a${i}, w0), dot(a${i}, w1), dot(a${i}, w2), dot(a${i}, w3));`)}
     }`,
       );
-  // Rows of the weights: forward, position · channels + channel of the reduction; else position · channels + column.
+  // The row of the weights. Forward: position · channels + channel of the reduction; else: position · channels +
+  // column.
   const weightRow = forward
     ? `let k = position * ${channels} + 4u * d;`
     : `let k = position * ${channels} + 4u * column;`;
-  // Where no position falls outside the source, only rows after the last one have no pixel, and those are not stored.
+  // If no position falls outside the source, only rows after the last one have no pixel, and those are not stored.
   const reduction = `for (var d = 0u; d < ${depth}; d++) {
     ${weightRow}
 ${unroll(tile.rows, (i) =>

@@ -1,4 +1,4 @@
-/** The numbers of a convolution, and which of them a kernel's rows, columns and reduction run over. */
+/** The sizes of a convolution, and which of them are the rows, columns and reduction of a kernel. */
 import { windowGeometry } from '../../graph/shapes.ts';
 import type { Padding } from '../../graph/ir.ts';
 import type { TensorView } from '../tensor_view.ts';
@@ -43,12 +43,12 @@ export function convolutionGeometry(
   };
 }
 
-/** A 1×1 convolution of stride 1, which is a plain matrix product over the pixels. */
+/** Whether this is a 1×1 convolution of stride 1, which is a plain matrix product over the pixels. */
 export function isMatrixProduct(shape: ConvolutionGeometry): boolean {
   return shape.kernelHeight === 1 && shape.kernelWidth === 1 && shape.stride === 1;
 }
 
-/** Multiplications and additions of the forward pass; each gradient has as many. */
+/** Number of multiplications and additions in the forward pass. Each gradient has as many. */
 export function operationsOf(shape: ConvolutionGeometry): number {
   return (
     2 *
@@ -62,7 +62,7 @@ export function operationsOf(shape: ConvolutionGeometry): number {
   );
 }
 
-/** Equal for convolutions that the same variant suits. */
+/** Equal for convolutions that can share a choice of variant. */
 export function geometryKey(shape: ConvolutionGeometry): string {
   return [
     shape.batch,

@@ -1,7 +1,7 @@
 /**
- * A convolution forward or its input gradient by any of the kernels for it. Where the result is too small to keep a GPU
- * busy, the reduction is split: each part is summed into a copy of the result, and a second kernel adds the copies in
- * order and does what is fused into the convolution.
+ * A convolution forward or its input gradient, with any of its kernels. If the result is too small to keep a GPU busy,
+ * the reduction is split: each part is summed into a copy of the result, and a second kernel adds the copies in order
+ * and applies the epilogue.
  */
 import { matrixView, rowsOf, storage, type TensorView } from '../tensor_view.ts';
 import { convolutionDirect, type ConvolutionOperands, type DirectTile } from './convolution_direct.ts';
@@ -23,7 +23,7 @@ export function convolutionProduct(
   if (depthSplits === 1) return [convolutionTiled(direction, operands, variant)];
   const { name, shape, source, weights, output } = operands;
   const rows = depthSplits * rowsOf(output);
-  // Whole vectors, whatever the output has.
+  // Whole vectors, whatever the number of channels is.
   const columns = Math.ceil(output.channels / 4) * 4;
   const parts = matrixView(storage(`${name} parts`, rows * columns), rows, columns);
   return [

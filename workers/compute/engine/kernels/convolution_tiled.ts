@@ -1,7 +1,7 @@
 /**
- * Convolution forward and input gradient as an implicit matrix product through workgroup memory: a workgroup computes
- * a tile of blockRows × blockColumns, stepping over the reduction by blockDepth; the next step's values are fetched
- * into registers while the current one is multiplied. For graphics processors.
+ * Convolution forward and input gradient as an implicit matrix product through workgroup memory. A workgroup computes
+ * a tile of blockRows × blockColumns and steps over the reduction by blockDepth. While it multiplies the values of one
+ * step, it fetches those of the next into registers. For real GPUs.
  */
 import { operationsOf, type ConvolutionGeometry } from './convolution_geometry.ts';
 import type { ConvolutionOperands } from './convolution_direct.ts';
@@ -11,7 +11,7 @@ import { KernelBuilder, type Kernel } from './kernel.ts';
 import { unroll } from '../../../gpu/wgsl.ts';
 import { rowsOf } from '../tensor_view.ts';
 
-/** All multiples of 4; a thread computes threadRows × threadColumns of the block. */
+/** All sizes are multiples of 4. A thread computes threadRows × threadColumns of the block. */
 export interface BlockTile {
   readonly kind: 'tiled';
   readonly blockRows: number;
@@ -23,7 +23,7 @@ export interface BlockTile {
 
 /** The tile of a convolution forward or of its input gradient. */
 export interface GatherTile extends BlockTile {
-  /** Parts into which the reduction is cut, each summed by a workgroup of its own. Default 1. */
+  /** Number of parts of the reduction. A separate workgroup sums each part. Default 1. */
   readonly depthSplits?: number;
 }
 
@@ -37,9 +37,9 @@ export function workgroupBytesOf(tile: BlockTile): number {
 }
 
 /**
- * Multiplies the two tiles in workgroup memory, both with the reduction as the outer index. Rows and columns of a
- * thread are groups of 4 that lie apart by the number of threads, so that neighbouring threads read neighbouring
- * addresses. Sees `thread_row` and `thread_column`.
+ * Code that multiplies the two tiles in workgroup memory, both with the reduction as the outer index. The rows and
+ * columns of a thread are groups of 4 at a distance of 4 · the number of threads, so that neighbouring threads read
+ * neighbouring addresses. It uses `thread_row` and `thread_column`.
  */
 export function multiplyTiles(tile: BlockTile): string {
   const rowGroups = tile.threadRows / 4;
@@ -65,14 +65,14 @@ export function declareTiles(tile: BlockTile): string {
 var<workgroup> tile_b: array<vec4f, ${(tile.blockDepth * tile.blockColumns) / 4}>;`;
 }
 
-/** Declares the sums and the thread's place in the block. */
+/** Code that declares the sums and the thread's place in the block. */
 export function startTile(tile: BlockTile): string {
   return `  let thread_column = lane % ${tile.blockColumns / tile.threadColumns}u;
   let thread_row = lane / ${tile.blockColumns / tile.threadColumns}u;
 ${unroll(tile.threadRows, (i) => unroll(tile.threadColumns / 4, (g) => `  var sum_${i}_${g} = vec4f(0);`))}`;
 }
 
-/** Stores a 4 × 4 block that was read with the reduction along the vectors, turned over. */
+/** Code that stores the transpose of a 4 × 4 block that was read with the reduction along its vectors. */
 function storeTurned(target: string, values: string, rowLength: number): string {
   return unroll(
     4,
@@ -81,7 +81,7 @@ function storeTurned(target: string, values: string, rowLength: number): string 
   );
 }
 
-/** Steps of `blockDepth` in which a tile's longest reduction is made. */
+/** The number of steps of `blockDepth` in the longest reduction of a tile. */
 export function reductionSteps(
   shape: ConvolutionGeometry,
   direction: GatherDirection,
@@ -94,8 +94,8 @@ export function reductionSteps(
 }
 
 /**
- * @param operands with `depthSplits`, `output` has a copy of all rows for each split, one after the other, and there is
- *   no epilogue: see convolution_product.ts
+ * @param operands with `depthSplits`, `output` has one copy of all rows per split, one after the other, and there is no
+ *   epilogue; see convolution_product.ts
  */
 export function convolutionTiled(
   direction: GatherDirection,
@@ -128,8 +128,8 @@ export function convolutionTiled(
   const allDepth = builder.u(depthGroups);
   const kernelWidth = builder.i(shape.kernelWidth);
   const allColumns = builder.u(columnGroups);
-  // The source's 4 × 4 blocks, at most one a thread; the weights' the same way where they must be turned, with the
-  // last threads, and as single vectors where not.
+  // The source's 4 × 4 blocks, at most one per thread. Weights that must be transposed are also read as 4 × 4 blocks,
+  // by the last threads; other weights are read as single vectors.
   const sourceItems = blockRowGroups * blockDepthGroups;
   const turnedItems = blockColumnGroups * blockDepthGroups;
   const vectorItems = Math.ceil((tile.blockDepth * blockColumnGroups) / threads);
@@ -180,7 +180,7 @@ ${fetchWeights}
   }`;
   const steps = `u32(max((${builder.i(shape.kernelHeight + stride - 1)} - ky) / ${builder.i(stride)}, 0) * max((${builder.i(shape.kernelWidth + stride - 1)} - kx) / ${builder.i(stride)}, 0)) * ${builder.u(depthSteps)}`;
   const tiles = geometry.phases * rowTiles * columnTiles;
-  // A split begins in the middle: at its first step's kernel position and channels.
+  // A split begins in the middle of the reduction, at the kernel position and channels of its first step.
   const begin =
     depthSplits === 1
       ? `  var d = 0u;

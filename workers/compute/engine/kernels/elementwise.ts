@@ -1,4 +1,4 @@
-/** Kernels in which each value depends on the values at its own place: adding, scaling, ReLU, dropout. */
+/** Elementwise kernels: addition, scaling, ReLU, dropout. */
 import type { BufferRegion, TensorView } from '../tensor_view.ts';
 import { STEP_STRUCT } from '../step_values.ts';
 import { KernelBuilder, type Kernel } from './kernel.ts';
@@ -52,7 +52,7 @@ export function relu(name: string, input: TensorView, output: TensorView): Kerne
   return elementwise(builder, name, output, 'max(load_input(row, group_index), vec4f(0))');
 }
 
-/** In place: the gradient where the ReLU's value is above 0. */
+/** Keeps the gradient where the ReLU's value is above 0, and sets it to 0 elsewhere; in place. */
 export function reluGradient(name: string, value: TensorView, gradient: TensorView): Kernel {
   const builder = new KernelBuilder();
   builder.view('value', value, 'read');
@@ -66,8 +66,8 @@ export function reluGradient(name: string, value: TensorView, gradient: TensorVi
 }
 
 /**
- * output ← input · mask (or added to it); the mask is the hash of (key of the step, index of the value), the same as
- * dropoutMask of workers/compute/step/dropout.ts. It is its own gradient.
+ * output ← input · mask, or output + input · mask. The mask is a hash of (key of the step, index of the value), the
+ * same as dropoutMask of workers/compute/step/dropout.ts. The gradient is computed by the same kernel.
  */
 export function dropout(
   name: string,
@@ -82,7 +82,7 @@ export function dropout(
   builder.view('input', input, 'read');
   builder.view('output', output, 'write');
   builder.memory('step', step, 'Step', 'uniform');
-  // uniform < keepProbability compares 24-bit integers with the probability in float64; so does this threshold.
+  // On the CPU, uniform < keepProbability compares 24-bit integers in float64. This threshold gives the same result.
   const threshold = Math.ceil(keepProbability * 0x1000000);
   builder.declare(`fn keeps(index: u32) -> f32 {
   var x = step.dropout_key + index;

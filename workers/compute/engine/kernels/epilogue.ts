@@ -1,8 +1,8 @@
-/** What is done with a matrix product's results on the way to memory, so that no pass over them is needed for it. */
+/** Operations on the results of a matrix product before they are stored, which save a pass over memory. */
 import type { TensorView } from '../tensor_view.ts';
 import type { KernelBuilder } from './kernel.ts';
 
-/** Batch norm with moving statistics, per channel. */
+/** A batch norm with moving statistics per channel. */
 export interface InferenceNorm {
   readonly mean: TensorView;
   readonly variance: TensorView;
@@ -12,19 +12,19 @@ export interface InferenceNorm {
 }
 
 export interface Epilogue {
-  /** Factor of the product. Default 1. */
+  /** Multiplies the product. Default 1. */
   readonly scale?: number | undefined;
-  /** [1, columns], added to the product before its factor. */
+  /** [1, columns], added to the product before the factor is applied. */
   readonly bias?: TensorView | undefined;
   readonly norm?: InferenceNorm | undefined;
-  /** Added after the factor; may be the output itself, whose old values are added to then. */
+  /** Added after the factor is applied. May be the output itself, which is then added to. */
   readonly addend?: TensorView | undefined;
   readonly relu?: boolean | undefined;
 }
 
 /**
- * Binds what the epilogue reads and declares `finish(row, group, value)`, which stores 4 columns.
- * @param output as bound by this function, under the name `output`
+ * Binds the operands of the epilogue, and declares `finish(row, group, value)`, which stores 4 columns.
+ * @param output bound by this function under the name `output`
  */
 export function declareEpilogue(builder: KernelBuilder, output: TensorView, epilogue: Epilogue): void {
   const { scale = 1, bias, norm, addend, relu } = epilogue;

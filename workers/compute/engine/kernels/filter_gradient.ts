@@ -1,7 +1,7 @@
 /**
  * The gradient of a convolution's weights: for each kernel position, the product of the transposed input pixels and
- * the output's gradient, summed over all pixels of the batch. That sum is long and the result small, so it is split:
- * each part sums its own pixels into its own copy of the result, and a second pass adds the copies in order.
+ * the gradient of the output, summed over all pixels of the batch. This sum is long and its result is small, so it is
+ * split: each part sums some of the pixels into a copy of the result, and a second pass adds the copies in order.
  */
 import { matrixView, type Memory, type TensorView } from '../tensor_view.ts';
 import { isMatrixProduct, operationsOf, type ConvolutionGeometry } from './convolution_geometry.ts';
@@ -9,7 +9,7 @@ import { declareTiles, multiplyTiles, startTile, threadsOf, type BlockTile } fro
 import { KernelBuilder, type Kernel } from './kernel.ts';
 import { unroll } from '../../../gpu/wgsl.ts';
 
-/** A thread's tile of input channels (rows) × filters (columns), without workgroup memory. */
+/** The tile of a thread without workgroup memory: input channels (rows) × filters (columns). */
 export interface DirectGradientTile {
   readonly kind: 'direct';
   readonly rows: number;
@@ -26,9 +26,9 @@ export interface FilterGradientOperands {
   readonly shape: ConvolutionGeometry;
   readonly input: TensorView;
   readonly gradient: TensorView;
-  /** [splits · weight rows, filters] with several splits, the gradient itself with one. */
+  /** [splits · weight rows, filters] with several splits; the gradient itself with one. */
   readonly output: TensorView;
-  /** Factor of the result; 1 with several splits, where the second pass applies it. */
+  /** Multiplies the result. It is 1 with several splits, because the second pass applies the factor then. */
   readonly scale: number;
 }
 
@@ -38,7 +38,7 @@ function weightRowsOf(shape: ConvolutionGeometry): number {
   return shape.kernelHeight * shape.kernelWidth * shape.channels;
 }
 
-/** Loads a place's part of `rows` into the sums; sees `position`, `channel` (a group of 4), `filter` and `split`. */
+/** Code that sums one row of output pixels. It uses `position`, `channel` (a group of 4), `filter` and `split`. */
 function sumLines(
   builder: KernelBuilder,
   shape: ConvolutionGeometry,
@@ -129,7 +129,7 @@ ${unroll(
   });
 }
 
-/** Through workgroup memory; the reduction's steps are blockDepth pixels each. */
+/** The variant with workgroup memory. Each step of the reduction is blockDepth pixels. */
 export function filterGradientTiled(operands: FilterGradientOperands, tile: BlockGradientTile): Kernel {
   const { shape, input, gradient, output, scale } = operands;
   const builder = new KernelBuilder();

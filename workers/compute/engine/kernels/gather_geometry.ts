@@ -1,8 +1,8 @@
 /**
- * The forward pass and the input gradient of a convolution are one computation: each output row gathers, for each
- * position in the kernel, one row of a source, and multiplies it with that position's weights. The input gradient of
- * a convolution of stride s falls into s² phases, one for each remainder of the pixel's place, of which each uses its
- * own subset of the kernel's positions; so no multiplication by an inserted zero is made.
+ * The forward pass and the input gradient of a convolution are the same computation: for each position in the kernel,
+ * an output row gathers one row of a source and multiplies it by the weights of that position. The input gradient of a
+ * convolution with stride s is divided into s² phases, one per remainder of the pixel's coordinates. Each phase uses a
+ * separate subset of the kernel's positions, so nothing is multiplied by inserted zeros.
  */
 import type { KernelBuilder } from './kernel.ts';
 import type { ConvolutionGeometry } from './convolution_geometry.ts';
@@ -11,14 +11,14 @@ export type GatherDirection = 'forward' | 'input_gradient';
 
 export interface GatherGeometry {
   readonly direction: GatherDirection;
-  /** Number of phases; 1 but for the gradient of a strided convolution. */
+  /** Number of phases: 1, except for the gradient of a strided convolution. */
   readonly phases: number;
-  /** Rows and columns of a phase's pixels in an image (the largest phase's). */
+  /** Rows and columns of pixels per image in the largest phase. */
   readonly phaseHeight: number;
   readonly phaseWidth: number;
-  /** Rows of a phase: batch · phaseHeight · phaseWidth. */
+  /** Number of rows of a phase: batch · phaseHeight · phaseWidth. */
   readonly rows: number;
-  /** Channels of the source; the reduction runs over positions × these. */
+  /** Channels of the source. The reduction runs over positions × channels. */
   readonly depth: number;
   readonly columns: number;
   /** Whether a position can fall outside the source. */
@@ -59,10 +59,11 @@ export function gatherGeometry(shape: ConvolutionGeometry, direction: GatherDire
 
 /**
  * Declarations shared by the gather kernels:
- * - `gather_row(phase, row) -> GatherRow`: where a row's gathering begins;
- * - `gather_pixel(row, ky, kx) -> i32`: the source's row for a kernel position, −1 outside;
+ * - `gather_row(phase, row) -> GatherRow`: where the gathering of a row begins;
+ * - `gather_pixel(row, ky, kx) -> i32`: the source row for a kernel position, −1 if it is outside;
  * - `output_row(row) -> u32`;
- * - `first_ky(phase)`, `first_kx(phase)`: the first kernel position of a phase, of which every stride-th follows.
+ * - `first_ky(phase)`, `first_kx(phase)`: the first kernel position of a phase; the others follow at intervals of
+ *   the stride.
  */
 export function declareGather(builder: KernelBuilder, geometry: GatherGeometry): string {
   const { shape, direction, phaseHeight, phaseWidth, rows, phases } = geometry;
@@ -87,7 +88,7 @@ export function declareGather(builder: KernelBuilder, geometry: GatherGeometry):
     ? 'let y = row.y + ky;\n  let x = row.x + kx;'
     : stride === 1
       ? 'let y = row.y - ky;\n  let x = row.x - kx;'
-      : // Differences are multiples of the stride by the choice of positions; the shift keeps negative ones negative.
+      : // Because of the chosen positions, differences are multiples of the stride. The shift keeps negative ones negative.
         `let y = (row.y - ky + ${builder.i(stride * shape.kernelHeight)}) / ${builder.i(stride)} - ${builder.i(shape.kernelHeight)};
   let x = (row.x - kx + ${builder.i(stride * shape.kernelWidth)}) / ${builder.i(stride)} - ${builder.i(shape.kernelWidth)};`;
   return `struct GatherRow { image: i32, y: i32, x: i32, pixel: u32, inside: bool }

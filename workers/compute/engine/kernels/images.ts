@@ -1,6 +1,6 @@
 /**
- * From stored uint8 pixels to the network's input: rotate, crop or pad, flip, then standardise, as
- * workers/compute/step/augmentation.ts defines it. Pixels are uploaded as they are, four bytes a word.
+ * From stored uint8 pixels to the input of the network: rotate, crop or pad, flip, then standardise, as defined in
+ * workers/compute/step/augmentation.ts. Pixels are uploaded unchanged, with four bytes per word.
  */
 import type { ImageBatch } from '../../executor.ts';
 import { rowsOf, type BufferRegion, type TensorView } from '../tensor_view.ts';
@@ -11,10 +11,10 @@ import { combineLanes, rowThreads, type Cooperation } from './reductions.ts';
 
 const WORKGROUP_SIZE = 64;
 
-/** Words of an image's transform: offset x, offset y, flip, rotated (integers); cosine, sine (floats); two unused. */
+/** Words per transform of an image: offset x, offset y, flip, rotated (integers); cosine, sine (floats); two unused. */
 export const TRANSFORM_WORDS = 8;
 
-/** The transforms of a batch as `cropImages` reads them. */
+/** Encodes the transforms of a batch for `cropImages`. */
 export function encodeTransforms({ count, transforms }: ImageBatch): Int32Array<ArrayBuffer> {
   const words = new Int32Array(count * TRANSFORM_WORDS);
   const floats = new Float32Array(words.buffer);
@@ -33,7 +33,7 @@ export function encodeTransforms({ count, transforms }: ImageBatch): Int32Array<
 
 /**
  * Raw pixels 0 … 255 as floats, or, with the fixed standardisation, (p − 127.5)/128.
- * @param output RGB; a fourth channel that its stride has room for is not written
+ * @param output RGB; if its stride has room for a fourth channel, that is not written
  */
 export function cropImages(
   name: string,
@@ -52,7 +52,7 @@ export function cropImages(
   return vec3f(byte(at), byte(at + 1u), byte(at + 2u));
 }
 fn byte(at: u32) -> f32 { return f32((pixels[at / 4u] >> (8u * (at % 4u))) & 255u); }
-// Keys 1981 with a = −0.5.
+// The cubic kernel of Keys 1981 with a = −0.5.
 fn cubic_weight(distance: f32) -> f32 {
   let x = abs(distance);
   if (x < 1.0) { return (1.5 * x - 2.5) * x * x + 1.0; }
@@ -105,7 +105,7 @@ fn rotated(image: i32, y: i32, x: i32, cosine: f32, sine: f32) -> vec3f {
   });
 }
 
-/** In place: (p − mean)/max(deviation, 1/√N) of each image; the deviation in a second pass, about the mean. */
+/** Sets each image to (p − mean)/max(deviation, 1/√N), in place. A second pass sums the deviation about the mean. */
 export function standardizeImages(name: string, images: TensorView, cooperation: Cooperation): Kernel {
   const builder = new KernelBuilder();
   builder.view('output', images, 'write');

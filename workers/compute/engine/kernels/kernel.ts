@@ -1,13 +1,13 @@
 /**
- * A kernel: WGSL with its bindings and numbers, as data. Kernels are written against views; the builder binds each memory once
- * (WebGPU refuses a buffer range that is bound twice and written), and makes the functions `load_<name>(row, group)`
- * and `store_<name>(row, group, value)`, which move channels 4·group … 4·group + 3 of a row. Channels that the view
- * has not read as 0 and are not written. Values are float32 in every kernel; a memory of float16 is converted where it
- * is loaded and stored, so that there is one kernel for both.
+ * A kernel: WGSL with its bindings and numbers, as data. Kernels are written against views. The builder binds each
+ * memory once, because WebGPU refuses a buffer range that is bound twice and written. It makes the functions
+ * `load_<name>(row, group)` and `store_<name>(row, group, value)`, which move channels 4·group … 4·group + 3 of a row.
+ * Channels beyond those of the view read as 0 and are not written. Values are float32 in every kernel. Loads and
+ * stores convert float16 memory, so one kernel serves both.
  *
- * Numbers that do not shape the code (sizes, strides, factors) stand in the WGSL as marks. A shader is made with the
- * numbers written into it, which is what a graphics processor's compiler wants, or with the numbers read from a
- * uniform, so that many kernels share one pipeline, which is what adapters need that take half a second to compile one.
+ * Numbers that do not change the structure of the code (sizes, strides, factors) are placeholders in the WGSL. A
+ * shader has them either as constants, which is best for the compiler of a real GPU, or in a uniform, so that many
+ * kernels share one pipeline, which is best for software adapters that take half a second to compile one.
  */
 import {
   elementTypeOf,
@@ -19,7 +19,7 @@ import {
 } from '../tensor_view.ts';
 import { MAXIMUM_WORKGROUPS, float } from '../../../gpu/wgsl.ts';
 
-/** What a memory is an array of, by what it holds. */
+/** The WGSL type of a memory's elements. */
 const SCALARS: Readonly<Record<ElementType, string>> = { float32: 'f32', float16: 'f16' };
 const VECTORS: Readonly<Record<ElementType, string>> = { float32: 'vec4f', float16: 'vec4h' };
 
@@ -28,24 +28,24 @@ export interface KernelBinding {
   readonly memory: Memory;
   /** How the buffer is declared. */
   readonly access: 'read' | 'read_write' | 'uniform';
-  /** Whether this kernel changes it. */
+  /** Whether this kernel writes it. */
   readonly writes: boolean;
 }
 
 export interface Kernel {
-  /** For errors and profiles: what it does, and for which layer. */
+  /** The operation and its layer, for errors and profiles. */
   readonly name: string;
   readonly bindings: readonly KernelBinding[];
-  /** Everything but the entry point. */
+  /** Everything except the entry point. */
   readonly declarations: string;
-  /** Of `fn main`; sees `group` (linear index of the workgroup) and `lane` (index in the workgroup). */
+  /** The body of `fn main`. It can use `group` (linear index of the workgroup) and `lane` (index in the workgroup). */
   readonly body: string;
-  /** What the marks in the WGSL stand for. */
+  /** The values of the placeholders in the WGSL. */
   readonly numbers: readonly KernelNumber[];
   readonly workgroupSize: number;
   /** Number of workgroups. */
   readonly groups: number;
-  /** Multiplications and additions, for splitting long dispatches and for the benchmark. */
+  /** Number of multiplications and additions; for splitting long dispatches, and for the benchmark. */
   readonly operations: number;
 }
 
@@ -73,7 +73,7 @@ export class KernelBuilder {
   readonly #declarations: string[] = [];
   readonly #numbers: KernelNumber[] = [];
 
-  /** An unsigned integer that may differ between kernels of the same code. */
+  /** A placeholder for an unsigned integer, which may differ between kernels of the same code. */
   u(value: number): string {
     return this.#number('u32', value);
   }
@@ -90,12 +90,12 @@ export class KernelBuilder {
     return `@${this.#numbers.push({ type, value }) - 1}@`;
   }
 
-  /** Gives the body `load_<name>`, and `store_<name>` if it is written. */
+  /** Declares `load_<name>`, and `store_<name>` if the view is written. */
   view(name: string, view: TensorView, access: 'read' | 'write'): void {
     this.#views.push({ name, view, writes: access === 'write' });
   }
 
-  /** Gives the body the variable `<name>` of a WGSL type. A memory bound this way is bound by no view. */
+  /** Declares the variable `<name>` of a WGSL type. A memory that is bound this way must not have a view as well. */
   memory(name: string, memory: Memory, type: string, access: 'read' | 'write' | 'uniform' = 'read'): void {
     this.#memories.push({ name, memory, type, access });
   }
@@ -121,7 +121,7 @@ export class KernelBuilder {
       if (writes && memory.kind === 'region') writtenBuffers.add(memory.buffer);
 
     const declare = (variable: string, memory: Memory, type: string, use: 'read' | 'write' | 'uniform') => {
-      // Storages share buffers, and a buffer has one usage in a dispatch: all are read_write.
+      // Storages share buffers, and a buffer has only one usage per dispatch, so all are read_write.
       const access =
         use === 'uniform'
           ? 'uniform'
@@ -170,7 +170,7 @@ export class KernelBuilder {
 const storageNumbers = new WeakMap<Memory, number>();
 let nextStorageNumber = 0;
 
-/** Equal for memories that are the same place. */
+/** Equal for memories at the same place. */
 function memoryKey(memory: Memory): string {
   if (memory.kind === 'region') return `${memory.buffer}/${memory.offset}/${memory.floats}`;
   let number = storageNumbers.get(memory);
@@ -201,7 +201,7 @@ function accessors(
   const at = `let at = row * ${builder.u(channelStride)} + ${builder.u(channelOffset)} + 4u * group;`;
   const count = builder.u(channels);
   const lanes = [0, 1, 2, 3];
-  // Without branches, which cost software adapters more than loads that are thrown away.
+  // Without branches, which cost software adapters more than unneeded loads.
   const load = `fn load_${name}(row: u32, group: u32) -> vec4f {
   ${at}
   let channel = vec4u(4u * group) + vec4u(0, 1, 2, 3);
@@ -218,24 +218,24 @@ fn store_${name}(row: u32, group: u32, value: vec4f) {
 }`;
 }
 
-/** The grid of a number of workgroups, within the limit along each axis. */
+/** A grid for a number of workgroups, within the limit of each axis. */
 export function gridOf(groups: number): { readonly x: number; readonly y: number } {
   const y = Math.ceil(groups / MAXIMUM_WORKGROUPS);
   return { x: Math.ceil(groups / y), y };
 }
 
-/** How a kernel's numbers get into its shader. */
+/** How a shader gets the numbers of its kernel. */
 export type NumberMode = 'constants' | 'uniform';
 
 export interface ShaderOptions {
-  /** Workgroups of this dispatch, when a long kernel is run in several. */
+  /** Number of workgroups of this dispatch; a long kernel has several dispatches. */
   readonly groups: number;
   readonly numbers: NumberMode;
-  /** Whether the first workgroup's index comes from a uniform. */
+  /** Whether a uniform holds the index of the first workgroup. */
   readonly hasBase: boolean;
 }
 
-/** The whole shader. After the kernel's own bindings come the numbers, if they are a uniform, and the base, if any. */
+/** The complete shader. The bindings of the numbers (if a uniform) and the base (if any) follow those of the kernel. */
 export function shaderOf(kernel: Kernel, { groups, numbers, hasBase }: ShaderOptions): string {
   const { x, y } = gridOf(groups);
   let binding = kernel.bindings.length;
@@ -265,12 +265,12 @@ ${kernel.body}
   });
 }
 
-/** Whether a kernel needs the device's feature `shader-f16`. */
+/** Whether a kernel needs the device feature `shader-f16`. */
 export function usesHalfPrecision({ bindings }: Kernel): boolean {
   return bindings.some(({ memory }) => elementTypeOf(memory) === 'float16');
 }
 
-/** What a grid of two axes needs to know, after the kernel's own numbers. */
+/** The numbers of a grid with two axes, which follow those of the kernel. */
 function gridNumbers(kernel: Kernel, x: number): KernelNumber[] {
   return [
     { type: 'u32', value: x },
@@ -298,6 +298,6 @@ export function encodeNumbers(kernel: Kernel, groups: number): Uint32Array<Array
 function literal(type: KernelNumber['type'], value: number): string {
   if (type === 'f32') return float(value);
   if (type === 'u32') return `${value}u`;
-  // A minus must not meet an operator.
+  // Parentheses keep a minus sign apart from an operator before it.
   return value < 0 ? `(${value})` : String(value);
 }

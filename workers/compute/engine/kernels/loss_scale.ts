@@ -1,25 +1,26 @@
 /**
- * Dynamic loss scaling (Micikevicius et al., "Mixed Precision Training", 2018): with float16 the losses' gradients are
- * multiplied by a factor, so that small gradients of activations do not become zero on their way; the optimizer divides
- * by it again. Where a parameter's gradient is not finite the factor was too large: the step changes no parameter and
- * the factor is halved. After many good steps it is doubled. All of it happens on the GPU, without an answer to wait for.
+ * Dynamic loss scaling (Micikevicius et al., "Mixed Precision Training", 2018). With float16, the gradients of the
+ * losses are multiplied by a factor, so that small gradients of activations do not become zero. The optimizer divides
+ * by it. If the gradient of a parameter is not finite, the factor was too large: the step changes no parameter, and
+ * the factor is halved. After many good steps it is doubled. All of this happens on the GPU, without a readback.
  *
- * At a factor of 1 nothing is left out: then it is not the factor, and the run shall end as it does with float32.
+ * At a factor of 1 no step is skipped: the factor is not the cause then, and the run should end as it does with
+ * float32.
  */
 import type { BufferRegion } from '../tensor_view.ts';
 import { KernelBuilder, type Kernel } from './kernel.ts';
 import { float } from '../../../gpu/wgsl.ts';
 
 export const LOSS_SCALING = {
-  /** An eighth of what was too much for the smallest networks and batches, and far more than small gradients need. */
+  /** An eighth of the value that overflowed with the smallest networks and batches; small gradients need far less. */
   initial: 2 ** 12,
   smallest: 1,
   largest: 2 ** 24,
-  /** Good steps in a row after which the factor is doubled. */
+  /** After this many good steps in a row, the factor is doubled. */
   growthInterval: 2000,
 } as const;
 
-/** Places in the buffer: three floats that a checkpoint keeps, and an integer that is 0 between steps. */
+/** Places in the buffer: three floats that are part of a checkpoint, and an integer that is 0 between steps. */
 const FACTOR = 0;
 const GOOD_STEPS = 1;
 const SKIPPED_STEPS = 2;
@@ -29,29 +30,29 @@ export const LOSS_SCALE_FLOATS = 4;
 
 const WORKGROUP_SIZE = 64;
 
-/** Of a new run. */
+/** The loss scale of a new run. */
 export function initialLossScale(): Float32Array<ArrayBuffer> {
   return Float32Array.of(LOSS_SCALING.initial, 0, 0, 0);
 }
 
-/** ` * factor` for a loss's gradient; nothing without loss scaling. */
+/** The code ` * factor` for the gradient of a loss; empty without loss scaling. */
 export function scaledByLoss(builder: KernelBuilder, lossScale: BufferRegion | undefined): string {
   if (!lossScale) return '';
   builder.memory('loss_scale', lossScale, 'f32');
   return ` * loss_scale[${FACTOR}]`;
 }
 
-/** For the optimizer: `loss_factor`, and `is_skipped`, whether this step is to change nothing. */
+/** Declares for the optimizer: `loss_factor`, and `is_skipped` (whether this step changes nothing). */
 export function declareLossScale(builder: KernelBuilder, lossScale: BufferRegion): string {
   builder.memory('loss_scale', lossScale, 'u32');
   return `let loss_factor = bitcast<f32>(loss_scale[${FACTOR}]);
   let is_skipped = loss_scale[${NOT_FINITE}] != 0u && loss_factor > ${float(LOSS_SCALING.smallest)};`;
 }
 
-/** Notes whether any gradient in a range of the flat buffer is infinite or not a number. */
+/** Records whether any gradient in a range of the flat buffer is infinite or NaN. */
 export function findNotFinite(offset: number, floats: number, lossScale: BufferRegion): Kernel {
   const builder = new KernelBuilder();
-  // As integers: a shader's compiler may take it that no float is infinite.
+  // Compared as integers, because a shader compiler may assume that no float is infinite.
   builder.memory('gradients', { kind: 'region', buffer: 'gradients', offset, floats }, 'vec4u');
   builder.memory('loss_scale', lossScale, 'atomic<u32>', 'write');
   const vectors = floats / 4;
@@ -67,7 +68,7 @@ export function findNotFinite(offset: number, floats: number, lossScale: BufferR
   });
 }
 
-/** The factor of the next step; after the optimizer. */
+/** Computes the factor of the next step. Runs after the optimizer. */
 export function updateLossScale(lossScale: BufferRegion): Kernel {
   const { smallest, largest, growthInterval } = LOSS_SCALING;
   const builder = new KernelBuilder();

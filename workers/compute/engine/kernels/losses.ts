@@ -1,6 +1,6 @@
 /**
- * The losses on prelogits and logits with their gradients, as workers/compute/step/losses.ts defines them, and the step's
- * metrics. Rows at and after the step's count are left out: they belong to images that a short batch has not.
+ * The losses on prelogits and logits with their gradients, as workers/compute/step/losses.ts defines them, and the
+ * step's metrics. Rows from the step's count on are left out: a short batch has no images for them.
  */
 import { matrixView, rowsOf, type BufferRegion, type Memory, type TensorView } from '../tensor_view.ts';
 import { STEP_STRUCT } from '../step_values.ts';
@@ -9,7 +9,7 @@ import { float } from '../../../gpu/wgsl.ts';
 import { scaledByLoss } from './loss_scale.ts';
 import { combineLanes, rowThreads, type Cooperation } from './reductions.ts';
 
-/** Columns of the rows' results. */
+/** Number of columns in the results of a row. */
 const ROW_RESULTS = 4;
 const PRELOGITS_NORM_EPSILON = 1e-4;
 
@@ -17,7 +17,7 @@ export function rowResultsFloats(rows: number): number {
   return rows * ROW_RESULTS;
 }
 
-/** Order of the metrics in their buffer. */
+/** The order of the metrics in their buffer. */
 export const METRICS = [
   'crossEntropy',
   'accuracy',
@@ -29,10 +29,10 @@ export const METRICS = [
 export const METRIC_FLOATS = 8;
 
 /**
- * Softmax cross entropy of each row, and whether its largest logit is the label's (the first of equals).
+ * Softmax cross entropy of each row, and whether the label has its largest logit (the first one, if several are equal).
  * @param results [rows, 4]: cross entropy and correctness are written to columns 0 and 1
- * @param buffers with the loss scale, if the gradients are to be multiplied by it
- * @param gradient of the mean over the batch; left out for evaluation
+ * @param buffers includes the loss scale, if the gradients are to be multiplied by it
+ * @param gradient gets the gradient of the mean over the batch; left out for evaluation
  */
 export function crossEntropy(
   logits: TensorView,
@@ -111,9 +111,9 @@ export interface PrelogitsLosses {
 }
 
 /**
- * ‖ |prelogits| + 1e−4 ‖_p and the mean squared distance to the label's centre of each row, to columns 2 and 3 of the
- * results, and the gradient of both losses (zero where both factors are) where one is wanted.
- * @param centers absent: centres of zero
+ * Writes, for each row, ‖ |prelogits| + 1e−4 ‖_p and the mean squared distance to the label's centre to columns 2 and
+ * 3 of the results. Also writes the gradient of both losses if one is requested (zero if both factors are zero).
+ * @param centers if absent, all centres are zero
  */
 export function prelogitsLosses(
   prelogits: TensorView,
@@ -194,7 +194,7 @@ export function prelogitsLosses(
   });
 }
 
-/** c ← c − (1 − alfa)(c − prelogits) for the labels of the batch, all differences of the centres as they were. */
+/** c ← c − (1 − alfa)(c − prelogits) for the labels of the batch. All differences use the centres before the step. */
 export function updateCenters(
   prelogits: TensorView,
   buffers: { readonly labels: BufferRegion; readonly step: BufferRegion; readonly centers: BufferRegion },
@@ -222,7 +222,7 @@ export function updateCenters(
   let row = thread / ${groups}u;
   let g = thread % ${groups}u;
   if (row >= step.count) { return; }
-  // The first row of a class does the work for all of them, in order.
+  // The first row of a class does the work for all rows of that class, in order.
   let label = labels[row];
   for (var other = 0u; other < row; other++) { if (labels[other] == label) { return; } }
   let center = load_centers(u32(label), g);
@@ -235,8 +235,8 @@ export function updateCenters(
 }
 
 /**
- * The means of the rows' results over the step's count, and the sum of the squared weights' parts.
- * @param usedColumns of the results: 2 for evaluation, 4 with the prelogits' losses
+ * The means of the rows' results over the step's count, and the sum of the parts of the squared weights.
+ * @param usedColumns number of used columns in the results: 2 for evaluation, 4 with the losses on the prelogits
  */
 export function metrics(
   buffers: { readonly metrics: BufferRegion; readonly step: BufferRegion },
@@ -303,7 +303,7 @@ export function gradientNorm(
   });
 }
 
-/** x / √max(Σx², epsilon) of each row. */
+/** x / √max(Σx², epsilon) for each row. */
 export function l2Normalize(
   input: TensorView,
   output: TensorView,

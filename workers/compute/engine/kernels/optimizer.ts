@@ -1,7 +1,7 @@
 /**
  * One optimizer step over a range of the flat parameter buffer, with weight decay and the exponential moving average
- * in the same pass: the formulas of workers/compute/step/optimizers.ts and host_parameters.ts. And the sums of squares that
- * the regularisation loss and the gradient's norm are made of.
+ * in the same pass: the formulas of workers/compute/step/optimizers.ts and host_parameters.ts. Also the sums of
+ * squares for the regularisation loss and the norm of the gradient.
  */
 import { OPTIMIZER_CONSTANTS } from '../../step/optimizers.ts';
 import type { OptimizerName } from '../../../protocol/train/options.ts';
@@ -13,7 +13,7 @@ import { declareLossScale } from './loss_scale.ts';
 
 const WORKGROUP_SIZE = 64;
 
-/** Changes `value` and the slots by the gradient `g`; `step.rate` is the learning rate, ADAM's with its correction. */
+/** Code that updates `value` and the slots by the gradient `g`. For ADAM, `step.rate` includes the bias correction. */
 function update(optimizer: OptimizerName): string {
   switch (optimizer) {
     case 'ADAGRAD':
@@ -57,13 +57,13 @@ export interface OptimizerOptions {
   readonly slots: number;
   readonly weightDecay: number;
   readonly hasMovingAverage: boolean;
-  /** Parameters before this place in the flat buffer are decayed; a multiple of 4. */
+  /** Weight decay applies to the parameters before this place in the flat buffer; a multiple of 4. */
   readonly regularizedFloats: number;
-  /** If the gradients are multiplied by it. They are divided by it here, in their buffer, too. */
+  /** The loss scale, if the gradients are multiplied by it. The kernel divides them by it, also in their buffer. */
   readonly lossScale?: BufferRegion | undefined;
 }
 
-/** @param offset @param floats the range of the flat buffers, multiples of the storage alignment */
+/** Updates `floats` parameters from `offset` on in the flat buffers; both are multiples of the storage alignment. */
 export function optimizerStep(
   options: OptimizerOptions,
   offset: number,
@@ -112,9 +112,9 @@ export function optimizerStep(
 }
 
 /**
- * Sums of squares of a range of the parameters or the gradients, one a thread, in blocks so that small squares are not
- * lost in a large sum.
- * @param output the parts' sums, from `firstPart`
+ * Sums of squares over a range of the parameters or the gradients, one sum per thread. They are summed in blocks, so
+ * that small squares are not lost in a large sum.
+ * @param output gets the sums of the parts, from `firstPart` on
  */
 export function squareParts(
   buffer: 'parameters' | 'gradients',

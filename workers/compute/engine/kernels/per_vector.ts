@@ -1,10 +1,10 @@
-/** One thread for four channels of each row of a view: what kernels without reductions across rows are made of. */
+/** One thread per four channels of each row of a view, for kernels without reductions across rows. */
 import { rowsOf, type TensorView } from '../tensor_view.ts';
 import type { Kernel, KernelBuilder } from './kernel.ts';
 
 const WORKGROUP_SIZE = 64;
 
-/** @param code sees `row` and `group_index`, the row's vector of four channels */
+/** @param code can use `row` and `group_index`, the index of the row's vector of four channels */
 export function perVector(builder: KernelBuilder, name: string, view: TensorView, code: string): Kernel {
   const groups = Math.ceil(view.channels / 4);
   const vectors = rowsOf(view) * groups;

@@ -1,4 +1,6 @@
-/** Max, average and global average pooling with their gradients, each of which gathers, so that nothing is added twice. */
+/**
+ * Max, average and global average pooling with their gradients. Gradients gather, so no two threads add to one value.
+ */
 import { windowGeometry } from '../../graph/shapes.ts';
 import type { Padding } from '../../graph/ir.ts';
 import type { TensorView } from '../tensor_view.ts';
@@ -29,7 +31,7 @@ function geometryOf(input: TensorView, { size, stride, padding }: PoolWindow): P
   };
 }
 
-/** The part of the window of output (x, y) that lies inside the input. */
+/** Code for the part of the window of output (x, y) that is inside the input. */
 function windowInside(
   builder: KernelBuilder,
   input: TensorView,
@@ -76,7 +78,7 @@ export function pool(
   );
 }
 
-/** The outputs whose windows hold the input's pixel (x, y). */
+/** Code for the outputs whose windows contain the input pixel (x, y). */
 function windowsOf(
   builder: KernelBuilder,
   { size, stride }: PoolWindow,
@@ -88,7 +90,7 @@ function windowsOf(
   let last_x = min((x + ${builder.i(left)}) / ${builder.i(stride)}, ${builder.i(outWidth - 1)});`;
 }
 
-/** To the first of the largest values of each window, row by row. */
+/** Passes the gradient to the first of the largest values of each window, in row-major order. */
 export function maxPoolGradient(
   name: string,
   input: TensorView,

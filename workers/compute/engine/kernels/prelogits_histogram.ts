@@ -1,5 +1,5 @@
 /**
- * The histogram of |prelogits| that the original's stat.h5 keeps: counted on the GPU while a run trains, read once an
+ * The histogram of |prelogits| for stat.h5, as in the original. It is counted on the GPU during a run and read once per
  * epoch, so that no step waits for half a million values.
  */
 import { PRELOGITS_BINS } from '../../../protocol/train/runs.ts';
@@ -9,8 +9,8 @@ import { KernelBuilder, type Kernel } from './kernel.ts';
 import { float } from '../../../gpu/wgsl.ts';
 
 /**
- * Adds the batch's values to the counts, unsigned integers.
- * @param maximum the last bin's end; larger values count in the last bin
+ * Adds the values of the batch to the counts, which are unsigned integers.
+ * @param maximum the end of the last bin; larger values count in the last bin
  */
 export function prelogitsHistogram(
   prelogits: TensorView,

@@ -1,20 +1,20 @@
 /**
- * Sums down the rows and along the rows of a matrix. On graphics processors a workgroup shares each sum; on adapters
- * that are programs on a processor each thread makes a whole sum by itself, because there a barrier costs more.
- * Either way the order of the additions is fixed.
+ * Sums down the columns and along the rows of a matrix. On a real GPU, a workgroup shares each sum. On a software
+ * adapter, one thread computes a whole sum, because a barrier costs more there. The order of the additions is fixed in
+ * both cases.
  */
 import type { Memory } from '../tensor_view.ts';
 import { matrixView, type TensorView } from '../tensor_view.ts';
 import { unroll } from '../../../gpu/wgsl.ts';
 import { type Kernel, type KernelBuilder } from './kernel.ts';
 
-/** How many threads share a sum: 1 where workgroup memory is slow. */
+/** Whether one thread computes a sum, or a workgroup shares it. One thread is faster if workgroup memory is slow. */
 export type Cooperation = 'alone' | 'workgroup';
 
 const SHARED_THREADS = 256;
 const ALONE_THREADS = 64;
 
-/** Parts into which the rows of a column sum are cut; each is summed on its own, and the readers add them up. */
+/** The rows of a column sum are cut into this many parts. Each part is summed separately; the reader adds the parts. */
 export const COLUMN_PARTS = 16;
 
 export interface ColumnParts {
@@ -39,9 +39,9 @@ export function columnParts(memory: Memory, rows: number, channels: number): Col
 }
 
 /**
- * For each part and group of 4 channels: the sums over the part's rows.
- * @param code `prepare` sees `group_index` and the part's `first_row`; `add` sees `row` and adds to `sum_0` (and
- *   `sum_1`); `finish` sees the complete sums, `row_count` and `part`
+ * The sums over the rows of each part, for each group of 4 channels.
+ * @param code `prepare` can use `group_index` and the part's `first_row`; `add` can use `row` and adds to `sum_0` (and
+ *   `sum_1`); `finish` can use the complete sums, `row_count` and `part`
  */
 export function columnSums(
   builder: KernelBuilder,
@@ -80,7 +80,7 @@ ${declareSums}
   }
   ${code.finish}`,
     });
-  // Threads of a workgroup: neighbours take neighbouring groups, then rows.
+  // Neighbouring threads of a workgroup take neighbouring groups, then rows.
   const across = Math.min(powerOfTwoAtLeast(groups), 16);
   const down = SHARED_THREADS / across;
   const blocks = Math.ceil(groups / across);
@@ -113,17 +113,17 @@ ${unroll(sums, (i) => `    sum_${i} = shared_${i}[lane];`)}
   });
 }
 
-/** How a kernel that works on whole rows divides them among threads. */
+/** How a kernel divides whole rows among its threads. */
 export interface RowThreads {
   readonly workgroupSize: number;
   readonly groups: number;
-  /** Number of threads of a row. */
+  /** Number of threads per row. */
   readonly lanes: number;
-  /** Sets `row` and `lane_of_row`, and ends threads without a row. */
+  /** Code that sets `row` and `lane_of_row`, and ends threads without a row. */
   readonly begin: string;
 }
 
-/** @param lanes of a row where a workgroup shares it */
+/** @param lanes threads per row, if a workgroup shares a row */
 export function rowThreads(
   builder: KernelBuilder,
   rows: number,
@@ -148,9 +148,9 @@ export function rowThreads(
 }
 
 /**
- * Code that combines a value of each of a row's threads, so that all have the result.
- * @param shared name of an array in workgroup memory, which this declares
- * @param combine of two values `a` and `b`
+ * Code that combines one value from each thread of a row and gives all threads the result.
+ * @param shared the name of an array in workgroup memory, which this function declares
+ * @param combine an expression of two values `a` and `b`
  */
 export function combineLanes(
   builder: KernelBuilder,

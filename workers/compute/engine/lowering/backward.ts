@@ -1,5 +1,5 @@
 /**
- * The backward pass, a layer at a time, from the last to the first. Gradients are computed in place wherever a kernel
+ * The backward pass, one layer at a time, from the last to the first. Gradients are computed in place if a kernel
  * reads and writes the same values.
  */
 import type { Layer, PlainLayer } from '../fuse.ts';
@@ -14,8 +14,8 @@ import { gradientView } from './layer_shapes.ts';
 import type { ProgramBuilder } from './program_builder.ts';
 
 /**
- * @param values what the forward pass computed, by node
- * @param seeds gradients of the loss by node
+ * @param values the results of the forward pass, by node
+ * @param seeds the gradients of the loss, by node
  */
 export function addBackward(
   program: ProgramBuilder,
@@ -50,12 +50,12 @@ class Gradients {
     return this.#views.get(node);
   }
 
-  /** What the forward pass computed of a node. */
+  /** A node's result in the forward pass. */
   value(node: string): TensorView {
     return this.#values.get(node)!;
   }
 
-  /** Where a node's gradient is written, or added to if a reader of the node has written one. */
+  /** Where to write a node's gradient, or to add to it, if another reader of the node has written one. */
   target(node: string): { readonly view: TensorView; readonly accumulate: boolean } {
     const existing = this.#views.get(node);
     if (existing) return { view: existing, accumulate: true };
@@ -64,7 +64,7 @@ class Gradients {
     return { view, accumulate: false };
   }
 
-  /** Hands a gradient on as it is: it belongs to the node from now on. */
+  /** Passes a gradient on unchanged. It belongs to the node from now on. */
   pass(node: string, view: TensorView): void {
     const existing = this.#views.get(node);
     if (existing) this.#program.add(copy(`${node} gradient sum`, view, existing, true));

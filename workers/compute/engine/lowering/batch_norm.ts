@@ -1,4 +1,4 @@
-/** Batch norms: with the batch's statistics in training, with moving ones in inference, and their gradient. */
+/** Batch norms: with batch statistics in training, with moving statistics in inference, and their gradient. */
 import type { BatchNormNode } from '../../graph/ir.ts';
 import {
   batchStatisticsParts,
@@ -13,7 +13,7 @@ import { columnPartsLayout } from '../kernels/reductions.ts';
 import { rowsOf, storage, type TensorView } from '../tensor_view.ts';
 import type { ProgramBuilder } from './program_builder.ts';
 
-/** A batch norm that follows no convolution. @param name of the layer's output */
+/** A batch norm that does not follow a convolution. @param name the name of the layer's output */
 export function forwardNorm(
   program: ProgramBuilder,
   node: BatchNormNode,
@@ -37,7 +37,7 @@ export function inferenceNorm(program: ProgramBuilder, node: BatchNormNode): Inf
   };
 }
 
-/** With the batch's statistics, which also move the moving ones. @param name of the layer's output */
+/** Normalises with batch statistics, and updates the moving ones. @param name the name of the layer's output */
 export function normalizeBatch(
   program: ProgramBuilder,
   node: BatchNormNode,
@@ -74,7 +74,10 @@ export function normalizeBatch(
   program.norms.set(name, operands);
 }
 
-/** Turns the gradient behind a batch norm, and behind its ReLU, into the one before it. @param name of the layer's output */
+/**
+ * Turns the gradient of a batch norm's output (after its ReLU) into that of its input.
+ * @param name the name of the layer's output
+ */
 export function normGradient(
   program: ProgramBuilder,
   node: BatchNormNode,

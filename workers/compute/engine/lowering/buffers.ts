@@ -9,7 +9,7 @@ import { METRIC_FLOATS } from '../kernels/losses.ts';
 import { STEP_FLOATS } from '../step_values.ts';
 import type { BufferName } from '../tensor_view.ts';
 
-/** Their sizes, floats; those that are not needed are missing. */
+/** Their sizes, floats. Buffers that are not needed are missing. */
 export function bufferFloats(
   { graph, batchSize, optimizer, movingAverageDecay, precision }: ExecutorSettings,
   { trainableFloats, statisticsFloats }: FlatLayout,
@@ -30,7 +30,7 @@ export function bufferFloats(
     for (const index of optimizerSlots(optimizer).keys())
       sizes.set(index === 0 ? 'slot_0' : 'slot_1', trainableFloats);
     if (movingAverageDecay > 0) sizes.set('moving_average', trainableFloats);
-    // As in the original, centres follow the prelogits also where their loss has no weight.
+    // As in the original, centres follow the prelogits even if the factor of their loss is 0.
     sizes.set('centers', graph.classes * graph.embeddingSize);
     sizes.set('prelogits_histogram', PRELOGITS_BINS);
     if (precision === 'float16') sizes.set('loss_scale', LOSS_SCALE_FLOATS);

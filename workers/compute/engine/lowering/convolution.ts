@@ -1,4 +1,4 @@
-/** Convolutions and dense layers: forward with what is fused into them, and the gradients of all they read. */
+/** Convolutions and dense layers: the forward pass with fused operations, and the gradients of all operands. */
 import type { ProductLayer } from '../fuse.ts';
 import { biasGradientParts } from '../kernels/batch_norm.ts';
 import type { ConvolutionOperands } from '../kernels/convolution_direct.ts';
@@ -17,7 +17,9 @@ import { inferenceNorm, normalizeBatch } from './batch_norm.ts';
 import { geometryOf, newView, type ViewShape } from './layer_shapes.ts';
 import type { ProgramBuilder } from './program_builder.ts';
 
-/** In training a batch norm needs the whole of the convolution's output before it can begin; else all is one kernel. */
+/**
+ * In training, a batch norm needs the convolution's complete output before it can begin. Otherwise all is one kernel.
+ */
 export function forwardProduct(
   program: ProgramBuilder,
   layer: ProductLayer & { readonly output: string },
@@ -56,8 +58,8 @@ export function forwardProduct(
 }
 
 /**
- * Gradients of a product's weights, biases and input; `gradient` is that of its output over the residual's scale.
- * @param target where the input's gradient goes; undefined if nobody needs it
+ * Gradients of a product's weights, biases and input. `gradient` is that of its output, without the residual's scale.
+ * @param target where to write the gradient of the input; undefined if no layer needs it
  */
 export function productGradients(
   program: ProgramBuilder,

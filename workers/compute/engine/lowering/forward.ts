@@ -1,4 +1,4 @@
-/** The forward pass, a layer at a time. */
+/** The forward pass, one layer at a time. */
 import type { Layer } from '../fuse.ts';
 import { addScaled, copy, dropout, relu } from '../kernels/elementwise.ts';
 import { cropImages, standardizeImages } from '../kernels/images.ts';
@@ -12,8 +12,8 @@ import { branchDestinations, layerShapes, newView, type ViewShape } from './laye
 import type { ProgramBuilder } from './program_builder.ts';
 
 /**
- * Adds the layers from the pixels on.
- * @param given where certain nodes' values are to lie
+ * Adds the kernels of all layers, from the pixels on.
+ * @param given fixed places for the values of certain nodes
  * @returns the values by node
  */
 export function addForward(
@@ -96,7 +96,7 @@ export function dropsValues({ isTraining, settings }: ProgramBuilder): boolean {
   return isTraining && settings.keepProbability < 1;
 }
 
-/** Of a concatenation's inputs that do not lie in their slices already. */
+/** Copies those inputs of a concatenation that are not already in their slices. */
 function addCopies(
   program: ProgramBuilder,
   name: string,
@@ -112,7 +112,7 @@ function addCopies(
 }
 
 function addImages(program: ProgramBuilder, shape: ViewShape): TensorView {
-  // A fourth, unused channel lets a pixel begin at a multiple of 16 bytes.
+  // With a fourth, unused channel, every pixel begins at a multiple of 16 bytes.
   const view = freshView('images', shape, 4, shape.elementType);
   const buffers = {
     pixels: program.region('pixels'),

@@ -1,4 +1,4 @@
-/** What each layer's value looks like: its shape, how it is stored, and in whose slice it lies. */
+/** The layout of each layer's value: its shape, its element type, and the slice that holds it. */
 import type { Layer, ProductLayer } from '../fuse.ts';
 import { convolutionGeometry, type ConvolutionGeometry } from '../kernels/convolution_geometry.ts';
 import {
@@ -20,7 +20,7 @@ export interface ViewShape extends ImageShape {
   readonly elementType: ElementType;
 }
 
-/** Of each layer's output, by its name. @param elementType of values that have pixels */
+/** The shape of each layer's output, by its name. @param elementType the type of values that have pixels */
 export function layerShapes(
   layers: readonly Layer[],
   batch: number,
@@ -38,7 +38,7 @@ export function layerShapes(
   return shapes;
 }
 
-/** Where the values of branches lie: in slices of the concatenations that read them. */
+/** The places of branches: the slices of the concatenations that read them. */
 export function branchDestinations(
   layers: readonly Layer[],
   shapes: ReadonlyMap<string, ViewShape>,
@@ -65,7 +65,7 @@ export function newView(name: string, shape: ViewShape): TensorView {
   return freshView(name, shape, shape.channels, shape.elementType);
 }
 
-/** A gradient is stored as its value is. */
+/** A gradient has the layout of its value. */
 export function gradientView(name: string, value: TensorView): TensorView {
   return newView(name, { ...value, elementType: elementTypeOf(value.memory) });
 }
@@ -125,7 +125,7 @@ function outputShape(
   }
 }
 
-/** What comes after the images have become vectors is small, and the losses are sensitive to it: it stays float32. */
+/** Values without pixels are small, and the losses are sensitive to them, so they stay float32. */
 function outputElementType(
   { node, inputs }: Layer,
   shapes: ReadonlyMap<string, ViewShape>,

@@ -1,4 +1,4 @@
-/** What follows the network's outputs: the losses with their gradients, the metrics, the centres and the histogram. */
+/** Everything after the network's outputs: losses with their gradients, metrics, centres and the histogram. */
 import { DEFAULT_PRELOGITS_MAXIMUM } from '../../step/prelogits_histogram.ts';
 import {
   crossEntropy,
@@ -18,7 +18,7 @@ export interface HeadViews {
   readonly prelogits: TensorView;
 }
 
-/** @param gradients of the outputs, which training fills */
+/** @param gradients where training writes the gradients of the outputs */
 export function addLosses(program: ProgramBuilder, values: HeadViews, gradients?: HeadViews): void {
   const { settings, cooperation } = program;
   const step = program.region('step');
@@ -49,7 +49,7 @@ export function addLosses(program: ProgramBuilder, values: HeadViews, gradients?
   program.add(metrics({ metrics: program.region('metrics'), step }, results, 4, squares, cooperation));
 }
 
-/** After the backward pass: what a step's prelogits leave for the next steps and for the charts. */
+/** After the backward pass: updates the centres and the histogram from the prelogits of the step. */
 export function followPrelogits(program: ProgramBuilder, prelogits: TensorView): void {
   const { settings } = program;
   const [step, labels, centers] = [

@@ -1,4 +1,4 @@
-/** What changes the parameters, over the flat buffers, in ranges that one kernel may bind. */
+/** Updates the parameters in the flat buffers, in ranges that one kernel may bind. */
 import { optimizerSlots } from '../../step/optimizers.ts';
 import { findNotFinite, updateLossScale } from '../kernels/loss_scale.ts';
 import { gradientNorm } from '../kernels/losses.ts';
@@ -26,7 +26,7 @@ export function addOptimizer(program: ProgramBuilder): void {
   if (lossScale) program.add(updateLossScale(lossScale));
 }
 
-/** After the optimizer, which adds the weight decay to the gradients and takes the loss scale out of them. */
+/** Runs after the optimizer, which adds the weight decay to the gradients and divides them by the loss scale. */
 export function addGradientNorm(program: ProgramBuilder): void {
   const squares = squaredSums(program, 'gradients', program.layout.trainableFloats);
   program.add(gradientNorm(program.region('metrics'), squares, program.cooperation));

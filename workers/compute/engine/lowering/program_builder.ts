@@ -1,4 +1,4 @@
-/** A program while it is made: the kernels so far, and what all parts of the lowering ask for. */
+/** A program during lowering: the kernels so far, and the state that all parts of the lowering share. */
 import type { ExecutorSettings } from '../../executor.ts';
 import type { FlatLayout } from '../flat_layout.ts';
 import type { BatchNormOperands } from '../kernels/batch_norm.ts';
@@ -16,20 +16,20 @@ import {
 import type { Variants } from '../variants.ts';
 import { bufferFloats } from './buffers.ts';
 
-/** Every convolution of a graph with what is computed of it; what tuning measures. */
+/** A convolution of the graph and one of its three operations. Tuning measures these. */
 export interface ConvolutionUse {
   readonly operation: GatherDirection | 'filter_gradient';
   readonly shape: ConvolutionGeometry;
-  /** Of its input and output; the weights are float32. */
+  /** The type of its input and output; the weights are float32. */
   readonly elementType: ElementType;
 }
 
-/** What the programs of a run have in common. */
+/** The properties that all programs of a run share. */
 export interface RunDescription {
   readonly settings: ExecutorSettings;
   readonly variants: Variants;
   readonly layout: FlatLayout;
-  /** Largest number of floats of the flat buffers that one kernel may bind. */
+  /** The most floats of a flat buffer that one kernel may bind. */
   readonly maximumRangeFloats: number;
 }
 
@@ -41,7 +41,7 @@ export class ProgramBuilder {
   readonly isTraining: boolean;
   readonly kernels: Kernel[] = [];
   readonly uses: ConvolutionUse[] = [];
-  /** What the forward pass of training leaves for the backward pass, by the layer's output. */
+  /** Operands that the forward pass of training keeps for the backward pass, by the layer's output. */
   readonly norms = new Map<string, BatchNormOperands>();
   readonly #bufferFloats: ReadonlyMap<BufferName, number>;
 
@@ -51,7 +51,7 @@ export class ProgramBuilder {
     this.layout = layout;
     this.maximumRangeFloats = maximumRangeFloats;
     this.isTraining = isTraining;
-    // The pixels' buffer grows with the stored images: kernels bind all of it, whatever its size.
+    // The buffer for pixels grows with the stored images. Kernels always bind all of it.
     this.#bufferFloats = bufferFloats(settings, layout, settings.batchSize * 4);
   }
 
@@ -63,7 +63,7 @@ export class ProgramBuilder {
     return this.variants.cooperation;
   }
 
-  /** Of values that have pixels. */
+  /** The type of values that have pixels. */
   get elementType(): ElementType {
     return this.settings.precision ?? 'float32';
   }
@@ -73,14 +73,14 @@ export class ProgramBuilder {
     return this.elementType === 'float16' ? this.region('loss_scale') : undefined;
   }
 
-  /** All of a long-lived buffer. */
+  /** The region of a whole long-lived buffer. */
   region(buffer: BufferName): BufferRegion {
     const floats = this.#bufferFloats.get(buffer);
     if (floats === undefined) throw new Error(`There is no buffer ${buffer} in this run.`);
     return { kind: 'region', buffer, offset: 0, floats };
   }
 
-  /** A parameter, or its gradient, as one row of its last axis' channels, or as [rows, channels]. */
+  /** A parameter or its gradient as [rows, channels]. The last axis gives the channels; a vector is one row. */
   parameter(name: string, buffer: 'own' | 'gradients' = 'own'): TensorView {
     const region = this.layout.region(name);
     const { shape } = this.layout.spec(name);
