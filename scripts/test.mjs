@@ -6,6 +6,9 @@ import { ensureChromium } from './setup/ensure_chromium.mjs';
 import { ensureModules } from './setup/ensure_modules.mjs';
 import { projectRoot, runCommand, runNpm } from './setup/run_command.mjs';
 
+/** How the paths of the end-to-end tests of the terminal begin. */
+const TERMINAL_TESTS = 'test/e2e/terminal_';
+
 const totals = { passed: 0, failed: 0 };
 
 /** One after the other; the steps of a stage side by side, where each alone would leave a processor core idle. */
@@ -19,7 +22,12 @@ const stages = [
   },
   { build: () => ensureBuild() },
   { 'unit tests': () => runTests('unit') },
-  { 'GPU tests': () => runTests('gpu'), 'end-to-end tests': () => runTests('e2e') },
+  {
+    // Half as long as the others together: the tests of the terminal come after them.
+    'GPU tests, tests of the terminal': async () =>
+      `${await runTests('gpu')}\n${await runTests('e2e', 'terminal', [TERMINAL_TESTS])}`,
+    'tests of the page': () => runTests('e2e', 'page', ['--exclude', `${TERMINAL_TESTS}*`]),
+  },
 ];
 
 const startedAt = performance.now();
@@ -72,19 +80,24 @@ async function runScript(name) {
   if (code !== 0) throw new Error(`${output}\nnpm run ${name} ended with exit code ${code}.`);
 }
 
-/** @param {'unit' | 'gpu' | 'e2e'} project of vitest.config.ts */
-async function runTests(project) {
+/**
+ * @param {'unit' | 'gpu' | 'e2e'} project of vitest.config.ts
+ * @param {string} name of its report
+ * @param {readonly string[]} files which of the project's files, as Vitest's arguments
+ */
+async function runTests(project, name = project, files = []) {
   mkdirSync(join(projectRoot, '.cache'), { recursive: true });
-  const report = join(projectRoot, `.cache/test-${project}.json`);
+  const report = join(projectRoot, `.cache/test-${name}.json`);
   rmSync(report, { force: true });
   const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', project];
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const { code, output } = await runCommand(process.execPath, [...vitest, ...reporters], { quiet: true });
+  const { code, output } = await runCommand(process.execPath, [...vitest, ...files, ...reporters], {
+    quiet: true,
+  });
   const { numPassedTests, numFailedTests } = readReport(report);
   totals.passed += numPassedTests;
   totals.failed += numFailedTests;
-  if (code !== 0 || numFailedTests > 0)
-    throw new Error(`${output}\nThe tests of the project "${project}" failed.`);
+  if (code !== 0 || numFailedTests > 0) throw new Error(`${output}\nThe tests "${name}" failed.`);
   return output;
 }
 

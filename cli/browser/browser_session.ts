@@ -1,6 +1,5 @@
 /** A headless Chromium with the built page in it, and the workers' functions as if they were here. */
-import { readlinkSync, rmSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium, type BrowserContext, type Page } from 'playwright-core';
@@ -22,8 +21,15 @@ import type { DatasetWorkerApi, DirectoryReference } from '../../workers/protoco
 import type { DeviceInfo } from '../../workers/protocol/device.ts';
 import type { InspectWorkerApi } from '../../workers/protocol/use/inspect.ts';
 import type { TrainWorkerApi } from '../../workers/protocol/train/train_worker.ts';
-import { CleanUp, makeTemporaryProfile } from '../system/clean_up.ts';
+import { CleanUp } from '../system/clean_up.ts';
 import { CommandError } from '../system/errors.ts';
+import {
+  definedIn,
+  makeBrowserFolders,
+  removeFolderAtOnce,
+  removeFolders,
+  type BrowserFolders,
+} from './browser_folders.ts';
 import { FolderServer, LINK_OUTSIDE, type FolderAccess } from './folder_server.ts';
 import { startStaticServer, type StaticServer } from './static_server.ts';
 
@@ -68,7 +74,7 @@ export class BrowserSession {
   readonly #page: Page;
   readonly #server: StaticServer;
   readonly #folders: FolderServer;
-  readonly #temporaryProfile: string | undefined;
+  readonly #temporary: BrowserFolders;
   readonly #callbacks = new Map<number, (...values: unknown[]) => void>();
   #callbackCount = 0;
   #controlCount = 0;
@@ -82,13 +88,13 @@ export class BrowserSession {
     page: Page,
     server: StaticServer,
     folders: FolderServer,
-    temporaryProfile: string | undefined,
+    temporary: BrowserFolders,
   ) {
     this.#context = context;
     this.#page = page;
     this.#server = server;
     this.#folders = folders;
-    this.#temporaryProfile = temporaryProfile;
+    this.#temporary = temporary;
     this.align = this.#workerApi<AlignWorkerApi>('align');
     this.dataset = this.#workerApi<DatasetWorkerApi>('dataset');
     this.train = this.#workerApi<TrainWorkerApi>('train');
@@ -109,29 +115,34 @@ export class BrowserSession {
     const cleanUp = new CleanUp();
     const folders = new FolderServer(
       ({ code, path }) => options.log(`The folder ${path} cannot be read (${code}) and is left out.`),
-      (partFolder) => cleanUp.add(partFolder),
+      cleanUp,
     );
     const server = await startStaticServer(distFolder, (request, response) =>
       folders.handle(request, response),
     );
-    const temporaryProfile = options.profileFolder ? undefined : await makeTemporaryProfile();
-    if (temporaryProfile) {
-      cleanUp.add(temporaryProfile);
-      process.once('exit', () => removeProfileAtOnce(temporaryProfile));
+    const temporary = await makeBrowserFolders();
+    for (const folder of new Set(Object.values(temporary))) {
+      cleanUp.add(folder);
+      process.once('exit', () => removeFolderAtOnce(folder));
     }
     const start = async (software: boolean): Promise<BrowserSession> => {
-      const profile = options.profileFolder ?? temporaryProfile!;
-      const context = await launch(executablePath, options, profile, server.port, software);
+      const profile = options.profileFolder ?? join(temporary.files, 'profile');
+      const context = await launch(
+        executablePath,
+        options,
+        profile,
+        temporary.sockets,
+        server.port,
+        software,
+      );
       const processId = browserOf(profile);
       if (processId !== undefined) cleanUp.addBrowser(processId);
-      const socketFolder = socketFolderOf(profile);
-      if (socketFolder !== undefined) cleanUp.add(socketFolder);
       const page = context.pages()[0] ?? (await context.newPage());
       if (options.verbose) {
         page.on('console', (message) => options.log(`[page] ${message.text()}`));
         page.on('pageerror', (error) => options.log(`[page] ${error.stack ?? error.message}`));
       }
-      const session = new BrowserSession(context, page, server, folders, temporaryProfile);
+      const session = new BrowserSession(context, page, server, folders, temporary);
       await session.#load();
       return session;
     };
@@ -143,7 +154,7 @@ export class BrowserSession {
       return await start(true);
     } catch (error) {
       await server.close();
-      if (temporaryProfile) await removeProfile(temporaryProfile);
+      await removeFolders(temporary);
       throw error;
     }
   }
@@ -171,7 +182,7 @@ export class BrowserSession {
     this.#ended = undefined;
     await this.#context.close().catch(() => undefined);
     await this.#server.close();
-    if (this.#temporaryProfile) await removeProfile(this.#temporaryProfile);
+    await removeFolders(this.#temporary);
   }
 
   async #load(): Promise<void> {
@@ -282,6 +293,7 @@ async function launch(
   executablePath: string,
   options: SessionOptions,
   profileFolder: string,
+  socketsFolder: string,
   port: number,
   software: boolean,
 ): Promise<BrowserContext> {
@@ -299,7 +311,7 @@ async function launch(
         ],
         // Beside the browser's own files, so that it goes with them.
         artifactsDir: join(profileFolder, 'playwright'),
-        env: browserEnvironment(process.env),
+        env: { ...definedIn(process.env), TMPDIR: socketsFolder },
         // Ctrl-C is the command's own to answer.
         handleSIGINT: false,
         handleSIGTERM: false,
@@ -323,51 +335,11 @@ async function launch(
     }
 }
 
-/** The longest path of a Unix socket, bytes; beyond it Chromium ends without a word. */
-const LONGEST_SOCKET_PATH = 107;
-const SOCKET_IN_TMPDIR = '/org.chromium.Chromium.XXXXXX/SingletonSocket';
-
-/** The browser's environment: where TMPDIR is too long for the path of Chromium's socket, the socket lies in /tmp. */
-export function browserEnvironment(environment: NodeJS.ProcessEnv): Record<string, string> {
-  const set = Object.entries(environment).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, value] as const],
-  );
-  const { TMPDIR } = environment;
-  const isTooLong =
-    TMPDIR !== undefined && Buffer.byteLength(TMPDIR + SOCKET_IN_TMPDIR) > LONGEST_SOCKET_PATH;
-  return { ...Object.fromEntries(set), ...(isTooLong ? { TMPDIR: '/tmp' } : {}) };
-}
-
-/** Where Chromium has its socket, among the temporary files; a browser that is killed leaves it there. */
-function socketFolderOf(profileFolder: string): string | undefined {
-  try {
-    const folder = dirname(readlinkSync(join(profileFolder, 'SingletonSocket')));
-    return /^\.?(org|com)\./.test(basename(folder)) ? folder : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** The process id that Chromium keeps in its profile as a link `<machine>-<process id>`. */
 function browserOf(profileFolder: string): number | undefined {
   try {
     return Number(/-(\d+)$/.exec(readlinkSync(join(profileFolder, 'SingletonLock')))?.[1]) || undefined;
   } catch {
     return undefined;
-  }
-}
-
-/** A browser that has just ended may still hold a file for a moment. */
-async function removeProfile(folder: string): Promise<void> {
-  await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }).catch(() => undefined);
-}
-
-function removeProfileAtOnce(folder: string): void {
-  const socketFolder = socketFolderOf(folder);
-  try {
-    if (socketFolder !== undefined) rmSync(socketFolder, { recursive: true, force: true });
-    rmSync(folder, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
-  } catch {
-    // The program that cleans up after this one tries again.
   }
 }

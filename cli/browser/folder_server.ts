@@ -21,7 +21,9 @@ import { pipeline } from 'node:stream/promises';
 import type { ClaimRequest } from '../../workers/protocol/data/claims.ts';
 import { diskPath, escapeText, textOfBytes } from '../system/disk_names.ts';
 import { PartFiles } from '../system/part_files.ts';
-import { PhotoClaims } from '../system/photo_claims.ts';
+import type { CleanUp } from '../system/clean_up.ts';
+import { CLAIMS_FOLDER, PhotoClaims } from '../system/photo_claims.ts';
+import { ownerMark } from '../system/process_owner.ts';
 
 export const FOLDERS_PATH = '/folders/';
 
@@ -65,23 +67,23 @@ class LinkOutsideError extends Error {
   readonly code = LINK_OUTSIDE;
 }
 
+/** The hidden files of an output folder, as far as CleanUp has to know them. */
+type Leftovers = Pick<CleanUp, 'add' | 'addClaims'>;
+
 export class FolderServer {
   readonly #token = randomBytes(24).toString('base64url');
   readonly #folders: OpenFolder[] = [];
   readonly #onSkipped: (failure: FolderFailure) => void;
-  readonly #onPartFolder: (path: string) => void;
+  readonly #leftovers: Leftovers | undefined;
   #lastFailure: FolderFailure | undefined;
 
   /**
    * @param onSkipped told about subfolders that cannot be listed; the rest is
-   * @param onPartFolder told where files of an output folder are while they are written, before the first one is
+   * @param leftovers takes what is to be removed however this program ends, before it is made
    */
-  constructor(
-    onSkipped: (failure: FolderFailure) => void = () => undefined,
-    onPartFolder: (path: string) => void = () => undefined,
-  ) {
+  constructor(onSkipped: (failure: FolderFailure) => void = () => undefined, leftovers?: Leftovers) {
     this.#onSkipped = onSkipped;
-    this.#onPartFolder = onPartFolder;
+    this.#leftovers = leftovers;
   }
 
   /** What last went wrong with the disk, for a message that names the real path. */
@@ -92,7 +94,10 @@ export class FolderServer {
   /** @returns the folder's address below the origin: `/folders/<token>/<number>` */
   open(path: string, access: FolderAccess = {}): string {
     const parts = access.writable ? new PartFiles(path) : undefined;
-    if (parts) this.#onPartFolder(parts.folder);
+    if (parts) {
+      this.#leftovers?.add(parts.folder);
+      this.#leftovers?.addClaims(join(path, CLAIMS_FOLDER), ownerMark());
+    }
     this.#folders.push({ ...access, path, parts });
     return `${FOLDERS_PATH}${this.#token}/${this.#folders.length - 1}`;
   }

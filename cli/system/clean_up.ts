@@ -34,9 +34,9 @@ export class CleanUp {
     this.#send({ add: path });
   }
 
-  /** Is to stay, or is gone already. */
-  remove(path: string): void {
-    this.#send({ remove: path });
+  /** The claims that this program makes in a folder are given back when it ends in any way. */
+  addClaims(folder: string, owner: string): void {
+    this.#send({ claims: folder, owner });
   }
 
   /** Ended when this program ends in any way. */
@@ -49,15 +49,15 @@ export class CleanUp {
   }
 }
 
-const PROFILE = /^facenet-(.+)-[A-Za-z0-9]{6}$/;
+const TEMPORARY_FOLDER = /^facenet-(.+)-[A-Za-z0-9]{6}$/;
 
 /**
- * Makes a folder for a browser's profile, and removes those of commands that have ended without doing so.
+ * Makes a folder for a browser's temporary files, and removes those of commands that have ended without doing so.
+ * @param folder where it is made
  * @throws CommandError
  */
-export async function makeTemporaryProfile(): Promise<string> {
-  const folder = tmpdir();
-  removeLeftoverProfiles(folder);
+export async function makeTemporaryFolder(folder = tmpdir()): Promise<string> {
+  removeLeftoverFolders(folder);
   try {
     return await mkdtemp(join(folder, `facenet-${ownerMark()}-`));
   } catch (error) {
@@ -69,7 +69,7 @@ export async function makeTemporaryProfile(): Promise<string> {
   }
 }
 
-function removeLeftoverProfiles(folder: string): void {
+function removeLeftoverFolders(folder: string): void {
   let names: string[];
   try {
     names = readdirSync(folder);
@@ -77,7 +77,7 @@ function removeLeftoverProfiles(folder: string): void {
     return;
   }
   for (const name of names) {
-    const owner = PROFILE.exec(name)?.[1];
+    const owner = TEMPORARY_FOLDER.exec(name)?.[1];
     if (owner === undefined || !isOwnerGone(owner)) continue;
     try {
       rmSync(join(folder, name), { recursive: true, force: true });

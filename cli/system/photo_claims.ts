@@ -53,7 +53,11 @@ export class PhotoClaims {
     await mkdir(this.#folder).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;
     });
-    await writeFile(join(this.#folder, `${this.#owner}.owner`), '');
+    await writeFile(join(this.#folder, `${this.#owner}.owner`), '').catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+      // The last of the others has removed the folder since. Where the output folder is gone, making it fails.
+      return this.#makeFolder();
+    });
   }
 
   /** Other processes that are at work, as far as can be known. */

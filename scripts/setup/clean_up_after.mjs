@@ -1,7 +1,9 @@
 // Removes what another program leaves behind when it is killed. That program starts this one with a pipe to its
-// standard input and writes one JSON line per thing: {"add": path} and {"remove": path}, and {"browser": processId}.
+// standard input and writes one JSON line per thing: {"add": path}, {"claims": folder, "owner": mark} (see
+// cli/system/photo_claims.ts), {"browser": processId}.
 // However the program ends, the system then closes the pipe. Plain JavaScript: it must start quickly, and at any time.
-import { rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -10,6 +12,8 @@ const ATTEMPTS = 20;
 const INTERVAL_MS = 250;
 
 const paths = new Set();
+/** Owners by folder. */
+const claims = new Map();
 let browser;
 
 // Whoever ends the program by a signal to its group does not mean this one.
@@ -18,7 +22,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => u
 for await (const line of createInterface({ input: process.stdin })) {
   const message = JSON.parse(line);
   if ('add' in message) paths.add(message.add);
-  if ('remove' in message) paths.delete(message.remove);
+  if ('claims' in message) claims.set(message.claims, message.owner);
   if ('browser' in message) browser = message.browser;
 }
 // A browser whose pipe to the program is closed ends by itself; one that hangs does not.
@@ -27,6 +31,7 @@ if (browser !== undefined) {
     await sleep(INTERVAL_MS);
   if (isAlive(browser)) killGroup(browser);
 }
+for (const [folder, owner] of claims) giveBackClaims(folder, owner);
 for (let attempt = 0; attempt < ATTEMPTS && paths.size > 0; attempt++) {
   for (const path of paths)
     try {
@@ -36,6 +41,24 @@ for (let attempt = 0; attempt < ATTEMPTS && paths.size > 0; attempt++) {
       // A process that is ending still writes into it.
     }
   if (paths.size > 0) await sleep(INTERVAL_MS);
+}
+
+/** Another process may be at work in the same folder: only what the ended one has made is removed. */
+function giveBackClaims(folder, owner) {
+  try {
+    rmSync(join(folder, `${owner}.owner`), { force: true });
+    const names = readdirSync(folder);
+    const isAnyoneLeft = names.some((name) => name.endsWith('.owner'));
+    for (const name of names) {
+      // What could not be aligned stays known to those who are still at work.
+      const text = name.endsWith('.owner') ? '' : readFileSync(join(folder, name), 'utf8');
+      if (text === owner || (!isAnyoneLeft && text === `failed ${owner}`))
+        rmSync(join(folder, name), { force: true });
+    }
+    rmdirSync(folder);
+  } catch {
+    // There was none, or it still has claims of others: the next start looks again.
+  }
 }
 
 function isAlive(processId) {

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -15,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { projectRoot } from '../../cli/system/paths.ts';
+import { CLAIMS_FOLDER } from '../../cli/system/photo_claims.ts';
 import { ensureBuild } from '../../scripts/setup/ensure_build.mjs';
 import { filesBelow, leftovers, loggedSteps, StartedCommand } from './helpers/endings.ts';
 import { patternedPng } from './helpers/patterned_png.ts';
@@ -106,13 +108,42 @@ describe.skipIf(process.platform !== 'linux')('a command', () => {
     expect(filesBelow(out)).toEqual([]);
   });
 
+  it('that is killed with -9 while it aligns gives its claims back', async () => {
+    const [photos, out] = [join(home, 'photos'), join(home, 'out/faces')];
+    for (let photo = 0; photo < 6; photo++) {
+      mkdirSync(join(photos, `Person_${photo}`), { recursive: true });
+      copyFileSync(
+        join(projectRoot, 'test/fixtures/astronaut.png'),
+        join(photos, `Person_${photo}`, 'astronaut.png'),
+      );
+    }
+    const args = ['align', photos, out, '--image_size', '96', '--backend', 'wasm'];
+    const command = new StartedCommand(args, home, 'kill -9');
+    await expect
+      .poll(() => existsSync(join(out, CLAIMS_FOLDER)) || command.hasEnded, { timeout: 120_000, interval: 5 })
+      .toBe(true);
+    expect(command.hasEnded).toBe(false);
+    command.interrupt(true);
+    expect(await leftovers(home)).toEqual([]);
+  });
+
+  it('that trains and ends while its browser starts leaves no file of the browser', async () => {
+    const command = new StartedCommand(trainArgs(join(home, 'aligned')), home, 'SIGTERM');
+    const started = (): string[] => readdirSync(join(home, 'tmp')).filter((name) => !name.startsWith('tsx-'));
+    await expect.poll(() => started().length > 0, { timeout: 120_000, interval: 2 }).toBe(true);
+    command.interrupt(false);
+    expect(await leftovers(home)).toEqual([]);
+  });
+
   it('that is killed with -9 leaves no socket of its browser where the path to TMPDIR is long', async () => {
     const far = mkdtempSync(join(tmpdir(), `facenet-test-${'long-'.repeat(14)}`));
     try {
       const args = ['embed', join(home, 'model.safetensors'), join(home, 'aligned'), join(far, 'out')];
       const command = new StartedCommand([...args, '--batch_size', '1'], far, 'kill -9');
       await waitFor(command, 'Device: ');
-      const [socket] = readdirSync(join(far, 'tmp')).flatMap((name) => linkIn(join(far, 'tmp', name)));
+      const [socket] = readdirSync(join(far, 'tmp')).flatMap((name) =>
+        linkIn(join(far, 'tmp', name, 'profile')),
+      );
       expect(socket).toBeDefined();
       const socketFolder = dirname(socket!);
       expect(socketFolder.startsWith(far)).toBe(false);

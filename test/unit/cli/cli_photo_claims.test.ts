@@ -1,8 +1,11 @@
 /** Photos shared out among processes that align into one folder. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { projectRoot } from '../../../cli/system/paths.ts';
 import { CLAIMS_FOLDER, PhotoClaims } from '../../../cli/system/photo_claims.ts';
 import { markOf, ownerMark } from '../../../cli/system/process_owner.ts';
 import { MemoryDirectory } from '../../../workers/files/memory_directory.ts';
@@ -67,6 +70,26 @@ describe('claims to photos', () => {
     const mine = new PhotoClaims(root, ME);
     expect(await claim(mine, 'A/a', 'A/b', 'A/c')).toEqual(['granted', 'granted', 'granted']);
     await mine.exchange(request({ end: true }));
+    expect(await readdir(root)).toEqual([]);
+  });
+
+  it('are given back by the program that cleans up after a killed one, but not those of others', async () => {
+    const [mine, others] = [new PhotoClaims(root, ME), new PhotoClaims(root, OTHER)];
+    await claim(mine, 'A/a', 'A/b');
+    await mine.exchange(request({ failed: ['A/b'] }));
+    await claim(others, 'A/c');
+    const folder = join(root, CLAIMS_FOLDER);
+    const cleanUpAfter = async (owner: string): Promise<void> => {
+      const child = spawn(process.execPath, [join(projectRoot, 'scripts/setup/clean_up_after.mjs')]);
+      child.stdin.end(`${JSON.stringify({ claims: folder, owner })}\n`);
+      await once(child, 'exit');
+    };
+    await cleanUpAfter(ME);
+    expect((await readdir(folder)).filter((name) => name.endsWith('.owner'))).toEqual([`${OTHER}.owner`]);
+    expect(await claim(others, 'A/a', 'A/b', 'A/c')).toEqual(['granted', 'failed', 'granted']);
+    await cleanUpAfter(OTHER);
+    // The failure of the first process stays only while others are at work.
+    await cleanUpAfter(ME);
     expect(await readdir(root)).toEqual([]);
   });
 

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { makeTemporaryProfile } from '../../../cli/system/clean_up.ts';
+import { makeTemporaryFolder } from '../../../cli/system/clean_up.ts';
 import {
   isOwnerGone,
   isProcessAlive,
@@ -95,15 +95,15 @@ it('asks which run is meant where two of one name have other folders', () => {
   expect(claimRun('20260101-120000', '/others').slot).toEqual(second);
 });
 
-it('makes temporary profiles, removes those of killed commands, and says where none can be made', async () => {
+it('makes temporary folders, removes those of killed commands, and says where none can be made', async () => {
   vi.stubEnv('TMPDIR', folder);
   const dead = `facenet-${await deadMark()}-abcdef`;
   mkdirSync(join(folder, dead));
-  const profile = await makeTemporaryProfile();
-  expect(readdirSync(folder).map((name) => join(folder, name))).toContain(profile);
+  const made = await makeTemporaryFolder();
+  expect(readdirSync(folder).map((name) => join(folder, name))).toContain(made);
   expect(readdirSync(folder)).not.toContain(dead);
   vi.stubEnv('TMPDIR', join(folder, 'missing'));
-  await expect(makeTemporaryProfile()).rejects.toThrow(
+  await expect(makeTemporaryFolder()).rejects.toThrow(
     /No temporary folder can be made in .*missing \(ENOENT\).*TMPDIR/,
   );
 });
