@@ -22,7 +22,7 @@ import { listPhotos, locateFaces, readAlignedFaces } from './jobs/use/identify_p
 import { drawPicture, frameImage } from './jobs/use/identify_pictures.ts';
 import { cropBox, cropFace } from './detector/align.ts';
 import { FaceDetector } from './detector/detector.ts';
-import { loadForJob } from './jobs/models/load_for_job.ts';
+import { loadForJob } from './jobs/models/model_job.ts';
 import { inSlices } from './jobs/slices.ts';
 import type { BackendName } from './protocol/device.ts';
 import type {
@@ -114,10 +114,10 @@ const api: IdentifyWorkerApi = {
     ready = undefined;
     await before?.embedder.dispose();
     const loaded = await loadForJob(model, control);
-    const { create } = await chooseExecutor({ backend });
+    const { createEmbedder } = await chooseExecutor({ backend });
     ready = {
       key,
-      embedder: new FaceEmbedder(loaded, create),
+      embedder: new FaceEmbedder(loaded, createEmbedder),
       opened: {
         name: loaded.name,
         fingerprint: fingerprintOf(loaded),

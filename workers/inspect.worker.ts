@@ -1,11 +1,8 @@
 /** Entry point: a dataset as a model sees it. */
 import { expose, transfer } from 'comlink';
-import type { JobControl } from './protocol/job_control.ts';
 import { DEFAULT_NEIGHBOUR_MAP } from './jobs/use/inspect_map.ts';
 import { InspectedPhotos } from './jobs/use/inspect_photos.ts';
-import type { BackendName } from './protocol/device.ts';
 import type { EmbeddedPhotos, InspectFindings, InspectWorkerApi } from './protocol/use/inspect.ts';
-import type { ModelReference } from './protocol/models/models.ts';
 import './rpc/job_control_transfer.ts';
 
 export class NothingInspectedError extends Error {
@@ -22,19 +19,16 @@ function requireHeld(): NonNullable<typeof held> {
   return held;
 }
 
-/** What runs networks is large; a worker that only holds embeddings does not load it. */
-async function prepare(model: ModelReference, backend: BackendName | undefined, control: JobControl) {
-  const { loadForJob } = await import('./jobs/models/load_for_job.ts');
-  const { chooseExecutor } = await import('./jobs/executors.ts');
-  const loaded = await loadForJob(model, control);
-  return { loaded, create: (await chooseExecutor({ backend })).create };
-}
-
 const api: InspectWorkerApi = {
   async embed(request, control, onProgress) {
-    const { embedPhotos } = await import('./jobs/use/inspect_embed.ts');
-    const { loaded, create } = await prepare(request.model, request.backend, control);
-    const photos = await embedPhotos(loaded, request, create, control, onProgress);
+    // What runs networks is large; a worker that only holds embeddings does not load it.
+    const [{ embedPhotos }, { withModel }] = await Promise.all([
+      import('./jobs/use/inspect_embed.ts'),
+      import('./jobs/models/model_job.ts'),
+    ]);
+    const photos = await withModel(request, control, (loaded, { createEmbedder, read }) =>
+      embedPhotos(loaded, request, createEmbedder, control, onProgress, read),
+    );
     return transfer(photos, [photos.folders.buffer, photos.labels.buffer, photos.embeddings.buffer]);
   },
   async hold(photos) {
@@ -58,9 +52,13 @@ const api: InspectWorkerApi = {
     return new Blob([filterTable(photos, findings)], { type: 'text/tab-separated-values' });
   },
   async report(request, control, onProgress) {
-    const { reportOnPhotos } = await import('./jobs/use/inspect_report.ts');
-    const { loaded, create } = await prepare(request.model, request.backend, control);
-    return reportOnPhotos(loaded, request, create, control, onProgress);
+    const [{ reportOnPhotos }, { withModel }] = await Promise.all([
+      import('./jobs/use/inspect_report.ts'),
+      import('./jobs/models/model_job.ts'),
+    ]);
+    return withModel(request, control, (loaded, { createEmbedder, read }) =>
+      reportOnPhotos(loaded, request, createEmbedder, control, onProgress, read),
+    );
   },
 };
 

@@ -2,13 +2,14 @@
 import { expose } from 'comlink';
 import { runConformance } from './jobs/conformance/run.ts';
 import { classify } from './jobs/use/classify_job.ts';
-import { COMPARE_DETECTION, comparePhotos, type DetectFaces } from './jobs/use/compare_job.ts';
+import { comparePhotos } from './jobs/use/compare_job.ts';
+import { locateFaces } from './jobs/use/identify_photos.ts';
 import { makeDistanceTable } from './jobs/train/distance_table_job.ts';
 import { embedFolder } from './jobs/models/embed_job.ts';
 import { evaluateModel } from './jobs/evaluate/evaluate_job.ts';
 import { chooseExecutor } from './jobs/executors.ts';
 import { exportModel } from './jobs/models/export_job.ts';
-import { loadForJob } from './jobs/models/load_for_job.ts';
+import { withModel } from './jobs/models/model_job.ts';
 import { importIntoLibrary } from './jobs/models/import_job.ts';
 import { untilStopped } from './jobs/until_stopped.ts';
 import { TrainControl } from './jobs/train/train_control.ts';
@@ -27,58 +28,57 @@ const api: TrainWorkerApi = {
   train: (request, control, onEvent) => train(request, onEvent, new TrainControl(control)),
   async evaluate({ model, pairs, options, backend }, control, onProgress) {
     const { use_fixed_image_standardization: isFixed } = options;
-    const loaded = await loadForJob(
-      isFixed === undefined ? model : { ...model, standardization: standardizationOf(isFixed) },
-      control,
-    );
-    const { create } = await chooseExecutor({ backend });
-    const complete = {
-      ...options,
-      image_size: options.image_size ?? loaded.imageSize,
-      use_fixed_image_standardization: loaded.useFixedImageStandardization,
-    };
-    const result = await evaluateModel(loaded, pairs, complete, create, control, onProgress);
-    return { ...result, weights: runWeights(loaded.metadata) };
+    const chosen = isFixed === undefined ? model : { ...model, standardization: standardizationOf(isFixed) };
+    return withModel({ model: chosen, backend }, control, async (loaded, { createEmbedder, read }) => {
+      const complete = {
+        ...options,
+        image_size: options.image_size ?? loaded.imageSize,
+        use_fixed_image_standardization: loaded.useFixedImageStandardization,
+      };
+      const result = await evaluateModel(loaded, pairs, complete, createEmbedder, control, onProgress, read);
+      return { ...result, weights: runWeights(loaded.metadata) };
+    });
   },
   async exportModel(request, control, onProgress) {
     // An exported TF.js model is verified by stock TensorFlow.js, whatever runs the network itself.
     await selectBackend();
-    const { create } = await chooseExecutor();
-    return exportModel(request, create, control, onProgress);
+    const { createEmbedder } = await chooseExecutor();
+    return exportModel(request, createEmbedder, control, onProgress);
   },
   importModel: importIntoLibrary,
   inspectModel: (model, control) => untilStopped(control, (signal) => inspectModel(model, signal)),
   describeModel: (model) => describeModel(model),
-  async embedFolder(request, control, onProgress) {
-    const loaded = await loadForJob(request.model, control);
-    const { create } = await chooseExecutor({ backend: request.backend });
-    return embedFolder(loaded, request, create, control, onProgress);
-  },
-  async makeDistanceTable(request, control, onProgress) {
-    const loaded = await loadForJob(request.model, control);
-    const { create } = await chooseExecutor({ backend: request.backend });
-    return makeDistanceTable(loaded, request, create, control, onProgress);
-  },
-  async compare(request, control) {
-    const loaded = await loadForJob(request.model, control);
-    const detector = await FaceDetector.create(request.backend);
-    try {
-      const { create } = await chooseExecutor({ backend: request.backend });
-      const detect: DetectFaces = async (image) => (await detector.detect(image, COMPARE_DETECTION)).faces;
-      return await comparePhotos(loaded, request, detect, create, control);
-    } finally {
-      detector.dispose();
-    }
-  },
-  async classify(request, control, onProgress) {
-    const loaded = await loadForJob(request.model, control);
-    const { create } = await chooseExecutor({ backend: request.backend });
-    return classify(loaded, request, create, control, onProgress);
-  },
+  embedFolder: (request, control, onProgress) =>
+    withModel(request, control, (loaded, { createEmbedder, read }) =>
+      embedFolder(loaded, request, createEmbedder, control, onProgress, read),
+    ),
+  makeDistanceTable: (request, control, onProgress) =>
+    withModel(request, control, (loaded, { createEmbedder, read }) =>
+      makeDistanceTable(loaded, request, createEmbedder, control, onProgress, read),
+    ),
+  compare: (request, control) =>
+    withModel(request, control, async (loaded, { createEmbedder }) => {
+      const detector = await FaceDetector.create(request.backend);
+      try {
+        return await comparePhotos(
+          loaded,
+          request,
+          (photos, which, imageSize) => locateFaces(photos, detector, which, imageSize),
+          createEmbedder,
+          control,
+        );
+      } finally {
+        detector.dispose();
+      }
+    }),
+  classify: (request, control, onProgress) =>
+    withModel(request, control, (loaded, { createEmbedder, read }) =>
+      classify(loaded, request, createEmbedder, control, onProgress, read),
+    ),
   async conformance({ fixture, backend, executor, precision }, onMessage) {
     return runConformance(
       fixture,
-      async () => (await chooseExecutor({ backend, executor })).create,
+      async () => (await chooseExecutor({ backend, executor })).createTrainer,
       onMessage,
       precision,
     );

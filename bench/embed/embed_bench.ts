@@ -7,12 +7,12 @@ import { createEngineExecutor } from '../../workers/compute/engine/executor.ts';
 import { hashedPixels } from '../../workers/compute/graph/hashed_tensors.ts';
 import { initializeParameters } from '../../workers/compute/graph/initialize.ts';
 import { buildModel } from '../../workers/compute/graph/models/index.ts';
-import { createEmbedder } from '../../workers/jobs/embedder.ts';
+import { openEmbedder } from '../../workers/jobs/embedder.ts';
 import { modelFiles } from '../../workers/models/export_files.ts';
 import type { LoadedModel } from '../../workers/models/loaded_model.ts';
 import { TfjsExecutor } from '../../workers/compute/tfjs/executor.ts';
 import { centredTransforms, prepareImages } from '../../workers/compute/step/augmentation.ts';
-import type { Executor, ExecutorSettings, ImageBatch } from '../../workers/compute/executor.ts';
+import { embeddersFrom, type EmbedderFactory, type ImageBatch } from '../../workers/compute/executor.ts';
 
 export interface EmbedBenchOptions {
   readonly model: string;
@@ -99,12 +99,19 @@ export async function benchEmbed(
   };
   const work: Work = { model, batch, images: prepareImages(batch, imageSize, true) };
   const starters: Record<ProgramName, () => Promise<Runner>> = {
-    engine: () => startOwn(work, (settings) => createEngineExecutor(settings)),
+    engine: () =>
+      startOwn(
+        work,
+        embeddersFrom((settings) => createEngineExecutor(settings)),
+      ),
     'tfjs-webgpu': () => startTfjs(work, 'webgpu'),
     'onnx-webgpu': () => startOnnx(work, 'webgpu', wasmFolder),
     'own-wasm': async () => {
       await chooseTfjs('wasm');
-      return startOwn(work, async (settings) => new TfjsExecutor(settings, 'wasm'));
+      return startOwn(
+        work,
+        embeddersFrom(async (settings) => new TfjsExecutor(settings, 'wasm')),
+      );
     },
     'tfjs-wasm': () => startTfjs(work, 'wasm'),
     'onnx-wasm': () => startOnnx(work, 'wasm', wasmFolder),
@@ -154,11 +161,8 @@ async function measure(
   }
 }
 
-async function startOwn(
-  { model, batch }: Work,
-  create: (settings: ExecutorSettings) => Promise<Executor>,
-): Promise<Runner> {
-  const executor = await createEmbedder(
+async function startOwn({ model, batch }: Work, create: EmbedderFactory): Promise<Runner> {
+  const executor = await openEmbedder(
     model,
     { batchSize: batch.count, useFixedImageStandardization: true },
     create,

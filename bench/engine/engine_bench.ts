@@ -19,7 +19,7 @@ import { initializeParameters } from '../../workers/compute/graph/initialize.ts'
 import { buildModel } from '../../workers/compute/graph/models/index.ts';
 import { hashedPixels } from '../../workers/compute/graph/hashed_tensors.ts';
 import { centredTransforms } from '../../workers/compute/step/augmentation.ts';
-import type { ExecutorSettings, LabelledBatch } from '../../workers/compute/executor.ts';
+import type { TrainerSettings, LabelledBatch } from '../../workers/compute/executor.ts';
 import { profileTraining, type EngineProfile, type ProfileUnavailable } from './engine_profile.ts';
 import type { Precision } from '../../workers/protocol/train/options.ts';
 
@@ -82,7 +82,7 @@ export interface EngineBenchReport {
   readonly profile?: EngineProfile | ProfileUnavailable | undefined;
 }
 
-export function benchSettings(options: EngineBenchOptions): ExecutorSettings {
+export function benchSettings(options: EngineBenchOptions): TrainerSettings {
   return {
     graph: buildModel(options.model, { embeddingSize: options.embeddingSize, classes: options.classes }),
     batchSize: options.batch,
@@ -101,7 +101,7 @@ export function benchSettings(options: EngineBenchOptions): ExecutorSettings {
   };
 }
 
-export function benchBatch({ batchSize, imageSize, graph }: ExecutorSettings): LabelledBatch {
+export function benchBatch({ batchSize, imageSize, graph }: TrainerSettings): LabelledBatch {
   return {
     count: batchSize,
     height: imageSize,

@@ -13,7 +13,7 @@ import { LOSS_SCALING } from '../../workers/compute/engine/kernels/loss_scale.ts
 import { defaultVariants, type GradientVariant } from '../../workers/compute/engine/variants.ts';
 import { initializeParameters } from '../../workers/compute/graph/initialize.ts';
 import type { NamedTensors } from '../../workers/protocol/tensor.ts';
-import type { ExecutorSettings } from '../../workers/compute/executor.ts';
+import type { TrainerSettings } from '../../workers/compute/executor.ts';
 import { checkBatchNorm, checkConvolution } from '../gpu/engine/engine_checks.ts';
 import { smallBatch, smallSettings } from '../gpu/engine/engine_network.ts';
 
@@ -36,7 +36,7 @@ async function deviceWithHalfPrecision(): Promise<EngineDevice | undefined> {
 }
 
 const open = new Set<EngineExecutor>();
-async function engine(overrides: Partial<ExecutorSettings> = {}): Promise<EngineExecutor> {
+async function engine(overrides: Partial<TrainerSettings> = {}): Promise<EngineExecutor> {
   const executor = await createEngineExecutor(smallSettings({ precision: 'float16', ...overrides }));
   await executor.writeParameters(initializeParameters(executor.settings.graph, 5));
   open.add(executor);

@@ -1,6 +1,7 @@
 /**
- * The contract between the training loop and whatever runs the network: the WebGPU engine or the tfjs executor.
- * An executor is made for one graph, one batch size and one image size.
+ * The contract between jobs and whatever runs a network: the WebGPU engine or the tfjs executor. A job that needs
+ * embeddings asks for an Embedder, a training for a Trainer. Both are made for one graph, one batch size and one image
+ * size.
  */
 import type { Graph } from './graph/ir.ts';
 import type { NamedTensors } from '../protocol/tensor.ts';
@@ -33,22 +34,12 @@ export interface LabelledBatch extends ImageBatch {
   readonly labels: Int32Array;
 }
 
-/** What an executor is made with; constant over a run. */
-export interface ExecutorSettings {
+/** What a network that embeds is made with. */
+export interface EmbedderSettings {
   readonly graph: Graph;
   readonly batchSize: number;
   readonly imageSize: number;
   readonly useFixedImageStandardization: boolean;
-  readonly keepProbability: number;
-  readonly weightDecay: number;
-  readonly prelogitsNormLossFactor: number;
-  readonly prelogitsNormP: number;
-  readonly centerLossFactor: number;
-  readonly centerLossAlfa: number;
-  readonly optimizer: OptimizerName;
-  readonly movingAverageDecay: number;
-  /** The end of the prelogits histogram's last bin, default 10. */
-  readonly prelogitsHistMax?: number | undefined;
   /**
    * How activations and their gradients are stored, default float32; parameters and losses are float32 with either.
    * float16 runs on the engine only, where the adapter has WebGPU's `shader-f16`.
@@ -59,11 +50,44 @@ export interface ExecutorSettings {
    * are folded the same way, are held against something that is not.
    */
   readonly foldsBatchNorms?: boolean | undefined;
+}
+
+/** What a network that trains is made with; constant over a run. */
+export interface TrainerSettings extends EmbedderSettings {
+  readonly keepProbability: number;
+  readonly weightDecay: number;
+  readonly prelogitsNormLossFactor: number;
+  readonly prelogitsNormP: number;
+  readonly centerLossFactor: number;
+  readonly centerLossAlfa: number;
+  readonly optimizer: OptimizerName;
+  readonly movingAverageDecay: number;
+  /** The end of the prelogits histogram's last bin, default 10. */
+  readonly prelogitsHistMax?: number | undefined;
   /** Of the dropout masks: mask element i of step t is a hash of (seed, t, i), see workers/common/random.ts. */
   readonly seed: number;
 }
 
-export interface Executor {
+export type ExecutorSettings = EmbedderSettings | TrainerSettings;
+
+/** Whether a network is made to train: it then has gradients, an optimizer's state and losses. */
+export function canTrain(settings: ExecutorSettings): settings is TrainerSettings {
+  return 'optimizer' in settings && settings.graph.classes > 0;
+}
+
+/** @throws Error where the network is made to embed only */
+export function trainerSettings(settings: ExecutorSettings): TrainerSettings {
+  if ('optimizer' in settings) return settings;
+  throw new Error('This network was made to embed images, not to train.');
+}
+
+export interface Embedder {
+  /** l2-normalised embeddings with moving statistics, [count, embeddingSize]; count ≤ batchSize. */
+  embed(batch: ImageBatch): Promise<Float32Array>;
+  dispose(): void;
+}
+
+export interface Trainer extends Embedder {
   readonly settings: ExecutorSettings;
   /** One line for logs and for the page, e.g. `tfjs on WebGPU (nvidia, hopper)`. */
   readonly description: string;
@@ -87,9 +111,6 @@ export interface Executor {
   /** Of the |prelogits| of the steps since it was taken last; see prelogits_histogram.ts. [PRELOGITS_BINS] */
   takePrelogitsHistogram(): Promise<Float64Array>;
 
-  /** l2-normalised embeddings with moving statistics, [count, embeddingSize]; count ≤ batchSize. */
-  embed(batch: ImageBatch): Promise<Float32Array>;
-
   /** Gradients of the total loss as of the last trainStep (weight decay included), by parameter name. For conformance. */
   readGradients(): Promise<NamedTensors>;
 
@@ -104,8 +125,25 @@ export interface Executor {
    */
   readState(): Promise<NamedTensors>;
   writeState(tensors: NamedTensors): Promise<void>;
-
-  dispose(): void;
 }
 
-export type ExecutorFactory = (settings: ExecutorSettings) => Promise<Executor>;
+export type TrainerFactory = (settings: TrainerSettings) => Promise<Trainer>;
+
+/** @param parameters by the graph's names; names that the graph has not are ignored */
+export type EmbedderFactory = (settings: EmbedderSettings, parameters: NamedTensors) => Promise<Embedder>;
+
+/** Makes embedders of what an executor is made by. */
+export function embeddersFrom(
+  create: (settings: ExecutorSettings) => Promise<Embedder & Pick<Trainer, 'writeParameters'>>,
+): EmbedderFactory {
+  return async (settings, parameters) => {
+    const executor = await create(settings);
+    try {
+      await executor.writeParameters(parameters);
+    } catch (error) {
+      executor.dispose();
+      throw error;
+    }
+    return executor;
+  };
+}

@@ -2,7 +2,13 @@
 import type { BackendName, DeviceInfo } from '../protocol/device.ts';
 import { storedTuningCache } from './tuning_cache.ts';
 import { BackendUnavailableError, describeDevice, selectBackend } from '../compute/tfjs/backends.ts';
-import type { ExecutorFactory } from '../compute/executor.ts';
+import {
+  embeddersFrom,
+  type EmbedderFactory,
+  type ExecutorSettings,
+  type Trainer,
+  type TrainerFactory,
+} from '../compute/executor.ts';
 
 export interface ExecutorChoice {
   /** Default: the engine on WebGPU, TensorFlow.js on WebAssembly. */
@@ -13,7 +19,8 @@ export interface ExecutorChoice {
 
 export interface ChosenExecutor {
   readonly device: DeviceInfo;
-  readonly create: ExecutorFactory;
+  readonly createTrainer: TrainerFactory;
+  readonly createEmbedder: EmbedderFactory;
 }
 
 /** @throws BackendUnavailableError */
@@ -35,7 +42,8 @@ export async function chooseExecutor({ executor, backend }: ExecutorChoice = {})
   const options = device.isSoftware ? {} : { tuningCache: storedTuningCache };
   return {
     device: { ...device, backend: 'webgpu' },
-    create: (settings) => createEngineExecutor(settings, options),
+    createTrainer: (settings) => createEngineExecutor(settings, options),
+    createEmbedder: embeddersFrom((settings) => createEngineExecutor(settings, options)),
   };
 }
 
@@ -45,14 +53,12 @@ async function chooseTfjs(backend: BackendName): Promise<ChosenExecutor> {
   const { failingWithDevice } = await import('../compute/tfjs/device_loss.ts');
   const description =
     backend === 'webgpu' ? `TensorFlow.js on WebGPU (${device.adapter})` : 'TensorFlow.js on WebAssembly';
-  return {
-    device,
-    create: async (settings) => {
-      if (settings.precision === 'float16')
-        throw new BackendUnavailableError(
-          `The precision float16 runs on the WebGPU engine only, and this is ${description}. Choose the precision float32, or a browser with a graphics processor.`,
-        );
-      return failingWithDevice(new TfjsExecutor(settings, description));
-    },
+  const create = async (settings: ExecutorSettings): Promise<Trainer> => {
+    if (settings.precision === 'float16')
+      throw new BackendUnavailableError(
+        `The precision float16 runs on the WebGPU engine only, and this is ${description}. Choose the precision float32, or a browser with a graphics processor.`,
+      );
+    return failingWithDevice(new TfjsExecutor(settings, description));
   };
+  return { device, createTrainer: create, createEmbedder: embeddersFrom(create) };
 }

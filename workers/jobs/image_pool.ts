@@ -1,7 +1,8 @@
 /**
- * Workers that decode training images, so that the worker that trains only stacks and uploads them. They are started
- * when the first image is asked for.
+ * Workers that decode images for a network, so that the worker that runs it only stacks and uploads them. They are
+ * started when the first image is asked for.
  */
+import type { ImageFile } from '../files/classes.ts';
 import { UnreadableImageError } from '../protocol/data/file_errors.ts';
 import type { RgbImage } from '../protocol/data/images.ts';
 import { WorkerPool } from '../rpc/worker_pool.ts';
@@ -35,6 +36,10 @@ export class ImagePool {
       worker.load--;
     }
   };
+
+  /** @throws UnreadableImageError, WorkerFailedError, and what reading the file throws */
+  readonly read = async ({ path, directory }: ImageFile): Promise<RgbImage> =>
+    this.decode(await directory.read(path), path);
 
   /** Ends the workers, and with them whatever is in progress. */
   dispose(): void {

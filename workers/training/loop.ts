@@ -3,7 +3,7 @@
  * the storage: all its effects are callbacks.
  */
 import type { StepRecord } from '../protocol/train/runs.ts';
-import type { Executor, LabelledBatch } from '../compute/executor.ts';
+import type { Trainer, LabelledBatch } from '../compute/executor.ts';
 import type { StepMetrics } from '../protocol/train/runs.ts';
 import type { TrainingOptions } from '../protocol/train/options.ts';
 import { learningRateOf } from '../protocol/train/schedule.ts';
@@ -71,7 +71,7 @@ interface StepInFlight {
  * @throws LossNotFiniteError, and what the executor and the hooks throw
  */
 export async function runTrainingLoop(
-  executor: Executor,
+  executor: Trainer,
   options: TrainingOptions,
   firstStep: number,
   hooks: LoopHooks,

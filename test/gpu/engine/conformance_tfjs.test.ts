@@ -16,7 +16,7 @@ import type { NamedTensors } from '../../../workers/protocol/tensor.ts';
 import { selectBackend } from '../../../workers/compute/tfjs/backends.ts';
 import { TfjsExecutor } from '../../../workers/compute/tfjs/executor.ts';
 import { drawTransforms } from '../../../workers/compute/step/augmentation.ts';
-import type { ExecutorSettings } from '../../../workers/compute/executor.ts';
+import type { TrainerSettings } from '../../../workers/compute/executor.ts';
 
 const fixture = await commands
   .readFile('../shared/fixtures/inception-resnet-v1.json')
@@ -55,7 +55,7 @@ describe('the two backends', () => {
   async function twoSteps(backend: 'wasm' | 'webgpu'): Promise<{ losses: number[]; values: NamedTensors }> {
     await selectBackend(backend);
     const graph = smallGraph();
-    const settings: ExecutorSettings = {
+    const settings: TrainerSettings = {
       graph,
       batchSize: 5,
       imageSize: 33,

@@ -11,7 +11,7 @@ import {
 import { initializeParameters } from '../../../workers/compute/graph/initialize.ts';
 import type { NamedTensors } from '../../../workers/protocol/tensor.ts';
 import { TfjsExecutor } from '../../../workers/compute/tfjs/executor.ts';
-import type { ExecutorSettings } from '../../../workers/compute/executor.ts';
+import { trainerSettings, type TrainerSettings } from '../../../workers/compute/executor.ts';
 import { ShapeMismatchError } from '../../../workers/compute/step/host_parameters.ts';
 import type { EngineDevice } from '../../../workers/gpu/device.ts';
 import { compareExecutors } from './engine_executor_checks.ts';
@@ -31,7 +31,7 @@ afterAll(() => {
 });
 
 const open = new Set<EngineExecutor>();
-async function engine(overrides: Partial<ExecutorSettings> = {}): Promise<EngineExecutor> {
+async function engine(overrides: Partial<TrainerSettings> = {}): Promise<EngineExecutor> {
   const executor = await createEngineExecutor(smallSettings(overrides), { device: shared.device });
   await executor.writeParameters(initializeParameters(executor.settings.graph, 5));
   open.add(executor);
@@ -63,7 +63,7 @@ describe('against the tfjs executor', () => {
     await tf.setBackend('cpu');
     await tf.ready();
   });
-  const cases: readonly (readonly [string, Partial<ExecutorSettings>])[] = [
+  const cases: readonly (readonly [string, Partial<TrainerSettings>])[] = [
     ['ADAM', {}],
     [
       'ADAGRAD, standardised per image',
@@ -77,7 +77,7 @@ describe('against the tfjs executor', () => {
     it(name, async () => {
       const executor = await engine(overrides);
       const oracle = new TfjsExecutor(executor.settings, 'tfjs on the processor');
-      const differences = await compareExecutors(executor.settings, executor, oracle, 2);
+      const differences = await compareExecutors(trainerSettings(executor.settings), executor, oracle, 2);
       // Two float32 computations of a network with batch norms over few values.
       for (const [figure, difference] of Object.entries(differences))
         expect(difference, figure).toBeLessThan(2e-4);
@@ -95,7 +95,7 @@ it('moves the centres also where their loss has no weight, as the original does'
   expect(second.totalLoss).toBeCloseTo(
     second.crossEntropy +
       second.regularization +
-      without.settings.prelogitsNormLossFactor * second.prelogitsNorm,
+      trainerSettings(without.settings).prelogitsNormLossFactor * second.prelogitsNorm,
     4,
   );
 });

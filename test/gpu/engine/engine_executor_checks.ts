@@ -1,7 +1,7 @@
 /** The engine held against the tfjs executor over some steps, as a function for the tests and for Node. */
 import { initializeParameters } from '../../../workers/compute/graph/initialize.ts';
 import type { NamedTensors } from '../../../workers/protocol/tensor.ts';
-import type { Executor, ExecutorSettings } from '../../../workers/compute/executor.ts';
+import type { Trainer, TrainerSettings } from '../../../workers/compute/executor.ts';
 import type { StepMetrics } from '../../../workers/protocol/train/runs.ts';
 import { relativeError } from './engine_support.ts';
 import { smallBatch } from './engine_network.ts';
@@ -30,9 +30,9 @@ function largestError(found: NamedTensors, expected: NamedTensors): number {
 
 /** Runs both over the same steps. */
 export async function compareExecutors(
-  settings: ExecutorSettings,
-  executor: Executor,
-  oracle: Executor,
+  settings: TrainerSettings,
+  executor: Trainer,
+  oracle: Trainer,
   steps: number,
   learningRate = 0.01,
 ): Promise<ExecutorDifferences> {

@@ -2,7 +2,7 @@
 import { GraphBuilder } from '../../../workers/compute/graph/builder.ts';
 import type { Graph } from '../../../workers/compute/graph/ir.ts';
 import { drawTransforms } from '../../../workers/compute/step/augmentation.ts';
-import type { ExecutorSettings, LabelledBatch } from '../../../workers/compute/executor.ts';
+import type { TrainerSettings, LabelledBatch } from '../../../workers/compute/executor.ts';
 import { hash32 } from '../../../workers/common/random.ts';
 
 export const IMAGE_SIZE = 18;
@@ -62,7 +62,7 @@ export function tinyGraph(classes: number): Graph {
   return builder.finish('tiny', prelogits, classes, 8);
 }
 
-export function smallSettings(overrides: Partial<ExecutorSettings> = {}): ExecutorSettings {
+export function smallSettings(overrides: Partial<TrainerSettings> = {}): TrainerSettings {
   return {
     graph: smallGraph(),
     batchSize: BATCH_SIZE,

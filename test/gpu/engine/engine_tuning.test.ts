@@ -5,7 +5,7 @@ import type { TunedChoices, TuningCache } from '../../../workers/compute/engine/
 import { GraphBuilder } from '../../../workers/compute/graph/builder.ts';
 import { hashedParameters, hashedPixels } from '../../../workers/compute/graph/hashed_tensors.ts';
 import { centredTransforms } from '../../../workers/compute/step/augmentation.ts';
-import type { ExecutorSettings } from '../../../workers/compute/executor.ts';
+import type { TrainerSettings } from '../../../workers/compute/executor.ts';
 
 const builder = new GraphBuilder();
 let layer = builder.convolution(builder.input(3), 24, 3, 'First');
@@ -13,7 +13,7 @@ layer = builder.convolution(layer, 32, 3, 'Second', { stride: 2 });
 const prelogits = builder.dense(builder.globalAveragePool(layer), 8, 'Bottleneck', 'batch_norm');
 const graph = builder.finish('small', prelogits, 3, 8);
 
-const SETTINGS: ExecutorSettings = {
+const SETTINGS: TrainerSettings = {
   graph,
   batchSize: 4,
   imageSize: 24,

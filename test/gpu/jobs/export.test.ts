@@ -17,7 +17,7 @@ import type { ExportFormat, ExportSummary } from '../../../workers/protocol/mode
 import { selectBackend } from '../../../workers/compute/tfjs/backends.ts';
 import { TfjsExecutor } from '../../../workers/compute/tfjs/executor.ts';
 import { centredTransforms } from '../../../workers/compute/step/augmentation.ts';
-import type { ExecutorSettings, ImageBatch } from '../../../workers/compute/executor.ts';
+import { embeddersFrom, type ImageBatch } from '../../../workers/compute/executor.ts';
 import { referenceEmbedding, smallGraph } from '../../unit/formats/formats_reference.ts';
 
 const SIZE = 80;
@@ -37,8 +37,7 @@ const file = new File(
   'mine.safetensors',
 );
 const folder = (name: string): DirectoryReference => ({ kind: 'private', path: `export-test/${name}` });
-const createExecutor = async (settings: ExecutorSettings): Promise<TfjsExecutor> =>
-  new TfjsExecutor(settings, 'test');
+const createEmbedder = embeddersFrom(async (settings) => new TfjsExecutor(settings, 'test'));
 const exportTo = (name: string, format: ExportFormat): Promise<ExportSummary> =>
   exportModel(
     {
@@ -46,14 +45,14 @@ const exportTo = (name: string, format: ExportFormat): Promise<ExportSummary> =>
       format,
       output: { kind: 'directory', directory: folder(name) },
     },
-    createExecutor,
+    createEmbedder,
   );
 
 async function embed(model: Awaited<ReturnType<typeof loadModel>>, batch: ImageBatch): Promise<Float32Array> {
   return withEmbedder(
     model,
     { batchSize: batch.count, imageSize: SIZE, useFixedImageStandardization: true },
-    createExecutor,
+    createEmbedder,
     (executor) => executor.embed(batch),
   );
 }

@@ -5,6 +5,7 @@ import { createEngineExecutor } from '../../../workers/compute/engine/executor.t
 import { DeviceLostError } from '../../../workers/gpu/errors.ts';
 import { DeviceLostTooOftenError } from '../../../workers/jobs/train/device_losses.ts';
 import { chooseExecutor } from '../../../workers/jobs/executors.ts';
+import type { ChooseTrainer } from '../../../workers/jobs/train/run_device.ts';
 import { RunBusyError } from '../../../workers/jobs/train/run_lock.ts';
 import type { DirectoryReference } from '../../../workers/protocol/data/dataset.ts';
 import type { LibraryWorkerApi } from '../../../workers/protocol/models/library.ts';
@@ -26,9 +27,9 @@ let data: DirectoryReference[];
 class EngineDevices {
   readonly opened: GPUDevice[] = [];
 
-  readonly choose: typeof chooseExecutor = async () => ({
+  readonly choose: ChooseTrainer = async () => ({
     device: { backend: 'webgpu', hasWebGpu: true, isSoftware: true, adapter: 'test', advice: '' },
-    create: async (settings) => {
+    createTrainer: async (settings) => {
       const device = await (await navigator.gpu.requestAdapter())!.requestDevice();
       this.opened.push(device);
       return createEngineExecutor(settings, { device });
@@ -45,12 +46,12 @@ class SimulatedDevices {
   opened = 0;
   #isLost = false;
 
-  readonly choose: typeof chooseExecutor = async () => {
-    const { device, create } = await chooseExecutor({ backend: 'wasm' });
+  readonly choose: ChooseTrainer = async () => {
+    const { device, createTrainer } = await chooseExecutor({ backend: 'wasm' });
     return {
       device,
-      create: async (settings) => {
-        const executor = await create(settings);
+      createTrainer: async (settings) => {
+        const executor = await createTrainer(settings);
         this.opened++;
         this.#isLost = false;
         return new Proxy(executor, {

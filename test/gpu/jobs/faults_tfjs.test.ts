@@ -7,12 +7,12 @@ import { expect, it } from 'vitest';
 import { DeviceLostError } from '../../../workers/gpu/errors.ts';
 import { initializeParameters } from '../../../workers/compute/graph/initialize.ts';
 import { chooseExecutor } from '../../../workers/jobs/executors.ts';
-import type { Executor } from '../../../workers/compute/executor.ts';
+import type { Trainer } from '../../../workers/compute/executor.ts';
 import { BATCH_SIZE, smallBatch, smallSettings } from '../engine/engine_network.ts';
 
-async function executor(): Promise<Executor> {
-  const { create } = await chooseExecutor({ executor: 'tfjs', backend: 'webgpu' });
-  const created = await create(smallSettings());
+async function executor(): Promise<Trainer> {
+  const { createTrainer } = await chooseExecutor({ executor: 'tfjs', backend: 'webgpu' });
+  const created = await createTrainer(smallSettings());
   await created.writeParameters(initializeParameters(created.settings.graph, 5));
   return created;
 }

@@ -14,11 +14,8 @@ import { inspectCommand } from '../../../cli/commands/inspect.ts';
 import { validateCommand } from '../../../cli/commands/validate.ts';
 import type { Command } from '../../../cli/arguments/command.ts';
 import { UnreadableImageError } from '../../../workers/protocol/data/file_errors.ts';
-import {
-  evaluateOpenedPairs,
-  openPairs,
-  type ReadImage,
-} from '../../../workers/jobs/evaluate/evaluate_job.ts';
+import type { ReadImage } from '../../../workers/jobs/embed.ts';
+import { evaluateOpenedPairs, openPairs } from '../../../workers/jobs/evaluate/evaluate_job.ts';
 import { classify } from '../../../workers/jobs/use/classify_job.ts';
 import type { JobControl } from '../../../workers/protocol/job_control.ts';
 import { reportOnPhotos } from '../../../workers/jobs/use/inspect_report.ts';
@@ -30,7 +27,7 @@ import type { EmbedRequest } from '../../../workers/protocol/models/embed.ts';
 import type { EvaluateRequest } from '../../../workers/protocol/evaluate/evaluate.ts';
 import type { InspectRequest } from '../../../workers/protocol/use/inspect.ts';
 import { describeSkipped, type SkippedFiles } from '../../../workers/protocol/data/skipped_files.ts';
-import type { Executor, ExecutorFactory, ImageBatch } from '../../../workers/compute/executor.ts';
+import type { EmbedderFactory, ImageBatch } from '../../../workers/compute/executor.ts';
 import { smallGraph } from '../formats/formats_reference.ts';
 import { runCommand } from './run_command.ts';
 
@@ -61,12 +58,10 @@ async function embed({ count, pixels, height, width }: ImageBatch): Promise<Floa
   });
 }
 
-const createExecutor: ExecutorFactory = async () =>
-  ({
-    writeParameters: async () => undefined,
-    embed,
-    dispose: () => undefined,
-  }) as unknown as Executor;
+const createEmbedder: EmbedderFactory = async () => ({
+  embed,
+  dispose: () => undefined,
+});
 
 /** A file's text is its colour. */
 const read: ReadImage = async ({ path, directory }) => {
@@ -86,7 +81,7 @@ function sessionOf(files: Readonly<Record<string, string>>): BrowserSession {
     openFolder: () => folder,
     inspect: {
       report: (request: InspectRequest, control: JobControl) =>
-        reportOnPhotos(model, request, createExecutor, control, undefined, read, MOST_AT_ONCE),
+        reportOnPhotos(model, request, createEmbedder, control, undefined, read, MOST_AT_ONCE),
     },
     train: {
       describeModel: async () => ({
@@ -104,13 +99,13 @@ function sessionOf(files: Readonly<Record<string, string>>): BrowserSession {
         embedFolder(
           model,
           { ...request, output: { kind: 'zip', stream: new WritableStream<Uint8Array>() } },
-          createExecutor,
+          createEmbedder,
           control,
           undefined,
           read,
         ),
       classify: (request: ClassifyRequest, control: JobControl) =>
-        classify(model, request, createExecutor, control, undefined, read),
+        classify(model, request, createEmbedder, control, undefined, read),
       evaluate: async ({ pairs, options }: EvaluateRequest, control: JobControl) =>
         evaluateOpenedPairs(
           embed,

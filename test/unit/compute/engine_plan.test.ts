@@ -32,7 +32,7 @@ import { chosenVariants } from '../../../workers/compute/engine/tuning.ts';
 import { defaultVariants, variantKey } from '../../../workers/compute/engine/variants.ts';
 import { type AdapterTraits } from '../../../workers/gpu/device.ts';
 import { buildModel } from '../../../workers/compute/graph/models/index.ts';
-import type { ExecutorSettings } from '../../../workers/compute/executor.ts';
+import type { TrainerSettings } from '../../../workers/compute/executor.ts';
 import { PRECISIONS } from '../../../workers/protocol/train/options.ts';
 import { smallGraph, smallSettings } from '../../gpu/engine/engine_network.ts';
 
@@ -41,7 +41,7 @@ const HARDWARE: AdapterTraits = { ...SOFTWARE, isSoftware: false };
 /** What desktop adapters commonly have. */
 const LIMITS = { maxBufferSize: 2 ** 32 - 4, maxStorageBufferBindingSize: 2 ** 31 - 4 };
 
-function faceNetSettings(batchSize: number, imageSize: number, classes = 10575): ExecutorSettings {
+function faceNetSettings(batchSize: number, imageSize: number, classes = 10575): TrainerSettings {
   const graph = buildModel('inception_resnet_v1', { embeddingSize: 512, classes });
   return smallSettings({ graph, batchSize, imageSize });
 }
@@ -190,7 +190,7 @@ describe('planRun', () => {
 });
 
 describe('float16', () => {
-  const run = (settings: ExecutorSettings): ReturnType<typeof planRun> =>
+  const run = (settings: TrainerSettings): ReturnType<typeof planRun> =>
     planRun(settings, LIMITS, defaultVariants(HARDWARE));
   const sum = (values: Iterable<number>): number => [...values].reduce((total, value) => total + value, 0);
 

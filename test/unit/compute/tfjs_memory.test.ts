@@ -11,7 +11,7 @@ import {
   wasmBytes,
   WasmMemoryError,
 } from '../../../workers/compute/tfjs/memory.ts';
-import type { ExecutorSettings, LabelledBatch } from '../../../workers/compute/executor.ts';
+import type { TrainerSettings, LabelledBatch } from '../../../workers/compute/executor.ts';
 
 beforeAll(async () => {
   await tf.setBackend('wasm');
@@ -26,7 +26,7 @@ interface Sizes {
   readonly imageSize: number;
 }
 
-function settingsOf({ model = 'squeezenet', classes, embeddingSize, ...rest }: Sizes): ExecutorSettings {
+function settingsOf({ model = 'squeezenet', classes, embeddingSize, ...rest }: Sizes): TrainerSettings {
   return {
     ...{ graph: buildModel(model, { classes, embeddingSize }), ...rest },
     ...{ useFixedImageStandardization: true, keepProbability: 0.8, weightDecay: 5e-4 },

@@ -11,12 +11,8 @@ import {
   TooFewPairsError,
 } from '../../../workers/evaluation/errors.ts';
 import { buildModel } from '../../../workers/compute/graph/models/index.ts';
-import {
-  cropOrPad,
-  evaluateModel,
-  evaluatePairs,
-  type ReadImage,
-} from '../../../workers/jobs/evaluate/evaluate_job.ts';
+import { cropOrPad, type ReadImage } from '../../../workers/jobs/embed.ts';
+import { evaluateModel, evaluatePairs } from '../../../workers/jobs/evaluate/evaluate_job.ts';
 import { EvaluationCancelledError } from '../../../workers/jobs/cancelled.ts';
 import { JobControl } from '../../../workers/protocol/job_control.ts';
 import type { EvaluationOptions, EvaluationProgress } from '../../../workers/protocol/evaluate/evaluate.ts';
@@ -24,7 +20,7 @@ import { InvalidNumberError } from '../../../workers/protocol/number_limits.ts';
 import type { PairsSource } from '../../../workers/protocol/evaluate/pairs.ts';
 import { centredTransforms, prepareImages } from '../../../workers/compute/step/augmentation.ts';
 import { stackImages } from '../../../workers/training/batch_source.ts';
-import type { Executor, ExecutorSettings, ImageBatch } from '../../../workers/compute/executor.ts';
+import type { EmbedderFactory, ImageBatch } from '../../../workers/compute/executor.ts';
 
 const SIZE = 4;
 
@@ -328,19 +324,18 @@ describe('evaluateModel', () => {
       useFixedImageStandardization: true,
     };
     const calls: unknown[] = [];
-    const createExecutor = async (settings: ExecutorSettings): Promise<Executor> => {
-      calls.push(settings);
+    const createEmbedder: EmbedderFactory = async (settings, parameters) => {
+      calls.push(settings, parameters);
       return {
-        writeParameters: async (tensors: unknown) => void calls.push(tensors),
         embed: async () => {
           throw new Error('the device was lost');
         },
-        dispose: () => calls.push('disposed'),
-      } as unknown as Executor;
+        dispose: () => void calls.push('disposed'),
+      };
     };
     const options = { ...OPTIONS, image_size: 80 };
     await expect(
-      evaluateModel(model, GENERATED, options, createExecutor, new JobControl()),
+      evaluateModel(model, GENERATED, options, createEmbedder, new JobControl()),
     ).rejects.toThrow();
     expect(calls[0]).toMatchObject({
       graph,
@@ -351,7 +346,7 @@ describe('evaluateModel', () => {
     expect(calls.slice(1)).toEqual([model.parameters, 'disposed']);
     calls.length = 0;
     const noPhotos = { ...GENERATED, images: folderOf(['notes.txt']) };
-    await expect(evaluateModel(model, noPhotos, options, createExecutor, new JobControl())).rejects.toThrow(
+    await expect(evaluateModel(model, noPhotos, options, createEmbedder, new JobControl())).rejects.toThrow(
       NoImagesError,
     );
     // A number that is not allowed stops it before anything is read.
@@ -362,11 +357,11 @@ describe('evaluateModel', () => {
       { lfw_batch_size: NaN },
     ])
       await expect(
-        evaluateModel(model, GENERATED, { ...options, ...bad }, createExecutor, new JobControl()),
+        evaluateModel(model, GENERATED, { ...options, ...bad }, createEmbedder, new JobControl()),
       ).rejects.toThrow(InvalidNumberError);
     for (const bad of [{ lfw_nrof_folds: NaN }, { generate: { seed: 1, pairsPerFold: 0.5 } }])
       await expect(
-        evaluateModel(model, { ...GENERATED, ...bad }, options, createExecutor, new JobControl()),
+        evaluateModel(model, { ...GENERATED, ...bad }, options, createEmbedder, new JobControl()),
       ).rejects.toThrow(InvalidNumberError);
     expect(calls).toEqual([]);
   });

@@ -5,13 +5,15 @@ import { formatDistances } from '../../../cli/commands/compare.ts';
 import type { RgbImage } from '../../../workers/protocol/data/images.ts';
 import { npyFloats, npyIntegers, npyTexts } from '../../../workers/formats/npy.ts';
 import { classify, TooFewClassesError } from '../../../workers/jobs/use/classify_job.ts';
-import { comparePhotos, NoFaceFoundError } from '../../../workers/jobs/use/compare_job.ts';
+import { comparePhotos, NoFaceFoundError, type LocateFaces } from '../../../workers/jobs/use/compare_job.ts';
+import { chooseFaces } from '../../../workers/jobs/use/identify_photos.ts';
+import { cropOrPad } from '../../../workers/jobs/embed.ts';
 import { embedFolder } from '../../../workers/jobs/models/embed_job.ts';
 import { EvaluationCancelledError } from '../../../workers/jobs/cancelled.ts';
 import { JobControl } from '../../../workers/protocol/job_control.ts';
 import type { LoadedModel } from '../../../workers/models/loaded_model.ts';
 import type { DirectoryReference } from '../../../workers/protocol/data/dataset.ts';
-import type { Executor, ExecutorFactory, ImageBatch } from '../../../workers/compute/executor.ts';
+import type { EmbedderFactory, ImageBatch } from '../../../workers/compute/executor.ts';
 import { smallGraph } from '../formats/formats_reference.ts';
 
 const SIZE = 8;
@@ -25,17 +27,15 @@ const model: LoadedModel = {
 
 /** The embedding is the first pixel's colour, of length 1. */
 let disposed = 0;
-const createExecutor: ExecutorFactory = async () =>
-  ({
-    writeParameters: async () => undefined,
-    embed: async ({ count, pixels, height, width }: ImageBatch) =>
-      Float32Array.from({ length: count * 3 }, (_, i) => {
-        const start = Math.floor(i / 3) * height * width * 3;
-        const colour = pixels.subarray(start, start + 3);
-        return colour[i % 3]! / Math.hypot(...colour);
-      }),
-    dispose: () => void disposed++,
-  }) as unknown as Executor;
+const createEmbedder: EmbedderFactory = async () => ({
+  embed: async ({ count, pixels, height, width }: ImageBatch) =>
+    Float32Array.from({ length: count * 3 }, (_, i) => {
+      const start = Math.floor(i / 3) * height * width * 3;
+      const colour = pixels.subarray(start, start + 3);
+      return colour[i % 3]! / Math.hypot(...colour);
+    }),
+  dispose: () => void disposed++,
+});
 
 /** A file's text is its colour. */
 async function decode(blob: Blob, path: string): Promise<RgbImage> {
@@ -109,7 +109,7 @@ describe('embed', () => {
     const summary = await embedFolder(
       model,
       { images: [people], output: { kind: 'zip', stream: zip.stream }, batch_size: 2 },
-      createExecutor,
+      createEmbedder,
       new JobControl(),
       (progress) => done.push(progress.done),
       read,
@@ -140,9 +140,9 @@ describe('embed', () => {
         ...{ images: [people], output: { kind: 'zip', stream: new ZipCollector().stream } },
         ...{ batch_size: 2, image_size },
       },
-      async (settings) => {
+      async (settings, parameters) => {
         sizes.push(settings.imageSize);
-        return createExecutor(settings);
+        return createEmbedder(settings, parameters);
       },
       new JobControl(),
       undefined,
@@ -157,13 +157,13 @@ describe('embed', () => {
     const before = disposed;
     const zip = new ZipCollector();
     const request = { images: [people], output: { kind: 'zip', stream: zip.stream } as const, batch_size: 2 };
-    await expect(embedFolder(model, request, createExecutor, control, undefined, read)).rejects.toThrow();
+    await expect(embedFolder(model, request, createEmbedder, control, undefined, read)).rejects.toThrow();
     const running = new JobControl();
     await expect(
       embedFolder(
         model,
         { ...request, output: { kind: 'zip', stream: new ZipCollector().stream } },
-        createExecutor,
+        createEmbedder,
         running,
         undefined,
         async (file) => {
@@ -177,28 +177,48 @@ describe('embed', () => {
 });
 
 describe('compare', () => {
-  const face = { box: [1, 1, 7, 7] as const, score: 1, landmarksX: [], landmarksY: [] };
   const photos = folder({ 'a.jpg': '200,0,0', 'b.jpg': '0,200,0', 'c.jpg': '0,0,0', 'd.jpg': 'x' });
   const images = ['a.jpg', 'b.jpg', 'c.jpg', 'd.jpg', 'a.jpg'].map((path) => ({ directory: photos, path }));
-  const detect = async (image: RgbImage) => (image.data.some((value) => value > 0) ? [face] : []);
+  const requests: unknown[] = [];
+
+  /** A photo's faces are as many as `facesOf` says, each with the photo's pixels. */
+  const locateWith = (facesOf: (image: RgbImage) => readonly number[]): LocateFaces =>
+    async function* (listed, request, imageSize) {
+      requests.push({ ...request, imageSize });
+      for (const photo of listed) {
+        const image = await read(photo.file).catch((error: Error) => error);
+        if (image instanceof Error) yield { photo, faces: { message: image.message } };
+        else if (facesOf(image).length === 0)
+          yield { photo, faces: { message: `No face was found in ${photo.name}.` } };
+        else
+          yield {
+            photo,
+            faces: {
+              crops: facesOf(image).map((number) => ({ number, image: cropOrPad(image, imageSize) })),
+              faceCount: 2,
+            },
+          };
+      }
+    };
+  const locate = locateWith((image) => (image.data.some((value) => value > 0) ? [2] : []));
 
   it('gives Euclidean distances, and says which photos have no face', async () => {
     const result = await comparePhotos(
       model,
       { images, margin: 2 },
-      detect,
-      createExecutor,
+      locate,
+      createEmbedder,
       new JobControl(),
-      decode,
     );
+    expect(requests.at(-1)).toEqual({ faces: 'main', margin: 2, imageSize: SIZE });
     expect(result.images).toEqual([
-      { index: 0, path: 'a.jpg', face: 1, faceCount: 1 },
-      { index: 1, path: 'b.jpg', face: 1, faceCount: 1 },
-      { index: 4, path: 'a.jpg', face: 1, faceCount: 1 },
+      { index: 0, path: 'a.jpg', face: 2, faceCount: 2 },
+      { index: 1, path: 'b.jpg', face: 2, faceCount: 2 },
+      { index: 4, path: 'a.jpg', face: 2, faceCount: 2 },
     ]);
-    expect(result.failures.map(({ message }) => message)).toEqual([
-      'No face was found in c.jpg.',
-      'd.jpg is damaged.',
+    expect(result.failures).toEqual([
+      { path: 'c.jpg', message: 'No face was found in c.jpg.' },
+      { path: 'd.jpg', message: 'd.jpg is damaged.' },
     ]);
     const root = expect.closeTo(Math.SQRT2, 6);
     expect(result.distances).toEqual([
@@ -226,45 +246,53 @@ describe('compare', () => {
     ]);
   });
 
-  it('takes the main face of several, or all of them', async () => {
-    const several = async () => [{ ...face, box: [0, 0, 2, 2] as const }, face];
-    const compare = (allFaces: boolean) =>
-      comparePhotos(
-        model,
-        { images: images.slice(0, 2), margin: 0, allFaces, image_size: 4 },
-        several,
-        createExecutor,
-        new JobControl(),
-        decode,
-      );
-    expect((await compare(false)).images.map((one) => one.face)).toEqual([2, 2]);
-    const all = await compare(true);
-    expect(all.images.map(({ index, face: number, faceCount }) => [index, number, faceCount])).toEqual([
+  it('takes all faces when asked, and gives their crops as PNG files', async () => {
+    const all = await comparePhotos(
+      model,
+      { images: images.slice(0, 2), margin: 0, allFaces: true, image_size: 4, includeCrops: true },
+      locateWith(() => [1, 2]),
+      createEmbedder,
+      new JobControl(),
+    );
+    expect(requests.at(-1)).toEqual({ faces: 'all', margin: 0, imageSize: 4 });
+    expect(all.images.map(({ index, face, faceCount }) => [index, face, faceCount])).toEqual([
       [0, 1, 2],
       [0, 2, 2],
       [1, 1, 2],
       [1, 2, 2],
     ]);
     expect(all.distances[0]![1]).toBe(0);
+    for (const { crop } of all.images)
+      expect([...new Uint8Array(await crop!.arrayBuffer())].slice(1, 4)).toEqual([...Buffer.from('PNG')]);
   });
 
   it('says so when there is no face at all', async () => {
     const none = comparePhotos(
       model,
       { images: images.slice(2, 4), margin: 2 },
-      detect,
-      createExecutor,
+      locate,
+      createEmbedder,
       new JobControl(),
-      decode,
     );
     await expect(none).rejects.toThrow(NoFaceFoundError);
+  });
+});
+
+describe('the faces that are taken', () => {
+  const face = { box: [1, 1, 7, 7] as const, score: 1, landmarksX: [], landmarksY: [] };
+  const faces = [{ ...face, box: [0, 0, 2, 2] as const }, face];
+
+  it('are the main one of several, or all of them', () => {
+    expect(chooseFaces(faces, 'main', SIZE, SIZE)).toEqual([1]);
+    expect(chooseFaces(faces, 'all', SIZE, SIZE)).toEqual([0, 1]);
+    expect(chooseFaces([], 'main', SIZE, SIZE)).toEqual([]);
   });
 });
 
 describe('classify', () => {
   const settings = { images: [people], seed: 1, batch_size: 4 };
   const run = (request: Partial<Parameters<typeof classify>[1]> & { mode: 'TRAIN' | 'CLASSIFY' }) =>
-    classify(model, { ...settings, ...request }, createExecutor, new JobControl(), undefined, read);
+    classify(model, { ...settings, ...request }, createEmbedder, new JobControl(), undefined, read);
 
   it('names people that it has learned, and counts mistakes', async () => {
     const { classifier, ...trained } = await run({ mode: 'TRAIN' });
@@ -313,7 +341,7 @@ describe('classify', () => {
       classify(
         other,
         { ...settings, mode: 'CLASSIFY', classifier },
-        createExecutor,
+        createEmbedder,
         new JobControl(),
         undefined,
         read,

@@ -15,7 +15,7 @@ import { InspectedPhotos } from '../../../workers/jobs/use/inspect_photos.ts';
 import { filterTable, reportOnPhotos } from '../../../workers/jobs/use/inspect_report.ts';
 import type { LoadedModel } from '../../../workers/models/loaded_model.ts';
 import type { DirectoryReference } from '../../../workers/protocol/data/dataset.ts';
-import type { Executor, ExecutorFactory, ImageBatch } from '../../../workers/compute/executor.ts';
+import type { EmbedderFactory, ImageBatch } from '../../../workers/compute/executor.ts';
 import { parseDistanceTable } from '../../../workers/formats/distance_table.ts';
 import { smallGraph } from '../formats/formats_reference.ts';
 import { distance, drawClasses } from '../evaluation/inspection_embeddings.ts';
@@ -29,17 +29,15 @@ const model: LoadedModel = {
   useFixedImageStandardization: true,
 };
 
-const createExecutor: ExecutorFactory = async () =>
-  ({
-    writeParameters: async () => undefined,
-    embed: async ({ count, pixels, height, width }: ImageBatch) =>
-      Float32Array.from({ length: count * 3 }, (_, i) => {
-        const start = Math.floor(i / 3) * height * width * 3;
-        const colour = pixels.subarray(start, start + 3);
-        return colour[i % 3]! / Math.hypot(...colour);
-      }),
-    dispose: () => undefined,
-  }) as unknown as Executor;
+const createEmbedder: EmbedderFactory = async () => ({
+  embed: async ({ count, pixels, height, width }: ImageBatch) =>
+    Float32Array.from({ length: count * 3 }, (_, i) => {
+      const start = Math.floor(i / 3) * height * width * 3;
+      const colour = pixels.subarray(start, start + 3);
+      return colour[i % 3]! / Math.hypot(...colour);
+    }),
+  dispose: () => undefined,
+});
 
 const read = async (file: {
   path: string;
@@ -83,7 +81,7 @@ const request = { data: [FIRST, SECOND], batch_size: 4 };
 
 describe('embedding a dataset', () => {
   it('gives each photo its folder, person and embedding, and names those that cannot be read', async () => {
-    const photos = await embedPhotos(model, request, createExecutor, new JobControl(), undefined, read);
+    const photos = await embedPhotos(model, request, createEmbedder, new JobControl(), undefined, read);
     const places = photos.paths.split('\0').map((path, row) => `${photos.folders[row]} ${path}`);
     expect(places).toEqual([
       '0 Ann/1.png',
@@ -111,14 +109,14 @@ describe('embedding a dataset', () => {
       return read(file);
     };
     await expect(
-      embedPhotos(model, request, createExecutor, control, undefined, cancelling),
+      embedPhotos(model, request, createEmbedder, control, undefined, cancelling),
     ).rejects.toBeInstanceOf(EvaluationCancelledError);
   });
 });
 
 describe('what is found', () => {
   const look = async () => {
-    const photos = await embedPhotos(model, request, createExecutor, new JobControl(), undefined, read);
+    const photos = await embedPhotos(model, request, createEmbedder, new JobControl(), undefined, read);
     return { photos, inspected: new InspectedPhotos(photos) };
   };
 
@@ -158,7 +156,7 @@ describe('what is found', () => {
 
 describe('the report for the terminal', () => {
   it('names photos and people, and holds the table', async () => {
-    const report = await reportOnPhotos(model, request, createExecutor, new JobControl(), undefined, read);
+    const report = await reportOnPhotos(model, request, createEmbedder, new JobControl(), undefined, read);
     expect(report).toMatchObject({ classCount: 3, imageCount: 11, failures: ['Bob/3.png is damaged.'] });
     expect(report.findings!.suspects[0]).toMatchObject({ path: 'Ann/4.png', looksLike: 'Bob' });
     expect(report.findings!.copies[0]).toMatchObject({ first: 'Cy/2.png', second: 'Cy/3.png' });
@@ -171,12 +169,12 @@ describe('the report for the terminal', () => {
   });
 
   it('is the same table where there are too many photos for more', async () => {
-    const whole = await reportOnPhotos(model, request, createExecutor, new JobControl(), undefined, read);
+    const whole = await reportOnPhotos(model, request, createEmbedder, new JobControl(), undefined, read);
     const done: number[] = [];
     const table = await reportOnPhotos(
       model,
       request,
-      createExecutor,
+      createEmbedder,
       new JobControl(),
       (progress) => done.push(progress.done),
       // The table is made of what can be read.

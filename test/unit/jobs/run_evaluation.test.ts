@@ -3,7 +3,7 @@ import { FileUnreadableError, FolderMissingError } from '../../../workers/protoc
 import { MemoryDirectory } from '../../../workers/files/memory_directory.ts';
 import { validateRun } from '../../../workers/jobs/train/run_evaluation.ts';
 import { NothingReadableError, type LabelledImage } from '../../../workers/training/batch_source.ts';
-import type { Executor, LabelledBatch } from '../../../workers/compute/executor.ts';
+import type { Trainer, LabelledBatch } from '../../../workers/compute/executor.ts';
 import { defaultTrainingOptions } from '../../../workers/protocol/train/options.ts';
 
 const directory = new MemoryDirectory('faces');
@@ -21,7 +21,7 @@ const executor = {
     crossEntropy: 1,
     accuracy: labels.reduce((sum, label) => sum + label, 0) / count,
   }),
-} as unknown as Executor;
+} as unknown as Trainer;
 
 it('a validation leaves out the photos that cannot be read, by name, and counts the others', async () => {
   const told: string[] = [];

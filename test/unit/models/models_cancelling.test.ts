@@ -14,7 +14,7 @@ import { ZipFile } from '../../../workers/formats/zip_reader.ts';
 import { hashedParameters } from '../../../workers/compute/graph/hashed_tensors.ts';
 import { buildModel } from '../../../workers/compute/graph/models/index.ts';
 import { JobControl } from '../../../workers/protocol/job_control.ts';
-import { loadForJob } from '../../../workers/jobs/models/load_for_job.ts';
+import { loadForJob } from '../../../workers/jobs/models/model_job.ts';
 import { modelFiles, pytorchTensors } from '../../../workers/models/export_files.ts';
 import { inspectModel, loadFromDirectory, loadModel } from '../../../workers/models/load_model.ts';
 import { writeModelFile } from '../../../workers/models/model_file.ts';

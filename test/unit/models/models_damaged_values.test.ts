@@ -20,7 +20,7 @@ import { NegativeVarianceError, ParameterNotFiniteError } from '../../../workers
 import type { RunRecord } from '../../../workers/protocol/train/runs.ts';
 import { saveCheckpoint } from '../../../workers/storage/checkpoints.ts';
 import { putRun } from '../../../workers/storage/runs.ts';
-import type { Executor, ImageBatch } from '../../../workers/compute/executor.ts';
+import type { EmbedderFactory, ImageBatch } from '../../../workers/compute/executor.ts';
 import { defaultTrainingOptions } from '../../../workers/protocol/train/options.ts';
 import { checkpoint, graphDef } from './import_writers.ts';
 
@@ -166,12 +166,12 @@ describe('embeddings', () => {
     imageSize: 96,
     useFixedImageStandardization: true,
   };
-  const executorOf = (values: readonly number[]) => async () =>
-    ({
-      writeParameters: async () => undefined,
+  const executorOf =
+    (values: readonly number[]): EmbedderFactory =>
+    async () => ({
       embed: async () => Float32Array.from(values),
       dispose: () => undefined,
-    }) as unknown as Executor;
+    });
 
   it('that are no numbers end every job that asks for them', async () => {
     for (const value of [NaN, Infinity]) {

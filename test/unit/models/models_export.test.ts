@@ -16,7 +16,7 @@ import { embedWithGraphModel } from '../../../workers/models/run_graph_model.ts'
 import { tfjsModelFiles } from '../../../workers/models/tfjs_model.ts';
 import type { ExportFormat, ExportRequest } from '../../../workers/protocol/models/export.ts';
 import { TfjsExecutor } from '../../../workers/compute/tfjs/executor.ts';
-import type { ExecutorSettings } from '../../../workers/compute/executor.ts';
+import { embeddersFrom } from '../../../workers/compute/executor.ts';
 
 const SIZE = 80;
 const graph = buildModel('inception_resnet_v1', { embeddingSize: 16, classes: 0 });
@@ -30,8 +30,7 @@ const metadata = {
 };
 const modelFile = (values = hashedParameters(graph, 2)): File =>
   new File([writeModelFile(values, metadata)], 'mine.safetensors');
-const createExecutor = async (settings: ExecutorSettings): Promise<TfjsExecutor> =>
-  new TfjsExecutor(settings, 'test');
+const createEmbedder = embeddersFrom(async (settings) => new TfjsExecutor(settings, 'test'));
 
 /** Collects a zip; its entries are stored, not compressed. */
 class ZipCollector {
@@ -57,7 +56,7 @@ const run = (
 ): ReturnType<typeof exportModel> =>
   exportModel(
     { model: { kind: 'file', file }, format, output: { kind: 'zip', stream: zip.stream }, ...settings },
-    createExecutor,
+    createEmbedder,
   );
 
 beforeAll(async () => {
@@ -151,7 +150,7 @@ describe('exportModel', () => {
       format: 'safetensors',
       output: { kind: 'zip', stream: zip.stream },
     };
-    const cancelled = exportModel(request, createExecutor, control, ({ phase, done, total }) => {
+    const cancelled = exportModel(request, createEmbedder, control, ({ phase, done, total }) => {
       phases.push(phase);
       expect(done).toBeLessThanOrEqual(total);
       if (phase === 'verifying') control.cancel();

@@ -11,7 +11,7 @@ import { readModelFile, writeModelFile } from '../../../workers/models/model_fil
 import { javascriptString, pythonString } from '../../../workers/protocol/escape_text.ts';
 import type { EvaluationOverview } from '../../../workers/protocol/evaluate/evaluate.ts';
 import type { ExportFormat } from '../../../workers/protocol/models/export.ts';
-import type { Executor } from '../../../workers/compute/executor.ts';
+import type { Trainer } from '../../../workers/compute/executor.ts';
 
 const graph = buildModel('squeezenet', { embeddingSize: 8, classes: 3 });
 const parameters = hashedParameters(graph, 3);
@@ -113,7 +113,7 @@ describe('the names of the people that a model was trained on', () => {
       const executor = {
         settings: { useFixedImageStandardization: true },
         writeParameters: async (tensors: ReadonlyMap<string, unknown>) => void (taken = [...tensors.keys()]),
-      } as unknown as Executor;
+      } as unknown as Trainer;
       await startFromPretrained(executor, graph, names, { kind: 'file', file });
       return taken;
     };

@@ -26,7 +26,7 @@ import {
 } from '../../../workers/models/standardization.ts';
 import type { StoredModel } from '../../../workers/protocol/models/models.ts';
 import { putModel, setStandardization } from '../../../workers/storage/models.ts';
-import type { Executor } from '../../../workers/compute/executor.ts';
+import type { Trainer } from '../../../workers/compute/executor.ts';
 import { checkpoint, graphDef, kerasFile } from './import_writers.ts';
 
 const squeezenet = buildModel('squeezenet', { embeddingSize: 8, classes: 0 });
@@ -142,11 +142,11 @@ describe('where nothing tells it', () => {
   });
 
   it('a training may start from the values all the same, and says where they fit badly', async () => {
-    const executor = (isFixed: boolean): Executor =>
+    const executor = (isFixed: boolean): Trainer =>
       ({
         settings: { useFixedImageStandardization: isFixed },
         writeParameters: async () => undefined,
-      }) as unknown as Executor;
+      }) as unknown as Trainer;
     const start = (isFixed: boolean, reference: Parameters<typeof startFromPretrained>[3]) =>
       startFromPretrained(executor(isFixed), squeezenet, [], reference);
     expect(await start(true, nameless[0])).toMatch(/parameters taken\.$/);

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { UnreadableImageError } from '../../../workers/protocol/data/file_errors.ts';
 import { MemoryDirectory } from '../../../workers/files/memory_directory.ts';
 import { readDistanceTable } from '../../../workers/formats/distance_table.ts';
+import { JobControl } from '../../../workers/protocol/job_control.ts';
 import { computeClassDistances } from '../../../workers/jobs/train/class_distances.ts';
 import {
   DistanceTableError,
@@ -241,14 +242,16 @@ describe('measuring the distances', () => {
         counts.push(count);
         return Float32Array.from({ length: 2 * count }, (_, i) => pixels[(i >> 1) * 12 + (i % 2)]! - 10);
       },
+      { batchSize: 2, imageSize: 2 },
+      new JobControl(),
+      (error) => unreadable.push(error.message),
+      undefined,
       async ({ path }) => {
         if (path === 'C/bad.png') throw new UnreadableImageError(path, 'damaged');
         const data = new Uint8Array(12);
         values[path]!.forEach((value, i) => (data[i] = value + 10));
         return { width: 2, height: 2, data };
       },
-      { batchSize: 2, imageSize: 2 },
-      (error) => unreadable.push(error.message),
     );
     expect(rows.map(({ path }) => path)).toEqual(Object.keys(values).filter((path) => !path.includes('bad')));
     // The centres are (0, 1), (3, 4) and, without the unreadable one, (3, 4).

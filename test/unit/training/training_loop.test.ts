@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { StepRecord } from '../../../workers/protocol/train/runs.ts';
-import type { Executor, LabelledBatch } from '../../../workers/compute/executor.ts';
+import type { Trainer, LabelledBatch } from '../../../workers/compute/executor.ts';
 import type { StepMetrics } from '../../../workers/protocol/train/runs.ts';
 import { LossNotFiniteError, runTrainingLoop, type LoopHooks } from '../../../workers/training/loop.ts';
 import { defaultTrainingOptions } from '../../../workers/protocol/train/options.ts';
@@ -27,7 +27,7 @@ function slowExecutor(stepsInFlight: number, lossOf: (step: number) => number = 
       seen.inFlight--;
       return { ...METRICS, totalLoss: lossOf(step) };
     },
-  } as unknown as Executor;
+  } as unknown as Trainer;
   return { executor, seen };
 }
 
@@ -111,7 +111,7 @@ describe('the training loop', () => {
         steps.push(step);
         return METRICS;
       },
-    } as unknown as Executor;
+    } as unknown as Trainer;
     let asked: 'stop' | undefined;
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {

@@ -1,5 +1,5 @@
 /** How much GPU memory a run needs, and whether a device has it. Computed before anything is allocated. */
-import type { ExecutorSettings } from '../executor.ts';
+import { canTrain, type ExecutorSettings } from '../executor.ts';
 import { BatchTooLargeError, formatMegabytes } from '../../gpu/errors.ts';
 import { alignFloats } from './flat_layout.ts';
 import { Lowering, type Program } from './lowering.ts';
@@ -42,10 +42,9 @@ export function planRun(settings: ExecutorSettings, limits: DeviceLimits, varian
   // A multiple of the bindings' alignment. Half the limit, so that no dispatch of the optimizer runs long.
   const maximumRangeFloats = alignFloats(Math.floor(limits.maxStorageBufferBindingSize / 8) - 64);
   const lowering = new Lowering({ settings, variants, maximumRangeFloats });
-  const kinds =
-    settings.graph.classes > 0
-      ? (['training', 'evaluation', 'embedding'] as const)
-      : (['embedding'] as const);
+  const kinds = canTrain(settings)
+    ? (['training', 'evaluation', 'embedding'] as const)
+    : (['embedding'] as const);
   const maximumBlockFloats = Math.floor(limits.maxBufferSize / 4);
   const programs = kinds.map((kind): PlannedProgram => {
     const program = lowering.program(kind);

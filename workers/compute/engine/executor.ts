@@ -5,7 +5,15 @@
  */
 import type { NamedTensors } from '../../protocol/tensor.ts';
 import { dropoutKey } from '../step/dropout.ts';
-import type { Executor, ExecutorSettings, ImageBatch, LabelledBatch } from '../executor.ts';
+import {
+  canTrain,
+  trainerSettings,
+  type ExecutorSettings,
+  type ImageBatch,
+  type LabelledBatch,
+  type Trainer,
+  type TrainerSettings,
+} from '../executor.ts';
 import type { StepMetrics } from '../../protocol/train/runs.ts';
 import { OPTIMIZER_CONSTANTS } from '../step/optimizers.ts';
 import { planRun, requireFit } from './capacity.ts';
@@ -18,7 +26,7 @@ import type { ProgramKind } from './lowering.ts';
 import { CompiledRun } from './plan.ts';
 import { ReadbackRing } from './readback.ts';
 import { RunState } from './run_state.ts';
-import { encodeStepValues } from './step_values.ts';
+import { encodeStepValues, type StepValues } from './step_values.ts';
 import { tuneVariants, type TuningCache } from './tuning.ts';
 import { defaultVariants, type Variants } from './variants.ts';
 
@@ -65,7 +73,7 @@ export async function createEngineExecutor(
   }
 }
 
-export class EngineExecutor implements Executor {
+export class EngineExecutor implements Trainer {
   readonly settings: ExecutorSettings;
   readonly description: string;
   readonly stepsInFlight = STEPS_IN_FLIGHT;
@@ -112,6 +120,7 @@ export class EngineExecutor implements Executor {
     const { settings } = this;
     if (settings.graph.outputs.logits === undefined)
       throw new Error('A graph without classes cannot be trained.');
+    trainerSettings(settings);
     if (batch.count !== settings.batchSize) throw new WrongBatchError(batch.count, settings.batchSize, true);
     const { result } = await this.#inOrder(async () => {
       await this.#fitPixels(batch);
@@ -129,7 +138,7 @@ export class EngineExecutor implements Executor {
 
   #stepMetrics(result: Float32Array): StepMetrics {
     const values = metricsOf(result);
-    const { weightDecay, prelogitsNormLossFactor, centerLossFactor } = this.settings;
+    const { weightDecay, prelogitsNormLossFactor, centerLossFactor } = trainerSettings(this.settings);
     const regularization = (weightDecay * values.squaredWeights) / 2;
     return {
       totalLoss:
@@ -234,7 +243,6 @@ export class EngineExecutor implements Executor {
 
   #upload(batch: ImageBatch & { readonly labels?: Int32Array }, step: number, learningRate: number): void {
     const { queue } = this.#device.device;
-    const { settings } = this;
     uploadBytes(queue, this.#run.buffer('pixels'), batch.pixels);
     queue.writeBuffer(this.#run.buffer('transforms'), 0, encodeTransforms(batch));
     if (batch.labels) queue.writeBuffer(this.#run.buffer('labels'), 0, new Int32Array(batch.labels));
@@ -242,16 +250,31 @@ export class EngineExecutor implements Executor {
       this.#run.buffer('step'),
       0,
       encodeStepValues({
-        rate: settings.optimizer === 'ADAM' ? adamRate(learningRate, step + 1) : learningRate,
-        // min(decay, (1 + n)/(10 + n)) with n = step + 1 updates, including this one.
-        averageRate: 1 - Math.min(settings.movingAverageDecay, (2 + step) / (11 + step)),
-        dropoutKey: dropoutKey(settings.seed, step),
+        ...(canTrain(this.settings) ? trainingValues(this.settings, step, learningRate) : INFERENCE_VALUES),
         count: batch.count,
         storedHeight: batch.height,
         storedWidth: batch.width,
       }),
     );
   }
+}
+
+type TrainingValues = Pick<StepValues, 'rate' | 'averageRate' | 'dropoutKey'>;
+
+/** No kernel of an embedding reads them. */
+const INFERENCE_VALUES: TrainingValues = { rate: 0, averageRate: 0, dropoutKey: 0 };
+
+function trainingValues(
+  { optimizer, movingAverageDecay, seed }: TrainerSettings,
+  step: number,
+  learningRate: number,
+): TrainingValues {
+  return {
+    rate: optimizer === 'ADAM' ? adamRate(learningRate, step + 1) : learningRate,
+    // min(decay, (1 + n)/(10 + n)) with n = step + 1 updates, including this one.
+    averageRate: 1 - Math.min(movingAverageDecay, (2 + step) / (11 + step)),
+    dropoutKey: dropoutKey(seed, step),
+  };
 }
 
 /** ADAM's learning rate, corrected for the start of its two averages at zero. @param t number of the step, from 1 */

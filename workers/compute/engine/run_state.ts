@@ -6,7 +6,7 @@
 import { elementCount } from '../../protocol/tensor.ts';
 import { type HostTensor, type NamedTensors } from '../../protocol/tensor.ts';
 import type { ParameterSpec } from '../graph/ir.ts';
-import type { ExecutorSettings } from '../executor.ts';
+import { canTrain, type ExecutorSettings } from '../executor.ts';
 import { ShapeMismatchError } from '../step/host_parameters.ts';
 import { optimizerSlots } from '../step/optimizers.ts';
 import { PRELOGITS_BINS } from '../../protocol/train/runs.ts';
@@ -32,7 +32,7 @@ export class RunState {
     this.#settings = settings;
     this.#device = device;
     this.#run = run;
-    if (settings.graph.classes > 0) this.#initialize();
+    this.#initialize();
   }
 
   /** Called before each step. Before the first one, moving averages that were not written are set to the parameters. */
@@ -90,7 +90,7 @@ export class RunState {
       for (const [name, tensor] of await this.#readTensors(specs, () => buffer))
         state.set(`${name}/${suffix}`, tensor);
     }
-    if (graph.classes > 0) {
+    if (canTrain(this.#settings)) {
       const shape = [graph.classes, graph.embeddingSize];
       const data = await this.#readBuffer('centers');
       state.set(CENTERS, { shape, data: data.slice(0, elementCount(shape)) });
@@ -121,7 +121,7 @@ export class RunState {
       });
     }
     const centers = tensors.get(CENTERS);
-    if (centers && graph.classes > 0 && centers.data.length === graph.classes * graph.embeddingSize)
+    if (centers && canTrain(this.#settings) && centers.data.length === graph.classes * graph.embeddingSize)
       writes.push(() => this.#writeBuffer('centers', centers));
     const lossScale = tensors.get(LOSS_SCALE);
     if (lossScale && this.#hasLossScale && lossScale.data.length === LOSS_SCALE_STATE_FLOATS)
@@ -140,8 +140,8 @@ export class RunState {
   }
 
   #stateBuffers(): { readonly suffix: string; readonly buffer: BufferName }[] {
-    const { optimizer, movingAverageDecay, graph } = this.#settings;
-    if (graph.classes === 0) return [];
+    if (!canTrain(this.#settings)) return [];
+    const { optimizer, movingAverageDecay } = this.#settings;
     const buffers = optimizerSlots(optimizer).map(({ suffix }, index) => ({
       suffix,
       buffer: slotBuffer(index),
@@ -152,12 +152,12 @@ export class RunState {
   }
 
   get #hasLossScale(): boolean {
-    const { precision, graph } = this.#settings;
-    return precision === 'float16' && graph.classes > 0;
+    return this.#settings.precision === 'float16' && canTrain(this.#settings);
   }
 
   /** Sets the values whose initial value is not the zero of a new buffer. */
   #initialize(): void {
+    if (!canTrain(this.#settings)) return;
     const { queue } = this.#device.device;
     if (this.#hasLossScale) queue.writeBuffer(this.#run.buffer('loss_scale'), 0, initialLossScale());
     for (const [index, { initial }] of optimizerSlots(this.#settings.optimizer).entries()) {

@@ -2,7 +2,7 @@
 import { elementCount } from '../../protocol/tensor.ts';
 import { type HostTensor, type NamedTensors } from '../../protocol/tensor.ts';
 import type { ParameterSpec } from '../graph/ir.ts';
-import type { ExecutorSettings } from '../executor.ts';
+import { trainerSettings, type ExecutorSettings } from '../executor.ts';
 import { applyOptimizer, optimizerSlots } from './optimizers.ts';
 
 export class ShapeMismatchError extends Error {
@@ -39,11 +39,12 @@ export class HostParameters {
 
   /** weight_decay · Σ ½‖w‖² over the regularised parameters, in float64. */
   regularization(): number {
-    if (this.#settings.weightDecay === 0) return 0;
+    const { weightDecay } = trainerSettings(this.#settings);
+    if (weightDecay === 0) return 0;
     let sum = 0;
     for (const spec of this.#specs.values())
       if (spec.regularized) for (const value of this.values(spec.name)) sum += value * value;
-    return (this.#settings.weightDecay * sum) / 2;
+    return (weightDecay * sum) / 2;
   }
 
   /**
@@ -51,7 +52,7 @@ export class HostParameters {
    * @param step number of steps done before this one
    */
   step(gradients: ReadonlyMap<string, Float32Array>, step: number, learningRate: number): void {
-    const { optimizer, weightDecay, movingAverageDecay } = this.#settings;
+    const { optimizer, weightDecay, movingAverageDecay } = trainerSettings(this.#settings);
     const slots = optimizerSlots(optimizer);
     // min(decay, (1 + n)/(10 + n)) with n = step + 1 updates, this one included.
     const averageDecay = Math.min(movingAverageDecay, (2 + step) / (11 + step));

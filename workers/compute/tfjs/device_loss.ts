@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { DeviceLostError } from '../../gpu/errors.ts';
-import type { Executor } from '../executor.ts';
+import type { Trainer } from '../executor.ts';
 
 const BACKEND = 'webgpu';
 /** Of tfjs-backend-webgpu's own registration. */
@@ -38,7 +38,7 @@ export function forgetLostBackend(): void {
 }
 
 /** The executor, made just now on the current backend, with calls that fail when its device is lost. */
-export function failingWithDevice(executor: Executor): Executor {
+export function failingWithDevice(executor: Trainer): Trainer {
   const device = currentDevice();
   if (!device) return executor;
   const lost = device.lost.then(({ reason, message }): never => {

@@ -11,7 +11,13 @@ import { elementCount } from '../../protocol/tensor.ts';
 import { type HostTensor, type NamedTensors } from '../../protocol/tensor.ts';
 import { prepareImages } from '../step/augmentation.ts';
 import { dropoutMask } from '../step/dropout.ts';
-import type { Executor, ExecutorSettings, ImageBatch, LabelledBatch } from '../executor.ts';
+import {
+  trainerSettings,
+  type ExecutorSettings,
+  type ImageBatch,
+  type LabelledBatch,
+  type Trainer,
+} from '../executor.ts';
 import type { StepMetrics } from '../../protocol/train/runs.ts';
 import { HostParameters } from '../step/host_parameters.ts';
 import { countPrelogits, DEFAULT_PRELOGITS_MAXIMUM } from '../step/prelogits_histogram.ts';
@@ -27,7 +33,7 @@ import { WasmOperations } from './wasm_operations.ts';
 
 const CENTERS = 'centers';
 
-export class TfjsExecutor implements Executor {
+export class TfjsExecutor implements Trainer {
   readonly settings: ExecutorSettings;
   readonly description: string;
   readonly stepsInFlight = 1;
@@ -55,7 +61,7 @@ export class TfjsExecutor implements Executor {
   }
 
   async trainStep(batch: LabelledBatch, step: number, learningRate: number): Promise<StepMetrics> {
-    const { settings } = this;
+    const settings = trainerSettings(this.settings);
     const { prelogits: prelogitsNode, logits: logitsNode } = this.#graph.outputs;
     if (logitsNode === undefined) throw new Error('A graph without classes cannot be trained.');
     const image = this.#imageTensor(batch);
@@ -130,7 +136,7 @@ export class TfjsExecutor implements Executor {
   async evaluateBatch(batch: LabelledBatch): Promise<StepMetrics> {
     if (this.#graph.outputs.logits === undefined) throw new Error('A graph without classes has no accuracy.');
     const [logits, prelogits] = await this.#infer(batch, ['logits', 'prelogits']);
-    const { settings } = this;
+    const settings = trainerSettings(this.settings);
     const { crossEntropy, accuracy } = softmaxCrossEntropy(logits!, batch.labels, this.#graph.classes);
     const norm = prelogitsNorm(
       prelogits!,
@@ -149,7 +155,7 @@ export class TfjsExecutor implements Executor {
     norm: number,
     center: number,
   ): StepMetrics {
-    const { prelogitsNormLossFactor, centerLossFactor } = this.settings;
+    const { prelogitsNormLossFactor, centerLossFactor } = trainerSettings(this.settings);
     return {
       totalLoss: crossEntropy + regularization + prelogitsNormLossFactor * norm + centerLossFactor * center,
       crossEntropy,

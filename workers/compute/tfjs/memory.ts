@@ -5,7 +5,7 @@
 import type { Graph, GraphNode } from '../graph/ir.ts';
 import { inferShapes, inputsOf } from '../graph/shapes.ts';
 import { elementCount } from '../../protocol/tensor.ts';
-import type { ExecutorSettings } from '../executor.ts';
+import type { EmbedderSettings } from '../executor.ts';
 import { formatMegabytes } from '../../gpu/errors.ts';
 
 /** The modules of tfjs-backend-wasm 4.22 declare it as their largest memory: all that 32-bit addresses reach. */
@@ -39,7 +39,7 @@ export function wasmBytes({ graph, batchSize, imageSize }: WasmSettings): number
   return FIXED_BYTES + ALLOCATION_FACTOR * 4 * values;
 }
 
-export type WasmSettings = Pick<ExecutorSettings, 'graph' | 'batchSize' | 'imageSize'>;
+export type WasmSettings = Pick<EmbedderSettings, 'graph' | 'batchSize' | 'imageSize'>;
 
 /** @throws WasmMemoryError */
 export function requireWasmFit(settings: WasmSettings): void {

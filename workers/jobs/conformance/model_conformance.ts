@@ -14,7 +14,7 @@ import { buildModel } from '../../compute/graph/models/index.ts';
 import type { NamedTensors } from '../../protocol/tensor.ts';
 import type { ConformanceReport } from '../../protocol/train/conformance.ts';
 import { centredTransforms } from '../../compute/step/augmentation.ts';
-import type { ExecutorFactory, LabelledBatch } from '../../compute/executor.ts';
+import type { TrainerFactory, LabelledBatch } from '../../compute/executor.ts';
 import { OPTIMIZERS, type OptimizerName, type Precision } from '../../protocol/train/options.ts';
 import { makeReport, NotAFixtureError, quantile } from './report.ts';
 
@@ -95,12 +95,12 @@ export function isModelFixture(value: unknown): value is ModelFixture {
 }
 
 /**
- * @param createExecutor makes the executor under test
+ * @param createTrainer makes the executor under test
  * @param precision it is to store activations with, and to be held to
  */
 export async function runModelConformance(
   fixture: ModelFixture,
-  createExecutor: ExecutorFactory,
+  createTrainer: TrainerFactory,
   onMessage: (message: string) => void = () => undefined,
   precision: Precision = 'float32',
 ): Promise<ConformanceReport> {
@@ -110,7 +110,7 @@ export async function runModelConformance(
   });
   const batch = fixtureBatch(fixture);
   const mismatches = countParameterMismatches(graph, fixture);
-  const executor = await createExecutor({
+  const executor = await createTrainer({
     graph,
     batchSize: fixture.batch_size,
     imageSize: fixture.image_size,

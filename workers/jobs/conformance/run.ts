@@ -1,6 +1,6 @@
 /** A fixture file's text → a report: tells model fixtures from metrics fixtures. */
 import type { ConformanceReport } from '../../protocol/train/conformance.ts';
-import type { ExecutorFactory } from '../../compute/executor.ts';
+import type { TrainerFactory } from '../../compute/executor.ts';
 import type { Precision } from '../../protocol/train/options.ts';
 import { isMetricsFixture, runMetricsConformance } from './metrics_conformance.ts';
 import { isModelFixture, runModelConformance } from './model_conformance.ts';
@@ -13,7 +13,7 @@ import { NotAFixtureError } from './report.ts';
  */
 export async function runConformance(
   text: string,
-  provideExecutors: () => Promise<ExecutorFactory>,
+  provideExecutors: () => Promise<TrainerFactory>,
   onMessage?: (message: string) => void,
   precision?: Precision,
 ): Promise<ConformanceReport> {

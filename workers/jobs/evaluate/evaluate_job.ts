@@ -1,9 +1,6 @@
 /** Photos in pairs → embeddings → LFW's measures. Each photo is read and embedded once, and once more when mirrored. */
 import { readClasses, type DatasetClass, type ImageFile } from '../../files/classes.ts';
-import { decodeImage } from '../../files/images/decode.ts';
 import type { ReadableDirectory } from '../../protocol/data/directories.ts';
-import { FolderUnavailableError } from '../../protocol/data/file_errors.ts';
-import type { RgbImage } from '../../protocol/data/images.ts';
 import { openDirectories } from '../../files/open.ts';
 import { pairDistances, type EmbeddedPairs } from '../../evaluation/distances.ts';
 import { NoPairsFileError, NoPairsFoundError } from '../../evaluation/errors.ts';
@@ -26,31 +23,19 @@ import { requireNumbers } from '../../protocol/number_limits.ts';
 import type { PairsSource } from '../../protocol/evaluate/pairs.ts';
 import type { SkippedFiles } from '../../protocol/data/skipped_files.ts';
 import { crc32 } from '../../common/crc32.ts';
-import { centredTransforms } from '../../compute/step/augmentation.ts';
-import { stackImages } from '../../training/batch_source.ts';
-import type { ExecutorFactory, ImageBatch } from '../../compute/executor.ts';
+import type { EmbedderFactory } from '../../compute/executor.ts';
+import { embedFiles, type Embed, type ReadImage } from '../embed.ts';
 import { withEmbedder } from '../embedder.ts';
-import { Throttle, type JobControl } from '../../protocol/job_control.ts';
-import { readAhead } from '../read_ahead.ts';
+import type { JobControl } from '../../protocol/job_control.ts';
 import { EvaluationCancelledError } from '../cancelled.ts';
-
-/** @returns l2-normalised embeddings, [count, embeddingSize] */
-export type Embed = (batch: ImageBatch) => Promise<Float32Array>;
-
-export type ReadImage = (file: ImageFile) => Promise<RgbImage>;
 
 /** LFW's number; taken where nothing is asked for and the photos allow it. */
 const DEFAULT_PAIRS_PER_FOLD = 300;
 const DEFAULT_SEED = 666;
 
-/** Batches whose photos are decoded while the network is busy with the one before. */
-const BATCHES_AHEAD = 2;
-/** Photos in memory as they were taken, which may be large; what is kept of each is its crop. */
-const DECODES_AT_ONCE = 4;
 /** LFW's own name of it. */
 const PAIRS_FILE = 'pairs.txt';
 const PAIRS_FILE_PATTERN = /^pairs[^/]*\.txt$/i;
-const PROGRESS_INTERVAL_MS = 250;
 const SKIPPED_CAUSES = 500;
 /** Of each kind. */
 const WORST_PAIRS = 24;
@@ -63,9 +48,10 @@ export async function evaluateModel(
   model: LoadedModel,
   pairs: PairsSource,
   options: EvaluationOptions,
-  createExecutor: ExecutorFactory,
+  createEmbedder: EmbedderFactory,
   control: JobControl,
   onProgress?: (progress: EvaluationProgress) => void,
+  read?: ReadImage,
 ): Promise<EvaluationResult> {
   requireNumbers(EVALUATION_LIMITS, { ...options, far_target: options.far_target ?? DEFAULT_FAR_TARGET });
   // What is wrong with the pairs shows before a network is built.
@@ -75,8 +61,8 @@ export async function evaluateModel(
     imageSize: options.image_size,
     useFixedImageStandardization: options.use_fixed_image_standardization,
   };
-  return withEmbedder(model, input, createExecutor, (executor) =>
-    evaluateOpenedPairs((batch) => executor.embed(batch), opened, options, control, onProgress),
+  return withEmbedder(model, input, createEmbedder, (embedder) =>
+    evaluateOpenedPairs((batch) => embedder.embed(batch), opened, options, control, onProgress, read),
   );
 }
 
@@ -200,11 +186,16 @@ export async function evaluateOpenedPairs(
   options: EvaluationOptions,
   control: JobControl,
   onProgress?: (progress: EvaluationProgress) => void,
-  read: ReadImage = readFile,
+  read?: ReadImage,
 ): Promise<EvaluationResult> {
   const startedAt = performance.now();
   const { images, folds, folder } = opened;
-  const embedded = await embedImages(embed, images, options, control, onProgress, read);
+  const settings = {
+    batchSize: options.lfw_batch_size,
+    imageSize: options.image_size,
+    withMirrored: options.lfw_use_flipped_images,
+  };
+  const embedded = await embedFiles(embed, images, settings, control, onProgress, read);
   const skipped = [...opened.skipped];
   const pairs = opened.pairs.filter(({ first, second }) => {
     const cause = embedded.failures.get(first) ?? embedded.failures.get(second);
@@ -275,149 +266,4 @@ function checksumOf(pairs: readonly ImagePair[], images: readonly ImageFile[]): 
   return crc32(new TextEncoder().encode(lines.join('')))
     .toString(16)
     .padStart(8, '0');
-}
-
-export async function readFile({ path, directory }: ImageFile): Promise<RgbImage> {
-  return decodeImage(await directory.read(path), path);
-}
-
-export interface EmbeddedImages {
-  /** [images, dimension]; zeros for those that failed */
-  readonly embeddings: Float32Array;
-  readonly dimension: number;
-  /** Of one orientation: dimension, or half of it. */
-  readonly size: number;
-  /** By image: why it has no embedding. */
-  readonly failures: ReadonlyMap<number, string>;
-}
-
-/** Each image's embedding, of one orientation or both; what cannot be read is a failure and no end. */
-export async function embedImages(
-  embed: Embed,
-  images: readonly ImageFile[],
-  options: EvaluationOptions,
-  control: JobControl,
-  onProgress: ((progress: EvaluationProgress) => void) | undefined,
-  read: ReadImage,
-): Promise<EmbeddedImages> {
-  const { lfw_batch_size: batchSize, image_size: imageSize, lfw_use_flipped_images: flipped } = options;
-  const failures = new Map<number, string>();
-  let embeddings = new Float32Array();
-  let dimension = 0;
-  let size = 0;
-  const startedAt = performance.now();
-  const progress = new Throttle(PROGRESS_INTERVAL_MS);
-  let done = 0;
-  const loaded = readAhead(batchesOf(images.length, batchSize), BATCHES_AHEAD, (indices) =>
-    loadCrops(indices, images, imageSize, read, control.signal),
-  );
-  for await (const { item: indices, result } of loaded) {
-    if (!(await control.proceed())) throw new EvaluationCancelledError();
-    if (result.status === 'rejected') throw result.reason;
-    const crops = result.value;
-    for (const { index, cause } of crops.failures) failures.set(index, cause);
-    if (crops.indices.length > 0) {
-      const orientations = [await embed(crops.batch)];
-      if (flipped) orientations.push(await embed(mirrored(crops.batch)));
-      size = orientations[0]!.length / crops.batch.count;
-      if (dimension === 0) {
-        dimension = size * orientations.length;
-        embeddings = new Float32Array(images.length * dimension);
-      }
-      crops.indices.forEach((index, row) =>
-        orientations.forEach((values, orientation) =>
-          embeddings.set(
-            values.subarray(row * size, (row + 1) * size),
-            index * dimension + orientation * size,
-          ),
-        ),
-      );
-    }
-    done += indices.length;
-    if (progress.ready() || done === images.length)
-      onProgress?.({
-        done,
-        total: images.length,
-        imagesPerSecond: (1000 * done) / (performance.now() - startedAt),
-      });
-  }
-  return { embeddings, dimension, size, failures };
-}
-
-function* batchesOf(count: number, batchSize: number): Generator<number[]> {
-  for (let start = 0; start < count; start += batchSize)
-    yield Array.from({ length: Math.min(batchSize, count - start) }, (_, place) => start + place);
-}
-
-interface LoadedCrops {
-  /** Of the images in the batch. */
-  readonly indices: readonly number[];
-  readonly batch: ImageBatch;
-  readonly failures: readonly { readonly index: number; readonly cause: string }[];
-}
-
-/** @throws PermissionLostError */
-async function loadCrops(
-  indices: readonly number[],
-  images: readonly ImageFile[],
-  imageSize: number,
-  read: ReadImage,
-  signal: AbortSignal,
-): Promise<LoadedCrops> {
-  const crops: RgbImage[] = [];
-  const readable: number[] = [];
-  const failures: { index: number; cause: string }[] = [];
-  const size = { width: imageSize, height: imageSize };
-  const decoded = readAhead(indices, DECODES_AT_ONCE, async (index) =>
-    cropOrPad(await read(images[index]!), imageSize),
-  );
-  for await (const { item: index, result } of decoded) {
-    if (signal.aborted) throw new EvaluationCancelledError();
-    if (result.status === 'fulfilled') {
-      crops.push(result.value);
-      readable.push(index);
-    } else if (result.reason instanceof FolderUnavailableError) throw result.reason;
-    else failures.push({ index, cause: messageOf(result.reason) });
-  }
-  const pixels = crops.length === 0 ? new Uint8Array() : stackImages(crops).pixels;
-  return {
-    indices: readable,
-    failures,
-    batch: {
-      count: crops.length,
-      ...size,
-      pixels,
-      transforms: centredTransforms(crops.length, size, imageSize),
-    },
-  };
-}
-
-/**
- * The image's centre, black around where it is smaller. What the executor would do with centredTransforms, done
- * before images of different sizes share a batch: a batch then takes no more than its crops.
- */
-export function cropOrPad(image: RgbImage, size: number): RgbImage {
-  if (image.width === size && image.height === size) return image;
-  const { offsetX, offsetY } = centredTransforms(1, image, size);
-  const [left, top] = [offsetX[0]!, offsetY[0]!];
-  const data = new Uint8Array(size * size * 3);
-  const fromX = Math.max(left, 0);
-  const toX = Math.min(left + size, image.width);
-  for (let y = Math.max(top, 0); y < Math.min(top + size, image.height); y++)
-    data.set(
-      image.data.subarray((y * image.width + fromX) * 3, (y * image.width + toX) * 3),
-      ((y - top) * size + fromX - left) * 3,
-    );
-  return { width: size, height: size, data };
-}
-
-function mirrored(batch: ImageBatch): ImageBatch {
-  return {
-    ...batch,
-    transforms: { ...batch.transforms, flip: new Uint8Array(batch.count).fill(1) },
-  };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -5,9 +5,9 @@ import { npyFloats, npyIntegers, npyTexts } from '../../formats/npy.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
 import type { EmbedRequest, EmbedSummary } from '../../protocol/models/embed.ts';
 import type { EvaluationProgress } from '../../protocol/evaluate/evaluate.ts';
-import type { ExecutorFactory } from '../../compute/executor.ts';
+import type { EmbedderFactory } from '../../compute/executor.ts';
 import { withEmbedder } from '../embedder.ts';
-import { embedImages, readFile, type ReadImage } from '../evaluate/evaluate_job.ts';
+import { embedFiles, type ReadImage } from '../embed.ts';
 import type { JobControl } from '../../protocol/job_control.ts';
 import { withOutput } from '../job_output.ts';
 
@@ -32,25 +32,18 @@ export async function embedDataset(
   model: LoadedModel,
   images: readonly LabelledImage[],
   batchSize: number,
-  createExecutor: ExecutorFactory,
+  createEmbedder: EmbedderFactory,
   control: JobControl,
   onProgress?: (progress: EvaluationProgress) => void,
-  read: ReadImage = readFile,
+  read?: ReadImage,
 ): Promise<EmbeddedDataset> {
-  const options = {
-    lfw_batch_size: batchSize,
-    image_size: model.imageSize,
-    lfw_distance_metric: 0,
-    lfw_use_flipped_images: false,
-    lfw_subtract_mean: false,
-    use_fixed_image_standardization: model.useFixedImageStandardization,
-  } as const;
+  const settings = { batchSize, imageSize: model.imageSize };
   const files = images.map(({ file }) => file);
   const { embeddings, dimension, failures } = await withEmbedder(
     model,
     { batchSize },
-    createExecutor,
-    (executor) => embedImages((batch) => executor.embed(batch), files, options, control, onProgress, read),
+    createEmbedder,
+    (embedder) => embedFiles((batch) => embedder.embed(batch), files, settings, control, onProgress, read),
   );
   const kept = images.map((_, index) => index).filter((index) => !failures.has(index));
   const rows = new Float32Array(kept.length * dimension);
@@ -73,7 +66,7 @@ export async function embedDataset(
 export async function embedFolder(
   model: LoadedModel,
   request: Pick<EmbedRequest, 'images' | 'output' | 'batch_size' | 'image_size'>,
-  createExecutor: ExecutorFactory,
+  createEmbedder: EmbedderFactory,
   control: JobControl,
   onProgress?: (progress: EvaluationProgress) => void,
   read?: ReadImage,
@@ -86,7 +79,7 @@ export async function embedFolder(
       { ...model, imageSize: request.image_size ?? model.imageSize },
       images,
       request.batch_size,
-      createExecutor,
+      createEmbedder,
       control,
       onProgress,
       read,

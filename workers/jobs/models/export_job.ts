@@ -14,10 +14,10 @@ import { onnxParameters } from '../../models/onnx_parameters.ts';
 import { modelFiles, type ExportSettings } from '../../models/export_files.ts';
 import type { ExportProgress, ExportRequest, ExportSummary } from '../../protocol/models/export.ts';
 import { centredTransforms, prepareImages } from '../../compute/step/augmentation.ts';
-import type { ExecutorFactory, ImageBatch } from '../../compute/executor.ts';
+import type { EmbedderFactory, ImageBatch } from '../../compute/executor.ts';
 import { withEmbedder } from '../embedder.ts';
 import { JobControl } from '../../protocol/job_control.ts';
-import { loadForJob } from './load_for_job.ts';
+import { loadForJob } from './model_job.ts';
 import { withOutput } from '../job_output.ts';
 
 const TEST_IMAGES = 2;
@@ -61,17 +61,17 @@ type OnProgress = (progress: ExportProgress) => void;
  */
 export async function exportModel(
   request: ExportRequest,
-  createExecutor: ExecutorFactory,
+  createEmbedder: EmbedderFactory,
   control = new JobControl(),
   onProgress: OnProgress = () => undefined,
 ): Promise<ExportSummary> {
-  return withOutput(request.output, (open) => exportInto(open, request, createExecutor, control, onProgress));
+  return withOutput(request.output, (open) => exportInto(open, request, createEmbedder, control, onProgress));
 }
 
 async function exportInto(
   openOutput: () => Promise<WritableDirectory>,
   request: ExportRequest,
-  createExecutor: ExecutorFactory,
+  createEmbedder: EmbedderFactory,
   control: JobControl,
   onProgress: OnProgress,
 ): Promise<ExportSummary> {
@@ -96,7 +96,7 @@ async function exportInto(
       written,
     );
     onProgress({ phase: 'verifying', done: 0, total: 0 });
-    const verifiedMaxAbsError = await verify(model, request, directory, files, createExecutor, control);
+    const verifiedMaxAbsError = await verify(model, request, directory, files, createEmbedder, control);
     if (isZip)
       await writeFiles(await openOutput(), files, control, (done, total) =>
         onProgress({ phase: 'packing', done, total }),
@@ -156,18 +156,18 @@ async function verify(
   settings: ExportSettings,
   directory: ReadableDirectory,
   files: readonly ExportedFile[],
-  createExecutor: ExecutorFactory,
+  createEmbedder: EmbedderFactory,
   control: JobControl,
 ): Promise<number> {
   const batch = testImages(model.imageSize);
-  const expected = await embed(model, batch, createExecutor);
+  const expected = await embed(model, batch, createEmbedder);
   if (isConstant(expected, batch.count)) throw new ConstantEmbeddingsError(model.name);
   await proceed(control);
   const { path } = files.at(-1)!;
   const reloaded =
     settings.format === 'tfjs'
       ? await embedWithTfjs(model, batch, directory, path)
-      : await embed(await reload(model, settings, directory, path, control), batch, createExecutor);
+      : await embed(await reload(model, settings, directory, path, control), batch, createEmbedder);
   await proceed(control);
   const error = largestDifference(expected, reloaded);
   // A NaN is an error too.
@@ -224,10 +224,10 @@ async function embedWithTfjs(
 function embed(
   model: LoadedModel,
   batch: ImageBatch,
-  createExecutor: ExecutorFactory,
+  createEmbedder: EmbedderFactory,
 ): Promise<Float32Array> {
   const input = { batchSize: batch.count, foldsBatchNorms: false };
-  return withEmbedder(model, input, createExecutor, (executor) => executor.embed(batch));
+  return withEmbedder(model, input, createEmbedder, (embedder) => embedder.embed(batch));
 }
 
 /** All rows are the same, value by value: no picture reaches the output. */

@@ -7,38 +7,33 @@ import { openDirectories } from '../../files/open.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
 import type { DistanceTable, DistanceTableRequest } from '../../protocol/models/embed.ts';
 import type { EvaluationProgress } from '../../protocol/evaluate/evaluate.ts';
-import type { ExecutorFactory } from '../../compute/executor.ts';
+import type { EmbedderFactory } from '../../compute/executor.ts';
 import { formatDistanceTable } from '../../formats/distance_table.ts';
 import { computeClassDistances } from './class_distances.ts';
+import type { ReadImage } from '../embed.ts';
 import { withEmbedder } from '../embedder.ts';
-import { EvaluationCancelledError } from '../cancelled.ts';
-import { readFile, type ReadImage } from '../evaluate/evaluate_job.ts';
 import type { JobControl } from '../../protocol/job_control.ts';
 
 /** @throws NoImagesError, EvaluationCancelledError, PermissionLostError, and what the executor throws */
 export async function makeDistanceTable(
   model: LoadedModel,
   { images, batch_size }: Pick<DistanceTableRequest, 'images' | 'batch_size'>,
-  createExecutor: ExecutorFactory,
+  createEmbedder: EmbedderFactory,
   control: JobControl,
-  onProgress: (progress: EvaluationProgress) => void = () => undefined,
-  read: ReadImage = readFile,
+  onProgress?: (progress: EvaluationProgress) => void,
+  read?: ReadImage,
 ): Promise<DistanceTable> {
   const { classes, skipped } = await readClasses(await openDirectories(images));
   const failures: string[] = [];
-  const startedAt = performance.now();
-  const rows = await withEmbedder(model, { batchSize: batch_size }, createExecutor, (executor) =>
+  const rows = await withEmbedder(model, { batchSize: batch_size }, createEmbedder, (embedder) =>
     computeClassDistances(
       classes,
-      async (batch) => {
-        if (!(await control.proceed())) throw new EvaluationCancelledError();
-        return executor.embed(batch);
-      },
-      read,
+      (batch) => embedder.embed(batch),
       { batchSize: batch_size, imageSize: model.imageSize },
+      control,
       (error) => failures.push(error.message),
-      (done, total) =>
-        onProgress({ done, total, imagesPerSecond: (1000 * done) / (performance.now() - startedAt) }),
+      onProgress,
+      read,
     ),
   );
   return {

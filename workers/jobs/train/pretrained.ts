@@ -6,14 +6,14 @@ import { loadParameters } from '../../models/load_model.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
 import type { ModelReference } from '../../protocol/models/models.ts';
 import { standardizationOf, standardizationWords } from '../../protocol/models/standardization.ts';
-import type { Executor } from '../../compute/executor.ts';
+import type { Trainer } from '../../compute/executor.ts';
 
 /**
  * @returns what was taken, in some sentences
  * @throws ShapeMismatchError, and what loading the model throws
  */
 export async function startFromPretrained(
-  executor: Executor,
+  executor: Trainer,
   graph: Graph,
   classNames: readonly string[],
   reference: ModelReference,
@@ -34,7 +34,7 @@ export async function startFromPretrained(
 }
 
 /** A sentence where the model has learned from images that were standardised in another way. */
-function otherStandardization(model: LoadedModel, { settings }: Executor): string {
+function otherStandardization(model: LoadedModel, { settings }: Trainer): string {
   const { useFixedImageStandardization: own } = settings;
   const { useFixedImageStandardization: its, isStandardizationUnknown } = model;
   if (isStandardizationUnknown || own === its) return '';

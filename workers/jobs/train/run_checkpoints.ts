@@ -9,7 +9,7 @@ import type { PrelogitsHistogram } from '../../protocol/train/runs.ts';
 import { checkAllValues } from '../../models/parameter_values.ts';
 import type { TrainEvent } from '../../protocol/train/train.ts';
 import { CHECKPOINTS_KEPT, type Checkpoint } from '../../storage/checkpoints.ts';
-import type { ExecutorSettings } from '../../compute/executor.ts';
+import { trainerSettings, type TrainerSettings } from '../../compute/executor.ts';
 import { LossNotFiniteError } from '../../training/loop.ts';
 import { optimizerSlots } from '../../compute/step/optimizers.ts';
 import { PRELOGITS_BINS } from '../../protocol/train/runs.ts';
@@ -58,7 +58,7 @@ export class RunCheckpoints {
   /** @param isMeasured the best one is kept beside the newest ones */
   async warnOfFullDisk(isMeasured: boolean): Promise<void> {
     await this.#keeper.warnOfFullDisk(
-      checkpointBytes(this.#device.executor.settings),
+      checkpointBytes(trainerSettings(this.#device.executor.settings)),
       CHECKPOINTS_KEPT + (isMeasured ? 1 : 0),
     );
   }
@@ -74,7 +74,7 @@ export class RunCheckpoints {
       for (const tensors of [checkpoint.parameters, checkpoint.state]) checkAllValues(place, tensors);
     }
     const { executor } = this.#device;
-    const { graph, seed } = executor.settings;
+    const { graph, seed } = trainerSettings(executor.settings);
     await executor.writeParameters(initializeParameters(graph, seed));
     await executor.takePrelogitsHistogram();
     this.#prelogitsCounts = prelogitsCounts(checkpoint?.state.get(PRELOGITS_HISTOGRAM));
@@ -132,7 +132,7 @@ export class RunCheckpoints {
 }
 
 /** Of one checkpoint, bytes: the parameters, and what the optimizer and the averages keep of each. */
-function checkpointBytes({ graph, optimizer, movingAverageDecay }: ExecutorSettings): number {
+function checkpointBytes({ graph, optimizer, movingAverageDecay }: TrainerSettings): number {
   const copies = 1 + optimizerSlots(optimizer).length + (movingAverageDecay > 0 ? 1 : 0);
   const floats = graph.parameters.reduce(
     (sum, { shape, trainable }) => sum + elementCount(shape) * (trainable ? copies : 1),

@@ -2,16 +2,20 @@
 import { BatchTooLargeError } from '../../gpu/errors.ts';
 import type { Graph } from '../../compute/graph/ir.ts';
 import { WasmMemoryError } from '../../compute/tfjs/memory.ts';
-import type { Executor, ExecutorSettings } from '../../compute/executor.ts';
+import type { Trainer, TrainerSettings } from '../../compute/executor.ts';
 import type { TrainingOptions } from '../../protocol/train/options.ts';
-import type { chooseExecutor, ChosenExecutor } from '../executors.ts';
+import type { ChosenExecutor, ExecutorChoice } from '../executors.ts';
 
 /** Before each try to get a GPU again: a driver that is reset, or a browser's GPU process, takes some time. */
 const RETRIES_MS = [0, 500, 1000, 2000, 4000, 8000];
 
+export type ChooseTrainer = (
+  choice: ExecutorChoice,
+) => Promise<Pick<ChosenExecutor, 'device' | 'createTrainer'>>;
+
 interface OpenExecutor {
   readonly device: ChosenExecutor['device'];
-  readonly executor: Executor;
+  readonly executor: Trainer;
 }
 
 export class RunDevice {
@@ -24,23 +28,19 @@ export class RunDevice {
   }
 
   /** @param choose where executors come from. @throws BatchTooLargeError, WasmMemoryError, and what else opening a device throws */
-  static async open(
-    options: TrainingOptions,
-    graph: Graph,
-    choose: typeof chooseExecutor,
-  ): Promise<RunDevice> {
+  static async open(options: TrainingOptions, graph: Graph, choose: ChooseTrainer): Promise<RunDevice> {
     const settings = executorSettings(options, graph);
     const open = async (): Promise<OpenExecutor> => {
-      const { device, create } = await choose({
+      const { device, createTrainer } = await choose({
         executor: options.executor === 'auto' ? undefined : options.executor,
         backend: options.backend === 'auto' ? undefined : options.backend,
       });
-      return { device, executor: await create(settings) };
+      return { device, executor: await createTrainer(settings) };
     };
     return new RunDevice(open, await open());
   }
 
-  get executor(): Executor {
+  get executor(): Trainer {
     return this.#opened.executor;
   }
 
@@ -69,7 +69,7 @@ export class RunDevice {
   }
 }
 
-function executorSettings(options: TrainingOptions, graph: Graph): ExecutorSettings {
+function executorSettings(options: TrainingOptions, graph: Graph): TrainerSettings {
   return {
     graph,
     batchSize: options.batch_size,

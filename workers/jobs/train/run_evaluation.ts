@@ -4,7 +4,7 @@ import type { RgbImage } from '../../protocol/data/images.ts';
 import type { EvaluationResult } from '../../protocol/evaluate/evaluate.ts';
 import type { PairsSource } from '../../protocol/evaluate/pairs.ts';
 import { NothingReadableError, orderedBatches, type LabelledImage } from '../../training/batch_source.ts';
-import type { Executor } from '../../compute/executor.ts';
+import type { Embedder, Trainer } from '../../compute/executor.ts';
 import type { TrainingOptions } from '../../protocol/train/options.ts';
 import { evaluatePairs } from '../evaluate/evaluate_job.ts';
 import { JobControl } from '../../protocol/job_control.ts';
@@ -15,7 +15,7 @@ import { JobControl } from '../../protocol/job_control.ts';
  * @throws NothingReadableError, FolderUnavailableError, and what the executor throws
  */
 export async function validateRun(
-  executor: Executor,
+  executor: Trainer,
   options: TrainingOptions,
   images: readonly LabelledImage[],
   read: (file: ImageFile) => Promise<RgbImage>,
@@ -42,14 +42,17 @@ export async function validateRun(
 }
 
 export function evaluateRun(
-  executor: Executor,
+  executor: Embedder,
   options: TrainingOptions,
   pairs: PairsSource,
+  read: (file: ImageFile) => Promise<RgbImage>,
 ): Promise<EvaluationResult> {
   return evaluatePairs(
     (batch) => executor.embed(batch),
     pairs,
     { ...options, lfw_batch_size: Math.min(options.lfw_batch_size, options.batch_size) },
     new JobControl(),
+    undefined,
+    read,
   );
 }

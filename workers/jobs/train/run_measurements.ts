@@ -23,6 +23,8 @@ export interface MeasuredData {
   readonly validation: readonly LabelledImage[];
   readonly pairs: PairsSource | undefined;
   readonly read: (file: ImageFile) => Promise<RgbImage>;
+  /** Without the cache of the training images. */
+  readonly readPair: (file: ImageFile) => Promise<RgbImage>;
 }
 
 export class RunMeasurements {
@@ -123,7 +125,7 @@ export class RunMeasurements {
   async #evaluate(epoch: number, step: number, pairs: PairsSource): Promise<void> {
     let result: EvaluationResult;
     try {
-      result = await evaluateRun(this.#device.executor, this.#keeper.run.options, pairs);
+      result = await evaluateRun(this.#device.executor, this.#keeper.run.options, pairs, this.#data.readPair);
     } catch (error) {
       if (error instanceof FolderUnavailableError || isDeviceLost(error)) throw error;
       // A network that gives no numbers is no model: the run has failed, and not its evaluation.

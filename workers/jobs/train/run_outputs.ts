@@ -13,7 +13,7 @@ import type {
 import type { TrainRequest } from '../../protocol/train/train.ts';
 import { readEvaluations, readPrelogits, readSteps, readValidations } from '../../storage/runs.ts';
 import type { Checkpoint } from '../../storage/checkpoints.ts';
-import type { Executor } from '../../compute/executor.ts';
+import type { Trainer } from '../../compute/executor.ts';
 import type { RunHistory } from '../../training/run_history.ts';
 import { messageOf } from '../../common/message_of.ts';
 import { RunFolders } from './run_folders.ts';
@@ -62,7 +62,7 @@ export class RunOutputs {
   }
 
   /** Of the weights and of the last step's gradients, under the original's names. */
-  async addHistograms(step: number, executor: Executor): Promise<void> {
+  async addHistograms(step: number, executor: Trainer): Promise<void> {
     if (!this.#folders) return;
     const gradients = await executor.readGradients();
     this.#folders.addHistograms(step, await executor.readParameters());
@@ -97,7 +97,7 @@ export class RunOutputs {
   }
 
   /** A finished run without its model would be no good. @throws where it still cannot be written */
-  async writeMissingModel(run: RunRecord, executor: Executor): Promise<void> {
+  async writeMissingModel(run: RunRecord, executor: Trainer): Promise<void> {
     if (this.#isModelMissing) await this.#folders?.writeModel(run, await executor.readParameters());
   }
 

@@ -16,7 +16,7 @@ import type { TrainEvent, TrainRequest, TrainSummary } from '../../protocol/trai
 import { deleteUnfinishedCheckpoints, dropBadCheckpoint } from '../../storage/checkpoints.ts';
 import { readLastStep, RunDeletedError } from '../../storage/runs.ts';
 import { BatchSource } from '../../training/batch_source.ts';
-import type { Executor, LabelledBatch } from '../../compute/executor.ts';
+import type { Trainer, LabelledBatch } from '../../compute/executor.ts';
 import {
   LossNotFiniteError,
   epochOfStep,
@@ -36,7 +36,7 @@ import { withNewRun } from './new_run.ts';
 import { prepareNewRun, prepareResumedRun, type PreparedRun } from './prepare_run.ts';
 import { startFromPretrained } from './pretrained.ts';
 import { RunCheckpoints } from './run_checkpoints.ts';
-import { RunDevice } from './run_device.ts';
+import { RunDevice, type ChooseTrainer } from './run_device.ts';
 import { RunKeeper } from './run_keeper.ts';
 import { withRunLock } from './run_lock.ts';
 import { RunMeasurements } from './run_measurements.ts';
@@ -55,7 +55,7 @@ export async function train(
   request: TrainRequest,
   onEvent: (event: TrainEvent) => void,
   control: TrainControl,
-  choose = chooseExecutor,
+  choose: ChooseTrainer = chooseExecutor,
 ): Promise<TrainSummary> {
   const { resumeRunId } = request;
   const goOnWith = (prepared: PreparedRun): Promise<TrainSummary> =>
@@ -91,7 +91,7 @@ async function trainPrepared(
   request: TrainRequest,
   onEvent: (event: TrainEvent) => void,
   control: TrainControl,
-  choose: typeof chooseExecutor,
+  choose: ChooseTrainer,
 ): Promise<TrainSummary> {
   const { options } = run;
   const graph = buildModel(options.model_def, {
@@ -157,7 +157,7 @@ class TrainJob {
     const read = (file: ImageFile) => images.read(file);
     this.#read = read;
     this.#measurements = new RunMeasurements(
-      { validation: data.validation, pairs: request.lfw ?? run.lfw, read },
+      { validation: data.validation, pairs: request.lfw ?? run.lfw, read, readPair: this.#pool.read },
       this.#keeper,
       device,
       this.#outputs,
@@ -182,7 +182,7 @@ class TrainJob {
     return this.#keeper.run;
   }
 
-  get #executor(): Executor {
+  get #executor(): Trainer {
     return this.#device.executor;
   }
 

@@ -7,9 +7,9 @@ import { ClassifierFileError, decodeClassifier, encodeClassifier } from '../../f
 import type { LoadedModel } from '../../models/loaded_model.ts';
 import type { ClassifyRequest, ClassifySummary, ClassPrediction } from '../../protocol/use/classify.ts';
 import type { EvaluationProgress } from '../../protocol/evaluate/evaluate.ts';
-import type { ExecutorFactory } from '../../compute/executor.ts';
+import type { EmbedderFactory } from '../../compute/executor.ts';
 import { embedDataset, type LabelledImage } from '../models/embed_job.ts';
-import type { ReadImage } from '../evaluate/evaluate_job.ts';
+import type { ReadImage } from '../embed.ts';
 import type { JobControl } from '../../protocol/job_control.ts';
 
 export class TooFewClassesError extends Error {
@@ -25,7 +25,7 @@ type ClassifySettings = Omit<ClassifyRequest, 'model' | 'backend'>;
 export async function classify(
   loaded: LoadedModel,
   request: ClassifySettings,
-  createExecutor: ExecutorFactory,
+  createEmbedder: EmbedderFactory,
   control: JobControl,
   onProgress?: (progress: EvaluationProgress) => void,
   read?: ReadImage,
@@ -48,7 +48,7 @@ export async function classify(
     model,
     chosen.flatMap(({ images }, label) => images.map((file): LabelledImage => ({ file, label }))),
     request.batch_size,
-    createExecutor,
+    createEmbedder,
     control,
     onProgress,
     read,

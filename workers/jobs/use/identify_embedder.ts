@@ -2,23 +2,22 @@
 import type { RgbImage } from '../../protocol/data/images.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
 import { crc32 } from '../../common/crc32.ts';
-import { centredTransforms } from '../../compute/step/augmentation.ts';
-import { stackImages } from '../../training/batch_source.ts';
-import type { ExecutorFactory } from '../../compute/executor.ts';
-import { createEmbedder, type Embedder } from '../embedder.ts';
+import type { Embedder, EmbedderFactory } from '../../compute/executor.ts';
+import { embedCrops } from '../embed.ts';
+import { openEmbedder } from '../embedder.ts';
 
 /** A network computes its whole batch, whether it is full or not. */
 const BATCH_SIZES = [1, 4, 16] as const;
 export const LARGEST_BATCH = BATCH_SIZES.at(-1)!;
 
 export class FaceEmbedder {
-  readonly model: LoadedModel;
-  readonly #createExecutor: ExecutorFactory;
-  readonly #executors = new Map<number, Promise<Embedder>>();
+  readonly #model: LoadedModel;
+  readonly #createEmbedder: EmbedderFactory;
+  readonly #embedders = new Map<number, Promise<Embedder>>();
 
-  constructor(model: LoadedModel, createExecutor: ExecutorFactory) {
-    this.model = model;
-    this.#createExecutor = createExecutor;
+  constructor(model: LoadedModel, createEmbedder: EmbedderFactory) {
+    this.#model = model;
+    this.#createEmbedder = createEmbedder;
   }
 
   /**
@@ -26,40 +25,31 @@ export class FaceEmbedder {
    * @returns l2-normalised
    */
   async embed(crops: readonly RgbImage[]): Promise<Float32Array[]> {
-    const { imageSize, graph } = this.model;
-    const size = { width: imageSize, height: imageSize };
     const rows: Float32Array[] = [];
     for (let start = 0; start < crops.length; start += LARGEST_BATCH) {
       const part = crops.slice(start, start + LARGEST_BATCH);
-      const executor = await this.#executor(BATCH_SIZES.find((batchSize) => batchSize >= part.length)!);
-      const values = await executor.embed({
-        count: part.length,
-        ...size,
-        pixels: stackImages(part).pixels,
-        transforms: centredTransforms(part.length, size, imageSize),
-      });
-      for (let row = 0; row < part.length; row++)
-        rows.push(values.slice(row * graph.embeddingSize, (row + 1) * graph.embeddingSize));
+      const embedder = await this.#embedder(BATCH_SIZES.find((batchSize) => batchSize >= part.length)!);
+      rows.push(...(await embedCrops((batch) => embedder.embed(batch), part, this.#model.imageSize)));
     }
     return rows;
   }
 
-  #executor(batchSize: number): Promise<Embedder> {
-    let executor = this.#executors.get(batchSize);
-    if (!executor) {
-      executor = createEmbedder(this.model, { batchSize }, this.#createExecutor);
+  #embedder(batchSize: number): Promise<Embedder> {
+    let embedder = this.#embedders.get(batchSize);
+    if (!embedder) {
+      embedder = openEmbedder(this.#model, { batchSize }, this.#createEmbedder);
       // One that could not be made, or was lost, is tried again.
-      executor.catch(() => this.#executors.delete(batchSize));
-      this.#executors.set(batchSize, executor);
+      embedder.catch(() => this.#embedders.delete(batchSize));
+      this.#embedders.set(batchSize, embedder);
     }
-    return executor;
+    return embedder;
   }
 
   async dispose(): Promise<void> {
-    const executors = [...this.#executors.values()];
-    this.#executors.clear();
-    for (const executor of await Promise.allSettled(executors))
-      if (executor.status === 'fulfilled') executor.value.dispose();
+    const embedders = [...this.#embedders.values()];
+    this.#embedders.clear();
+    for (const embedder of await Promise.allSettled(embedders))
+      if (embedder.status === 'fulfilled') embedder.value.dispose();
   }
 }
 

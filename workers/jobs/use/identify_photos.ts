@@ -1,20 +1,17 @@
 /** Photos as taken, or faces that are aligned already → crops as the network takes them. */
 import { readClasses, type ImageFile } from '../../files/classes.ts';
 import { decodeImage } from '../../files/images/decode.ts';
-import { FolderUnavailableError } from '../../protocol/data/file_errors.ts';
 import { FileListDirectory } from '../../files/file_list_directory.ts';
 import { isPhotoPath, type RgbImage } from '../../protocol/data/images.ts';
 import { openDirectories } from '../../files/open.ts';
 import { chooseFace, cropBox } from '../../detector/align.ts';
 import type { FaceDetector } from '../../detector/detector.ts';
-import { DEFAULT_ALIGN_OPTIONS } from '../../protocol/align/align.ts';
+import { DEFAULT_ALIGN_OPTIONS, type DetectedFace } from '../../protocol/align/align.ts';
 import type { FacePhotos, FindFacesRequest } from '../../protocol/use/identify.ts';
 import { detectPhotos } from '../align/detect_photos.ts';
-import { cropOrPad, readFile } from '../evaluate/evaluate_job.ts';
+import { cropOrPad, DECODES_AT_ONCE, failureOfOneFile, readImage, type ReadImage } from '../embed.ts';
 import { PhotoPool } from '../photo_pool.ts';
 import { readAhead } from '../read_ahead.ts';
-
-const DECODES_AT_ONCE = 4;
 
 export interface FacePhoto {
   readonly file: ImageFile;
@@ -79,10 +76,7 @@ export async function* locateFaces(
       photos.map(({ file }) => file),
       { ...DEFAULT_ALIGN_OPTIONS, image_size: imageSize, margin },
       async ({ width, height, detection: { faces } }, pooled) => {
-        const chosen =
-          which === 'all'
-            ? faces.map((_, index) => index)
-            : [chooseFace(faces, width, height)].filter((index) => index >= 0);
+        const chosen = chooseFaces(faces, which, width, height);
         const boxes = chosen.map((index) => cropBox(faces[index]!.box, margin, width, height));
         const { files } = await pooled.align(boxes, imageSize, false);
         const crops = await Promise.all(
@@ -112,6 +106,17 @@ export async function* locateFaces(
   }
 }
 
+/** @returns places in the list of faces: of all of them, or of the one that alignment keeps, if there is any */
+export function chooseFaces(
+  faces: readonly DetectedFace[],
+  which: FindFacesRequest['faces'],
+  width: number,
+  height: number,
+): number[] {
+  if (which === 'all') return [...faces.keys()];
+  return [chooseFace(faces, width, height)].filter((index) => index >= 0);
+}
+
 /**
  * Faces that are aligned already, in their order: their centres.
  * @throws PermissionLostError
@@ -119,7 +124,7 @@ export async function* locateFaces(
 export async function* readAlignedFaces(
   photos: readonly FacePhoto[],
   imageSize: number,
-  read: (file: ImageFile) => Promise<RgbImage> = readFile,
+  read: ReadImage = readImage,
 ): AsyncGenerator<LocatedPhoto> {
   const decoded = readAhead(photos, DECODES_AT_ONCE, async ({ file }) =>
     cropOrPad(await read(file), imageSize),
@@ -127,8 +132,7 @@ export async function* readAlignedFaces(
   for await (const { item: photo, result } of decoded) {
     if (result.status === 'fulfilled')
       yield { photo, faces: { crops: [{ number: 1, image: result.value }], faceCount: 1 } };
-    else if (result.reason instanceof FolderUnavailableError) throw result.reason;
-    else yield { photo, faces: { message: messageOf(result.reason, photo) } };
+    else yield { photo, faces: { message: messageOf(failureOfOneFile(result.reason), photo) } };
   }
 }
 

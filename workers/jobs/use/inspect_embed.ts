@@ -4,9 +4,9 @@ import { openDirectories } from '../../files/open.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
 import type { EvaluationProgress } from '../../protocol/evaluate/evaluate.ts';
 import type { EmbeddedPhotos, InspectRequest } from '../../protocol/use/inspect.ts';
-import type { ExecutorFactory } from '../../compute/executor.ts';
+import type { EmbedderFactory } from '../../compute/executor.ts';
 import { embedDataset } from '../models/embed_job.ts';
-import type { ReadImage } from '../evaluate/evaluate_job.ts';
+import type { ReadImage } from '../embed.ts';
 import type { JobControl } from '../../protocol/job_control.ts';
 
 /** So that the embeddings, of 512 values each, stay below some hundred megabytes. */
@@ -28,7 +28,7 @@ export class TooManyPhotosError extends Error {
 export async function embedPhotos(
   model: LoadedModel,
   { data, batch_size, image_size }: Pick<InspectRequest, 'data' | 'batch_size' | 'image_size'>,
-  createExecutor: ExecutorFactory,
+  createEmbedder: EmbedderFactory,
   control: JobControl,
   onProgress?: (progress: EvaluationProgress) => void,
   read?: ReadImage,
@@ -40,7 +40,7 @@ export async function embedPhotos(
     { ...model, imageSize: image_size ?? model.imageSize },
     classes.flatMap((one, label) => one.images.map((file) => ({ file, label }))),
     batch_size,
-    createExecutor,
+    createEmbedder,
     control,
     onProgress,
     read,

@@ -10,10 +10,10 @@ import type {
   InspectRequest,
   NearPairs,
 } from '../../protocol/use/inspect.ts';
-import type { ExecutorFactory } from '../../compute/executor.ts';
+import type { EmbedderFactory } from '../../compute/executor.ts';
 import { formatDistanceTable } from '../../formats/distance_table.ts';
 import { makeDistanceTable } from '../train/distance_table_job.ts';
-import type { ReadImage } from '../evaluate/evaluate_job.ts';
+import type { ReadImage } from '../embed.ts';
 import type { JobControl } from '../../protocol/job_control.ts';
 import { embedPhotos, MOST_PHOTOS } from './inspect_embed.ts';
 import { InspectedPhotos } from './inspect_photos.ts';
@@ -27,7 +27,7 @@ import { InspectedPhotos } from './inspect_photos.ts';
 export async function reportOnPhotos(
   model: LoadedModel,
   request: Pick<InspectRequest, 'data' | 'batch_size' | 'image_size'>,
-  createExecutor: ExecutorFactory,
+  createEmbedder: EmbedderFactory,
   control: JobControl,
   onProgress?: (progress: EvaluationProgress) => void,
   read?: ReadImage,
@@ -39,7 +39,7 @@ export async function reportOnPhotos(
     const { text, classCount, ...counts } = await makeDistanceTable(
       { ...model, imageSize: request.image_size ?? model.imageSize },
       { images, batch_size },
-      createExecutor,
+      createEmbedder,
       control,
       onProgress,
       read,
@@ -52,7 +52,7 @@ export async function reportOnPhotos(
       table: text,
     };
   }
-  const photos = await embedPhotos(model, request, createExecutor, control, onProgress, read);
+  const photos = await embedPhotos(model, request, createEmbedder, control, onProgress, read);
   const isLeftOut = new Uint8Array(photos.labels.length);
   const findings = await new InspectedPhotos(photos).inspect(isLeftOut, control);
   return {

@@ -151,7 +151,7 @@ function backwardPlain(
     case 'dropout': {
       if (!dropsValues(program)) return gradients.pass(node.input, gradient);
       const { view, accumulate } = gradients.target(node.input);
-      const { keepProbability } = program.settings;
+      const { keepProbability } = program.training;
       const step = program.region('step');
       program.add(dropout(`${name} gradient`, gradient, view, keepProbability, step, accumulate));
       return;

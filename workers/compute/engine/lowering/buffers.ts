@@ -1,5 +1,5 @@
 /** The long-lived buffers of a run. */
-import type { ExecutorSettings } from '../../executor.ts';
+import { canTrain, type ExecutorSettings } from '../../executor.ts';
 import { optimizerSlots } from '../../step/optimizers.ts';
 import { PRELOGITS_BINS } from '../../../protocol/train/runs.ts';
 import type { FlatLayout } from '../flat_layout.ts';
@@ -11,10 +11,11 @@ import type { BufferName } from '../tensor_view.ts';
 
 /** Their sizes, floats. Buffers that are not needed are missing. */
 export function bufferFloats(
-  { graph, batchSize, optimizer, movingAverageDecay, precision }: ExecutorSettings,
+  settings: ExecutorSettings,
   { trainableFloats, statisticsFloats }: FlatLayout,
   pixelBytes: number,
 ): Map<BufferName, number> {
+  const { graph, batchSize, precision } = settings;
   const sizes = new Map<BufferName, number>([
     ['parameters', trainableFloats],
     ['statistics', statisticsFloats],
@@ -25,7 +26,8 @@ export function bufferFloats(
     ['metrics', METRIC_FLOATS],
     ['embeddings', batchSize * graph.embeddingSize],
   ]);
-  if (graph.classes > 0) {
+  if (canTrain(settings)) {
+    const { optimizer, movingAverageDecay } = settings;
     sizes.set('gradients', trainableFloats);
     for (const index of optimizerSlots(optimizer).keys())
       sizes.set(index === 0 ? 'slot_0' : 'slot_1', trainableFloats);

@@ -82,7 +82,7 @@ function forwardPlain(
       program.add(globalAveragePool(`${name} average`, input, output));
       break;
     case 'dropout': {
-      const { keepProbability } = program.settings;
+      const { keepProbability } = program.training;
       program.add(dropout(`${name} dropout`, input, output, keepProbability, program.region('step'), false));
       break;
     }
@@ -92,8 +92,8 @@ function forwardPlain(
   return output;
 }
 
-export function dropsValues({ isTraining, settings }: ProgramBuilder): boolean {
-  return isTraining && settings.keepProbability < 1;
+export function dropsValues(program: ProgramBuilder): boolean {
+  return program.isTraining && program.training.keepProbability < 1;
 }
 
 /** Copies those inputs of a concatenation that are not already in their slices. */

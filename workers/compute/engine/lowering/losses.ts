@@ -20,7 +20,7 @@ export interface HeadViews {
 
 /** @param gradients where training writes the gradients of the outputs */
 export function addLosses(program: ProgramBuilder, values: HeadViews, gradients?: HeadViews): void {
-  const { settings, cooperation } = program;
+  const { training: settings, cooperation } = program;
   const step = program.region('step');
   const labels = program.region('labels');
   const centers = program.region('centers');
@@ -51,7 +51,7 @@ export function addLosses(program: ProgramBuilder, values: HeadViews, gradients?
 
 /** After the backward pass: updates the centres and the histogram from the prelogits of the step. */
 export function followPrelogits(program: ProgramBuilder, prelogits: TensorView): void {
-  const { settings } = program;
+  const { training: settings } = program;
   const [step, labels, centers] = [
     program.region('step'),
     program.region('labels'),

@@ -9,7 +9,7 @@ import type { ProgramBuilder } from './program_builder.ts';
 const PARTS_OF_SQUARES = { alone: 64, workgroup: 8192 } as const;
 
 export function addOptimizer(program: ProgramBuilder): void {
-  const { settings, layout, lossScale } = program;
+  const { training: settings, layout, lossScale } = program;
   const options = {
     optimizer: settings.optimizer,
     slots: optimizerSlots(settings.optimizer).length,

@@ -1,5 +1,5 @@
 /** A program during lowering: the kernels so far, and the state that all parts of the lowering share. */
-import type { ExecutorSettings } from '../../executor.ts';
+import { trainerSettings, type ExecutorSettings, type TrainerSettings } from '../../executor.ts';
 import type { FlatLayout } from '../flat_layout.ts';
 import type { BatchNormOperands } from '../kernels/batch_norm.ts';
 import type { ConvolutionGeometry } from '../kernels/convolution_geometry.ts';
@@ -61,6 +61,11 @@ export class ProgramBuilder {
 
   get cooperation(): Cooperation {
     return this.variants.cooperation;
+  }
+
+  /** For programs with losses. @throws Error where the network is made to embed only */
+  get training(): TrainerSettings {
+    return trainerSettings(this.settings);
   }
 
   /** The type of values that have pixels. */
