@@ -17,9 +17,9 @@ const LONGEST_SOCKET_PATH = 103;
 const SOCKET_IN_FOLDER = '/org.chromium.Chromium.XXXXXX/SingletonSocket';
 
 /** @throws CommandError */
-export async function makeBrowserFolders(): Promise<BrowserFolders> {
-  const files = await makeTemporaryFolder();
-  return { files, sockets: hasRoomForSockets(files) ? files : await makeTemporaryFolder('/tmp') };
+export function makeBrowserFolders(): BrowserFolders {
+  const files = makeTemporaryFolder();
+  return { files, sockets: hasRoomForSockets(files) ? files : makeTemporaryFolder('/tmp') };
 }
 
 /** Whether the paths of Chromium's sockets in the folder are short enough. */

@@ -120,7 +120,7 @@ export class BrowserSession {
     const server = await startStaticServer(distFolder, (request, response) =>
       folders.handle(request, response),
     );
-    const temporary = await makeBrowserFolders();
+    const temporary = makeBrowserFolders();
     for (const folder of new Set(Object.values(temporary))) {
       cleanUp.add(folder);
       process.once('exit', () => removeFolderAtOnce(folder));

@@ -3,8 +3,7 @@
  * also when the command is killed: a small program beside it, which waits for its end, removes it then.
  */
 import { spawn } from 'node:child_process';
-import { readdirSync, rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
@@ -53,13 +52,13 @@ const TEMPORARY_FOLDER = /^facenet-(.+)-[A-Za-z0-9]{6}$/;
 
 /**
  * Makes a folder for a browser's temporary files, and removes those of commands that have ended without doing so.
- * @param folder where it is made
+ * @param folder where it is made; at once, so that no signal comes between making it and adding it to what is removed
  * @throws CommandError
  */
-export async function makeTemporaryFolder(folder = tmpdir()): Promise<string> {
+export function makeTemporaryFolder(folder = tmpdir()): string {
   removeLeftoverFolders(folder);
   try {
-    return await mkdtemp(join(folder, `facenet-${ownerMark()}-`));
+    return mkdtempSync(join(folder, `facenet-${ownerMark()}-`));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new CommandError(

@@ -2,7 +2,7 @@
 // standard input and writes one JSON line per thing: {"add": path}, {"claims": folder, "owner": mark} (see
 // cli/system/photo_claims.ts), {"browser": processId}.
 // However the program ends, the system then closes the pipe. Plain JavaScript: it must start quickly, and at any time.
-import { readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -32,14 +32,22 @@ if (browser !== undefined) {
   if (isAlive(browser)) killGroup(browser);
 }
 for (const [folder, owner] of claims) giveBackClaims(folder, owner);
+// A process of the browser that is ending may make its folder again: a path is done when it was gone at two looks.
+const gone = new Set();
 for (let attempt = 0; attempt < ATTEMPTS && paths.size > 0; attempt++) {
-  for (const path of paths)
+  for (const path of paths) {
+    if (!existsSync(path)) {
+      if (gone.has(path)) paths.delete(path);
+      gone.add(path);
+      continue;
+    }
+    gone.delete(path);
     try {
       rmSync(path, { recursive: true, force: true });
-      paths.delete(path);
     } catch {
       // A process that is ending still writes into it.
     }
+  }
   if (paths.size > 0) await sleep(INTERVAL_MS);
 }
 

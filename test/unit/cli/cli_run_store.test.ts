@@ -99,11 +99,11 @@ it('makes temporary folders, removes those of killed commands, and says where no
   vi.stubEnv('TMPDIR', folder);
   const dead = `facenet-${await deadMark()}-abcdef`;
   mkdirSync(join(folder, dead));
-  const made = await makeTemporaryFolder();
+  const made = makeTemporaryFolder();
   expect(readdirSync(folder).map((name) => join(folder, name))).toContain(made);
   expect(readdirSync(folder)).not.toContain(dead);
   vi.stubEnv('TMPDIR', join(folder, 'missing'));
-  await expect(makeTemporaryFolder()).rejects.toThrow(
+  expect(() => makeTemporaryFolder()).toThrow(
     /No temporary folder can be made in .*missing \(ENOENT\).*TMPDIR/,
   );
 });
