@@ -78,7 +78,7 @@ function ignoreWriteErrors(): void {
 }
 
 function ignore(): void {
-  // What is said nobody hears.
+  // Nobody reads the output any more.
 }
 
 /** @throws UsageError */
@@ -99,7 +99,7 @@ async function runCommand(command: Command, args: Arguments): Promise<number> {
   const verbose = isSet(args, 'verbose');
   let session: BrowserSession | undefined;
   const interruption = new Interruption(
-    () => output.line('Stopping; what is done is kept. Ctrl-C again ends at once.'),
+    () => output.line('Stopping. The results so far are kept. Press Ctrl-C again to stop immediately.'),
     // Playwright ends the browser together with this process.
     (exitCode) => process.exit(exitCode),
   );
@@ -147,7 +147,9 @@ async function openSession(
   });
   output.line(formatDevice(session.device, chosenBackend(args)));
   if (args.given.has(GPU_MEMORY_FLAG.name))
-    output.line(`Note: --${GPU_MEMORY_FLAG.name} has no effect; the browser takes the GPU memory it needs.`);
+    output.line(
+      `Note: --${GPU_MEMORY_FLAG.name} has no effect. The browser uses as much GPU memory as it needs.`,
+    );
   return session;
 }
 

@@ -8,7 +8,7 @@ import './rpc/job_control_transfer.ts';
 export class NothingInspectedError extends Error {
   override name = 'NothingInspectedError';
   constructor() {
-    super('The embeddings of the photos are gone. Look at the dataset again.');
+    super('The embeddings of the photos are no longer in memory. Inspect the dataset again.');
   }
 }
 

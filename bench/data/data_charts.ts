@@ -92,7 +92,7 @@ export async function measureCharts(
     });
     onMessage(`Going on with it (longest task ${looking.longestMs} ms) …`);
     await page.locator('#main').getByRole('button', { name: 'Go on' }).click();
-    await page.getByRole('log').getByText('Going on with run').waitFor();
+    await page.getByRole('log').getByText('Resuming run').waitFor();
     await page
       .getByText(new RegExp(`step ${(points + 2).toLocaleString('en')}`))
       .first()

@@ -42,7 +42,7 @@ export const dataBenchmark: Benchmark = {
   flags: {
     images: { type: 'string', help: `image files, several batches of them (default ${DEFAULTS.images})` },
     image_size: { type: 'string', help: `their width and height, pixels (default ${DEFAULTS.image_size})` },
-    batch: { type: 'string', help: `images in a batch (default ${DEFAULTS.batch})` },
+    batch: { type: 'string', help: `images per batch (default ${DEFAULTS.batch})` },
     workers: {
       type: 'string',
       help: 'workers that decode (default: one a core); 0: the one that stacks the batches',

@@ -19,7 +19,7 @@ const ORT_FOLDER = 'node_modules/onnxruntime-web/dist/';
 export const embedBenchmark: Benchmark = {
   description: 'embeddings a second; beside stock tfjs and onnxruntime-web, on WebGPU and WebAssembly',
   flags: {
-    batch: { type: 'string', help: `images in a batch (default ${DEFAULT_EMBED_BENCH.batch})` },
+    batch: { type: 'string', help: `images per batch (default ${DEFAULT_EMBED_BENCH.batch})` },
     image_size: { type: 'string', help: `pixels (default ${DEFAULT_EMBED_BENCH.imageSize})` },
     repetitions: { type: 'string', help: `measured batches (default ${DEFAULT_EMBED_BENCH.repetitions})` },
     model_def: { type: 'string', help: `the network (default ${DEFAULT_EMBED_BENCH.model})` },

@@ -29,7 +29,7 @@ export const engineBenchmark: Benchmark = {
   description: 'training step, forward pass, convolutions, memory; beside stock tfjs-webgpu',
   flags: {
     runtime: { type: 'string', help: 'node or chromium (default chromium)' },
-    batch: { type: 'string', help: `images in a batch (default ${DEFAULT_ENGINE_BENCH.batch})` },
+    batch: { type: 'string', help: `images per batch (default ${DEFAULT_ENGINE_BENCH.batch})` },
     image_size: { type: 'string', help: `pixels (default ${DEFAULT_ENGINE_BENCH.imageSize})` },
     steps: { type: 'string', help: `measured steps (default ${DEFAULT_ENGINE_BENCH.steps})` },
     model_def: { type: 'string', help: `the network (default ${DEFAULT_ENGINE_BENCH.model})` },

@@ -28,7 +28,7 @@ const DEFAULTS: PrecisionOptions & { readonly starts: number } = {
 export const precisionBenchmark: Benchmark = {
   description: 'the same training runs with float32 and float16 activations; in Node',
   flags: {
-    batch: { type: 'string', help: `images in a batch (default ${DEFAULTS.batch})` },
+    batch: { type: 'string', help: `images per batch (default ${DEFAULTS.batch})` },
     image_size: { type: 'string', help: `pixels (default ${DEFAULTS.imageSize})` },
     classes: { type: 'string', help: `classes (default ${DEFAULTS.classes})` },
     steps: { type: 'string', help: `steps of each run (default ${DEFAULTS.steps})` },

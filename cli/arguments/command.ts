@@ -54,18 +54,18 @@ export const COMMON_FLAGS: readonly FlagSpec[] = [
     type: 'text',
     placeholder: 'path',
     description:
-      'The Chromium, Chrome or Edge to use; default: an installed one, else one that gets installed.',
+      'The Chromium, Chrome or Edge to use. Default: an installed one; if there is none, one is installed.',
   },
   {
     name: 'browser_args',
     type: 'text',
     placeholder: 'text',
     takesDashes: true,
-    description: 'More flags for the browser, separated by spaces.',
+    description: 'Extra flags for the browser, separated by spaces.',
   },
-  { name: 'json', type: 'flag', description: 'The last line is one JSON object with the result.' },
-  { name: 'verbose', type: 'flag', description: "Show the page's console, and the whole of an error." },
-  { name: 'help', type: 'flag', description: 'Show the usage.' },
+  { name: 'json', type: 'flag', description: 'Print the result as one JSON object in the last line.' },
+  { name: 'verbose', type: 'flag', description: "Show the page's console, and full error messages." },
+  { name: 'help', type: 'flag', description: 'Show this help.' },
 ];
 
 /** For commands whose backend is not a training option. */
@@ -74,7 +74,7 @@ export const BACKEND_FLAG: FlagSpec = {
   type: 'choice',
   choices: ['auto', 'webgpu', 'wasm'],
   default: 'auto',
-  description: 'The GPU, or WebAssembly on the processor.',
+  description: 'webgpu: the GPU; wasm: the CPU, through WebAssembly; auto: the GPU if there is one.',
 };
 
 /** Of the original's programs, which share a GPU by it; the session notes that it has no effect. */
@@ -83,7 +83,7 @@ export const GPU_MEMORY_FLAG: FlagSpec = {
   type: 'number',
   minimum: 0,
   maximum: 1,
-  description: 'Accepted for the sake of old commands; the browser takes what it needs.',
+  description: 'Has no effect. Accepted so that old commands keep working.',
 };
 
 /** @returns undefined for `auto` */

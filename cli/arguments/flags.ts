@@ -115,7 +115,7 @@ function readValue(spec: FlagSpec, text: string | undefined): FlagValue {
   if (spec.type === 'flag') {
     if (text === undefined || /^true$/i.test(text)) return true;
     if (/^false$/i.test(text)) return false;
-    throw new UsageError(`--${spec.name} is on or off and takes no value, not "${text}".`);
+    throw new UsageError(`--${spec.name} is a switch. It takes True, False or no value, not "${text}".`);
   }
   if (text === undefined) throw new UsageError(`--${spec.name} needs a value: ${describeValue(spec)}.`);
   const bad = (): UsageError => new UsageError(`--${spec.name} takes ${describeValue(spec)}, not "${text}".`);
@@ -137,7 +137,7 @@ function readValue(spec: FlagSpec, text: string | undefined): FlagValue {
 }
 
 function describeValue(spec: Exclude<FlagSpec, { type: 'flag' }>): string {
-  if (spec.type === 'text') return spec.placeholder ? `a ${spec.placeholder}` : 'a text';
+  if (spec.type === 'text') return spec.placeholder ? `a ${spec.placeholder}` : 'text';
   if (spec.type === 'choice') return `one of ${spec.choices.join(', ')}`;
   return describeLimits(limitsOf(spec));
 }
@@ -180,5 +180,5 @@ function checkPositionals(specs: readonly PositionalSpec[], positionals: readonl
     throw new UsageError(`<${missing.name}> is missing: ${missing.description} --help shows the usage.`);
   const extra = positionals[specs.length];
   if (extra !== undefined && !specs.at(-1)?.repeated)
-    throw new UsageError(`"${extra}" is one argument too many. A path with spaces needs quotes around it.`);
+    throw new UsageError(`There is one argument too many: "${extra}". Put quotes around a path with spaces.`);
 }

@@ -1,6 +1,7 @@
 /** Lines in the words and formats of the original's programs. */
 import type { DatasetTotals } from '../../workers/protocol/data/dataset.ts';
 import { deviceKind, type DeviceInfo } from '../../workers/protocol/device.ts';
+import { formatShare } from '../../workers/protocol/format_share.ts';
 import type { ExportSummary } from '../../workers/protocol/models/export.ts';
 import type { ValidationRecord } from '../../workers/protocol/train/runs.ts';
 
@@ -22,12 +23,13 @@ export interface ProgressFigures {
   readonly secondsLeft: number;
 }
 
-/** `Aligned 12 of 72 photos (17 %), 3.4 photos/s, 18 s left` */
+/** `Aligned 12 of 72 photos (17%), 3.4 photos/s, 18 s left` */
 export function formatProgress(verb: string, unit: string, figures: ProgressFigures): string {
   const { done, total, rate, secondsLeft } = figures;
-  const share = total > 0 ? Math.floor((100 * done) / total) : 100;
+  // Rounded down: 100% means that nothing is left.
+  const share = total > 0 ? Math.floor((100 * done) / total) / 100 : 1;
   const left = done < total ? `, ${formatDuration(secondsLeft)} left` : '';
-  return `${verb} ${done} of ${total} ${unit} (${share} %), ${formatRate(rate)} ${unit}/s${left}`;
+  return `${verb} ${done} of ${total} ${unit} (${formatShare(share, 0)}), ${formatRate(rate)} ${unit}/s${left}`;
 }
 
 /** `Reading the folders: 12000 files so far, 11800 images of 480 identities` */
@@ -45,10 +47,10 @@ export function formatDevice(device: DeviceInfo, forced?: 'webgpu' | 'wasm'): st
   if (backend === 'webgpu') return `Device: ${device.adapter || 'no WebGPU adapter'}, WebGPU`;
   const found = {
     gpu: device.adapter,
-    simulated: `no graphics processor, only a simulated one (${device.adapter})`,
+    simulated: `no GPU, only a simulated one (${device.adapter})`,
     none: 'no WebGPU',
   }[deviceKind(device)];
-  return `Device: ${found}, WebAssembly on the processor`;
+  return `Device: ${found}; using the CPU through WebAssembly`;
 }
 
 /** train_softmax's line a validation. */

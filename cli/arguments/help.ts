@@ -9,13 +9,13 @@ const WIDTH = 100;
 export function generalHelp(commands: readonly Command[]): string {
   const width = Math.max(...commands.map(({ name }) => name.length));
   return [
-    'Trains and uses face-embedding models: the same program as the page, in a headless browser, on real folders.',
+    'Trains and uses face-embedding models. This runs the same program as the web page, in a headless browser, on folders of your disk.',
     '',
     `Usage: ${INVOCATION} <command> [arguments]`,
     '',
     ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
     '',
-    `${INVOCATION} <command> --help shows a command's arguments and flags.`,
+    `Run ${INVOCATION} <command> --help to see a command's arguments and flags.`,
   ].join('\n');
 }
 
@@ -30,14 +30,16 @@ export function commandHelp(command: Command): string {
     '',
     `Usage: ${[INVOCATION, command.name, ...usage, '[flags]'].join(' ')}`,
     `       ${INVOCATION} ${command.example}`,
-    ...(command.formerNames ? ['', `Former name, still understood: ${command.formerNames.join(', ')}.`] : []),
+    ...(command.formerNames
+      ? ['', `Former name, which still works: ${command.formerNames.join(', ')}.`]
+      : []),
     ...(positionals.length
       ? ['', ...table(positionals.map(({ name, description }) => [`<${name}>`, description]))]
       : []),
     '',
     ...table(flags.map(flagRow)),
     '',
-    'Every command:',
+    'Flags of every command:',
     ...table(COMMON_FLAGS.map(flagRow)),
   ].join('\n');
 }

@@ -16,12 +16,12 @@ export const MODEL_FLAGS: readonly FlagSpec[] = [
     type: 'choice',
     choices: ['fixed', 'per_image'],
     description:
-      'fixed: (p − 127.5)/128; per_image: by each image’s mean and deviation. Default: what the model says; where it says nothing, one of them is needed.',
+      'fixed: (p − 127.5)/128; per_image: by each image’s mean and standard deviation. Default: as stated in the model. Required if the model does not state it.',
   },
   {
     name: 'use_fixed_image_standardization',
     type: 'flag',
-    description: 'The original’s name of --image_standardization fixed; with False, of per_image.',
+    description: 'The original’s flag: True means --image_standardization fixed, False means per_image.',
   },
 ];
 
@@ -33,7 +33,7 @@ export function chosenStandardization(args: Arguments): ImageStandardization | u
   const chosen = choice === 'fixed' || choice === 'per_image' ? choice : undefined;
   if (chosen && original && chosen !== original)
     throw new UsageError(
-      `--image_standardization ${chosen} and --use_fixed_image_standardization ${isFixed ? 'True' : 'False'} contradict each other. Name one of them.`,
+      `--image_standardization ${chosen} and --use_fixed_image_standardization ${isFixed ? 'True' : 'False'} contradict each other. Use only one of them.`,
     );
   return chosen ?? original;
 }
@@ -53,7 +53,7 @@ export async function openShownModel(
   const { file, kind, model_def, embedding_size, image_size, standardization, notes } =
     await session.train.describeModel(reference);
   output.line(
-    `Model: ${file}, ${kind}: ${model_def.replace('models.', '')}, ${embedding_size} values per face of ${image_size} × ${image_size} pixels`,
+    `Model: ${file}, ${kind}: ${model_def.replace('models.', '')}, ${embedding_size} values per face, from ${image_size} × ${image_size} pixels`,
   );
   output.line(
     `Image standardisation: ${standardizationWords(standardization.value)}, ${standardization.basis}`,

@@ -24,7 +24,7 @@ export function requireModel(text: string): string {
   if (kindOf(path) === undefined && kindOf(`${path}.index`) === 'file') return `${path}.index`;
   if (kindOf(path) === undefined)
     throw new CommandError(
-      `There is no model ${path}. Name a model file, or the folder of a run or of an export.`,
+      `There is no model ${path}. Name a model file, or the folder of a run or an export.`,
     );
   return path;
 }

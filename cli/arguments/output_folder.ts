@@ -6,14 +6,14 @@ import { kindOf } from '../system/paths.ts';
 
 /** Makes the folder where it is missing, and makes sure, before hours of work, that it can be written to. */
 export function prepareOutputFolder(path: string): string {
-  if (kindOf(path) === 'file') throw new CommandError(`${path} is a file; the output needs a folder.`);
+  if (kindOf(path) === 'file') throw new CommandError(`${path} is a file, but the output must be a folder.`);
   try {
     mkdirSync(path, { recursive: true });
     accessSync(path, constants.W_OK | constants.X_OK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new CommandError(
-      `Nothing can be written into ${path} (${code ?? String(error)}). Choose another output folder.`,
+      `${path} is not writable (${code ?? String(error)}). Choose another output folder.`,
       {
         cause: error,
       },
@@ -30,9 +30,9 @@ export function prepareOutputFolder(path: string): string {
 export function requireApart(input: string, output: string): void {
   const [from, to] = [realPathOf(input), realPathOf(output)];
   if (to !== from && !to.startsWith(from.endsWith(sep) ? from : from + sep)) return;
-  const where = to === from ? 'the input folder itself' : `inside of the input folder ${input}`;
+  const where = to === from ? 'the input folder itself' : `inside the input folder ${input}`;
   throw new CommandError(
-    `${output} is ${where}. Choose an output beside it, so that photos and results stay apart.`,
+    `${output} is ${where}. Choose an output folder outside it, so that photos and results stay apart.`,
   );
 }
 

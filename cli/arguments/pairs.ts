@@ -18,15 +18,15 @@ export const PAIRS_FLAGS: readonly FlagSpec[] = [
     name: 'lfw_pairs',
     type: 'text',
     placeholder: 'file',
-    description: `The file of the pairs (${DEFAULT_PAIRS_FILE}; where that is missing, pairs are made from the folders).`,
+    description: `The pairs file. Default: ${DEFAULT_PAIRS_FILE}; if that is missing, pairs are generated from the folders.`,
   },
   numberFlag('pairs_seed', PAIRS_LIMITS.pairs_seed, {
     default: 666,
-    description: 'Of the pairs that are made from the folders.',
+    description: 'Seed of the pairs that are generated from the folders.',
   }),
   numberFlag('pairs_per_fold', PAIRS_LIMITS.pairs_per_fold, {
     default: 300,
-    description: 'How many of one person, and of two people, are made at most.',
+    description: 'Maximum number of same-person pairs, and of different-person pairs, to generate per fold.',
   }),
 ];
 
@@ -46,8 +46,8 @@ export function choosePairs(args: Arguments): PairsChoice {
   if (path === undefined && given !== undefined)
     throw new CommandError(
       kindOf(resolvePath(given)) === 'folder'
-        ? `--lfw_pairs ${given} is a folder; a pairs file is needed.`
-        : `There is no pairs file ${resolvePath(given)}. Without --lfw_pairs, pairs are made from the folders.`,
+        ? `--lfw_pairs ${given} is a folder, but it must be a pairs file.`
+        : `There is no pairs file ${resolvePath(given)}. Without --lfw_pairs, pairs are generated from the folders.`,
     );
   return {
     path,
@@ -61,7 +61,7 @@ export function choosePairs(args: Arguments): PairsChoice {
 export function notePairs({ path }: PairsChoice, output: Output): void {
   if (path === undefined)
     output.line(
-      `Note: there is no ${DEFAULT_PAIRS_FILE}, so the pairs are made from the folders. For figures to compare with LFW's, name its pairs file with --lfw_pairs.`,
+      `Note: there is no ${DEFAULT_PAIRS_FILE}, so the pairs are generated from the folders. To compare with published LFW results, name LFW's pairs file with --lfw_pairs.`,
     );
 }
 

@@ -109,13 +109,13 @@ export function claimRun(runId: string, modelsBase?: string): StoredRun & { read
   const wanted = found.length > 1 ? found.filter(({ paths }) => paths.modelsBase === modelsBase) : found;
   if (found.length > 1 && wanted.length !== 1)
     throw new CommandError(
-      `There are ${found.length} unfinished runs ${runId}, with models in ${found.map(({ paths }) => paths.modelsBase).join(' and ')}. Say which one with --models_base_dir.`,
+      `There are ${found.length} unfinished runs named ${runId}, with models in ${found.map(({ paths }) => paths.modelsBase).join(' and ')}. Choose one with --models_base_dir.`,
     );
   const [run] = wanted;
   if (!run) {
     const names = runs.map((other) => other.runId).sort();
     throw new CommandError(
-      `There is no unfinished run ${runId}. ${names.length ? `These can go on: ${names.join(', ')}.` : 'None can go on; a finished run is gone on with as a new one that starts from its model: --pretrained_model.'}`,
+      `There is no unfinished run ${runId}. ${names.length ? `These runs can be resumed: ${names.join(', ')}.` : 'There is no run to resume. To train a finished run further, start a new run from its model with --pretrained_model.'}`,
     );
   }
   own(run.slot, runId);
@@ -134,7 +134,7 @@ function own(slot: RunSlot, runId: string): void {
       const owner = ownerOf(slot);
       if (owner !== undefined && !isOwnerGone(owner))
         throw new CommandError(
-          `The run ${runId} is going on in another command (process ${processIdOf(owner) ?? owner}). Watch it there, or stop it there first with Ctrl-C.`,
+          `Another command is training the run ${runId} (process ${processIdOf(owner) ?? owner}). Stop it there first with Ctrl-C.`,
           { cause: error },
         );
       // Moved, and not deleted: of several commands that find the same dead owner, one moves it.

@@ -9,7 +9,7 @@ export function readScheduleFile(name: string): string {
   const path = findDataFile(name);
   if (path === undefined)
     throw new CommandError(
-      `There is no learning rate schedule ${resolvePath(name)}. It is a text file with lines such as "0: 0.05"; data/ holds the guide's.`,
+      `There is no learning rate schedule ${resolvePath(name)}. It must be a text file with lines such as "0: 0.05". The folder data/ contains the one of the FaceNet training guide.`,
     );
   const text = readFileSync(path, 'utf8');
   try {

@@ -104,9 +104,17 @@ export class BrowserSession {
     });
     this.#end.catch(() => undefined);
     page.on('crash', () =>
-      this.#ended?.(new CommandError('The page in the browser crashed, perhaps for want of memory.')),
+      this.#ended?.(
+        new CommandError(
+          'The page in the browser crashed, perhaps because it ran out of memory. Try a smaller batch, or close other programs.',
+        ),
+      ),
     );
-    context.on('close', () => this.#ended?.(new CommandError('The browser ended before the command did.')));
+    context.on('close', () =>
+      this.#ended?.(
+        new CommandError('The browser closed before the command had finished. Run the command again.'),
+      ),
+    );
   }
 
   /** @throws CommandError when there is no browser, or it does not start */
@@ -114,7 +122,7 @@ export class BrowserSession {
     const executablePath = await findBrowser(options);
     const cleanUp = new CleanUp();
     const folders = new FolderServer(
-      ({ code, path }) => options.log(`The folder ${path} cannot be read (${code}) and is left out.`),
+      ({ code, path }) => options.log(`The folder ${path} cannot be read (${code}), so it is skipped.`),
       cleanUp,
     );
     const server = await startStaticServer(distFolder, (request, response) =>
@@ -255,25 +263,25 @@ export class BrowserSession {
     if (name === 'FolderMissingError' && failure)
       return new PageError(
         name,
-        `The folder ${failure.path} is no longer there, or is empty now. Put it back where it was and run the command again; what is written so far is kept.`,
+        `The folder ${failure.path} is missing or empty. Put it back and run the command again. What has been written so far is kept.`,
         stack,
       );
     if (name === 'PermissionLostError' && failure?.code === LINK_OUTSIDE)
       return new PageError(
         name,
-        `${failure.path} leads out of the output folder through a symbolic link. Put a real folder in the link's place, or name the folder that it leads to as the output.`,
+        `${failure.path} is a symbolic link that leads out of the output folder. Replace it with a real folder, or use the folder that it points to as the output.`,
         stack,
       );
     if (name === 'PermissionLostError' && failure)
       return new PageError(
         name,
-        `${failure.path} may not be read or written (${failure.code}). Check its owner and permissions.`,
+        `${failure.path} cannot be read or written (${failure.code}). Check its owner and permissions.`,
         stack,
       );
     if (name === 'StorageFullError' && failure)
       return new PageError(
         name,
-        `There is no room left to write ${failure.path}. Free some space and run the command again; what is written so far is kept.`,
+        `There is not enough space to write ${failure.path}. Free some space and run the command again. What has been written so far is kept.`,
         stack,
       );
     return new PageError(name, message, stack);
@@ -326,12 +334,14 @@ async function launch(
           continue;
         }
         throw new CommandError(
-          `Another browser still uses the profile ${profileFolder}. End it, or wait for its end, and run the command again.`,
+          `Another browser is still using the profile ${profileFolder}. Close it or wait until it has ended, then run the command again.`,
           { cause: error },
         );
       }
       const reason = message.split('\n')[0]!.replace(/^browserType\.\w+: /, '');
-      throw new CommandError(`The browser ${executablePath} does not start: ${reason}`, { cause: error });
+      throw new CommandError(`The browser ${executablePath} could not be started: ${reason}`, {
+        cause: error,
+      });
     }
 }
 

@@ -32,18 +32,18 @@ import { requireFolder, resolvePath } from '../system/paths.ts';
 export const DETECTOR_FLAGS: readonly FlagSpec[] = [
   numberFlag('minsize', ALIGN_LIMITS.minsize, {
     default: DEFAULT_ALIGN_OPTIONS.minsize,
-    description: 'The smallest face that is looked for, pixels.',
+    description: 'Smallest face to look for, in pixels.',
   }),
   {
     name: 'thresholds',
     type: 'text',
     placeholder: 'three numbers',
     default: DEFAULT_ALIGN_OPTIONS.thresholds.join(','),
-    description: 'Scores that a face must reach in the three networks, separated by commas.',
+    description: 'Scores that a face must reach in the three detection networks, separated by commas.',
   },
   numberFlag('factor', ALIGN_LIMITS.factor, {
     default: DEFAULT_ALIGN_OPTIONS.factor,
-    description: 'From one size of the image pyramid to the next.',
+    description: 'Scale factor between the sizes at which a photo is searched.',
   }),
   BACKEND_FLAG,
 ];
@@ -70,28 +70,32 @@ export function readDetectorOptions(
 
 export const alignCommand: Command = {
   name: 'align',
-  summary: 'Find the faces in folders of photos and write them as aligned crops.',
+  summary: 'Find the faces in folders of photos and save them as aligned crops.',
   details:
-    'The input has a folder per person with that person’s photos in it; the output gets the same folders, with PNG files. Crops that are there already are kept and not made again, so that a stopped run goes on, and several processes with --random_order share the work.',
+    'The input contains one folder per person, with that person’s photos inside. The output gets the same folders, with PNG files. Existing crops are kept, so you can resume a stopped run by running the command again. Several processes with --random_order can share the work.',
   positionals: [
-    { name: 'in', description: 'The folder of photos: a subfolder per person.' },
+    { name: 'in', description: 'The folder of photos, with one subfolder per person.' },
     { name: 'out', description: 'The folder for the aligned faces.' },
   ],
   flags: [
     numberFlag('image_size', ALIGN_LIMITS.image_size, {
       default: DEFAULT_ALIGN_OPTIONS.image_size,
-      description: 'Width and height of the crops, pixels.',
+      description: 'Width and height of the crops, in pixels.',
     }),
     numberFlag('margin', ALIGN_LIMITS.margin, {
       default: DEFAULT_ALIGN_OPTIONS.margin,
-      description: 'Around the face, pixels of the photo, both sides together.',
+      description: 'Margin around the face, in pixels of the photo, both sides together.',
     }),
     {
       name: 'detect_multiple_faces',
       type: 'flag',
-      description: 'Write every face of a photo, not only the main one.',
+      description: 'Keep all faces in a photo, not just the largest one near the centre.',
     },
-    { name: 'random_order', type: 'flag', description: 'Shuffle the photos, for several processes at once.' },
+    {
+      name: 'random_order',
+      type: 'flag',
+      description: 'Process the photos in random order, so that several processes can share the work.',
+    },
     GPU_MEMORY_FLAG,
     ...DETECTOR_FLAGS,
   ],
@@ -122,10 +126,10 @@ export const alignCommand: Command = {
     for (const paths of summary.duplicates)
       output.line(`The same photo is in the folders of several people: ${paths.join(', ')}`);
     if (summary.setAside.length > 0)
-      output.line(`${summary.setAside.length} photos are set aside, as set_aside.json in the output says.`);
+      output.line(`${summary.setAside.length} photos are excluded by set_aside.json in the output.`);
     const { aligned, failed } = summary.elsewhere;
-    if (aligned > 0) output.line(`${aligned} of them were aligned by other processes meanwhile.`);
-    if (failed > 0) output.line(`${failed} photos were tried by other processes, and gave no face.`);
+    if (aligned > 0) output.line(`${aligned} photos were aligned by other processes in the meantime.`);
+    if (failed > 0) output.line(`No face was saved for ${failed} photos that other processes tried.`);
     output.line(`Total number of images: ${summary.totalImages}`);
     output.line(`Number of successfully aligned images: ${summary.successfullyAligned}`);
     return {
@@ -159,23 +163,23 @@ export function existingLines({ skippedExisting, existing }: AlignSummary): stri
   const lines: string[] = [];
   if (skippedExisting > 0)
     lines.push(
-      `${skippedExisting} of them were aligned before and are kept.${
+      `${skippedExisting} photos were already aligned and were skipped.${
         withoutRecord > 0
-          ? ` For ${withoutRecord} of these it is not known how; their names are trusted.`
+          ? ` For ${withoutRecord} of them the settings are not known; their faces were kept as they are.`
           : ''
       }`,
     );
   if (changedPhotos > 0)
-    lines.push(`${changedPhotos} photos had changed since they were aligned, and were aligned again.`);
+    lines.push(`${changedPhotos} photos had changed since they were aligned and were aligned again.`);
   if (otherSettings > 0)
     lines.push(
-      `${otherSettings} photos had been aligned with other settings, and were aligned again.${
-        keptByHand > 0 ? ` In ${keptByHand} of them the face that a person chose is kept.` : ''
+      `${otherSettings} photos had been aligned with other settings and were aligned again.${
+        keptByHand > 0 ? ` For ${keptByHand} of them the face that you chose was kept.` : ''
       }`,
     );
   for (const { photo, outputPaths } of withoutPhoto)
     lines.push(
-      `${outputPaths.join(', ')}: the photo${photo === undefined ? '' : ` ${photo}`} is not in the input; the face stays until you delete it.`,
+      `${outputPaths.join(', ')}: the photo${photo === undefined ? '' : ` ${photo}`} is not in the input. The face stays until you delete it.`,
     );
   return lines;
 }

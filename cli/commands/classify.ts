@@ -25,55 +25,59 @@ import { requireFile, requireFolder, resolvePath } from '../system/paths.ts';
 
 export const classifyCommand: Command = {
   name: 'classify',
-  summary: 'Learn people by name from their embeddings (TRAIN), and name them on other photos (CLASSIFY).',
+  summary:
+    'Train a classifier of people on their embeddings (TRAIN), and recognise them in other photos (CLASSIFY).',
   details:
-    'A linear support vector machine. With --use_split_dataset one folder serves both: TRAIN takes some images of each person, CLASSIFY the others.',
+    'The classifier is a linear support vector machine. With --use_split_dataset, one folder serves both modes: TRAIN uses some images of each person, CLASSIFY the others.',
   positionals: [
     { name: 'mode', description: 'TRAIN or CLASSIFY.' },
-    { name: 'data_dir', description: 'The folder of aligned faces: a subfolder per person.' },
+    { name: 'data_dir', description: 'The folder of aligned faces, with one subfolder per person.' },
     {
       name: 'model',
-      description: 'A model file, or the folder of a run or of an export: the newest model in it.',
+      description: 'A model file, or the folder of a run or an export (the newest model in it is used).',
     },
-    { name: 'classifier_filename', description: 'The file of the classifier, JSON: written by TRAIN.' },
+    {
+      name: 'classifier_filename',
+      description: 'The classifier file (JSON), which TRAIN writes and CLASSIFY reads.',
+    },
   ],
   flags: [
     {
       name: 'use_split_dataset',
       type: 'flag',
-      description: 'Split data_dir into images to train on and images to test with.',
+      description: 'Split data_dir into images for training and images for testing.',
     },
     {
       name: 'test_data_dir',
       type: 'text',
       placeholder: 'folder',
-      description: 'For CLASSIFY, instead of data_dir: another folder of aligned faces.',
+      description: 'For CLASSIFY: another folder of aligned faces to use instead of data_dir.',
     },
     numberFlag('min_nrof_images_per_class', USE_LIMITS.min_nrof_images_per_class, {
       default: 20,
-      description: 'With --use_split_dataset: people with fewer images are left out.',
+      description: 'With --use_split_dataset: exclude people with fewer images.',
     }),
     numberFlag('nrof_train_images_per_class', USE_LIMITS.nrof_train_images_per_class, {
       default: 10,
-      description: 'With --use_split_dataset: images of each person to train on.',
+      description: 'With --use_split_dataset: number of images per person for training.',
     }),
     numberFlag('batch_size', BATCH_SIZE, {
       default: 90,
-      description: 'Number of images in a batch.',
+      description: 'Number of images per batch.',
     }),
     numberFlag('image_size', USE_LIMITS.image_size, {
-      description: 'Of the centre of each image, pixels. Default: what the model was trained with.',
+      description: 'Size of the square cut from each image’s centre, in pixels. Default: the model’s own.',
     }),
     {
       name: 'confusion_matrix',
       type: 'text',
       placeholder: 'file',
       description:
-        'For CLASSIFY: a CSV file to write, a row a person, a column what the images were taken for.',
+        'For CLASSIFY: write a CSV file with one row per person and one column per recognised person.',
     },
     numberFlag('seed', SEED, {
       default: 666,
-      description: 'Of the split and the training.',
+      description: 'Seed of the split and the training.',
     }),
     ...MODEL_FLAGS,
     BACKEND_FLAG,
@@ -83,7 +87,7 @@ export const classifyCommand: Command = {
     const { args, output } = context;
     const mode = args.positionals[0]!.toUpperCase();
     if (mode !== 'TRAIN' && mode !== 'CLASSIFY')
-      throw new UsageError(`<mode> is TRAIN or CLASSIFY, not "${args.positionals[0]!}".`);
+      throw new UsageError(`<mode> must be TRAIN or CLASSIFY, not "${args.positionals[0]!}".`);
     const test = mode === 'CLASSIFY' ? textOf(args, 'test_data_dir') : undefined;
     const images = requireFolder(resolvePath(test ?? args.positionals[1]!));
     const model = requireModel(args.positionals[2]!);
@@ -121,7 +125,7 @@ export const classifyCommand: Command = {
         ),
     );
     for (const line of describeSkipped(summary.skipped)) output.line(line);
-    for (const failure of summary.failures) output.line(`Left out: ${failure}`);
+    for (const failure of summary.failures) output.line(`Skipped: ${failure}`);
     output.line(`Number of classes: ${summary.classCount}`);
     output.line(`Number of images: ${summary.imageCount}`);
     if (summary.classifier !== undefined) {
@@ -164,7 +168,7 @@ export const classifyCommand: Command = {
   },
 };
 
-/** Comma-separated values: a row an actual person, a column a predicted one. */
+/** Comma-separated values: one row per actual person, one column per predicted person. */
 export function confusionTable(predictions: readonly ClassPrediction[]): string {
   const counts = new Map<string, number>();
   const keyOf = (actual: string, predicted: string): string => JSON.stringify([actual, predicted]);

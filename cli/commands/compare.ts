@@ -17,28 +17,28 @@ import { requireFile, resolvePath } from '../system/paths.ts';
 
 export const compareCommand: Command = {
   name: 'compare',
-  summary: 'Print how far apart the faces on some photos are.',
+  summary: 'Print the distances between the faces in several photos.',
   details:
-    'Faces are found and aligned on the spot; of several on a photo the main one is taken. Distances are Euclidean, from 0 to 2.',
+    'Faces are found and aligned automatically. If a photo contains several faces, the main one is used. Distances are Euclidean, from 0 (identical) to 2 (maximum).',
   positionals: [
     {
       name: 'model',
-      description: 'A model file, or the folder of a run or of an export: the newest model in it.',
+      description: 'A model file, or the folder of a run or an export (the newest model in it is used).',
     },
-    { name: 'image_files', description: 'Photos as taken, two or more.', repeated: true },
+    { name: 'image_files', description: 'Two or more photos.', repeated: true },
   ],
   flags: [
     numberFlag('margin', ALIGN_LIMITS.margin, {
       default: 44,
-      description: 'Around the face, pixels of the photo, both sides together.',
+      description: 'Margin around the face, in pixels of the photo, both sides together.',
     }),
     numberFlag('image_size', USE_LIMITS.image_size, {
-      description: 'Of the aligned faces. Default: what the model was trained with.',
+      description: 'Size of the aligned faces, in pixels. Default: the model’s own.',
     }),
     {
       name: 'all_faces',
       type: 'flag',
-      description: 'Compare every face of a photo, not the main one alone.',
+      description: 'Compare all faces in a photo, not just the main one.',
     },
     GPU_MEMORY_FLAG,
     ...MODEL_FLAGS,
@@ -65,7 +65,7 @@ export const compareCommand: Command = {
       backend: chosenBackend(args),
     };
     const result = await session.train.compare(request, interruptibleControl(context));
-    for (const { message } of result.failures) output.line(`Left out: ${message}`);
+    for (const { message } of result.failures) output.line(`Skipped: ${message}`);
     const paths = result.images.map(({ index }) => photos[index]!.given);
     const titles = result.images.map(({ face, faceCount }, row) =>
       isSet(args, 'all_faces') && faceCount > 1

@@ -1,4 +1,4 @@
-/** conformance: this program's numbers against those of a fixture file. */
+/** conformance: checks this program's results against the values in a fixture file. */
 import { readFileSync } from 'node:fs';
 import type { ConformanceReport } from '../../workers/protocol/train/conformance.ts';
 import { PRECISIONS, type Precision } from '../../workers/protocol/train/options.ts';
@@ -11,23 +11,23 @@ import { requireFile, resolvePath } from '../system/paths.ts';
 
 export const conformanceCommand: Command = {
   name: 'conformance',
-  summary: "Hold this program's numbers against those of a fixture file.",
+  summary: "Check this program's results against the values in a fixture file.",
   details:
-    'Parameters, inputs and expected values follow from the file’s seed. Every figure is printed with its bound; the exit code is 1 when one does not hold.',
-  positionals: [{ name: 'fixture.json', description: 'The fixture: of a model, or of the LFW metrics.' }],
+    'The parameters and inputs are generated from the file’s seed. Every figure is printed with its bound. The exit code is 1 if a figure exceeds its bound.',
+  positionals: [{ name: 'fixture.json', description: 'A fixture for a model or for the LFW metrics.' }],
   flags: [
     {
       name: 'executor',
       type: 'choice',
       choices: ['engine', 'tfjs'],
-      description: 'What runs the network; default: the usual one.',
+      description: 'What runs the network. Default: chosen automatically.',
     },
     {
       name: 'backend',
       type: 'choice',
       choices: ['webgpu', 'wasm'],
       default: 'webgpu',
-      description: 'WebGPU, also a simulated one, or WebAssembly.',
+      description: 'WebGPU (real or simulated) or WebAssembly.',
     },
     {
       name: 'precision',
@@ -35,14 +35,14 @@ export const conformanceCommand: Command = {
       choices: PRECISIONS,
       default: 'float32',
       description:
-        'How the engine stores activations; float16 is held to bounds of its own and needs a GPU with shader-f16.',
+        'How the engine stores activations. float16 has its own bounds and needs a GPU with shader-f16.',
     },
     {
       name: 'runtime',
       type: 'choice',
       choices: ['chromium', 'node'],
       default: 'chromium',
-      description: 'Where the engine runs: in a browser, or in Node with Dawn.',
+      description: 'Where the engine runs: in a browser, or in Node through Dawn.',
     },
   ],
   example: 'conformance fixtures/inception-resnet-v1.json --json',
@@ -84,7 +84,7 @@ async function runInBrowser(
 
 async function runInNode(fixture: string, { args, output }: CommandContext): Promise<ConformanceReport> {
   if (args.values['executor'] === 'tfjs' || args.values['backend'] === 'wasm')
-    throw new UsageError('In Node only the engine runs: leave out --executor tfjs and --backend wasm.');
+    throw new UsageError('In Node only the WebGPU engine runs. Remove --executor tfjs and --backend wasm.');
   await installWebGpu();
   const { runConformanceInNode } = await import('../../workers/conformance.node.ts');
   return runConformanceInNode(fixture, chosenPrecision(args), (message) => output.progress(message));
@@ -101,7 +101,7 @@ function readFixture(path: string): string {
     JSON.parse(text);
   } catch (error) {
     throw new CommandError(
-      `${path} is no conformance fixture: it is not JSON (${(error as Error).message}).`,
+      `${path} is not a conformance fixture: it is not JSON (${(error as Error).message}).`,
       { cause: error },
     );
   }

@@ -42,35 +42,39 @@ const CROP_MARGIN = 182 / 160;
 
 export const demoCommand: Command = {
   name: 'demo',
-  summary: 'Do the whole job on drawn sample faces: align, train, evaluate, export.',
+  summary: 'Run all steps on generated sample faces: align, train, evaluate, export.',
   details:
-    'The model is trained on some people and evaluated on others. Without a GPU it takes a few minutes, and the model is a small one.',
+    'The model is trained on some people and evaluated on others. Without a GPU this takes a few minutes and trains a smaller model.',
   positionals: [
-    { name: 'out', optional: true, description: 'The output folder; default: output/demo-<time>, here.' },
+    {
+      name: 'out',
+      optional: true,
+      description: 'The output folder. Default: output/demo-<time> in the current folder.',
+    },
   ],
   flags: [
     numberFlag('people', SAMPLE_LIMITS.people, {
       default: 12,
-      description: 'People to train on.',
+      description: 'Number of people to train on.',
     }),
     numberFlag('photos', SAMPLE_LIMITS.photos, {
       default: 6,
-      description: 'Photos of each.',
+      description: 'Number of photos per person.',
     }),
     numberFlag('evaluation_people', SAMPLE_LIMITS.people, {
       default: 8,
-      description: 'Other people, to evaluate on.',
+      description: 'Number of other people to evaluate on.',
     }),
     numberFlag('lfw_nrof_folds', PAIRS_LIMITS.lfw_nrof_folds, {
       default: 5,
-      description: 'Number of folds of the evaluation.',
+      description: 'Number of folds for the evaluation.',
     }),
     numberFlag(
       'seed',
       { ...SEED, maximum: 2 ** 32 - 2 },
       {
         default: 1,
-        description: 'Of the faces.',
+        description: 'Seed of the faces.',
       },
     ),
     BACKEND_FLAG,
@@ -110,7 +114,7 @@ export const demoCommand: Command = {
     output.line('3. Train');
     const training = await demo.train(aligned, options);
 
-    output.line('4. Evaluate, on people it has not seen');
+    output.line('4. Evaluate on other people');
     const evaluation = await demo.evaluate(training.run.id, otherAligned, options);
 
     output.line('5. Export');
@@ -134,7 +138,7 @@ export const demoCommand: Command = {
   },
 };
 
-/** The steps, each leaving its results in a subfolder of the output. */
+/** The steps, each of which writes its results to a subfolder of the output. */
 class Demo {
   readonly #context: CommandContext;
   readonly #session: BrowserSession;
@@ -220,8 +224,7 @@ class Demo {
   }
 
   #stopIfInterrupted(): void {
-    if (this.#context.interrupted)
-      throw new CommandError(`Stopped. What was done so far is in ${this.#out}.`);
+    if (this.#context.interrupted) throw new CommandError(`Stopped. The results so far are in ${this.#out}.`);
   }
 }
 
@@ -240,5 +243,5 @@ export function makeNewFolder(base: string, now = new Date()): string {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
   }
-  throw new CommandError(`There is no name left for a folder in ${base}.`);
+  throw new CommandError(`No unused folder name was found in ${base}.`);
 }

@@ -14,10 +14,10 @@ import { DETECTOR_FLAGS, readDetectorOptions } from './align.ts';
 
 export const detectCommand: Command = {
   name: 'detect',
-  summary: 'Find every face of every photo: box, score and landmarks, as JSON lines.',
+  summary: 'Find all faces in photos and write their boxes, scores and landmarks as JSON lines.',
   positionals: [
-    { name: 'in', description: 'A folder of photos, at any depth, or one photo.' },
-    { name: 'out.jsonl', description: 'The file for the faces: one JSON object a photo.' },
+    { name: 'in', description: 'One photo, or a folder of photos (including its subfolders).' },
+    { name: 'out.jsonl', description: 'The output file, with one JSON object per photo.' },
   ],
   flags: DETECTOR_FLAGS,
   example: 'detect ~/photos faces.jsonl',
@@ -27,7 +27,8 @@ export const detectCommand: Command = {
     const isOnePhoto = kindOf(input) === 'file';
     if (!isOnePhoto) requireFolder(input);
     const options = { ...DEFAULT_ALIGN_OPTIONS, ...readDetectorOptions(args) };
-    if (kindOf(out) === 'folder') throw new CommandError(`${out} is a folder; the output is a file.`);
+    if (kindOf(out) === 'folder')
+      throw new CommandError(`${out} is a folder, but the output must be a file.`);
     if (!isOnePhoto) requireApart(input, out);
     prepareOutputFolder(dirname(out));
     const session = await context.openSession();

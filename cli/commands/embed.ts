@@ -18,25 +18,25 @@ import { requireFolder, resolvePath } from '../system/paths.ts';
 
 export const embedCommand: Command = {
   name: 'embed',
-  summary: 'Write the embeddings of a folder of aligned faces for NumPy.',
+  summary: 'Write the embeddings of a folder of aligned faces as NumPy files.',
   details:
-    'embeddings.npy has a row an image (float32), labels.npy the place of its folder among the sorted folders, label_strings.npy the folder’s name.',
+    'embeddings.npy has one row per image (float32). labels.npy holds the index of each image’s folder in the sorted list of folders, label_strings.npy the folder’s name.',
   positionals: [
     {
       name: 'model',
-      description: 'A model file, or the folder of a run or of an export: the newest model in it.',
+      description: 'A model file, or the folder of a run or an export (the newest model in it is used).',
     },
-    { name: 'data_dir', description: 'The folder of aligned faces: a subfolder per person.' },
-    { name: 'out', description: 'The folder for the three files.' },
+    { name: 'data_dir', description: 'The folder of aligned faces, with one subfolder per person.' },
+    { name: 'out', description: 'The output folder for the three files.' },
   ],
   flags: [
     numberFlag('batch_size', BATCH_SIZE, {
       aliases: ['image_batch'],
       default: 90,
-      description: 'Number of images in a batch.',
+      description: 'Number of images per batch.',
     }),
     numberFlag('image_size', USE_LIMITS.image_size, {
-      description: 'Of the centre of each image, pixels. Default: what the model was trained with.',
+      description: 'Size of the square cut from each image’s centre, in pixels. Default: the model’s own.',
     }),
     GPU_MEMORY_FLAG,
     ...MODEL_FLAGS,
@@ -69,7 +69,7 @@ export const embedCommand: Command = {
         ),
     );
     for (const line of describeSkipped(summary.skipped)) output.line(line);
-    for (const failure of summary.failures) output.line(`Left out: ${failure}`);
+    for (const failure of summary.failures) output.line(`Skipped: ${failure}`);
     output.line(`Number of classes: ${summary.classNames.length}`);
     output.line(`Number of images: ${summary.imageCount}`);
     output.line(formatFiles(out, summary.files));

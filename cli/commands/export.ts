@@ -16,20 +16,20 @@ const LAYOUTS = ['nhwc', 'nchw'] as const;
 const PHASES: Readonly<Record<ExportProgress['phase'], string>> = {
   loading: 'Loading the model',
   writing: 'Writing',
-  verifying: 'Reading it again and comparing embeddings',
+  verifying: 'Reading the files back and comparing embeddings',
   packing: 'Packing',
 };
 
 export const exportCommand: Command = {
   name: 'export',
-  summary: 'Write a model for other programs: TensorFlow.js, ONNX or safetensors.',
-  details: 'What is written is read again and must give the embeddings of the model.',
+  summary: 'Export a model for other programs: TensorFlow.js, ONNX or safetensors.',
+  details: 'The exported files are read back and must give the same embeddings as the model.',
   positionals: [
     {
       name: 'model',
-      description: 'A model file, or the folder of a run or of an export: the newest model in it.',
+      description: 'A model file, or the folder of a run or an export (the newest model in it is used).',
     },
-    { name: 'out', description: 'The folder for the files.' },
+    { name: 'out', description: 'The output folder.' },
   ],
   flags: [
     {
@@ -38,42 +38,44 @@ export const exportCommand: Command = {
       choices: FORMATS,
       default: 'tfjs',
       description:
-        'tfjs: model.json and shards; onnx: one file, both with batch norms folded; safetensors: the original’s variables; safetensors-pytorch: facenet-pytorch’s names.',
+        'tfjs: model.json and weight files; onnx: one file (both with batch norm merged into the weights); safetensors: all variables under their original FaceNet names; safetensors-pytorch: with facenet-pytorch’s names.',
     },
     {
       name: 'dtype',
       type: 'choice',
       choices: DTYPES,
       default: 'float32',
-      description: 'How weights are stored; float16 halves the files.',
+      description: 'How the weights are stored. float16 halves the size of the files.',
     },
     {
       name: 'layout',
       type: 'choice',
       choices: LAYOUTS,
       default: 'nhwc',
-      description: 'Of onnx: the input is [N, size, size, 3], or [N, 3, size, size] with nchw.',
+      description:
+        'For onnx: the input’s layout, [N, size, size, 3] for nhwc or [N, 3, size, size] for nchw.',
     },
     {
       name: 'include_standardization',
       type: 'flag',
-      description: 'Of onnx: the model standardises by itself; its input are values from 0 to 255.',
+      description:
+        'For onnx: include image standardisation in the model. Its input is then pixel values from 0 to 255.',
     },
     {
       name: 'include_class_names',
       type: 'flag',
       description:
-        'The names of the people that the model was trained on go into the files; by default they do not.',
+        'Include the names of the people that the model was trained on. By default they are left out.',
     },
     {
       name: 'license',
       type: 'text',
       placeholder: 'name',
-      description: 'For the model card: under which licence the model may be used, such as CC-BY-4.0.',
+      description: 'The model’s licence, for the model card, e.g. CC-BY-4.0.',
     },
     numberFlag('image_size', USE_LIMITS.image_size, {
       description:
-        'What the files say that the model takes, pixels. Default: what the model was trained with; a model from elsewhere that does not say it counts as one for 160.',
+        'Input size to state in the files, in pixels. Default: the model’s own, or 160 for an imported model that does not state it.',
     }),
     ...MODEL_FLAGS,
   ],
@@ -106,7 +108,7 @@ export const exportCommand: Command = {
     output.clearProgress();
     output.line(formatFiles(out, summary.files));
     output.line(
-      `Read again, it gives the same embeddings: largest difference ${summary.verifiedMaxAbsError.toExponential(1)}`,
+      `The files were read back and give the same embeddings. Largest difference: ${summary.verifiedMaxAbsError.toExponential(1)}`,
     );
     return { json: { out, files: summary.files, verified_max_abs_error: summary.verifiedMaxAbsError } };
   },

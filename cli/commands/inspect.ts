@@ -1,4 +1,4 @@
-/** inspect: what a model finds suspicious in a dataset, and the table that filters it. */
+/** inspect: lists what a model finds suspicious in a dataset, and writes the table that filters it. */
 import { BATCH_SIZE, USE_LIMITS } from '../../workers/protocol/align/limits.ts';
 import { writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -23,15 +23,15 @@ import { requireFolder, resolvePath } from '../system/paths.ts';
 export const inspectCommand: Command = {
   name: 'inspect',
   formerNames: ['look'],
-  summary: 'Find photos that may be mislabelled, and people or pictures that are there twice.',
+  summary: 'Find photos that may be mislabelled, people under two names, and duplicate pictures.',
   details:
-    'Distances are Euclidean, of embeddings of length 1: 0 is the same, 2 the opposite. The filter table holds each photo’s distance to its person’s centre, for train --filter_filename.',
+    'Distances between embeddings are Euclidean, from 0 (identical) to 2 (maximum). The filter table lists each photo’s distance to its person’s average, for train --filter_filename.',
   positionals: [
     {
       name: 'model',
-      description: 'A model file, or the folder of a run or of an export: the newest model in it.',
+      description: 'A model file, or the folder of a run or an export (the newest model in it is used).',
     },
-    { name: 'data_dir', description: 'The folder of aligned faces: a subfolder per person.' },
+    { name: 'data_dir', description: 'The folder of aligned faces, with one subfolder per person.' },
   ],
   flags: [
     {
@@ -46,16 +46,16 @@ export const inspectCommand: Command = {
       { minimum: 0, maximum: 1_000_000, isInteger: true },
       {
         default: 20,
-        description: 'Lines of each kind to print, the most suspicious first; --json holds all.',
+        description: 'Number of results of each kind to print, most suspicious first. --json prints all.',
       },
     ),
     numberFlag('batch_size', BATCH_SIZE, {
       aliases: ['image_batch'],
       default: 90,
-      description: 'Number of images in a batch.',
+      description: 'Number of images per batch.',
     }),
     numberFlag('image_size', USE_LIMITS.image_size, {
-      description: 'Of the centre of each image, pixels. Default: what the model was trained with.',
+      description: 'Size of the square cut from each image’s centre, in pixels. Default: the model’s own.',
     }),
     ...MODEL_FLAGS,
     BACKEND_FLAG,
@@ -113,14 +113,14 @@ export function formatReport(
 ): string[] {
   const lines = [
     ...describeSkipped(skipped),
-    ...failures.map((failure) => `Left out: ${failure}`),
+    ...failures.map((failure) => `Skipped: ${failure}`),
     `Number of classes: ${classCount}`,
     `Number of images: ${imageCount}`,
   ];
   if (!findings)
     return [
       ...lines,
-      'There are too many images to compare them all; the filter table holds their distances.',
+      'There are too many images to compare all of them. The filter table contains their distances.',
     ];
   const list = <Item>(title: string, items: readonly Item[], line: (item: Item) => string): string[] => [
     `${title}: ${items.length}`,
@@ -139,8 +139,8 @@ export function formatReport(
           ? `${distance.toFixed(3)}  ${path}`
           : `${distance.toFixed(3)}  ${path}  looks like ${looksLike} (${otherDistance.toFixed(3)})`,
     ),
-    ...list('People who may be one person', findings.identities, pair),
-    ...list('Images that are nearly the same', findings.copies, pair),
+    ...list('People who may be the same person', findings.identities, pair),
+    ...list('Images that are nearly identical', findings.copies, pair),
   ];
 }
 

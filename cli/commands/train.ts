@@ -34,9 +34,9 @@ import { givenOptions, optionFlags } from '../arguments/training_flags.ts';
 
 export const trainCommand: Command = {
   name: 'train',
-  summary: 'Train a model as a classifier on folders of aligned faces.',
+  summary: 'Train a model on folders of aligned faces.',
   details:
-    'Takes the flags of the original’s train_softmax. The run gets a folder of its own, named by its time, below logs_base_dir and models_base_dir. Ctrl-C writes a checkpoint and stops; --resume goes on with it.',
+    'The flags are those of train_softmax in the original (davidsandberg/facenet). Each run gets its own folder, named by its start time, in logs_base_dir and models_base_dir. Ctrl-C saves a checkpoint and stops; --resume continues the run.',
   positionals: [],
   flags: [
     {
@@ -44,52 +44,54 @@ export const trainCommand: Command = {
       type: 'text',
       placeholder: 'folders',
       description:
-        'The aligned faces, a subfolder per person; several folders, separated by colons, are united.',
+        'The folder of aligned faces, with one subfolder per person. Several folders, separated by colons, are merged.',
     },
     {
       name: 'logs_base_dir',
       type: 'text',
       placeholder: 'folder',
       default: '~/logs/facenet',
-      description: 'Where the run’s log folder is made.',
+      description: 'Where to create the run’s log folder.',
     },
     {
       name: 'models_base_dir',
       type: 'text',
       placeholder: 'folder',
       default: '~/models/facenet',
-      description: 'Where the run’s model folder is made.',
+      description: 'Where to create the run’s model folder.',
     },
     {
       name: 'resume',
       type: 'text',
       placeholder: 'run',
-      description: 'Go on with this run, named as its folders are, where it stopped, with its own settings.',
+      description:
+        'Resume the run with this name (the name of its folders) where it stopped, with its own settings.',
     },
     {
       name: 'pretrained_model',
       type: 'text',
       placeholder: 'model',
-      description: 'Start from the weights of this model file, or of the newest one in this folder.',
+      description: 'Start from the weights of this model file, or of the newest model in this folder.',
     },
     {
       name: 'learning_rate_schedule_file',
       type: 'text',
       placeholder: 'file',
-      description: 'One "epoch: rate" a line; used when learning_rate is zero or less.',
+      description: 'Text file with one "epoch: rate" per line. Used if learning_rate is zero or less.',
     },
     {
       name: 'lfw_dir',
       type: 'text',
       placeholder: 'folder',
-      description: 'Aligned faces for an evaluation after each epoch.',
+      description: 'Folder of aligned faces for an evaluation after each epoch.',
     },
     ...PAIRS_FLAGS,
     {
       name: 'filter_filename',
       type: 'text',
       placeholder: 'file',
-      description: 'Table of distances to the class centre, for filtering the dataset: text or HDF5.',
+      description:
+        'Table with each image’s distance to its class centre, for filtering the dataset. Text or HDF5.',
     },
     ...optionFlags(),
     GPU_MEMORY_FLAG,
@@ -107,7 +109,9 @@ async function startRun(context: CommandContext): Promise<CommandResult> {
   const options = readOptions(args);
   const dataDirs = splitPaths(textOf(args, 'data_dir') ?? '');
   if (dataDirs.length === 0)
-    throw new UsageError('--data_dir is missing: name the folder of aligned faces, a subfolder per person.');
+    throw new UsageError(
+      '--data_dir is missing. Name the folder of aligned faces, which has one subfolder per person.',
+    );
   const lfwDir = textOf(args, 'lfw_dir');
   const pretrained = textOf(args, 'pretrained_model');
   const pretrainedPath = pretrained === undefined ? undefined : requireModel(pretrained);
@@ -154,7 +158,7 @@ function readOptions(args: Arguments): TrainingOptions {
   const learning_rate_schedule = scheduleFile === undefined ? '' : readScheduleFile(scheduleFile);
   if (options.learning_rate <= 0 && scheduleFile === undefined)
     throw new UsageError(
-      `With --learning_rate ${options.learning_rate} the rate comes from a file: name it with --learning_rate_schedule_file, e.g. data/learning_rate_schedule_classifier_casia.txt.`,
+      `With --learning_rate ${options.learning_rate} the learning rate comes from a file. Name the file with --learning_rate_schedule_file, e.g. data/learning_rate_schedule_classifier_casia.txt.`,
     );
   return { ...options, learning_rate_schedule };
 }
@@ -208,7 +212,7 @@ async function inSlot(
     if (isFinished || runId === undefined) forget(slot);
     else {
       disown(slot);
-      output.line(`To go on with it: npm run --silent facenet -- train --resume ${runId}`);
+      output.line(`To resume the run: npm run --silent facenet -- train --resume ${runId}`);
     }
   }
 }
@@ -254,11 +258,11 @@ function linesOf(event: Exclude<TrainEvent, { kind: 'reading' }>, stepsPerEpoch:
       ];
     case 'checkpoint':
       return [
-        `Variables of step ${event.step} saved in ${(event.durationMs / 1000).toFixed(2)} seconds (${formatBytes(event.sizeBytes)})`,
+        `Checkpoint of step ${event.step} saved in ${(event.durationMs / 1000).toFixed(2)} seconds (${formatBytes(event.sizeBytes)})`,
       ];
     case 'best':
       return [
-        `Best model so far, by the ${event.best.measuredBy === 'pairs' ? 'LFW accuracy' : 'validation accuracy'}: step ${event.best.step}, ${event.best.accuracy.toFixed(5)}; it is kept`,
+        `Best model so far: step ${event.best.step}, ${event.best.measuredBy === 'pairs' ? 'LFW accuracy' : 'validation accuracy'} ${event.best.accuracy.toFixed(5)}. Its checkpoint is kept.`,
       ];
     case 'status':
       // A failure's message is the command's own last one.

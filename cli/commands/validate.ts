@@ -38,25 +38,25 @@ function inOrder(positionals: readonly string[]): { model: string; folder: strin
 
 export const validateCommand: Command = {
   name: 'validate',
-  summary: 'Measure a model on pairs of photos, as LFW does: accuracy, VAL at FAR 0.001, AUC, EER.',
+  summary: 'Evaluate a model on pairs of photos (the LFW test): accuracy, VAL at FAR 0.001, AUC, EER.',
   details:
-    'The original’s order, the folder first and the model second, is understood as well where the folder holds no model.',
+    'The order of the original (davidsandberg/facenet), with the folder first and the model second, also works if the folder contains no model.',
   positionals: [
     {
       name: 'model',
-      description: 'A model file, or the folder of a run or of an export: the newest model in it.',
+      description: 'A model file, or the folder of a run or an export (the newest model in it is used).',
     },
-    { name: 'lfw_dir', description: 'The folder of aligned faces: a subfolder per person.' },
+    { name: 'lfw_dir', description: 'The folder of aligned faces, with one subfolder per person.' },
   ],
   flags: [
     ...PAIRS_FLAGS,
     numberFlag('lfw_nrof_folds', PAIRS_LIMITS.lfw_nrof_folds, {
       default: 10,
-      description: 'Number of folds of the cross validation.',
+      description: 'Number of folds for cross validation.',
     }),
     numberFlag('lfw_batch_size', EVALUATION_LIMITS.lfw_batch_size, {
       default: 100,
-      description: 'Number of images in a batch.',
+      description: 'Number of images per batch.',
     }),
     {
       name: 'lfw_distance_metric',
@@ -64,19 +64,19 @@ export const validateCommand: Command = {
       type: 'choice',
       choices: [0, 1],
       default: 0,
-      description: '0: squared Euclidean distance, 1: angle.',
+      description: '0: squared Euclidean distance; 1: angle.',
     },
     {
       name: 'lfw_use_flipped_images',
       aliases: ['use_flipped_images'],
       type: 'flag',
-      description: 'Use the embeddings of both orientations of each image.',
+      description: 'Also embed the mirror image of each image.',
     },
     {
       name: 'lfw_subtract_mean',
       aliases: ['subtract_mean'],
       type: 'flag',
-      description: 'Subtract the mean embedding before distances.',
+      description: 'Subtract the mean embedding before measuring distances.',
     },
     numberFlag('far_target', EVALUATION_LIMITS.far_target, {
       default: 0.001,
@@ -85,10 +85,10 @@ export const validateCommand: Command = {
     {
       name: 'worst_pairs',
       type: 'flag',
-      description: 'Also name the pairs that the model is most wrong about.',
+      description: 'Also list the model’s biggest mistakes.',
     },
     numberFlag('image_size', EVALUATION_LIMITS.image_size, {
-      description: "Width and height of the network's input, pixels; default: what the model was trained on.",
+      description: "Width and height of the network's input, in pixels. Default: the model's own.",
     }),
     ...MODEL_FLAGS,
     BACKEND_FLAG,
@@ -104,7 +104,7 @@ export const validateCommand: Command = {
     const session = await context.openSession();
     if (named.isSwapped)
       output.line(
-        `Note: ${named.model} is taken for the model and ${named.folder} for the folder, in the original’s order.`,
+        `Note: reading ${named.model} as the model and ${named.folder} as the folder (the original’s order).`,
       );
     const reference = await openShownModel(session, model, args, output);
     notePairs(pairs, output);

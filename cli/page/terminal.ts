@@ -1,5 +1,5 @@
 /**
- * The page without a page: the workers, for the terminal front end that drives a headless browser (see cli/).
+ * The page without a user interface: the workers, for the terminal front end that drives a headless browser (see cli/).
  * Functions among the arguments and errors in the results cannot cross to it as they are; see terminal_bridge.ts.
  */
 import { proxy, type Remote } from 'comlink';

@@ -62,7 +62,7 @@ export function makeTemporaryFolder(folder = tmpdir()): string {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new CommandError(
-      `No temporary folder can be made in ${folder} (${code ?? String(error)}), and the browser needs one. Name another place in the environment variable TMPDIR.`,
+      `The browser needs a temporary folder, but none can be created in ${folder} (${code ?? String(error)}). Set the environment variable TMPDIR to another folder.`,
       { cause: error },
     );
   }

@@ -41,7 +41,7 @@ export function findDataFile(text: string): string | undefined {
 export function requireFolder(path: string): string {
   const kind = kindOf(path);
   if (kind === undefined) throw new CommandError(`There is no folder ${path}. ${wayForward(path)}`);
-  if (kind === 'file') throw new CommandError(`${path} is a file; a folder is needed here.`);
+  if (kind === 'file') throw new CommandError(`${path} is a file, but a folder is needed here.`);
   return path;
 }
 
@@ -49,14 +49,14 @@ export function requireFolder(path: string): string {
 export function requireFile(path: string): { folder: string; name: string } {
   const kind = kindOf(path);
   if (kind === undefined) throw new CommandError(`There is no file ${path}. ${wayForward(path)}`);
-  if (kind === 'folder') throw new CommandError(`${path} is a folder; a file is needed here.`);
+  if (kind === 'folder') throw new CommandError(`${path} is a folder, but a file is needed here.`);
   return { folder: dirname(path), name: basename(path) };
 }
 
 /** Node gives a path that was typed, or a working folder, as text: bytes that are no UTF-8 are lost in it. */
 function wayForward(path: string): string {
   return path.includes('\uFFFD')
-    ? 'Its name is not UTF-8 (shown by �), so that it cannot be named here. Name it by a link (ln -s), rename it, or name the folder that it is in.'
+    ? 'Its name is not valid UTF-8 (shown by �), so it cannot be given here. Rename it, use a symbolic link to it (ln -s), or give the folder that contains it.'
     : 'Check the path.';
 }
 

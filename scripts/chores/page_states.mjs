@@ -56,7 +56,7 @@ export async function walkStates(page, { address, query = '', withJobs = true },
   await visit('train-running', {});
   await sampleRun.getByText('Done').waitFor();
   await visit('models-exported', {});
-  await page.getByRole('button', { name: /^Close the sample run/ }).click();
+  await page.getByRole('button', { name: /^Close this message about the sample run/ }).click();
   for (const name of ['photos', 'train', 'evaluate']) {
     await open(name);
     await visit(`${name}-done`, {});
@@ -76,7 +76,7 @@ export async function walkStates(page, { address, query = '', withJobs = true },
   await page.getByRole('button', { name: 'New run' }).click();
   await visit('train-settings', {});
   await page.getByText('All settings').click();
-  await page.getByLabel('Steps in an epoch').fill('2');
+  await page.getByLabel('Steps per epoch').fill('2');
   await page.getByRole('button', { name: 'Start training' }).click();
   await page.getByRole('log').getByText('Checkpoint saved').first().waitFor();
   await page.reload();
@@ -93,7 +93,7 @@ async function compareFaces(page, photos) {
   const people = [...new Set(photos.map(nameOf))].slice(0, 3);
   const few = people.flatMap((person) => photos.filter((photo) => nameOf(photo) === person).slice(0, 2));
   await page.getByLabel('Photos to compare: files').setInputFiles(few);
-  await page.getByRole('region', { name: 'Distances of the faces' }).waitFor();
+  await page.getByRole('region', { name: 'Distances between the faces' }).waitFor();
 }
 
 /** All of them as people, a few photos of them asked about, and the test. */
@@ -102,10 +102,10 @@ async function identifyPeople(page, photos) {
     .getByRole('button', { name: /^Sample faces/ })
     .first()
     .click();
-  await page.getByRole('button', { name: 'Enrol them' }).click();
+  await page.getByRole('button', { name: 'Enrol people' }).click();
   await page.getByRole('heading', { name: /people enrolled$/ }).waitFor();
   await page.getByLabel('Photos to ask about: files').setInputFiles([photos[0], photos.at(-1)]);
-  await page.getByRole('list', { name: 'Faces that were asked about' }).waitFor();
+  await page.getByRole('list', { name: 'Identified faces' }).waitFor();
   await page.getByRole('button', { name: 'Test', exact: true }).click();
   await page.getByRole('region', { name: 'Confusion matrix' }).waitFor();
 }
@@ -113,7 +113,7 @@ async function identifyPeople(page, photos) {
 async function lookAtFaces(page) {
   // The page Train may have chosen them already.
   const choice = page.getByRole('button', { name: /^Sample faces .* aligned/ });
-  const look = page.getByRole('button', { name: 'Look at the photos' });
+  const look = page.getByRole('button', { name: 'Inspect the photos' });
   await look.waitFor();
   if (await choice.count()) await choice.click();
   await look.click();

@@ -14,7 +14,7 @@ function sampleNumber(name: keyof typeof SAMPLE_LIMITS, fallback: number): numbe
   const text = parameters.get(name)?.trim() ?? '';
   const value = text === '' ? fallback : Number(text);
   if (isAllowed(SAMPLE_LIMITS[name], value)) return value;
-  console.warn(`${name}=${text} in the address is passed over. ${numberProblem(SAMPLE_LIMITS[name], value)}`);
+  console.warn(`${name}=${text} in the address is ignored. ${numberProblem(SAMPLE_LIMITS[name], value)}`);
   return fallback;
 }
 

@@ -43,8 +43,8 @@ export class SampleRun {
       if (!(error instanceof StepFailed)) console.error(error);
       this.status = this.#hasProblem ? 'failed' : 'stopped';
       this.message = this.#hasProblem
-        ? `The step “${PAGE_TITLES[this.step]}” did not work; its page says what to do.`
-        : 'Stopped. What was done so far is kept, and each page lets you go on by hand.';
+        ? `The step “${PAGE_TITLES[this.step]}” failed. Its page says what to do.`
+        : 'Stopped. The results so far are kept. You can continue by hand on each page.';
     }
   }
 
@@ -124,7 +124,7 @@ export class SampleRun {
 
   async #evaluate(runId: string, aligned: NonNullable<Parts['photos']['aligned']>): Promise<void> {
     const { evaluate, library } = this.#app;
-    this.#enter('evaluate', 'Measuring how well the model tells the people apart');
+    this.#enter('evaluate', 'Evaluating how well the model tells the people apart');
     const run = library.runs.find(({ id }) => id === runId);
     if (run) evaluate.useRun(run);
     evaluate.pairs.kind = 'generated';
@@ -135,7 +135,7 @@ export class SampleRun {
   }
 
   async #export(runId: string): Promise<void> {
-    this.#enter('models', 'Writing the model as TensorFlow.js files');
+    this.#enter('models', 'Exporting the model for TensorFlow.js');
     const item = await this.#app.exports.toZip(runModel(runId), { format: 'tfjs' }, false);
     this.#proceedIf(item.status === 'done');
   }

@@ -39,7 +39,7 @@ function photosState({ photos, library, sets }: Parts): StepState {
       share: done / Math.max(total, 1),
     };
   }
-  if (photos.problem ?? photos.input.problem) return plain('problem', 'needs you');
+  if (photos.problem ?? photos.input.problem) return plain('problem', 'needs attention');
   if (photos.summary) return alignedState(photos);
   if (photos.input.isScanning) return plain('empty', 'reading');
   if (photos.input.summary) return plain('ready', formatCountOf(photos.input.summary.imageCount, 'photo'));
@@ -67,7 +67,7 @@ function trainState({ train, library }: Parts): StepState {
     const text = train.status === 'paused' ? 'paused' : live ? `epoch ${live.last?.epoch ?? 1}` : 'starting';
     return { kind: 'busy', text, share: live ? step / live.totalSteps : 0 };
   }
-  if (train.problem) return plain('problem', 'needs you');
+  if (train.problem) return plain('problem', 'needs attention');
   if (library.interrupted.length > 0) return plain('problem', 'inter\u00ADrupted');
   const elsewhere = library.runs.find(({ status }) => status === 'running' || status === 'paused');
   if (elsewhere) {
@@ -87,37 +87,37 @@ function trainState({ train, library }: Parts): StepState {
 function evaluateState({ evaluate, library }: Parts): StepState {
   if (evaluate.isBusy) {
     const { done = 0, total = 1 } = evaluate.progress ?? {};
-    return { kind: 'busy', text: 'measur\u00ADing', share: done / Math.max(total, 1) };
+    return { kind: 'busy', text: 'evalu\u00ADating', share: done / Math.max(total, 1) };
   }
-  if (evaluate.problem) return plain('problem', 'needs you');
+  if (evaluate.problem) return plain('problem', 'needs attention');
   // One that could not be stored is only shown.
   const known = [...(evaluate.shown ? [evaluate.shown] : []), ...library.evaluations];
   const [newest] = known.sort((a, b) => b.at - a.at);
-  if (!newest) return plain('empty', 'not measured');
+  if (!newest) return plain('empty', 'not evaluated');
   const { accuracy, pairCount } = newest.result;
   const isGood = pairVerdict(accuracy, pairCount) === 'good';
-  return plain(isGood ? 'done' : 'ready', `${formatShare(accuracy)} right`);
+  return plain(isGood ? 'done' : 'ready', `${formatShare(accuracy)} correct`);
 }
 
 function modelsState({ library, exports }: Parts): StepState {
   if (exports.isBusy) return { kind: 'busy', text: 'exporting', share: 0.5 };
   const items = [...exports.all.values()];
-  if (items.some(({ status }) => status === 'failed')) return plain('problem', 'needs you');
+  if (items.some(({ status }) => status === 'failed')) return plain('problem', 'needs attention');
   const ids = [...library.trainedRuns, ...library.models].map(({ id }) => id);
   const exported = ids.filter((id) => exports.exportedIds.has(id)).length;
   if (exported > 0) return plain('done', `${formatCount(exported)} exported`);
-  return ids.length > 0 ? plain('ready', formatCountOf(ids.length, 'model')) : plain('empty', 'none yet');
+  return ids.length > 0 ? plain('ready', formatCountOf(ids.length, 'model')) : plain('empty', 'no model yet');
 }
 
 function useState({ use, inspect, library }: Parts): StepState {
   const { job, identify, compare } = use;
-  if (inspect.isBusy) return { kind: 'busy', text: 'looking', share: inspect.share ?? 0 };
-  if (job.isBusy) return { kind: 'busy', text: 'looking', share: job.done / Math.max(job.total, 1) };
-  if (identify.problem ?? compare.problem) return plain('problem', 'needs you');
+  if (inspect.isBusy) return { kind: 'busy', text: 'inspecting', share: inspect.share ?? 0 };
+  if (job.isBusy) return { kind: 'busy', text: 'working', share: job.done / Math.max(job.total, 1) };
+  if (identify.problem ?? compare.problem) return plain('problem', 'needs attention');
   if (identify.people.length > 0)
     return plain('done', formatCountOf(identify.people.length, 'person', 'people'));
   if (compare.faces.length > 0) return plain('done', formatCountOf(compare.faces.length, 'face'));
   const [kept] = library.galleries;
-  if (kept) return plain('done', `${formatCountOf(kept.people, 'person', 'people')} kept`);
+  if (kept) return plain('done', `${formatCountOf(kept.people, 'person', 'people')} saved`);
   return plain('empty', 'compare, identify');
 }

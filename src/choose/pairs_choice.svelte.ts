@@ -35,7 +35,7 @@ export class PairsChoice {
   /** Why there are no pairs yet, and what to do; empty when there are. */
   get obstacle(): string {
     const { folders, problem } = this.images;
-    if (problem) return 'The folder of the pairs cannot be used. Choose another one.';
+    if (problem) return 'The folder for the pairs cannot be used. Choose another one.';
     if (folders.length === 0) return 'Choose the folder of faces for the pairs.';
     if (this.kind === 'file' && this.pairsText === '') return 'Choose the pairs file.';
     return firstObstacle(numberProblems(PAIRS_LIMITS, this.#numbers), PAIRS_LABELS);

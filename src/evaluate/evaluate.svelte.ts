@@ -40,8 +40,8 @@ export interface EvaluationSettings {
 /** As the form calls the numbers. */
 export const EVALUATION_LABELS = {
   image_size: 'Image size (pixels)',
-  lfw_batch_size: 'Images in a batch',
-  far_target: 'False accept rate',
+  lfw_batch_size: 'Images per batch',
+  far_target: 'False accept rate (0–1)',
 } as const;
 
 export class EvaluateState {

@@ -3,7 +3,7 @@ import { describeWeights } from '../../workers/protocol/models/run_weights.ts';
 import type { EvaluationOverview } from '../../workers/protocol/evaluate/evaluate.ts';
 import { formatCount } from '../ui/format.ts';
 
-/** `run 20260101-100000, step 400, the best by the validation, moving averages` */
+/** `run 20260101-100000, step 400, best validation accuracy, moving averages` */
 export function measuredTitle({
   modelName,
   step,

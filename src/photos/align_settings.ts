@@ -18,15 +18,15 @@ export interface AlignPreset {
 export const ALIGN_PRESETS: readonly AlignPreset[] = [
   {
     id: 'train',
-    title: 'train 182/44',
-    description: 'For training at 160 pixels: room for a random crop around the face.',
+    title: 'For training (182 px, margin 44)',
+    description: 'Leaves room for random 160-pixel crops around the face.',
     image_size: 182,
     margin: 44,
   },
   {
     id: 'test',
-    title: 'test 160/32',
-    description: 'For evaluating a model: exactly what the network sees.',
+    title: 'For evaluation only (160 px, margin 32)',
+    description: 'Exactly what the network sees.',
     image_size: 160,
     margin: 32,
   },

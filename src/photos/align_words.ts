@@ -2,7 +2,7 @@
 import type { AlignSummary } from '../../workers/protocol/align/align.ts';
 import { formatCount, formatCountOf } from '../ui/format.ts';
 
-/** `10 of 14 photos gave a face, 3 did not, and 1 is set aside.` */
+/** `A face was saved for 10 of 14 photos. 3 have none, and 1 is excluded.` */
 export function outcomeInWords({
   totalImages,
   successfullyAligned,
@@ -11,14 +11,14 @@ export function outcomeInWords({
 }: Pick<AlignSummary, 'totalImages' | 'successfullyAligned' | 'failures' | 'setAside'>): string {
   const unreached = totalImages - successfullyAligned - failures.length - setAside.length;
   const rest = [
-    failures.length > 0 && `${formatCount(failures.length)} did not`,
-    setAside.length > 0 &&
-      `${formatCount(setAside.length)} ${setAside.length === 1 ? 'is' : 'are'} set aside`,
+    failures.length > 0 && `${formatCount(failures.length)} ${failures.length === 1 ? 'has' : 'have'} none`,
+    setAside.length > 0 && `${formatCount(setAside.length)} ${setAside.length === 1 ? 'is' : 'are'} excluded`,
     unreached > 0 && `${formatCount(unreached)} ${unreached === 1 ? 'was' : 'were'} not reached`,
   ].filter((part) => part !== false);
   const last = rest.pop();
-  const start = `${formatCount(successfullyAligned)} of ${formatCountOf(totalImages, 'photo')} gave a face`;
-  return last === undefined ? `${start}.` : `${[start, ...rest].join(', ')}, and ${last}.`;
+  const start = `A face was saved for ${formatCount(successfullyAligned)} of ${formatCountOf(totalImages, 'photo')}.`;
+  if (last === undefined) return start;
+  return `${start} ${rest.length === 0 ? last : `${rest.join(', ')}, and ${last}`}.`;
 }
 
 /** What was there already, and what became of it; nothing for what needs no word. */
@@ -31,16 +31,14 @@ export function existingInWords({
   const were = (count: number): string => (count === 1 ? 'was' : 'were');
   return [
     unchanged > 0 &&
-      `${formatCountOf(unchanged, 'photo')} ${were(unchanged)} aligned before with the same settings.`,
+      `${formatCountOf(unchanged, 'photo')} ${were(unchanged)} already aligned with the same settings and ${were(unchanged)} skipped.`,
     withoutRecord > 0 &&
-      `${formatCountOf(withoutRecord, 'photo')} ${were(withoutRecord)} aligned by an earlier version or another program; these faces stay as they are.`,
+      `${formatCountOf(withoutRecord, 'photo')} ${were(withoutRecord)} aligned by an earlier version or another program. These faces were kept as they are.`,
     changedPhotos > 0 &&
-      `${formatCountOf(changedPhotos, 'photo')} had changed since then and ${were(changedPhotos)} aligned again.`,
+      `${formatCountOf(changedPhotos, 'photo')} had changed since the last alignment and ${were(changedPhotos)} aligned again.`,
     otherSettings > 0 &&
-      `${formatCountOf(otherSettings, 'photo')} ${were(otherSettings)} aligned again, because the settings are different now${
-        keptByHand > 0
-          ? `; in ${formatCount(keptByHand)} of them the face that you chose by hand was kept`
-          : ''
+      `${formatCountOf(otherSettings, 'photo')} ${were(otherSettings)} aligned again because the settings have changed${
+        keptByHand > 0 ? `. For ${formatCount(keptByHand)} of them the face that you chose was kept` : ''
       }.`,
   ].filter((sentence) => sentence !== false);
 }

@@ -10,7 +10,7 @@ const THUMBNAIL_SIZE_PX = 112;
 export class PhotoMissingError extends Error {
   override name = 'PhotoMissingError';
   constructor(facePath: string) {
-    super(`The photo of ${facePath} is not in the chosen folders. Choose the folder it came from.`);
+    super(`The photo of ${facePath} is not in the chosen folders. Choose the folder that it came from.`);
   }
 }
 

@@ -9,7 +9,7 @@ export class NoStreamTransferError extends Error {
   override name = 'NoStreamTransferError';
   constructor() {
     super(
-      'This browser cannot make zip files while a job runs. Choose the browser’s own storage or a folder instead.',
+      'This browser cannot write zip files while a job runs. Choose the browser’s own storage or a folder instead.',
     );
   }
 }
@@ -19,9 +19,9 @@ export class FileNotSavedError extends Error {
   constructor(fileName: string, cause: unknown) {
     const isFull = cause instanceof Error && cause.name === 'QuotaExceededError';
     const message = isFull
-      ? `There is no room left for ${fileName}. Free some space, or choose another place, and start again.`
-      : `${fileName} can no longer be written (${cause instanceof Error ? cause.message : String(cause)}). Choose a place for it and start again.`;
-    super(`${message} Nothing of it was kept.`, { cause });
+      ? `There is not enough space for ${fileName}. Free some space or choose another place, then start again.`
+      : `${fileName} can no longer be written (${cause instanceof Error ? cause.message : String(cause)}). Choose another place and start again.`;
+    super(`${message} No incomplete file is left.`, { cause });
   }
 }
 

@@ -7,11 +7,11 @@ export class NotAFolderError extends Error {
   constructor(names: readonly string[]) {
     const what =
       names.length === 0
-        ? 'What was dropped is no folder.'
+        ? 'That is not a folder.'
         : names.length === 1
           ? `${listOfNames(names)} is a file, not a folder.`
           : `${listOfNames(names)} are files, not folders.`;
-    super(`${what} Drop a folder that holds one subfolder per person, with that person’s photos in it.`);
+    super(`${what} Drop a folder that contains one subfolder per person, with that person’s photos inside.`);
   }
 }
 

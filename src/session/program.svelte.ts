@@ -52,7 +52,7 @@ export class ProgramCopy {
       });
     } catch (error) {
       // The page works without; offline it then does not open.
-      console.info('No copy for use without a network could be made.', error);
+      console.info('The offline copy of the page could not be made.', error);
       return;
     }
     const registration = this.#registration;

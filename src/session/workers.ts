@@ -14,44 +14,44 @@ export const STOP_AT_ONCE_MS = 2500;
 export const STOP_SOON_MS = 15_000;
 
 export const datasetWorker = new WorkerClient<DatasetWorkerApi>(
-  'part that reads folders',
+  'worker that reads folders',
   () => new Worker(new URL('../../workers/dataset.worker.ts', import.meta.url), { type: 'module' }),
 );
 
 export const alignWorker = new WorkerClient<AlignWorkerApi>(
-  'part that aligns faces',
+  'worker that aligns faces',
   () => new Worker(new URL('../../workers/align.worker.ts', import.meta.url), { type: 'module' }),
 );
 
 const createTrainWorker = (): Worker =>
   new Worker(new URL('../../workers/train.worker.ts', import.meta.url), { type: 'module' });
 
-export const trainWorker = new WorkerClient<TrainWorkerApi>('part that trains', createTrainWorker);
+export const trainWorker = new WorkerClient<TrainWorkerApi>('worker that trains', createTrainWorker);
 
 /*
  * The same code in a worker of its own for each job, so that none waits for another, and that a job that hears nothing
  * can be ended with its worker. Each is released after its job.
  */
-export const evaluationWorker = new WorkerClient<TrainWorkerApi>('part that evaluates', createTrainWorker);
-export const exportWorker = new WorkerClient<TrainWorkerApi>('part that exports', createTrainWorker);
-export const importWorker = new WorkerClient<TrainWorkerApi>('part that imports models', createTrainWorker);
+export const evaluationWorker = new WorkerClient<TrainWorkerApi>('worker that evaluates', createTrainWorker);
+export const exportWorker = new WorkerClient<TrainWorkerApi>('worker that exports', createTrainWorker);
+export const importWorker = new WorkerClient<TrainWorkerApi>('worker that imports models', createTrainWorker);
 export const tableWorker = new WorkerClient<TrainWorkerApi>(
-  'part that measures distances',
+  'worker that measures distances',
   createTrainWorker,
 );
 
 export const libraryWorker = new WorkerClient<LibraryWorkerApi>(
-  'part that keeps runs',
+  'worker that keeps runs',
   () => new Worker(new URL('../../workers/library.worker.ts', import.meta.url), { type: 'module' }),
 );
 
 export const chartsWorker = new WorkerClient<ChartsWorkerApi>(
-  'part that draws charts',
+  'worker that draws charts',
   () => new Worker(new URL('../../workers/charts.worker.ts', import.meta.url), { type: 'module' }),
 );
 
 export const identifyWorker = new WorkerClient<IdentifyWorkerApi>(
-  'part that recognises faces',
+  'worker that recognises faces',
   () => new Worker(new URL('../../workers/identify.worker.ts', import.meta.url), { type: 'module' }),
 );
 
@@ -59,12 +59,12 @@ const createInspectWorker = (): Worker =>
   new Worker(new URL('../../workers/inspect.worker.ts', import.meta.url), { type: 'module' });
 
 export const inspectWorker = new WorkerClient<InspectWorkerApi>(
-  'part that looks at datasets',
+  'worker that inspects datasets',
   createInspectWorker,
 );
 
 /** The same code in a worker that embeds and ends, and frees what the network took. */
 export const embeddingWorker = new WorkerClient<InspectWorkerApi>(
-  'part that embeds photos',
+  'worker that embeds photos',
   createInspectWorker,
 );

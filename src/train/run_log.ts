@@ -36,7 +36,7 @@ export function checkpointText(
 }
 
 export function bestText({ epoch }: BestModel): string {
-  return `The best model so far, after epoch ${epoch}: its checkpoint is kept beside the newest ones`;
+  return `Best model so far (after epoch ${epoch}). Its checkpoint is kept.`;
 }
 
 export interface StoredMeasurements {

@@ -34,7 +34,7 @@ export class FolderNeededError extends Error {
   override name = 'FolderNeededError';
   constructor(folders: string) {
     super(
-      `This browser cannot remember the folder "${folders}" from one visit to the next. Choose it again under "Dataset", then go on.`,
+      `This browser cannot remember the folder "${folders}" between visits. Choose it again under “Dataset”, then resume the run.`,
     );
   }
 }
@@ -168,8 +168,8 @@ export class TrainState {
     if (!dataset.summary) return 'Choose a dataset first.';
     if (dataset.summary.classes.length < 2) return 'At least two people are needed.';
     if (this.problems.some(({ severity }) => severity === 'error'))
-      return 'Please correct the settings first.';
-    if (this.isFilterTableMissing) return 'Choose the file of the filter table, or use none.';
+      return 'Fix the settings marked in red first.';
+    if (this.isFilterTableMissing) return 'Choose the file with the filter table, or use none.';
     if (!this.pretrained.isComplete) return 'Choose the model to start from.';
     return this.evaluatesEachEpoch ? this.pairs.obstacle : '';
   });
@@ -186,7 +186,7 @@ export class TrainState {
     });
   }
 
-  /** Goes on with a run from its newest checkpoint; needs a click where a folder's permission has to be asked for. */
+  /** Resumes a run from its newest checkpoint; needs a click where a folder's permission has to be asked for. */
   async resumeRun(run: RunRecord): Promise<void> {
     if (this.isBusy) return;
     this.problem = undefined;
@@ -209,7 +209,7 @@ export class TrainState {
     if (!run.lastEvaluation) return undefined;
     if (this.evaluatesEachEpoch && this.pairs.isComplete) return this.pairs.source;
     view.note(
-      'The run is no longer evaluated after each epoch: this browser could not remember the folder of the pairs. To go on with it, stop the run, choose the folder again under “Evaluate on pairs after each epoch”, and resume.',
+      'The run is no longer evaluated after each epoch, because this browser could not remember the folder of the pairs. To evaluate again, stop the run, choose the folder under “Evaluate on pairs after each epoch”, and resume the run.',
       'warning',
     );
     return undefined;
@@ -252,7 +252,7 @@ export class TrainState {
       this.status = isStopped ? 'idle' : isCutOff ? 'stopped' : 'failed';
       if (isCutOff && this.live) {
         this.live.run = { ...this.live.run, status: 'interrupted' };
-        this.live.note('The run was ended at once. It can go on from its last checkpoint.');
+        this.live.note('The run was stopped immediately. You can resume it from its last checkpoint.');
       }
       if (this.problem) this.live?.note(this.problem.message, 'warning');
     } finally {
@@ -391,7 +391,7 @@ export class TrainState {
     view.run = { ...event.run, notes: view.run.notes ?? event.run.notes };
     void view.forgetAfter(event.run.step).catch(problemOf);
     view.note(
-      `${isSame ? `Going on with run ${event.run.id} after step ${event.run.step}` : `Run ${event.run.id}`}: ${event.run.classNames.length} classes, ${event.run.imageCount} images, on ${event.executor}`,
+      `${isSame ? `Resuming run ${event.run.id} after step ${event.run.step}` : `Run ${event.run.id}`}: ${event.run.classNames.length} classes, ${event.run.imageCount} images, on ${event.executor}`,
     );
     this.live = view;
     this.shown = view;

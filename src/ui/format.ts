@@ -1,4 +1,5 @@
 /** Numbers, sizes, times and rates, with their units, in the reader's own notation. */
+export { formatShare } from '../../workers/protocol/format_share.ts';
 
 const integer = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 
@@ -11,18 +12,14 @@ export function formatCountOf(value: number, one: string, many = `${one}s`): str
   return `${integer.format(value)} ${value === 1 ? one : many}`;
 }
 
-/** A share of 0 … 1 as per cent. */
-export function formatShare(share: number, digits = 1): string {
-  return new Intl.NumberFormat(undefined, {
-    style: 'percent',
-    minimumFractionDigits: digits,
-    maximumFractionDigits: digits,
-  }).format(share);
-}
-
 /** As few digits as tell small shares apart: `0.5%`, `12%`. */
 export function formatSmallShare(share: number): string {
   return new Intl.NumberFormat(undefined, { style: 'percent', maximumSignificantDigits: 2 }).format(share);
+}
+
+/** A false accept rate that was asked for: `0.1%`. */
+export function formatFalseAcceptRate(rate: number): string {
+  return new Intl.NumberFormat(undefined, { style: 'percent', maximumSignificantDigits: 3 }).format(rate);
 }
 
 export function formatDecimal(value: number, digits = 3): string {
@@ -63,7 +60,7 @@ function formatUnit(value: number, unit: string): string {
   }).format(value);
 }
 
-/** `45 seconds`, `3 minutes 20 seconds`, `25 minutes`, `2 hours 5 minutes`; no parts that tell nothing. */
+/** `45 seconds`, `3 minutes 20 seconds`, `25 minutes`, `2 hours 5 minutes`; parts of zero are left out. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds) || seconds < 0) return '–';
   if (seconds < 1) return 'less than a second';

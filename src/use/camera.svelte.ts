@@ -73,7 +73,7 @@ export class CameraState {
         this.stop();
         this.problem = {
           name: 'CameraEndedError',
-          message: 'The camera was switched off. Connect it again, and start anew.',
+          message: 'The camera was disconnected. Connect it and start again.',
         };
       });
       const { deviceId = '', facingMode } = track.getSettings();
@@ -170,11 +170,11 @@ function nextFrame(video: HTMLVideoElement): Promise<void> {
 
 const CAMERA_MESSAGES: Readonly<Record<string, string>> = {
   NotAllowedError:
-    'The camera is not allowed for this page. Allow it in the browser’s address bar (the camera or the lock), and start again.',
-  NotFoundError: 'No camera was found. Connect one, and start again; or ask about photos instead.',
-  OverconstrainedError: 'This camera is gone. Choose another one, or start again.',
-  NotReadableError: 'The camera is in use by another program. Close that one, and start again.',
-  SecurityError: 'The camera is forbidden for this page by the site that it is embedded in.',
+    'This page may not use the camera. Allow it in the browser’s address bar (camera or lock icon), then start again.',
+  NotFoundError: 'No camera was found. Connect one and start again, or use photos instead.',
+  OverconstrainedError: 'This camera is no longer available. Choose another one, or start again.',
+  NotReadableError: 'Another program is using the camera. Close that program, then start again.',
+  SecurityError: 'The site that embeds this page does not allow it to use the camera.',
 };
 
 function cameraProblem(error: unknown): Problem | undefined {

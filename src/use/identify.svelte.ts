@@ -191,12 +191,12 @@ export class IdentifyState {
   /** Takes over changed settings or people, and names the photos that were asked about anew. */
   async refresh(): Promise<void> {
     if (this.people.length === 0) return this.clearQueries();
-    await this.#run('The people could not be learned', () => this.#learn());
+    await this.#run('The recognition could not be prepared', () => this.#learn());
   }
 
   async #learn(): Promise<void> {
     if (this.people.length === 0) return;
-    this.job.begin('Learning the people');
+    this.job.begin('Preparing the recognition');
     const settings = $state.snapshot(this.settings);
     this.recognition = await identifyWorker.call((api) =>
       api.learn(
@@ -220,7 +220,7 @@ export class IdentifyState {
 
   async askAbout(files: readonly File[]): Promise<void> {
     if (files.length === 0) return;
-    await this.#run('The photos could not be looked at', async () => {
+    await this.#run('The photos could not be identified', async () => {
       await this.#model.open();
       // Of people of another model it says so.
       if (!this.recognition || this.isOtherModel) await this.#learn();
@@ -262,8 +262,8 @@ export class IdentifyState {
   }
 
   async runTest(): Promise<void> {
-    await this.#run('The test could not be made', async () => {
-      this.job.begin('Testing with faces that were held back');
+    await this.#run('The test failed', async () => {
+      this.job.begin('Testing on the faces that were held back');
       const request = {
         people: this.#enrolled,
         settings: $state.snapshot(this.settings),
@@ -285,13 +285,13 @@ export class IdentifyState {
     try {
       await this.#library.refreshGalleries();
     } catch (error) {
-      this.#fail('What is kept could not be read', problemOf(error));
+      this.#fail('The saved people could not be read', problemOf(error));
     }
   }
 
   async keep(): Promise<void> {
-    await this.#run('The people could not be kept', async () => {
-      this.job.begin('Keeping the people');
+    await this.#run('The people could not be saved', async () => {
+      this.job.begin('Saving the people');
       await identifyWorker.call((api) => api.keepGallery(this.#enrolled, this.keepsPictures));
       this.isChanged = false;
     });

@@ -16,7 +16,7 @@ export class ModelNotChosenError extends Error {
 export class FolderNotAllowedError extends Error {
   override name = 'FolderNotAllowedError';
   constructor() {
-    super('The folder may not be read. Try again, and allow it when the browser asks.');
+    super('This page may not read the folder. Try again, and allow access when the browser asks.');
   }
 }
 

@@ -100,7 +100,7 @@ describe.sequential('after an alignment', () => {
     await page.getByText('1 photo shows several faces', { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Check it', exact: true }).click();
     await dialog().getByRole('heading', { name: 'Ann/both.png' }).waitFor();
-    const faces = dialog().getByRole('group', { name: 'Which of the found faces is taken' });
+    const faces = dialog().getByRole('group', { name: 'Which face to use' });
     await faces.waitFor();
     const pressed = (number: number) =>
       faces.getByRole('button', { name: String(number), exact: true }).getAttribute('aria-pressed');
@@ -116,7 +116,7 @@ describe.sequential('after an alignment', () => {
   it('sets a photo aside, remembers it, and takes it back', async () => {
     await page.getByRole('button', { name: /^All 3/ }).click();
     await page.getByRole('button', { name: 'Bo/copied.png: show the photo' }).click();
-    await dialog().getByRole('button', { name: 'Set this photo aside' }).click();
+    await dialog().getByRole('button', { name: 'Exclude this photo' }).click();
     await page.getByRole('button', { name: 'Close' }).click();
     await page.getByRole('heading', { name: '1 photo set aside by hand' }).waitFor();
     await page.getByRole('heading', { name: '2 faces', exact: true }).waitFor();

@@ -39,7 +39,7 @@ describe.sequential('what is dropped in the window', () => {
   it('is named where it is no folder, and the browser does not open it', async () => {
     await drop('loose.png');
     await page.getByText('“loose.png” is a file, not a folder.').waitFor();
-    await page.getByText('No folder was dropped', { exact: true }).waitFor();
+    await page.getByText('Please drop a folder', { exact: true }).waitFor();
     expect(browser.context.pages().map((one) => one.url())).not.toContainEqual(
       expect.stringContaining('loose.png'),
     );

@@ -141,11 +141,8 @@ describe('a browser that lacks', () => {
       const banner = page.getByRole('region', { name: 'Sample run' });
       await banner.getByText(/Done|did not work|Stopped/).waitFor({ timeout: JOB_LIMIT_MS });
       expect(await banner.innerText()).toContain('Done');
-      expect(await saidAbout('Screen kept awake')).toEqual(['no', expect.stringContaining('sleep')]);
-      expect(await saidAbout('Tabs that know of each other')).toEqual([
-        'no',
-        expect.stringContaining('one tab'),
-      ]);
+      expect(await saidAbout('Keeping the screen awake')).toEqual(['no', expect.stringContaining('sleep')]);
+      expect(await saidAbout('Safe in several tabs')).toEqual(['no', expect.stringContaining('one tab')]);
       expect(await saidAbout('Opens without a network')).toEqual(['no', expect.stringContaining('loaded')]);
       await expectClean();
       expect(browser!.complaints).toEqual([]);

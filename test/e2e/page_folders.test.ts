@@ -49,7 +49,7 @@ async function chooseFolder(name: string): Promise<void> {
 
 describe.sequential('a browser without folder access', () => {
   it('says what is missing and what that means', async () => {
-    await page.getByText('Folders are read, not written').waitFor();
+    await page.getByText('This browser can read folders but not write to them').waitFor();
     expect(await axeViolations(page)).toEqual([]);
   });
 
@@ -88,10 +88,10 @@ describe.sequential('a browser without folder access', () => {
   it('goes through bad files and says why each gave nothing', async () => {
     await page.getByRole('button', { name: 'Align the faces' }).click();
     await page.getByRole('heading', { name: 'Done: no face was found' }).waitFor();
-    const gallery = page.getByRole('list', { name: 'Photos without a result' });
+    const gallery = page.getByRole('list', { name: 'Photos without a saved face' });
     expect(await gallery.getByRole('checkbox').count()).toBe(4);
     await page.getByText('As a table').click();
-    const table = page.getByRole('region', { name: 'Photos without a result' });
+    const table = page.getByRole('region', { name: 'Photos without a saved face' });
     const rows = await table.locator('tbody tr').allInnerTexts();
     expect(rows).toHaveLength(4);
     const row = (path: string): string => rows.find((text) => text.startsWith(path))!;
@@ -108,7 +108,7 @@ describe.sequential('a browser without folder access', () => {
     await page.getByText('Thresholds 0.45, 0.55, 0.55; faces from 12 pixels on').waitFor();
     await page.getByRole('button', { name: 'Try 1 photo again' }).click();
     await page.getByRole('heading', { name: 'Done: no face was found' }).waitFor();
-    await page.getByText('The photo gave no face this time either.').waitFor();
+    await page.getByText('No face was found in this photo this time either.').waitFor();
     // The choice stays as it was made.
     expect(await page.getByLabel('Ada/grey wall.png: no face found').isChecked()).toBe(true);
     expect(await page.getByLabel('Try again with').inputValue()).toBe('both');

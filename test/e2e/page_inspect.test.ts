@@ -32,7 +32,7 @@ beforeAll(async () => {
 afterAll(() => browser?.close());
 
 const heading = (name: string | RegExp) => page.getByRole('heading', { name });
-const suspects = () => page.getByRole('list', { name: 'Photos, the most suspicious first' });
+const suspects = () => page.getByRole('list', { name: 'Photos, most suspicious first' });
 
 /** The number above the word. */
 const fact = (word: string) =>
@@ -48,10 +48,10 @@ describe.sequential('looking at a dataset', () => {
     await page.getByText('Choose a model first.').waitFor();
     await chooseDataset();
     await page.getByLabel('Model file').setInputFiles(await smallModelFile(1));
-    await page.getByRole('button', { name: 'Look at the photos' }).click();
+    await page.getByRole('button', { name: 'Inspect the photos' }).click();
     await heading('Likely mislabelled').waitFor({ timeout: JOB_LIMIT_MS });
     const first = suspects().getByRole('button').first();
-    expect(await first.getAttribute('aria-label')).toBe(`Leave out: ${MISPLACED}`);
+    expect(await first.getAttribute('aria-label')).toBe(`Exclude: ${MISPLACED}`);
     const cell = suspects().getByRole('listitem').first();
     expect(await cell.innerText()).toMatch(new RegExp(`filed under\\s+${people[0]!.replaceAll('_', ' ')}`));
     await expect.poll(() => cell.locator('canvas').count(), POLL).toBe(3);
@@ -59,24 +59,24 @@ describe.sequential('looking at a dataset', () => {
 
   it('leaves it out with one click, and takes it back with another', async () => {
     expect(await fact('photos').innerText()).toBe(String(PHOTOS));
-    await page.getByRole('button', { name: `Leave out: ${MISPLACED}` }).click();
+    await page.getByRole('button', { name: `Exclude: ${MISPLACED}` }).click();
     await heading('Left out: 1 photo').waitFor();
     await expect.poll(() => fact('photos').innerText(), POLL).toBe(String(PHOTOS - 1));
     expect(await page.getByRole('status').allInnerTexts()).toContainEqual(
       `${MISPLACED}: left out. The dataset has ${PHOTOS - 1} photos.`,
     );
     await suspects()
-      .getByRole('button', { name: `Take back: ${MISPLACED}` })
+      .getByRole('button', { name: `Include again: ${MISPLACED}` })
       .click();
     await heading('Left out: 1 photo').waitFor({ state: 'detached' });
     expect(await fact('photos').innerText()).toBe(String(PHOTOS));
-    await page.getByRole('button', { name: `Leave out: ${MISPLACED}` }).click();
+    await page.getByRole('button', { name: `Exclude: ${MISPLACED}` }).click();
     await heading('Left out: 1 photo').waitFor();
   });
 
   it('measures again without it, from the embeddings that it has', async () => {
     await page.getByRole('button', { name: 'Measure again' }).click();
-    await page.getByText('You have changed what is left out').waitFor({ state: 'detached' });
+    await page.getByText('You have excluded or included photos').waitFor({ state: 'detached' });
     await expect.poll(() => page.getByRole('progressbar').count(), POLL).toBe(0);
     const names = await suspects()
       .getByRole('button')
@@ -104,7 +104,7 @@ describe.sequential('looking at a dataset', () => {
     await expect.poll(drawn, POLL).not.toBe(whole);
     await page.keyboard.press('Enter');
     const chosen = page.getByRole('group', { name: 'The chosen photo' });
-    await chosen.getByRole('button', { name: 'Leave out' }).waitFor();
+    await chosen.getByRole('button', { name: 'Exclude' }).waitFor();
     await page.keyboard.press('Escape');
     await chosen.waitFor({ state: 'detached' });
     await page.keyboard.press('0');
@@ -119,19 +119,19 @@ describe.sequential('looking at a dataset', () => {
 
     await page.getByLabel('Find a person').fill(people[1]!.replaceAll('_', ' '));
     await page.getByText('1 person, 5 photos').waitFor();
-    await page.getByText('The same as a table').click();
-    const table = page.locator('table', { hasText: 'usual distance' });
+    await page.getByText('Show as a table').click();
+    const table = page.locator('table', { hasText: 'median distance' });
     await expect.poll(() => table.locator('tbody tr').count(), POLL).toBe(1);
     await page.getByLabel('Find a person').fill('');
     await expect.poll(() => table.locator('tbody tr').count(), POLL).toBe(SAMPLE.people);
   });
 
   it('lays the map out by neighbourhood', async () => {
-    await page.getByLabel('Laid out by').selectOption('neighbours');
+    await page.getByLabel('Layout').selectOption('neighbours');
     await page.getByText('Photos with alike embeddings lie together').waitFor();
     await expect.poll(() => page.getByRole('progressbar').count(), POLL).toBe(0);
     expect(await page.getByRole('alert').count()).toBe(0);
-    await page.getByLabel('Laid out by').selectOption('components');
+    await page.getByLabel('Layout').selectOption('components');
     await page.getByText('The two directions in which').waitFor();
   });
 
@@ -152,9 +152,9 @@ describe.sequential('looking at a dataset', () => {
     expect(await fact('images').innerText()).toBe(String(PHOTOS - 1));
     await page.getByText('All settings').click();
     await page.getByLabel('Network', { exact: true }).selectOption('SqueezeNet');
-    await page.getByLabel('Images in a batch').fill('4');
-    await page.getByLabel('Steps in an epoch').fill('1');
-    await page.getByLabel('Epochs at most').fill('1');
+    await page.getByLabel('Images per batch').fill('4');
+    await page.getByLabel('Steps per epoch').fill('1');
+    await page.getByLabel('Maximum epochs').fill('1');
     await page.getByRole('button', { name: 'Start training' }).click();
     await page
       .getByRole('log')

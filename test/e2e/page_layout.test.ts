@@ -175,5 +175,5 @@ describe('the graphics processor', () => {
 it('keeps what the step bar says when the page is loaded anew', async () => {
   const steps = page.getByRole('navigation', { name: 'Steps' });
   await page.reload();
-  for (const text of ['1 set', '2 runs', '71.7% right', '2 models']) await steps.getByText(text).waitFor();
+  for (const text of ['1 set', '2 runs', '71.7% correct', '2 models']) await steps.getByText(text).waitFor();
 });

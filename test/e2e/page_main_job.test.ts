@@ -82,7 +82,9 @@ describe.sequential('the main job', () => {
 
     await passesBy;
     await heading('Models').waitFor();
-    expect(await page.getByText('Read back and compared').innerText()).toMatch(/at most 0|at most \dE-/);
+    expect(await page.getByText('The files were read back and checked').innerText()).toMatch(
+      /at most 0|at most \dE-/,
+    );
   });
 
   it('shows what each step did', async () => {
@@ -192,9 +194,9 @@ describe.sequential('the main job', () => {
   it('goes on with a run after a reload in its middle', { timeout: JOB_LIMIT_MS }, async () => {
     await page.goto(`${browser.address}#train`);
     await page.getByRole('button', { name: /^Sample faces 4 × 4 aligned/ }).click();
-    await page.getByLabel('Epochs at most').fill('3');
-    await page.getByLabel('Steps in an epoch').fill('2');
-    await page.getByLabel('Images in a batch').fill('8');
+    await page.getByLabel('Maximum epochs').fill('3');
+    await page.getByLabel('Steps per epoch').fill('2');
+    await page.getByLabel('Images per batch').fill('8');
     await page.getByRole('button', { name: 'Start training' }).click();
     const log = page.getByRole('log');
     await heading(/^Run \d{8}-\d{6}/).waitFor();
@@ -208,7 +210,7 @@ describe.sequential('the main job', () => {
     const banner = page.getByRole('region', { name: 'Interrupted run' });
     await banner.getByText('was interrupted').waitFor();
     await banner.getByRole('button', { name: 'Go on' }).click();
-    await log.getByText('Going on with run').waitFor({ timeout: JOB_LIMIT_MS });
+    await log.getByText('Resuming run').waitFor({ timeout: JOB_LIMIT_MS });
     expect(await heading(/^Run \d{8}-\d{6}/).innerText()).toBe(runName);
     // What was measured before the reload is still there, and the rest is added to it.
     expect(await log.getByText('Epoch: [1][2/2]').innerText()).toBe(line);

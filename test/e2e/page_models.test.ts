@@ -60,7 +60,7 @@ afterAll(async () => {
 });
 
 const importFiles = (...paths: string[]): Promise<void> =>
-  page.getByLabel('Model files to bring in').setInputFiles(paths);
+  page.getByLabel('Model files to import').setInputFiles(paths);
 const goTo = (name: RegExp): Promise<void> =>
   page.getByRole('navigation', { name: 'Steps' }).getByRole('link', { name }).click();
 
@@ -208,11 +208,11 @@ describe.sequential('models', () => {
     const values = initializeParameters(graph, 1);
     writeFileSync(path, Buffer.from(await safetensorsBlob(values).arrayBuffer()));
     await importFiles(path);
-    await page.getByText('How are this model’s images standardised?').waitFor();
+    await page.getByText('Which image standardisation does this model need?').waitFor();
     expect(await page.getByRole('button', { name: 'Take it' }).isDisabled()).toBe(true);
     await expectClean();
     await page.getByLabel('Standardisation of the images').last().waitFor();
-    const asked = page.getByRole('region', { name: 'Bring a model in' });
+    const asked = page.getByRole('region', { name: 'Import a model' });
     await asked
       .getByLabel('Standardisation of the images')
       .selectOption({ label: 'per image: (p − mean)/max(deviation, 1/√N)' });
@@ -234,7 +234,7 @@ describe.sequential('models', () => {
     const path = join(root, 'part.safetensors');
     writeFileSync(path, Buffer.from(await safetensorsBlob(some).arrayBuffer()));
     await importFiles(path);
-    await page.getByText('This model is not whole').waitFor();
+    await page.getByText('This model is incomplete').waitFor();
     expect(Number(await tile('What maps', 'Missing'))).toBeGreaterThan(0);
     expect(await page.getByRole('button', { name: 'Take it' }).isDisabled()).toBe(true);
     await page.getByText(/^What is missing/).click();
@@ -272,7 +272,7 @@ describe.sequential('models', () => {
     expect(await rows.count()).toBe(4);
     // Another false accept rate needs no new embedding.
     await page.getByLabel('Another false accept rate').fill('0.5');
-    await page.getByRole('button', { name: 'Measure there' }).click();
+    await page.getByRole('button', { name: 'Recalculate' }).click();
     await page.getByText('Threshold at FAR 0.5').waitFor();
   });
 
@@ -295,7 +295,7 @@ describe.sequential('models', () => {
       secondResult = saved.result;
 
       await page.reload();
-      const table = page.getByRole('region', { name: 'Table of kept measurements' });
+      const table = page.getByRole('region', { name: 'Table of saved evaluations' });
       await expect.poll(() => table.locator('tbody tr').count()).toBe(2);
       for (const box of await table.getByRole('checkbox').all()) await box.check();
       const overlay = page.getByRole('figure', { name: 'ROC curves' });
@@ -318,12 +318,12 @@ describe.sequential('models', () => {
       await storeRun();
       await page.reload();
       await goTo(/Evaluate/);
-      await page.getByLabel('A run of mine').check();
+      await page.getByLabel('One of my runs').check();
       const checkpoint = page.getByLabel('Checkpoint', { exact: true });
       await checkpoint.waitFor();
       expect(await checkpoint.locator('option').allInnerTexts()).toEqual([
         'the newest: step 40, epoch 4',
-        'the best: step 20, epoch 2, 75.0% in validation',
+        'best: step 20, epoch 2, 75.0% in validation',
         'step 30, epoch 3',
       ]);
       await checkpoint.selectOption('best');
@@ -375,7 +375,7 @@ describe.sequential('models', () => {
     await card.getByText('Export', { exact: true }).click();
     await card.getByLabel('Format').selectOption('onnx');
     await card.getByLabel('Precision of the weights').selectOption('float16');
-    await card.getByLabel('Licence, for the card').fill('CC0-1.0');
+    await card.getByLabel('Licence (for the model card)').fill('CC0-1.0');
     const downloading = page.waitForEvent('download', { timeout: JOB_LIMIT_MS });
     await card.getByRole('button', { name: 'Zip file: second model as ONNX' }).click();
     await card.getByRole('progressbar', { name: 'Exporting ONNX, float16' }).waitFor();
@@ -417,7 +417,7 @@ describe.sequential('models', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Delete the model' }).click();
     await card.waitFor({ state: 'detached' });
     await goTo(/Evaluate/);
-    const rows = page.getByRole('region', { name: 'Table of kept measurements' }).locator('tbody tr');
+    const rows = page.getByRole('region', { name: 'Table of saved evaluations' }).locator('tbody tr');
     // The first model's and the run's are left.
     await expect.poll(() => rows.count()).toBe(2);
   });

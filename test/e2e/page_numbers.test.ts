@@ -28,7 +28,7 @@ const STOPPED_BY_SECTION: Readonly<Record<string, string | undefined>> = {
   'photos: Settings': 'Align the faces',
   'train: Settings': 'Start training',
   'evaluate: Pairs': 'Evaluate',
-  'evaluate: Result': 'Measure there',
+  'evaluate: Result': 'Recalculate',
   'train: Charts': undefined,
   'use/compare: Threshold': undefined,
   'use/identify: How faces are named': undefined,
@@ -181,7 +181,7 @@ describe.sequential('every field for a number', () => {
     await open('train');
     await chooseFolder('Folders of aligned faces');
     await openAllDetails(page);
-    await page.getByRole('checkbox', { name: /^Measure the model on/ }).check();
+    await page.getByRole('checkbox', { name: /^Evaluate the model on/ }).check();
     expect(await button('Start training').isDisabled()).toBe(true);
     await page.getByText('Choose the folder of faces for the pairs.').waitFor();
     await chooseFolder('Folder of aligned faces for the pairs');
@@ -224,11 +224,11 @@ describe.sequential('every field for a number', () => {
     await page.getByRole('tab', { name: 'Identify' }).click();
     await page.getByLabel('Where the model is').selectOption('a model file');
     await chooseModel();
-    await page.getByRole('checkbox', { name: 'It holds aligned faces, not photos' }).check();
+    await page.getByRole('checkbox', { name: 'This folder contains aligned faces' }).check();
     await chooseFolder('People to enrol');
-    await button('Enrol them').click();
+    await button('Enrol people').click();
     await page.getByRole('heading', { name: '4 people enrolled' }).waitFor({ timeout: JOB_LIMIT_MS });
-    await page.getByLabel('A stranger may be taken for somebody').selectOption('by a threshold of my own');
+    await page.getByLabel('Accept a stranger by mistake: at most').selectOption('set my own threshold');
     await tryFieldsOf('use/identify');
     expect(tried.faults).toEqual([]);
   });

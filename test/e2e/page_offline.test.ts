@@ -153,7 +153,9 @@ describe.sequential('the program’s own copy', () => {
     const banner = page.getByRole('region', { name: 'Sample run' });
     await banner.getByText(/Done|did not work|Stopped/).waitFor({ timeout: JOB_LIMIT_MS });
     expect(await banner.innerText()).toContain('Done');
-    expect(await page.getByText('Read back and compared').innerText()).toMatch(/at most 0|at most \dE-/);
+    expect(await page.getByText('The files were read back and checked').innerText()).toMatch(
+      /at most 0|at most \dE-/,
+    );
     for (const name of ['photos', 'train', 'evaluate', 'models', 'privacy']) {
       await page.goto(`${browser.address}#${name}`);
       await page.getByRole('heading', { level: 1 }).waitFor();
@@ -193,11 +195,11 @@ describe.sequential('a new version', () => {
     // Whichever job it gets hold of: a few faces are aligned in no time on some machines.
     await busy.getByRole('button', { name: 'Pause' }).click({ timeout: JOB_LIMIT_MS });
     await busy.getByRole('button', { name: 'Resume' }).waitFor({ timeout: JOB_LIMIT_MS });
-    await notice(busy).getByText('once the job that runs is done').waitFor();
+    await notice(busy).getByText('once the current job is done').waitFor();
     expect(await notice(busy).getByRole('button', { name: 'Reload' }).isDisabled()).toBe(true);
 
     await notice(page).getByRole('button', { name: 'Reload' }).click();
-    await notice(page).getByText('A job runs in another tab').waitFor();
+    await notice(page).getByText('A job is running in another tab').waitFor();
     expect(await version(page)).toBeUndefined();
 
     await busy.getByRole('button', { name: 'Resume' }).click();
@@ -232,7 +234,7 @@ describe.sequential('a new version', () => {
 
     for (const letGoOn of held.values()) letGoOn();
     for (const old of [late, beforeScript, beforeLoad])
-      await notice(old).getByText('Another tab uses a new version').waitFor();
+      await notice(old).getByText('Another tab now uses a new version').waitFor();
     await beforeScript.close();
     await beforeLoad.close();
     await late.getByRole('link', { name: /Train/ }).click();

@@ -158,11 +158,11 @@ describe.sequential('a zip file that cannot be finished is gone, and the page sa
     await chooseInput();
     await page.getByRole('radio', { name: /^A zip file/ }).check();
     await button('Align the faces').click();
-    const notice = page.getByRole('alert').filter({ hasText: 'The alignment stopped' });
+    const notice = page.getByRole('alert').filter({ hasText: 'Alignment stopped' });
     await notice.waitFor();
     expect(await notice.innerText()).toMatch(message);
     // Not a failure a photo besides.
-    expect(await heading(/without a result/).count()).toBe(0);
+    expect(await heading(/No face saved for/).count()).toBe(0);
     expect(await savedZips()).toEqual([]);
     await button('Start over').click();
   }
@@ -181,7 +181,7 @@ describe.sequential('a zip file that cannot be finished is gone, and the page sa
         return Promise.reject(new DOMException('No space.', 'QuotaExceededError'));
       };
     });
-    await failToAlign(/no room left for .*aligned\.zip\. Free some space.* Nothing of it was kept/);
+    await failToAlign(/not enough space for .*aligned\.zip\. Free some space.* No incomplete file is left/);
   });
 
   it('an aligning worker that dies', { timeout: JOB_LIMIT_MS }, async () => {
@@ -203,20 +203,20 @@ describe.sequential('a zip file that cannot be finished is gone, and the page sa
 });
 
 describe.sequential('a folder of the person’s', () => {
-  const LOCKED = 'The folder is locked again';
+  const LOCKED = 'Access to the folder was withdrawn';
 
   it(
     'whose permission is withdrawn pauses the job, and the page says why',
     { timeout: JOB_LIMIT_MS },
     async () => {
       await chooseInput();
-      await page.getByRole('radio', { name: /^A folder of yours/ }).check();
-      await button('Choose the output folder').click();
+      await page.getByRole('radio', { name: /^A folder on your disk/ }).check();
+      await button('Choose a folder').click();
       await button('Align the faces').click();
       await page.getByText(LOCKED).waitFor();
       await page.getByText(`no longer allows access to the folder "${OUTPUT}"`).waitFor();
       await heading('Paused').waitFor();
-      await button('Allow again and go on').waitFor();
+      await button('Allow again and resume').waitFor();
       expect(await facesIn(OUTPUT)).toHaveLength(4);
     },
   );
@@ -229,13 +229,13 @@ describe.sequential('a folder of the person’s', () => {
       page = await openPage();
       expect(await facesIn(OUTPUT)).toHaveLength(4);
       await chooseInput();
-      await page.getByRole('radio', { name: /^A folder of yours/ }).check();
-      await button('Choose the output folder').click();
+      await page.getByRole('radio', { name: /^A folder on your disk/ }).check();
+      await button('Choose a folder').click();
       await button('Align the faces').click();
       await page.getByText(LOCKED).waitFor();
       await page.getByText(/4 photos aligned before/).waitFor();
       expect(await facesIn(OUTPUT)).toHaveLength(8);
-      await button('Allow again and go on').click();
+      await button('Allow again and resume').click();
       await heading(`Done: ${PHOTOS} aligned faces`).waitFor();
       await page.getByText(LOCKED).waitFor({ state: 'detached' });
       expect(await facesIn(OUTPUT)).toHaveLength(PHOTOS);
@@ -244,9 +244,9 @@ describe.sequential('a folder of the person’s', () => {
 
   it('can be trained on, and a run waits for its permission, too', { timeout: JOB_LIMIT_MS }, async () => {
     await button('Train on these faces').click();
-    await page.getByLabel('Epochs at most').fill('50');
-    await page.getByLabel('Steps in an epoch').fill('2');
-    await page.getByLabel('Images in a batch').fill('4');
+    await page.getByLabel('Maximum epochs').fill('50');
+    await page.getByLabel('Steps per epoch').fill('2');
+    await page.getByLabel('Images per batch').fill('4');
     await button('Start training').click();
     const log = page.getByRole('log');
     await button('Resume').waitFor();
@@ -260,7 +260,7 @@ describe.sequential('a folder of the person’s', () => {
 
   it('and nothing else went wrong', () => {
     // What was refused on purpose is told on the console, with its cause.
-    const wanted = /PermissionLostError|no longer allows|no room left|stopped working/;
+    const wanted = /PermissionLostError|no longer allows|not enough space|stopped working/;
     expect(browser.complaints.filter((line) => !wanted.test(line))).toEqual([]);
   });
 });

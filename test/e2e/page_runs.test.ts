@@ -134,7 +134,7 @@ describe.sequential('settings', () => {
   });
 
   it('writes the settings to a file and reads them back', async () => {
-    await page.getByLabel('Images in a batch').fill('17');
+    await page.getByLabel('Images per batch').fill('17');
     const downloading = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Save to a file' }).click();
     const text = readFileSync(await (await downloading).path(), 'utf8');
@@ -149,10 +149,10 @@ describe.sequential('settings', () => {
       buffer: Buffer.from(content),
     });
     await file.setInputFiles(asFile(text.replace('"batch_size": 17', '"batch_size": 23')));
-    await expect.poll(() => page.getByLabel('Images in a batch').inputValue()).toBe('23');
+    await expect.poll(() => page.getByLabel('Images per batch').inputValue()).toBe('23');
     await file.setInputFiles(asFile(text.replace('"batch_size"', '"batchsize"')));
     await page.getByText('There is no setting "batchsize"').waitFor();
-    expect(await page.getByLabel('Images in a batch').inputValue()).toBe('23');
+    expect(await page.getByLabel('Images per batch').inputValue()).toBe('23');
   });
 
   it('asks for the file of a filter table that settings only name', async () => {
@@ -167,7 +167,7 @@ describe.sequential('settings', () => {
         }),
       ),
     });
-    await page.getByText('named by the settings; choose the file itself').waitFor();
+    await page.getByText('is named in the settings. Choose the file itself').waitFor();
     await page.getByRole('button', { name: 'Use none' }).click();
     await expect.poll(() => page.getByText('choose the file itself').count()).toBe(0);
   });
@@ -216,7 +216,7 @@ describe.sequential('a run of half a million steps', () => {
   });
 
   it('says what a loss near guessing means', async () => {
-    await page.getByText('Nothing was learned').waitFor();
+    await page.getByText('The model learned nothing').waitFor();
     expect(await page.getByText('ln(10) = 2.30').count()).toBeGreaterThan(0);
     await expectClean();
   });
@@ -251,7 +251,7 @@ describe.sequential('runs', () => {
     await page.getByRole('button', { name: 'Compare 2 runs' }).click();
     await page.getByRole('figure', { name: 'Pair accuracy' }).locator('canvas').waitFor();
     const rows = await page
-      .getByRole('region', { name: 'Table of the differences' })
+      .getByRole('region', { name: 'Settings that differ' })
       .getByRole('row')
       .allInnerTexts();
     const names = rows.slice(1).map((row) => row.split('\t')[0]);

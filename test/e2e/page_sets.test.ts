@@ -98,7 +98,7 @@ describe.sequential('two folders called “photos”', () => {
     await choose('a/photos');
     await done();
     // One person is nothing to train on.
-    await page.getByText('All faces are of one person').waitFor();
+    await page.getByText('All faces belong to one person').waitFor();
     expect(await page.locator('button.primary', { hasText: 'Train on these faces' }).count()).toBe(0);
     await choose('b/photos');
     const dialog = page.getByRole('dialog');
@@ -136,10 +136,7 @@ describe.sequential('two folders called “photos”', () => {
       expect(await axeViolations(page)).toEqual([]);
     }
     const downloading = page.waitForEvent('download');
-    await list
-      .getByRole('group', { name: SECOND })
-      .getByRole('button', { name: 'Save as a zip file' })
-      .click();
+    await list.getByRole('group', { name: SECOND }).getByRole('button', { name: 'Save as zip' }).click();
     expect((await downloading).suggestedFilename()).toBe(`${SECOND}.zip`);
     await list.getByRole('button', { name: `Delete ${SECOND}` }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Delete this set' }).click();

@@ -46,7 +46,7 @@ const imageSize = () => page.getByLabel('Image size (pixels)');
 describe.sequential('an evaluation with images of 1024 pixels', () => {
   it('ends when it is stopped, in the middle of a batch', { timeout: JOB_LIMIT_MS }, async () => {
     await imageSize().fill('1024');
-    await page.getByLabel('Images in a batch').fill('6');
+    await page.getByLabel('Images per batch').fill('6');
     await evaluate().click();
     await page.getByRole('progressbar', { name: 'Evaluating' }).waitFor();
     // Photos have been read by then, and the network is busy or about to be.

@@ -43,8 +43,8 @@ afterAll(async () => {
   rmSync(film, { force: true });
 });
 
-const matrix = () => page.getByRole('region', { name: 'Distances of the faces' });
-const answers = () => page.getByRole('list', { name: 'Faces that were asked about' });
+const matrix = () => page.getByRole('region', { name: 'Distances between the faces' });
+const answers = () => page.getByRole('list', { name: 'Identified faces' });
 const heading = (name: string | RegExp) => page.getByRole('heading', { name });
 const button = (name: string | RegExp) => page.getByRole('button', { name, exact: true });
 
@@ -153,11 +153,11 @@ describe.sequential('using a model', () => {
 
   it('enrols a folder of people and one by name', async () => {
     await button(new RegExp(`^Sample faces ${PEOPLE} × ${PHOTOS_EACH}`)).click();
-    await button('Enrol them').click();
+    await button('Enrol people').click();
     await heading(`${PEOPLE} people enrolled`).waitFor({ timeout: JOB_LIMIT_MS });
     await heading('Known or unknown?').waitFor();
 
-    await page.getByLabel('One by name').check();
+    await page.getByLabel('One person').check();
     await page.getByLabel('Name', { exact: true }).fill('Somebody Else');
     await page.getByLabel('Photos of the person: files').setInputFiles([photos[0]!]);
     await button('Enrol').click();
@@ -176,11 +176,11 @@ describe.sequential('using a model', () => {
     await expect.poll(() => names.allInnerTexts(), POLL).toEqual([nameOf(photos[0]!), nameOf(photos[5]!)]);
     expect(await answers().getByText('distance 0.00').count()).toBe(2);
 
-    await page.getByLabel('A stranger may be taken for somebody').selectOption('by a threshold of my own');
-    await page.getByLabel('Somebody below a distance of').fill('0');
-    await page.getByLabel('Somebody below a distance of').blur();
+    await page.getByLabel('Accept a stranger by mistake: at most').selectOption('set my own threshold');
+    await page.getByLabel('Give a name below a distance of').fill('0');
+    await page.getByLabel('Give a name below a distance of').blur();
     await expect.poll(() => names.allInnerTexts(), POLL).toEqual(['Unknown', 'Unknown']);
-    await page.getByLabel('A stranger may be taken for somebody').selectOption('1 in 10');
+    await page.getByLabel('Accept a stranger by mistake: at most').selectOption('1 in 10');
     await expect.poll(() => names.allInnerTexts(), POLL).toEqual([nameOf(photos[0]!), nameOf(photos[5]!)]);
     await page.getByLabel('By', { exact: true }).selectOption('a linear support vector machine');
     await answers().getByText('probability').first().waitFor();
@@ -210,8 +210,8 @@ describe.sequential('using a model', () => {
     await button('Save as a file').click();
     const file = await (await downloading).path();
     expect(readFileSync(file, 'utf8')).toContain('"format":"facenet-webgpu-trainer gallery"');
-    await button('Keep in this browser').click();
-    await button('Kept in this browser').waitFor();
+    await button('Save in this browser').click();
+    await button('Saved in this browser').waitFor();
     await page.reload();
     await button(`Open: ${PEOPLE} people, ${PEOPLE * PHOTOS_EACH} faces`).click();
     await heading(`${PEOPLE} people enrolled`).waitFor();
@@ -268,9 +268,9 @@ describe.sequential('using a model', () => {
   });
 
   it.each([
-    ['NotAllowedError', 'The camera is not allowed for this page.'],
+    ['NotAllowedError', 'This page may not use the camera.'],
     ['NotFoundError', 'No camera was found.'],
-    ['NotReadableError', 'in use by another program'],
+    ['NotReadableError', 'Another program is using the camera'],
   ])('says what to do about a camera that gives %s', async (name, message) => {
     await page.evaluate((error) => {
       navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', error));
@@ -292,7 +292,7 @@ describe.sequential('using a model', () => {
       .first()
       .waitFor();
     await page.goto(`${browser.address}${QUERY}#use/identify`);
-    await page.getByText('Nobody is kept in this browser.').waitFor();
+    await page.getByText('No saved people yet.').waitFor();
   });
 
   it('asked no other origin for anything, and nothing went wrong', () => {

@@ -169,7 +169,7 @@ describe.skipIf(process.platform !== 'linux')('a command', () => {
     renameSync(data, elsewhere);
     expect(await command.end()).toBe(1);
     expect(command.output).toMatch(
-      /facenet: The folder .*vanishing is no longer there.*Put it back where it was and run the command again/,
+      /facenet: The folder .*vanishing is missing or empty.*Put it back and run the command again/,
     );
     const run = /train --resume (\S+)/.exec(command.output)![1]!;
     const [model] = readdirSync(join(home, 'out/models', run));

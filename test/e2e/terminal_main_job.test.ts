@@ -223,7 +223,7 @@ describe('the whole job', () => {
     expect(stopped.json).toMatchObject({ status: 'stopped' });
     const [step, run] = [stopped.json['step'] as number, stopped.json['run'] as string];
     expect(step).toBeLessThan(8);
-    expect(stopped.stdout).toContain(`To go on with it: npm run --silent facenet -- train --resume ${run}`);
+    expect(stopped.stdout).toContain(`To resume the run: npm run --silent facenet -- train --resume ${run}`);
     const resumed = await facenet(['train', '--resume', run, '--json'], { home });
     expectSuccess(resumed);
     expect(resumed.json).toMatchObject({ run, status: 'finished', step: 8 });

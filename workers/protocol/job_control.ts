@@ -10,7 +10,7 @@ export class JobStoppedError extends Error {
   // Pages know by this name that nothing went wrong.
   override name = 'AbortError';
   constructor() {
-    super('Stopped before anything was made. Nothing was changed.');
+    super('Stopped before anything was written. Nothing was changed.');
   }
 }
 

@@ -9,7 +9,7 @@ export interface NumberLimits {
   /** The bounds themselves are not allowed: 0 < value, value < 1. */
   readonly excludesBounds?: boolean;
   readonly isInteger?: boolean;
-  /** What is taken where nothing is given, in words; without it a number is needed. */
+  /** What is used where nothing is given, in words; without it a number is needed. */
   readonly whenEmpty?: string;
   /** What an allowed number does that is hardly meant, in one sentence; undefined where nothing is to be said. */
   readonly advice?: (value: number) => string | undefined;

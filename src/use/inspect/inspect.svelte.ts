@@ -108,11 +108,11 @@ export class InspectState {
     // Photos that are left out are looked at as well, so that they can be seen and taken back.
     const references = this.dataset.folders.map((folder) => ({ ...folder, leftOut: undefined }));
     if (!(await requestAccess([...references, ...this.model.choice.folders])))
-      throw new DOMException('The permission was not given.', 'AbortError');
+      throw new DOMException('Access to the folder was not allowed.', 'AbortError');
     this.detail = 'Loading the model …';
     const onProgress = proxy(({ done, total, imagesPerSecond }: EvaluationProgress) => {
       this.share = done / Math.max(total, 1);
-      this.detail = `${formatCount(done)} of ${formatCountOf(total, 'photo')}, ${formatRate(imagesPerSecond)} a second`;
+      this.detail = `${formatCount(done)} of ${formatCountOf(total, 'photo')} · ${formatRate(imagesPerSecond)} photos per second`;
     });
     let embedded: EmbeddedPhotos;
     try {
@@ -152,11 +152,11 @@ export class InspectState {
       return;
     }
     const isDone = await this.#run('mapping', async () => {
-      this.detail = 'Looking for neighbours …';
+      this.detail = 'Searching for neighbours …';
       const onProgress = proxy((share: number, positions?: Float32Array) => {
         this.share = share;
         if (!positions || this.isStopping) return;
-        this.detail = 'Moving the photos …';
+        this.detail = 'Arranging the photos …';
         this.neighbours = positions;
         this.mapKind = 'neighbours';
       });
@@ -207,7 +207,7 @@ export class InspectState {
       isLeftOut,
     );
     const what = rows.length === 1 ? inspected.photos[rows[0]!]!.path : formatCountOf(rows.length, 'photo');
-    this.announcement = `${what}: ${isLeftOut ? 'left out' : 'taken back'}. The dataset has ${formatCountOf(this.dataset.summary?.imageCount ?? 0, 'photo')}.`;
+    this.announcement = `${what}: ${isLeftOut ? 'excluded' : 'included again'}. The dataset has ${formatCountOf(this.dataset.summary?.imageCount ?? 0, 'photo')}.`;
   }
 
   /** The photos of a person that are nearest to the person’s centre, none that is left out. */

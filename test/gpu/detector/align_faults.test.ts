@@ -165,7 +165,7 @@ it('a full disk stops the job; every face there is whole, and the rest follows l
   const { end } = run();
   await expect(end).rejects.toMatchObject({
     name: 'StorageFullError',
-    message: expect.stringMatching(/no room left.*\.png.*what is written so far is kept/),
+    message: expect.stringMatching(/not enough space.*\.png.*has been written so far is kept/),
   });
   const faces = await wholeFaces();
   expect(faces).toHaveLength(4);

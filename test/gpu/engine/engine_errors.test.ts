@@ -105,7 +105,7 @@ describe('a kernel that the device refuses', () => {
     expectGpuError(error, 'reading');
   });
 
-  it('for want of memory', async () => {
+  it('because it ran out of memory', async () => {
     vi.spyOn(device.device, 'popErrorScope').mockImplementation(() =>
       Promise.resolve(new GPUOutOfMemoryError('no room')),
     );

@@ -26,11 +26,11 @@ const model: ModelReference = {
   ),
 };
 const worker = new WorkerClient<TrainWorkerApi>(
-  'part that evaluates',
+  'worker that evaluates',
   () => new Worker(new URL('../../../workers/train.worker.ts', import.meta.url), { type: 'module' }),
 );
 const datasets = new WorkerClient<DatasetWorkerApi>(
-  'part that reads folders',
+  'worker that reads folders',
   () => new Worker(new URL('../../../workers/dataset.worker.ts', import.meta.url), { type: 'module' }),
 );
 let images: DirectoryReference;

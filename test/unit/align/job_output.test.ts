@@ -17,7 +17,7 @@ class Taker {
     this.stream = new WritableStream<Uint8Array>({
       write: (chunk) => {
         left -= chunk.byteLength;
-        if (left < 0) throw new Error('There is no room left.');
+        if (left < 0) throw new Error('There is not enough space.');
         this.chunks.push(chunk.slice());
       },
       close: () => void (this.end = 'closed'),
@@ -70,7 +70,7 @@ it('ends the job with the reason where the bytes are not taken', async () => {
       }
   };
   const ended = withOutput(output(new Taker(5000)), fill);
-  await expect(ended).rejects.toThrow('There is no room left.');
+  await expect(ended).rejects.toThrow('There is not enough space.');
   await expect(ended).rejects.toBeInstanceOf(ZipNotWrittenError);
   expect(failed).toHaveLength(1);
 });

@@ -66,7 +66,7 @@ describe('flags', () => {
     expect(parse('--random_order', 'False', 'in').values['random_order']).toBe(false);
     expect(parse('--random_order', 'in').positionals).toEqual(['in']);
     expect(() => parse('in', '--random_order=2')).toThrow(
-      '--random_order is on or off and takes no value, not "2".',
+      '--random_order is a switch. It takes True, False or no value, not "2".',
     );
   });
 
@@ -97,7 +97,7 @@ describe('flags', () => {
     [['in', '--format', 'onnx'], '--format takes one of tfjs, safetensors, not "onnx".'],
     [['in', '--image_size'], '--image_size needs a value'],
     [[], '<in> is missing: The input.'],
-    [['a', 'b', 'c d'], '"c d" is one argument too many.'],
+    [['a', 'b', 'c d'], 'There is one argument too many: "c d".'],
   ])('refuse %j', (argv, message) => {
     expect(() => parse(...argv)).toThrow(UsageError);
     expect(() => parse(...argv)).toThrow(message);

@@ -42,14 +42,14 @@ describe('what is wrong with a command line shows before a browser is started', 
     ],
     [['align', photos], 2, '<out> is missing'],
     [['align', none, join(folder, 'out')], 1, `There is no folder ${none}. Check the path.`],
-    [['align', photos, rates], 1, `${rates} is a file; the output needs a folder.`],
+    [['align', photos, rates], 1, `${rates} is a file, but the output must be a folder.`],
     [['align', photos, none, '--thresholds', '0.6,0.7'], 2, '--thresholds takes three numbers'],
     [['detect', none, join(folder, 'out.jsonl')], 1, `There is no folder ${none}.`],
     [['train', '--learning_rate', '0.1'], 2, '--data_dir is missing'],
     [
       ['train', '--data_dir', photos, '--learning_rate', '-1'],
       2,
-      'name it with --learning_rate_schedule_file',
+      'Name the file with --learning_rate_schedule_file',
     ],
     [
       ['train', '--data_dir', photos, '--learning_rate', '-1', '--learning_rate_schedule_file', rates],
@@ -75,9 +75,9 @@ describe('what is wrong with a command line shows before a browser is started', 
     [['embed', model, none, none], 1, `There is no folder ${none}`],
     [['compare', model], 2, '<image_files> is missing'],
     [['compare', model, none], 1, `There is no file ${none}`],
-    [['classify', 'PREDICT', photos, model, none], 2, '<mode> is TRAIN or CLASSIFY, not "PREDICT"'],
+    [['classify', 'PREDICT', photos, model, none], 2, '<mode> must be TRAIN or CLASSIFY, not "PREDICT"'],
     [['classify', 'CLASSIFY', photos, model, none], 1, `There is no file ${none}`],
-    [['conformance', rates], 1, `${rates} is no conformance fixture: it is not JSON`],
+    [['conformance', rates], 1, `${rates} is not a conformance fixture: it is not JSON`],
     [['detect', photos, join(folder, 'x.jsonl'), '--browser', none], 1, `There is no browser at ${none}.`],
   ])('%j', async (argv, code, message) => {
     vi.stubEnv('FACENET_STATE', join(folder, 'state'));
@@ -112,7 +112,7 @@ describe('help', () => {
   it('inspect is understood by its former name', async () => {
     expect(await main(['look', '--help'])).toBe(0);
     expect(printed.join()).toContain('facenet -- inspect <model> <data_dir>');
-    expect(printed.join()).toContain('Former name, still understood: look.');
+    expect(printed.join()).toContain('Former name, which still works: look.');
   });
 
   it.each(commands)('%s --help shows its usage and flags', async (command) => {
@@ -125,7 +125,7 @@ describe('help', () => {
   it('shows the limits and defaults of a training flag', async () => {
     await main(['train', '--help']);
     expect(printed[0]).toMatch(
-      /--prelogits_norm_loss_factor <number>\s+Loss on the norm of the prelogits\. \(0\)/,
+      /--prelogits_norm_loss_factor <number>\s+Weight of the loss on the norm of the prelogits\. \(0\)/,
     );
   });
 });

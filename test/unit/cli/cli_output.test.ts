@@ -74,13 +74,13 @@ describe('formats', () => {
 
   it('write progress with rate and time left', () => {
     expect(formatProgress('Aligned', 'photos', { done: 12, total: 72, rate: 3.42, secondsLeft: 17.6 })).toBe(
-      'Aligned 12 of 72 photos (16 %), 3.4 photos/s, 18 s left',
+      'Aligned 12 of 72 photos (16%), 3.4 photos/s, 18 s left',
     );
     expect(formatProgress('Aligned', 'photos', { done: 72, total: 72, rate: 12.4, secondsLeft: 0 })).toBe(
-      'Aligned 72 of 72 photos (100 %), 12 photos/s',
+      'Aligned 72 of 72 photos (100%), 12 photos/s',
     );
     expect(formatProgress('Aligned', 'photos', { done: 0, total: 0, rate: NaN, secondsLeft: NaN })).toBe(
-      'Aligned 0 of 0 photos (100 %), – photos/s',
+      'Aligned 0 of 0 photos (100%), – photos/s',
     );
   });
 
@@ -151,10 +151,8 @@ describe('formats', () => {
       adapter: 'swiftshader (software)',
     };
     expect(formatDevice(gpu)).toBe('Device: nvidia hopper, WebGPU');
-    expect(formatDevice(gpu, 'wasm')).toBe('Device: nvidia hopper, WebAssembly on the processor');
-    expect(formatDevice(software)).toContain(
-      'no graphics processor, only a simulated one (swiftshader (software))',
-    );
+    expect(formatDevice(gpu, 'wasm')).toBe('Device: nvidia hopper; using the CPU through WebAssembly');
+    expect(formatDevice(software)).toContain('no GPU, only a simulated one (swiftshader (software))');
     expect(formatDevice(software, 'webgpu')).toBe('Device: swiftshader (software), WebGPU');
     expect(formatDevice({ ...software, hasWebGpu: false, adapter: '' })).toContain('no WebGPU');
   });

@@ -35,8 +35,8 @@ describe('paths', () => {
   it('that are not UTF-8 cannot be typed, which is said', () => {
     const bytes = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from('J\xfcrgen', 'latin1')]);
     mkdirSync(bytes);
-    expect(() => requireFolder(bytes.toString())).toThrow(/not UTF-8.*ln -s/);
-    expect(() => requireFile(`${bytes.toString()}/1.png`)).toThrow(/not UTF-8.*ln -s/);
+    expect(() => requireFolder(bytes.toString())).toThrow(/not valid UTF-8.*ln -s/);
+    expect(() => requireFile(`${bytes.toString()}/1.png`)).toThrow(/not valid UTF-8.*ln -s/);
     expect(() => requireFolder(join(folder, 'missing'))).toThrow(/Check the path/);
   });
 

@@ -51,7 +51,7 @@ it('gives a run to one command at a time, and takes it from one that was killed'
   const slot = newSlot();
   remember(slot, { runId: '20260101-120000', paths });
   expect(() => claimRun('20260101-120000')).toThrow(
-    new RegExp(`is going on in another command \\(process ${process.pid}\\)`),
+    new RegExp(`Another command is training the run .* \\(process ${process.pid}\\)`),
   );
   disown(slot);
   expect(claimRun('20260101-120000').slot).toEqual(slot);
@@ -81,7 +81,7 @@ it('deletes what killed commands and ended runs have left when the next run begi
   const next = newSlot();
   const left = readdirSync(join(folder, 'runs')).map((name) => join(folder, 'runs', name));
   expect(left.sort()).toEqual([unfinished, living, next].map((slot) => slot.folder).sort());
-  expect(() => claimRun('20260101-120001')).toThrow(/These can go on: 20260101-120002\./);
+  expect(() => claimRun('20260101-120001')).toThrow(/These runs can be resumed: 20260101-120002\./);
   forget(next);
 });
 
@@ -103,7 +103,5 @@ it('makes temporary folders, removes those of killed commands, and says where no
   expect(readdirSync(folder).map((name) => join(folder, name))).toContain(made);
   expect(readdirSync(folder)).not.toContain(dead);
   vi.stubEnv('TMPDIR', join(folder, 'missing'));
-  expect(() => makeTemporaryFolder()).toThrow(
-    /No temporary folder can be made in .*missing \(ENOENT\).*TMPDIR/,
-  );
+  expect(() => makeTemporaryFolder()).toThrow(/none can be created in .*missing \(ENOENT\).*TMPDIR/);
 });

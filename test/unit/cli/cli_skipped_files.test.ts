@@ -159,7 +159,7 @@ describe('files that a command does not use', () => {
         expect(images + failures.length + skippedCount).toBe(Object.keys(files).length);
         const lines = text.split('\n');
         for (const sentence of describeSkipped(skipped)) expect(lines).toContain(sentence);
-        for (const failure of failures) expect(lines).toContain(`Left out: ${failure}`);
+        for (const failure of failures) expect(lines).toContain(`Skipped: ${failure}`);
         expect(lines).toContain(`Number of images: ${images}`);
       }),
       { numRuns: 60 },

@@ -66,10 +66,12 @@ describe('files of a dataset', () => {
     const { skipped } = await readClasses([folder]);
     const sentences = describeSkipped(skipped).join('\n');
     expect(sentences).toContain(
-      '1 photo lies directly in the folder and is not used: loose.png. Put it into a folder with the person’s name.',
+      '1 photo is not inside a person’s folder and will not be used: loose.png. Move it into a folder with the person’s name.',
     );
-    expect(sentences).toContain('1 photo lies too deep and is not used: 2023/Ben/4.jpg.');
-    expect(sentences).toContain('1 HEIC photo is not used');
+    expect(sentences).toContain(
+      '1 photo is in a subfolder of a person’s folder and will not be used: 2023/Ben/4.jpg.',
+    );
+    expect(sentences).toContain('1 HEIC photo will not be used');
     expect(sentences).toContain('JPEG 2000');
     expect(sentences).toContain('A/notes.txt');
   });
@@ -77,9 +79,11 @@ describe('files of a dataset', () => {
   it('make a true message where no photo is in its place', async () => {
     const folder = new MemoryDirectory('Ben', { 'a.jpg': '', 'b.jpg': '', 'notes.txt': '' });
     await expect(readClasses([folder])).rejects.toThrow(
-      /No photos were found where they belong in "Ben" \(1 other file was ignored\)\. 2 photos lie directly in the folder/,
+      /No photos were found in the person folders of "Ben" \(1 other file was ignored\)\. 2 photos are not inside a person’s folder/,
     );
     const nested = new MemoryDirectory('all', { '2023/Ben/a.jpg': '' });
-    await expect(readClasses([nested])).rejects.toThrow(/1 photo lies too deep.*2023\/Ben\/a\.jpg/);
+    await expect(readClasses([nested])).rejects.toThrow(
+      /1 photo is in a subfolder of a person’s folder.*2023\/Ben\/a\.jpg/,
+    );
   });
 });

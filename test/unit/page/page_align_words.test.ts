@@ -28,10 +28,12 @@ describe('outcomeInWords', () => {
 
   it('is a sentence', () => {
     const summary = { totalImages: 14, successfullyAligned: 10, failures: failures(3), setAside: ['a'] };
-    expect(outcomeInWords(summary)).toBe('10 of 14 photos gave a face, 3 did not, and 1 is set aside.');
+    expect(outcomeInWords(summary)).toBe(
+      'A face was saved for 10 of 14 photos. 3 have none, and 1 is excluded.',
+    );
     expect(
       outcomeInWords({ ...summary, totalImages: 1, successfullyAligned: 1, failures: [], setAside: [] }),
-    ).toBe('1 of 1 photo gave a face.');
+    ).toBe('A face was saved for 1 of 1 photo.');
   });
 });
 
@@ -48,10 +50,10 @@ it('existingInWords says what became of faces that were there', () => {
     withoutPhoto: [],
   };
   expect(existingInWords({ existing, skippedExisting: 5 })).toEqual([
-    '4 photos were aligned before with the same settings.',
-    '1 photo was aligned by an earlier version or another program; these faces stay as they are.',
-    '1 photo had changed since then and was aligned again.',
-    '5 photos were aligned again, because the settings are different now; in 2 of them the face that you chose by hand was kept.',
+    '4 photos were already aligned with the same settings and were skipped.',
+    '1 photo was aligned by an earlier version or another program. These faces were kept as they are.',
+    '1 photo had changed since the last alignment and was aligned again.',
+    '5 photos were aligned again because the settings have changed. For 2 of them the face that you chose was kept.',
   ]);
   const none = {
     ...existing,

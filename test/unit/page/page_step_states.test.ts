@@ -71,12 +71,12 @@ describe('after a reload', () => {
     const sets = { aligned: [{ path: 'aligned/a' }, { path: 'aligned/b' }] };
     expect(of('photos', { library, sets })).toBe('done: 3 sets');
     expect(of('train', { library })).toBe('done: 2 runs');
-    expect(of('evaluate', { library })).toBe('done: 95.0% right');
+    expect(of('evaluate', { library })).toBe('done: 95.0% correct');
     expect(of('models', { library })).toBe('ready: 3 models');
     expect(of('models', { library, exports: { exportedIds: new Set(['imported', 'deleted']) } })).toBe(
       'done: 1 exported',
     );
-    expect(of('use', { library })).toBe('done: 4 people kept');
+    expect(of('use', { library })).toBe('done: 4 people saved');
   });
 
   it('says that nothing is there where nothing is stored', () => {
@@ -127,16 +127,16 @@ describe('ticks', () => {
   it('are only for pairs that are mostly judged correctly', () => {
     const judged = (accuracy: number): string =>
       of('evaluate', { library: { evaluations: [evaluation(accuracy)] } });
-    expect(judged(0.577)).toBe('ready: 57.7% right');
-    expect(judged(0.717)).toBe('ready: 71.7% right');
-    expect(judged(0.93)).toBe('done: 93.0% right');
+    expect(judged(0.577)).toBe('ready: 57.7% correct');
+    expect(judged(0.717)).toBe('ready: 71.7% correct');
+    expect(judged(0.93)).toBe('done: 93.0% correct');
     // One that could not be stored.
-    expect(of('evaluate', { evaluate: { shown: evaluation(0.93) } })).toBe('done: 93.0% right');
+    expect(of('evaluate', { evaluate: { shown: evaluation(0.93) } })).toBe('done: 93.0% correct');
   });
 
   it('are not for a model that is not there yet, nor for an export that was stopped', () => {
     expect(of('models', { library: { runs: [run({ status: 'running', step: 0 })] } })).toBe(
-      'empty: none yet',
+      'empty: no model yet',
     );
     const all = new Map([['x', { status: 'stopped', model: { id: 'x' } }]]);
     expect(of('models', { exports: { all, exportedIds: new Set() }, library: { runs: [run()] } })).toBe(

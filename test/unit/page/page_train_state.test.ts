@@ -75,7 +75,7 @@ describe('an evaluation after each epoch', () => {
       throw new Error('No photos in it.');
     });
     await train.pairs.images.choose([folder('aligned/empty')]);
-    expect(train.obstacle).toBe('The folder of the pairs cannot be used. Choose another one.');
+    expect(train.obstacle).toBe('The folder for the pairs cannot be used. Choose another one.');
   });
 });
 

@@ -164,9 +164,9 @@ describe('a configuration file', () => {
 
   it.each<[string, string | undefined, RegExp]>([
     ['{', undefined, /no JSON/],
-    ['[]', undefined, /no training configuration/],
-    ['null', undefined, /no training configuration/],
-    [configuration({}, { format: 'x' }), undefined, /no training configuration/],
+    ['[]', undefined, /not a training configuration/],
+    ['null', undefined, /not a training configuration/],
+    [configuration({}, { format: 'x' }), undefined, /not a training configuration/],
     [configuration({}, { version: 2 }), 'version', /version 2/],
     [configuration({ batchSize: 3 }), 'batchSize', /no setting "batchSize"/],
     [configuration({ toString: 3 }), 'toString', /no setting "toString"/],
@@ -175,7 +175,7 @@ describe('a configuration file', () => {
     [configuration({ random_crop: 'yes' }), 'random_crop', /random_crop cannot be "yes"/],
     [configuration({ optimizer: 'SGD' }), 'optimizer', /Choose one of ADAGRAD/],
     [configuration({ learning_rate: -1 }), 'learning_rate_schedule', /schedule is empty/],
-    [configuration({ image_size: 40 }), 'image_size', /75 pixels at least/],
+    [configuration({ image_size: 40 }), 'image_size', /at least 75 pixels/],
   ])('is refused with the key: %s', (text, key, message) => {
     try {
       parseConfiguration(text);

@@ -100,7 +100,7 @@ describe('hintsOf', () => {
       const facts = { ...short, hasEnded: true };
       expect(kinds(state(30, 1.6), facts)).toEqual(['guessing']);
       const [hint] = hintsOf({ state: { ...healthy, ...state(30, 1.6) }, validations: [], ...facts });
-      expect(hint!.title).toBe('Nothing was learned');
+      expect(hint!.title).toBe('The model learned nothing');
       // Stopped before the first step: there is nothing to say.
       expect(kinds(state(0, NaN), facts)).toEqual([]);
     });
@@ -110,7 +110,7 @@ describe('hintsOf', () => {
       const facts = { ...short, hasEnded: true, validations: validations([2.83, 0.25]) };
       expect(kinds(state(30, 0.9), facts)).toEqual(['validation-guesses']);
       const [hint] = hintsOf({ state: { ...healthy, ...state(30, 0.9) }, ...facts });
-      expect(hint!.message).toMatch(/25 %.*20 %/);
+      expect(hint!.message).toMatch(/25%.*20%/);
       // Far more right answers than by chance: overconfident, but no guessing.
       const right = { ...facts, validations: validations([2.83, 0.7]) };
       expect(kinds(state(30, 0.9), right)).toEqual([]);

@@ -16,13 +16,13 @@ export class TooManyPhotosError extends Error {
   override name = 'TooManyPhotosError';
   constructor(dataset: string, count: number) {
     super(
-      `"${dataset}" holds ${count} photos, and ${MOST_PHOTOS} can be looked at at once. Choose folders with fewer people; the terminal’s "look" writes the filter table of a dataset of any size.`,
+      `"${dataset}" contains ${count} photos, but at most ${MOST_PHOTOS} can be inspected at once. Choose folders with fewer people. The terminal’s "inspect" command writes the filter table of a dataset of any size.`,
     );
   }
 }
 
 /**
- * Photos that cannot be read are left out, and told.
+ * Photos that cannot be read are left out and listed.
  * @throws NoImagesError, TooManyPhotosError, EvaluationCancelledError, PermissionLostError, and what the executor throws
  */
 export async function embedPhotos(

@@ -20,7 +20,7 @@ export const BATCH_SIZE: NumberLimits = {
   maximum: 4096,
   isInteger: true,
   advice: (value) =>
-    value > 512 ? 'Batches of more than 512 images make nothing faster and need much memory.' : undefined,
+    value > 512 ? 'Batches of more than 512 images are no faster and need a lot of memory.' : undefined,
 };
 
 /** A score that a face must reach in one of the detector's three networks. */
@@ -29,9 +29,9 @@ export const FACE_THRESHOLD: NumberLimits = {
   maximum: 1,
   advice: (value) =>
     value >= 0.999
-      ? 'Hardly any face reaches this score: nearly every photo will be without a face.'
+      ? 'Hardly any face reaches this score, so almost no photo will have a face.'
       : value < 0.3
-        ? 'With a threshold below 0.3 much is taken for a face that is none, and every photo takes long.'
+        ? 'A threshold below 0.3 finds many false faces and makes every photo slow.'
         : undefined,
 };
 
@@ -43,35 +43,32 @@ export const ALIGN_LIMITS = {
     isInteger: true,
     advice: (value) =>
       value < 75
-        ? 'Networks need images of 75 pixels or more (squeezenet: 25): faces of this size are of little use.'
+        ? 'Networks need images of 75 pixels or more (squeezenet: 25), so smaller faces are of little use.'
         : value > 1024
-          ? 'Networks take images of 1024 pixels at most: larger faces only take space.'
+          ? 'Networks accept at most 1024 pixels, so larger faces only take up space.'
           : undefined,
   },
   margin: {
     minimum: 0,
     maximum: 10_000,
     isInteger: true,
-    advice: (value) =>
-      value > 512
-        ? 'A margin this wide takes in most of a photo: the face itself becomes very small.'
-        : undefined,
+    advice: (value) => (value > 512 ? 'A margin this wide makes the face itself very small.' : undefined),
   },
   minsize: {
     // The first network's window is 12 pixels wide.
     minimum: 12,
     maximum: 10_000,
     advice: (value) =>
-      value > 500 ? 'Only faces of more than 500 pixels are looked for: most photos have none.' : undefined,
+      value > 500 ? 'Only faces of more than 500 pixels will be found. Most photos have none.' : undefined,
   },
   factor: {
     minimum: 0.1,
     maximum: 0.95,
     advice: (value) =>
       value < 0.5
-        ? 'Sizes this far apart miss the faces that lie between them; the original uses 0.709.'
+        ? 'Sizes this far apart miss the faces in between. The original uses 0.709.'
         : value > 0.9
-          ? 'Sizes this near to each other make the search several times slower; the original uses 0.709.'
+          ? 'Sizes this close together make the search several times slower. The original uses 0.709.'
           : undefined,
   },
 } as const satisfies LimitsTable<'image_size' | 'margin' | 'minsize' | 'factor'>;
@@ -116,7 +113,7 @@ export const EVALUATION_LIMITS = {
     maximum: 1,
     excludesBounds: true,
     advice: (value) =>
-      value > 0.5 ? 'Half of all strangers and more would be accepted; usual is 0.001.' : undefined,
+      value > 0.5 ? 'At least half of all strangers would be accepted. The usual value is 0.001.' : undefined,
   },
 } as const satisfies LimitsTable<'image_size' | 'lfw_batch_size' | 'far_target'>;
 

@@ -7,7 +7,7 @@ export class FileMissingError extends Error {
     super(
       `${path} is no longer in the folder "${folder}". ${
         path.includes('\uFFFD')
-          ? 'Its name is not UTF-8 (shown by �), and cannot be asked for here: rename it.'
+          ? 'Its name is not valid UTF-8 (shown by �), so the file cannot be opened. Rename it.'
           : 'It may have been moved or deleted since the folder was read.'
       }`,
     );
@@ -18,7 +18,7 @@ export class FileMissingError extends Error {
 export class FileUnreadableError extends Error {
   override name = 'FileUnreadableError';
   constructor(path: string, cause: string) {
-    super(`${path} cannot be read (${cause}). Check its owner, its permissions and its drive.`);
+    super(`${path} cannot be read (${cause}). Check its owner, its permissions and the drive it is on.`);
   }
 }
 
@@ -32,7 +32,7 @@ export class FolderMissingError extends FolderUnavailableError {
   override name = 'FolderMissingError';
   constructor(folder: string) {
     super(
-      `The folder "${folder}" is no longer there, or is empty now. It may have been moved, renamed or deleted, or its drive was removed. Put it back where it was, then go on.`,
+      `The folder "${folder}" is missing or empty. It may have been moved, renamed or deleted, or its drive was removed. Put it back, then resume.`,
     );
   }
 }
@@ -50,7 +50,7 @@ export class StorageFullError extends Error {
   override name = 'StorageFullError';
   constructor(path: string) {
     super(
-      `There is no room left to write ${path}. Free some space and continue; what is written so far is kept.`,
+      `There is not enough space to write ${path}. Free some space and resume. What has been written so far is kept.`,
     );
   }
 }
@@ -64,7 +64,7 @@ export class NoImagesError extends Error {
       .reduce((sum, { count }) => sum + count, 0);
     const photos = describeSkipped(skipped.filter(({ reason }) => reason !== 'no-photo'));
     super(
-      `No photos were found ${photos.length > 0 ? 'where they belong in' : 'in'} "${folders}"${others ? ` (${others} other file${others === 1 ? ' was' : 's were'} ignored)` : ''}. ${photos.map((sentence) => `${sentence} `).join('')}A dataset is a folder with one subfolder per person and that person's photos (jpg, png, webp, gif, bmp, avif, tiff, ppm) in it.`,
+      `No photos were found ${photos.length > 0 ? 'in the person folders of' : 'in'} "${folders}"${others ? ` (${others} other file${others === 1 ? ' was' : 's were'} ignored)` : ''}. ${photos.map((sentence) => `${sentence} `).join('')}Choose a folder that contains one subfolder per person, with that person's photos (jpg, png, webp, gif, bmp, avif, tiff, ppm) inside.`,
     );
   }
 }
@@ -96,7 +96,7 @@ export class NotWritableError extends Error {
   override name = 'NotWritableError';
   constructor(folder: string) {
     super(
-      `Nothing can be written into "${folder}". Choose an output folder, the browser's own storage or a zip file.`,
+      `"${folder}" is not writable. Choose another output folder, the browser's own storage or a zip file.`,
     );
   }
 }

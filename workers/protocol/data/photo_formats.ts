@@ -60,7 +60,7 @@ export const PHOTO_FORMATS: readonly PhotoFormat[] = [
     name: 'camera raw',
     extensions: ['dng', 'cr2', 'cr3', 'crw', 'nef', 'nrw', 'arw', 'sr2', 'orf', 'rw2', 'raf', 'pef', 'srw'],
     isRead: 'no',
-    wayForward: 'export it as JPEG from the camera’s or a photo program',
+    wayForward: 'export it as JPEG from a photo program',
   },
   { name: 'SVG', extensions: ['svg', 'svgz'], isRead: 'no', wayForward: 'export it as JPEG or PNG' },
 ];

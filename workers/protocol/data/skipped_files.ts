@@ -47,13 +47,13 @@ function describe({ reason, format, wayForward, count, examples }: SkippedFiles)
   const named = shown.join(', ') + (rest > 0 ? ` and ${rest} more` : '');
   switch (reason) {
     case 'in-no-folder':
-      return `${count} ${one ? 'photo lies' : 'photos lie'} directly in the folder and ${one ? 'is' : 'are'} not used: ${named}. Put ${one ? 'it' : 'them'} into a folder with the person’s name.`;
+      return `${count} ${one ? 'photo is' : 'photos are'} not inside a person’s folder and will not be used: ${named}. Move ${one ? 'it' : 'them'} into a folder with the person’s name.`;
     case 'too-deep':
-      return `${count} ${one ? 'photo lies' : 'photos lie'} too deep and ${one ? 'is' : 'are'} not used: ${named}. Photos belong directly into a person’s folder.`;
+      return `${count} ${one ? 'photo is' : 'photos are'} in a subfolder of a person’s folder and will not be used: ${named}. Move ${one ? 'it' : 'them'} up into the person’s folder.`;
     case 'format':
-      return `${count} ${format} ${one ? 'photo is' : 'photos are'} not used, since this program does not read ${format}: ${named}. The way forward: ${wayForward}.`;
+      return `${count} ${format} ${one ? 'photo' : 'photos'} will not be used, because this program cannot read ${format}: ${named}. What to do: ${wayForward}.`;
     case 'no-photo':
     case 'note':
-      return `${count} ${one ? 'file is no photo' : 'files are no photos'}, by the name, and ${one ? 'is' : 'are'} not used: ${named}.`;
+      return `${count} ${one ? 'file is not a photo, judging by its name, and is' : 'files are not photos, judging by their names, and are'} ignored: ${named}.`;
   }
 }

@@ -2,7 +2,7 @@
 import type { RunWeights } from './models.ts';
 
 /**
- * `step 400, the best by the validation, moving averages`
+ * `step 400, best validation accuracy, moving averages`
  * @param formatStep in the reader's notation
  */
 export function describeWeights(
@@ -13,7 +13,7 @@ export function describeWeights(
     `step ${formatStep(step)}`,
     ...(bestBy === undefined
       ? []
-      : [`the best by ${bestBy === 'pairs' ? 'the accuracy on pairs' : 'the validation'}`]),
+      : [`best ${bestBy === 'pairs' ? 'accuracy on pairs' : 'validation accuracy'}`]),
     ...(areMovingAverages ? ['moving averages'] : []),
   ].join(', ');
 }

@@ -23,4 +23,4 @@ export function standardizationWords(value: ImageStandardization): string {
 
 /** For a model of which nobody knows it. */
 export const STANDARDIZATION_HELP =
-  'The original’s models of 2018 and facenet-pytorch’s need the fixed one, the original’s models of 2017 and keras-facenet’s the one per image.';
+  'Models of facenet-pytorch and the FaceNet models published in 2018 need “fixed”. Models of keras-facenet and the FaceNet models published in 2017 need “per image”.';

@@ -63,7 +63,7 @@ export function parseConfiguration(text: string): TrainingOptions {
   const envelope = v.safeParse(envelopeSchema, parseJson(text));
   if (!envelope.success)
     throw new ConfigurationError(
-      `This is no training configuration: it needs "format": "${FORMAT}", a "version" and "options". Export one to see how it looks.`,
+      `This is not a training configuration: it needs "format": "${FORMAT}", a "version" and "options". Save your settings to a file to see an example.`,
     );
   const { version, options: stated } = envelope.output;
   if (version !== VERSION)
@@ -78,7 +78,7 @@ export function parseConfiguration(text: string): TrainingOptions {
     throw new ConfigurationError(
       Object.hasOwn(optionsSchema.entries, key)
         ? `${key} cannot be ${shorten(stated[key])}. ${issue.message}`
-        : `There is no setting "${key}". Remove it, or correct its name.`,
+        : `There is no setting "${key}". Remove it or correct its name.`,
       key,
     );
   }

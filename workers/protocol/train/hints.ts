@@ -4,6 +4,7 @@
  */
 import type { CourseState } from './charts.ts';
 import type { ValidationRecord } from './runs.ts';
+import { formatShare } from '../format_share.ts';
 import { isGuessedAccuracy } from '../evaluate/verdicts.ts';
 
 export interface Hint {
@@ -67,7 +68,7 @@ function notFinite({ state: { firstNotFinite } }: HintFacts): Hint | undefined {
     severity: 'warning',
     title: `Training diverged at step ${firstNotFinite}`,
     message:
-      'From there on the loss is not a number: the steps were too large, and the network cannot recover. Start a new run with a learning rate that is five to ten times smaller, or with the optimizer ADAM.',
+      'From this step on the loss is not a number. The steps were too large, and the network cannot recover. Start a new run with a learning rate that is five to ten times smaller, or with the optimizer ADAM.',
   };
 }
 
@@ -87,16 +88,16 @@ function doesTrainingGuess(facts: HintFacts): boolean {
 function guessing(facts: HintFacts): Hint | undefined {
   if (!doesTrainingGuess(facts)) return undefined;
   const { state, classCount, hasEnded } = facts;
-  const figures = `After ${state.stepCount} steps the cross entropy is ${state.recentCrossEntropy.toFixed(2)}, and guessing among ${classCount} people gives ln(${classCount}) = ${Math.log(classCount).toFixed(2)}.`;
+  const figures = `After ${state.stepCount} steps the cross entropy is ${state.recentCrossEntropy.toFixed(2)}, and guessing among ${classCount} people would give ln(${classCount}) = ${Math.log(classCount).toFixed(2)}.`;
   const advice =
     'try a learning rate ten times smaller, and check that the faces are aligned and that every folder contains one person.';
   return {
     kind: 'guessing',
     severity: 'warning',
-    title: hasEnded ? 'Nothing was learned' : 'Nothing is learned yet',
+    title: hasEnded ? 'The model learned nothing' : 'The model has learned nothing yet',
     message: hasEnded
       ? `${figures} Train for more epochs. If that does not help, ${advice}`
-      : `${figures} With many people this can take some epochs. Otherwise ${advice}`,
+      : `${figures} With many people this can take a few epochs. Otherwise ${advice}`,
   };
 }
 
@@ -110,8 +111,8 @@ function validationGuesses(facts: HintFacts): Hint | undefined {
   return {
     kind: 'validation-guesses',
     severity: 'warning',
-    title: 'No better than guessing on images it was not trained on',
-    message: `It names ${percent(last.accuracy)} of the validation images correctly, and guessing among ${classCount} people gives ${percent(1 / classCount)}; the cross entropy is ${last.crossEntropy.toFixed(2)}, and guessing gives ${Math.log(classCount).toFixed(2)}. Train for more epochs, add photos of each person, or start from a model that already knows faces.`,
+    title: 'No better than guessing on new images',
+    message: `The model recognises ${percent(last.accuracy)} of the validation images; guessing among ${classCount} people would give ${percent(1 / classCount)}. Its cross entropy is ${last.crossEntropy.toFixed(2)}; guessing would give ${Math.log(classCount).toFixed(2)}. Train for more epochs, add photos of each person, or start from a model that already knows faces.`,
   };
 }
 
@@ -121,8 +122,8 @@ function overfitting({ state, validations }: HintFacts): Hint | undefined {
   return {
     kind: 'overfitting',
     severity: 'info',
-    title: 'Much better on its own images than on others',
-    message: `It names ${percent(state.recentAccuracy)} of the images that it trains on and ${percent(last.accuracy)} of the validation images: it is memorising your photos. More photos per person help most. Random crop and mirror, a lower keep probability of dropout, and more weight decay help, too.`,
+    title: 'Overfitting: much better on training images than on validation images',
+    message: `The model recognises ${percent(state.recentAccuracy)} of the training images but only ${percent(last.accuracy)} of the validation images. It is memorising your photos. More photos per person help most. Random cropping and mirroring, a lower keep probability and more weight decay also help.`,
   };
 }
 
@@ -136,7 +137,7 @@ function validationRises({ validations, totalSteps, epochSize }: HintFacts): Hin
     kind: 'validation-rises',
     severity: 'info',
     title: 'Validation was better earlier',
-    message: `Its cross entropy was lowest after epoch ${best.epoch} (${best.crossEntropy.toFixed(2)}) and is ${last.crossEntropy.toFixed(2)} after epoch ${last.epoch}. More epochs at this learning rate are likely to make the model worse: lower the rate earlier, or stop earlier.`,
+    message: `The validation cross entropy was lowest after epoch ${best.epoch} (${best.crossEntropy.toFixed(2)}) and is ${last.crossEntropy.toFixed(2)} after epoch ${last.epoch}. More epochs at this learning rate will probably make the model worse. Lower the learning rate earlier, or stop earlier.`,
   };
 }
 
@@ -148,10 +149,10 @@ function dataWait(facts: HintFacts): Hint | undefined {
     kind: 'data-wait',
     severity: 'info',
     title: 'Training waits for images',
-    message: `${percent(state.recentDataWaitShare)} of the time of the newest ${state.recentSteps} steps was spent waiting for images to be read and decoded. More decoding workers (nrof_preprocess_threads) help where the processor has cores left. Copy photos from a slow disk or a network drive to a fast disk first.`,
+    message: `The last ${state.recentSteps} steps spent ${percent(state.recentDataWaitShare)} of their time waiting for images to be read and decoded. More decoding workers (nrof_preprocess_threads) help if there are idle CPU cores. If the photos are on a slow disk or a network drive, copy them to a fast disk first.`,
   };
 }
 
 function percent(share: number): string {
-  return `${Math.round(100 * share)} %`;
+  return formatShare(share, 0);
 }

@@ -45,7 +45,7 @@ export const PRESETS: readonly Preset[] = [
   {
     id: 'quick-try',
     title: 'Quick try',
-    description: 'A few minutes on a graphics processor: enough to see the loss fall on a small dataset.',
+    description: 'Takes a few minutes on a GPU. Enough to see the loss fall on a small dataset.',
     options: {
       ...GUIDE,
       ...SHORT_RUN,
@@ -61,7 +61,7 @@ export const PRESETS: readonly Preset[] = [
   {
     id: 'quick-try-software',
     title: 'Quick try without a GPU',
-    description: 'Two to three minutes on a processor: small images and few steps.',
+    description: 'Takes two to three minutes on a CPU. Small images and few steps.',
     options: {
       ...GUIDE,
       ...SHORT_RUN,
@@ -79,7 +79,7 @@ export const PRESETS: readonly Preset[] = [
   {
     id: 'few-hundred-photos',
     title: 'A few hundred photos',
-    description: 'Some people with some dozen photos each: the guide’s recipe with short epochs.',
+    description: 'For a handful of people with a few dozen photos each.',
     options: {
       ...GUIDE,
       batch_norm_decay: 0.95,
@@ -95,14 +95,15 @@ export const PRESETS: readonly Preset[] = [
   },
   {
     id: 'guide',
-    title: 'The guide’s CASIA-WebFace recipe',
-    description: 'What the guide trains with on half a million photos: LFW accuracy 0.9905 as published.',
+    title: 'Large: 500,000 photos (CASIA-WebFace)',
+    description:
+      'The settings of the FaceNet training guide (davidsandberg/facenet). Needs a GPU and a long time. Published accuracy on LFW: 99.05%.',
     options: GUIDE,
   },
   {
     id: 'vggface2',
-    title: 'The guide’s recipe for VGGFace2',
-    description: 'For three million photos: LFW accuracy 0.9965 as published.',
+    title: 'Largest: 3 million photos (VGGFace2)',
+    description: 'The guide’s settings for VGGFace2. Published accuracy on LFW: 99.65%.',
     options: {
       ...GUIDE,
       max_nrof_epochs: 500,

@@ -81,9 +81,9 @@ export function requireValidOptions(options: TrainingOptions, facts: DatasetFact
 export function valueProblem(spec: OptionSpec, value: unknown): string | undefined {
   switch (spec.type) {
     case 'flag':
-      return typeof value === 'boolean' ? undefined : 'It is true or false.';
+      return typeof value === 'boolean' ? undefined : 'It must be true or false.';
     case 'text':
-      return typeof value === 'string' ? undefined : 'It is a text.';
+      return typeof value === 'string' ? undefined : 'It must be text.';
     case 'choice': {
       const choices: readonly unknown[] = spec.choices;
       return choices.includes(value) ? undefined : `Choose one of ${choices.join(', ')}.`;
@@ -113,7 +113,7 @@ const RULES: readonly Rule[] = [
     check: ({ image_size, model_def }) => {
       const minimum = minimumImageSize(model_def);
       return minimum !== undefined && image_size < minimum
-        ? `${model_def} needs images of ${minimum} pixels at least.`
+        ? `${model_def} needs images of at least ${minimum} pixels.`
         : undefined;
     },
   },
@@ -125,7 +125,7 @@ const RULES: readonly Rule[] = [
         const entries = parseSchedule(learning_rate_schedule);
         return scheduledRate(entries, 1) > 0
           ? undefined
-          : 'The schedule has no rate above zero for epoch 1, so the run would end before its first step. Begin with a line such as "0: 0.05".';
+          : 'The schedule has no rate above zero for epoch 1, so the run would end before its first step. Start with a line such as "0: 0.05".';
       } catch (error) {
         if (error instanceof ScheduleError) return error.message;
         throw error;
@@ -139,14 +139,14 @@ const RULES: readonly Rule[] = [
       const descending = firstDescent(learning_rate_schedule);
       return descending === undefined
         ? undefined
-        : `Epoch ${descending[1]} comes after epoch ${descending[0]}: lines count in their order, up to the first whose epoch has not come yet. Sort them by epoch.`;
+        : `Epoch ${descending[1]} is listed after epoch ${descending[0]}. The lines are read in order, and reading stops at the first epoch that has not been reached. Sort the lines by epoch.`;
     },
   },
   {
     reads: ['max_nrof_epochs', 'epoch_size'],
     check: ({ max_nrof_epochs, epoch_size }) =>
       max_nrof_epochs * epoch_size >= MOST_STEPS
-        ? `${max_nrof_epochs} epochs of ${epoch_size} batches are more than the 2147483647 steps that a run can have.`
+        ? `${max_nrof_epochs} epochs of ${epoch_size} batches are more steps than a run can have (2147483647).`
         : undefined,
   },
   {
@@ -155,7 +155,7 @@ const RULES: readonly Rule[] = [
     check: ({ max_nrof_epochs, epoch_size }) => {
       const steps = max_nrof_epochs * epoch_size;
       return steps > MANY_STEPS && steps < MOST_STEPS
-        ? `These are ${steps} steps; the guide’s recipe for half a million photos takes 150000.`
+        ? `These are ${steps} steps. The FaceNet training guide takes 150000 steps for 500000 photos.`
         : undefined;
     },
   },
@@ -166,7 +166,7 @@ const RULES: readonly Rule[] = [
       const images = max_nrof_epochs * epoch_size * batch_size * (image_size / 160) ** 2;
       const days = images / PROCESSOR_IMAGES_PER_SECOND / SECONDS_PER_DAY;
       return isProcessorOnly && days > 1
-        ? `Without a graphics processor this takes about ${formatDays(days)} on two processor cores. Choose a smaller preset, or a machine with a graphics processor.`
+        ? `Without a GPU this takes about ${formatDays(days)} on two CPU cores. Choose a smaller preset or a machine with a GPU.`
         : undefined;
     },
   },
@@ -175,7 +175,7 @@ const RULES: readonly Rule[] = [
     severity: 'warning',
     check: ({ image_size }, { faceSize }) =>
       faceSize !== undefined && image_size > faceSize
-        ? `The faces of this dataset are ${faceSize} pixels wide: at ${image_size} the network sees them with a black border. Choose ${faceSize} or less, or align the photos at a larger size.`
+        ? `The faces in this dataset are ${faceSize} pixels wide, so at ${image_size} pixels the network sees them with a black border. Choose ${faceSize} or less, or align the photos at a larger size.`
         : undefined,
   },
   {
@@ -189,7 +189,7 @@ const RULES: readonly Rule[] = [
     severity: 'warning',
     check: ({ batch_size }, { imageCount }) =>
       imageCount !== undefined && batch_size > imageCount
-        ? `There are only ${imageCount} images to train on: each batch of ${batch_size} shows some of them several times.`
+        ? `There are only ${imageCount} training images, so each batch of ${batch_size} contains some of them several times.`
         : undefined,
   },
   {
@@ -211,7 +211,7 @@ const RULES: readonly Rule[] = [
     severity: 'warning',
     check: ({ filter_percentile, filter_filename }) =>
       filter_percentile < 100 && filter_filename === ''
-        ? 'Without a filter table (filter_filename) nothing is filtered.'
+        ? 'This has no effect without a filter table (filter_filename).'
         : undefined,
   },
   {
@@ -219,7 +219,7 @@ const RULES: readonly Rule[] = [
     severity: 'warning',
     check: ({ filter_min_nrof_images_per_class, filter_filename }) =>
       filter_min_nrof_images_per_class > 0 && filter_filename === ''
-        ? 'Without a filter table (filter_filename) nothing is filtered.'
+        ? 'This has no effect without a filter table (filter_filename).'
         : undefined,
   },
   {
@@ -227,7 +227,7 @@ const RULES: readonly Rule[] = [
     severity: 'warning',
     check: ({ min_nrof_val_images_per_class, validation_set_split_ratio }) =>
       min_nrof_val_images_per_class > 0 && validation_set_split_ratio === 0
-        ? 'Without a validation_set_split_ratio no class is left out.'
+        ? 'This has no effect without a validation_set_split_ratio.'
         : undefined,
   },
 ];
