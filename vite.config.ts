@@ -27,7 +27,7 @@ export default defineConfig({
     plugins: () => [selfContainedWasmThreads()],
     rollupOptions: { output: { assetFileNames } },
   },
-  assetsInclude: ['**/*-shard1'],
+  assetsInclude: ['**/*-shard1', '**/*-shard2'],
   build: {
     target: 'es2023',
     // index.html is the page; terminal.html is the same workers without a page, driven by the terminal front end.

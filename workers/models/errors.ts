@@ -67,6 +67,13 @@ export class RunMissingError extends Error {
   }
 }
 
+export class StarterModelMissingError extends Error {
+  override name = 'StarterModelMissingError';
+  constructor(status: number) {
+    super(`The starter model could not be loaded from this page's address (${status}). Reload the page.`);
+  }
+}
+
 export class NoCheckpointError extends Error {
   override name = 'NoCheckpointError';
   constructor(runId: string) {

@@ -186,14 +186,22 @@ export class GraphBuilder {
   }
 
   /**
-   * Ends the graph: embeddings = l2_normalize(prelogits), and, with classes, the logits layer of the classifier on
-   * the prelogits (not normalised), in the scope `Logits`.
+   * Ends the graph: embeddings = l2_normalize(prelogits), or the prelogits as they are; and, with classes, the logits
+   * layer of the classifier on the prelogits (not normalised), in the scope `Logits`.
    */
-  finish(name: string, prelogits: Layer, classes: number, minimumImageSize: number): Graph {
-    const embeddings = this.#add(
-      { kind: 'l2_normalize', name: 'embeddings', input: prelogits.node, epsilon: EMBEDDING_EPSILON },
-      prelogits.channels,
-    );
+  finish(
+    name: string,
+    prelogits: Layer,
+    classes: number,
+    minimumImageSize: number,
+    { normalizesEmbeddings = true } = {},
+  ): Graph {
+    const embeddings = normalizesEmbeddings
+      ? this.#add(
+          { kind: 'l2_normalize', name: 'embeddings', input: prelogits.node, epsilon: EMBEDDING_EPSILON },
+          prelogits.channels,
+        )
+      : prelogits;
     const logits = classes > 0 ? this.dense(prelogits, classes, 'Logits', 'bias') : undefined;
     return {
       name,

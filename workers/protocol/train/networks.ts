@@ -9,6 +9,7 @@ const NETWORKS: Readonly<Record<string, NetworkFacts>> = {
   inception_resnet_v1: { minimumImageSize: 75 },
   inception_resnet_v2: { minimumImageSize: 75 },
   squeezenet: { minimumImageSize: 25 },
+  dlib_face_resnet: { minimumImageSize: 103 },
 };
 
 export const MODEL_NAMES: readonly string[] = Object.keys(NETWORKS);

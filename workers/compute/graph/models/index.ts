@@ -1,6 +1,7 @@
 /** The builders of the networks, by the names in protocol/networks.ts. A new network is a file here and a line in both. */
 import { networkName, UnknownModelError } from '../../../protocol/train/networks.ts';
 import type { Graph, ModelDefinition, ModelOptions } from '../ir.ts';
+import { dlibFaceResnet } from './dlib_face_resnet.ts';
 import { inceptionResnetV1 } from './inception_resnet_v1.ts';
 import { inceptionResnetV2 } from './inception_resnet_v2.ts';
 import { squeezenet } from './squeezenet.ts';
@@ -9,6 +10,7 @@ const BUILDERS: Readonly<Record<string, ModelDefinition>> = {
   inception_resnet_v1: inceptionResnetV1,
   inception_resnet_v2: inceptionResnetV2,
   squeezenet,
+  dlib_face_resnet: dlibFaceResnet,
 };
 
 /**

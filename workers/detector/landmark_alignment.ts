@@ -1,0 +1,84 @@
+/**
+ * Faces cut out of photos so that their landmarks lie where a template has them: a similarity transform (scale, rotation,
+ * shift) by least squares, and the photo's pixels taken bilinearly along it.
+ */
+import type { DetectedFace } from '../protocol/align/align.ts';
+import { templateOfSize, type FaceAlignment, type LandmarkTemplate } from '../protocol/align/alignment.ts';
+import type { RgbImage } from '../protocol/data/images.ts';
+
+/** Red, green and blue of the pixel that is being made. */
+const sums = new Float64Array(3);
+
+/** x' = a·x − b·y + left, y' = b·x + a·y + top: from the photo's pixels to those of the cut-out face. */
+export interface Similarity {
+  readonly a: number;
+  readonly b: number;
+  readonly left: number;
+  readonly top: number;
+}
+
+/**
+ * The transform with the least sum of squared distances: Umeyama, "Least-squares estimation of transformation
+ * parameters between two point patterns", 1991. In the plane, and without reflection, it has this closed form.
+ * @throws where all points are the same
+ */
+export function similarityBetween(
+  from: readonly (readonly [number, number])[],
+  to: readonly (readonly [number, number])[],
+): Similarity {
+  const meanOf = (points: typeof from, axis: 0 | 1): number =>
+    points.reduce((sum, point) => sum + point[axis], 0) / points.length;
+  const [fromX, fromY] = [meanOf(from, 0), meanOf(from, 1)];
+  const [toX, toY] = [meanOf(to, 0), meanOf(to, 1)];
+  let [along, across, squares] = [0, 0, 0];
+  from.forEach(([x, y], index) => {
+    const [u, v] = [x - fromX, y - fromY];
+    const [s, t] = [to[index]![0] - toX, to[index]![1] - toY];
+    along += u * s + v * t;
+    across += u * t - v * s;
+    squares += u * u + v * v;
+  });
+  if (squares === 0) throw new Error('Landmarks that are all the same point have no direction.');
+  const [a, b] = [along / squares, across / squares];
+  return { a, b, left: toX - a * fromX + b * fromY, top: toY - b * fromX - a * fromY };
+}
+
+/** @param size of the cut-out face, pixels */
+export function faceSimilarity(
+  { landmarksX, landmarksY }: DetectedFace,
+  alignment: Exclude<FaceAlignment, 'box'>,
+  size: number,
+): Similarity {
+  const points = landmarksX.map((x, index) => [x, landmarksY[index]!] as const);
+  return similarityBetween(points, templateOfSize(alignment, size) satisfies LandmarkTemplate['points']);
+}
+
+/** Bilinear; what lies outside of the photo is black. @returns size × size pixels, rounded to the nearest level */
+export function cutAligned(image: RgbImage, { a, b, left, top }: Similarity, size: number): RgbImage {
+  const { width, height, data } = image;
+  const result = new Uint8Array(size * size * 3);
+  const determinant = a * a + b * b;
+  const [inverseA, inverseB] = [a / determinant, b / determinant];
+  for (let row = 0; row < size; row++)
+    for (let column = 0; column < size; column++) {
+      const [u, v] = [column - left, row - top];
+      const x = inverseA * u + inverseB * v;
+      const y = inverseA * v - inverseB * u;
+      const [x0, y0] = [Math.floor(x), Math.floor(y)];
+      const [shareX, shareY] = [x - x0, y - y0];
+      const target = (row * size + column) * 3;
+      for (let dy = 0; dy <= 1; dy++)
+        for (let dx = 0; dx <= 1; dx++) {
+          const [px, py] = [x0 + dx, y0 + dy];
+          if (px < 0 || py < 0 || px >= width || py >= height) continue;
+          const weight = (dx ? shareX : 1 - shareX) * (dy ? shareY : 1 - shareY);
+          const source = (py * width + px) * 3;
+          for (let c = 0; c < 3; c++) sums[c]! += weight * data[source + c]!;
+        }
+      for (let c = 0; c < 3; c++) {
+        result[target + c] = Math.floor(sums[c]! + 0.5);
+        sums[c] = 0;
+      }
+    }
+  return { width: size, height: size, data: result };
+}
