@@ -388,6 +388,7 @@ describe.sequential('models', () => {
       .getByRole('region', { name: 'How the ONNX, float16 export is used' })
       .getByText('onnxruntime')
       .waitFor();
+    await card.getByText('onnxruntime-web ran the files').waitFor();
 
     // It comes back as what it was.
     const path = join(root, 'again.zip');
