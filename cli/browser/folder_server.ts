@@ -401,7 +401,7 @@ function decodePart(encoded: string): string {
 function requireName(part: string): string {
   const hasSeparator = /[/\0]/.test(part) || (process.platform === 'win32' && /[\\:]/.test(part));
   if (part === '' || part === '.' || part === '..' || hasSeparator)
-    throw new BadPathError('The path has a part that is no name.');
+    throw new BadPathError('A part of the path is not a valid name.');
   return part;
 }
 

@@ -6,7 +6,7 @@ import { isolationHeaders } from './isolation_headers.mjs';
 const policyInPage = {
   // Nothing is loaded from, or sent to, anywhere but where the page came from.
   'default-src': "'self'",
-  // The WebAssembly of TensorFlow.js, onnxruntime-web and h5wasm must be compiled; text is never run as a script.
+  // TensorFlow.js's and h5wasm's WebAssembly must be compiled; text is never run as a script.
   'script-src': "'self' 'wasm-unsafe-eval'",
   // TensorFlow.js starts the threads of its WebAssembly backend from a blob.
   'worker-src': "'self' blob:",

@@ -96,7 +96,7 @@ describe.sequential('after an alignment', () => {
     }
   });
 
-  it('takes another of the found faces', async () => {
+  it('uses another of the found faces', async () => {
     await page.getByText('1 photo shows several faces', { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Check it', exact: true }).click();
     await dialog().getByRole('heading', { name: 'Ann/both.png' }).waitFor();
@@ -113,17 +113,17 @@ describe.sequential('after an alignment', () => {
     await page.getByRole('button', { name: 'Close' }).click();
   });
 
-  it('sets a photo aside, remembers it, and takes it back', async () => {
+  it('excludes a photo, remembers it, and includes it again', async () => {
     await page.getByRole('button', { name: /^All 3/ }).click();
-    await page.getByRole('button', { name: 'Bo/copied.png: show the photo' }).click();
+    await page.getByRole('button', { name: 'Bo/copied.png: show its photo' }).click();
     await dialog().getByRole('button', { name: 'Exclude this photo' }).click();
     await page.getByRole('button', { name: 'Close' }).click();
-    await page.getByRole('heading', { name: '1 photo set aside by hand' }).waitFor();
+    await page.getByRole('heading', { name: '1 excluded photo' }).waitFor();
     await page.getByRole('heading', { name: '2 faces', exact: true }).waitFor();
     await shoot('photos-left-out');
     await page.getByRole('button', { name: 'Align again' }).click();
     await page.getByRole('heading', { name: 'Done: 2 aligned faces' }).waitFor();
-    await page.getByRole('button', { name: 'Take Bo/copied.png back' }).click();
+    await page.getByRole('button', { name: 'Include Bo/copied.png again' }).click();
     await page.getByRole('heading', { name: '3 faces', exact: true }).waitFor();
     await page.getByRole('heading', { name: 'Done: 3 aligned faces' }).waitFor();
     expect(browser.complaints).toEqual([]);

@@ -48,8 +48,8 @@ describe.sequential('what is dropped in the window', () => {
   it('is taken as if it had been dropped onto the box, without the photo beside the folder', async () => {
     await drop('people', 'loose.png');
     await page.getByRole('heading', { name: 'Ready to align 1 photo' }).waitFor();
-    await page.getByText('1 file beside the folder not taken').waitFor();
-    await page.getByText('“loose.png”: only folders can be dropped here').waitFor();
+    await page.getByText('1 file not used').waitFor();
+    await page.getByText('Only folders can be dropped here, so “loose.png” was ignored').waitFor();
   });
 
   it('is not opened by the browser where the page has no place for it', async () => {

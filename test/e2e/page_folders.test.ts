@@ -77,12 +77,14 @@ describe.sequential('a browser without folder access', () => {
     const facts = await page.locator('dl').first().innerText();
     expect(facts.replace(/\s+/g, ' ')).toMatch(/2 identities|identities 2/);
     // A photo that is missed is named without a click, what is no photo after one.
-    const missed = page.getByText('1 photo lies directly in the folder and is not used: stray.png.');
+    const missed = page.getByText('1 photo is not inside a person’s folder and will not be used: stray.png.');
     expect(await missed.isVisible()).toBe(true);
-    expect(await page.getByText('1 file is no photo').isVisible()).toBe(false);
+    expect(await page.getByText('1 file is not a photo').isVisible()).toBe(false);
     await page.getByText('2 ignored files').click();
     await page.getByRole('listitem').filter({ hasText: 'Ada/notes.txt' }).waitFor();
-    await page.getByText('1 file is no photo, by the name, and is not used: Ada/notes.txt.').waitFor();
+    await page
+      .getByText('1 file is not a photo, judging by its name, and is ignored: Ada/notes.txt.')
+      .waitFor();
   });
 
   it('goes through bad files and says why each gave nothing', async () => {
@@ -90,7 +92,7 @@ describe.sequential('a browser without folder access', () => {
     await page.getByRole('heading', { name: 'Done: no face was found' }).waitFor();
     const gallery = page.getByRole('list', { name: 'Photos without a saved face' });
     expect(await gallery.getByRole('checkbox').count()).toBe(4);
-    await page.getByText('As a table').click();
+    await page.getByText('Show as a table').click();
     const table = page.getByRole('region', { name: 'Photos without a saved face' });
     const rows = await table.locator('tbody tr').allInnerTexts();
     expect(rows).toHaveLength(4);
@@ -105,7 +107,7 @@ describe.sequential('a browser without folder access', () => {
   it('tries the chosen ones again with other settings', async () => {
     await page.getByLabel('Ada/grey wall.png: no face found').check();
     await page.getByLabel('Try again with').selectOption('both');
-    await page.getByText('Thresholds 0.45, 0.55, 0.55; faces from 12 pixels on').waitFor();
+    await page.getByText('Uses thresholds 0.45, 0.55, 0.55 and a smallest face of 12 pixels').waitFor();
     await page.getByRole('button', { name: 'Try 1 photo again' }).click();
     await page.getByRole('heading', { name: 'Done: no face was found' }).waitFor();
     await page.getByText('No face was found in this photo this time either.').waitFor();
@@ -113,8 +115,8 @@ describe.sequential('a browser without folder access', () => {
     expect(await page.getByLabel('Ada/grey wall.png: no face found').isChecked()).toBe(true);
     expect(await page.getByLabel('Try again with').inputValue()).toBe('both');
     // The others are not forgotten, and neither was tried.
-    await page.getByRole('heading', { name: '4 photos without a result' }).waitFor();
-    await page.getByRole('button', { name: 'Choose the 2 that could be read' }).click();
+    await page.getByRole('heading', { name: 'No face saved for 4 photos' }).waitFor();
+    await page.getByRole('button', { name: 'Select the 2 that could be read' }).click();
     await page.getByRole('button', { name: 'Try 2 photos again' }).waitFor();
   });
 

@@ -43,7 +43,7 @@ async function chooseDataset(): Promise<void> {
   await fact('(photos|images)').first().waitFor();
 }
 
-describe.sequential('looking at a dataset', () => {
+describe.sequential('inspecting a dataset', () => {
   it('finds the photo that lies in another person’s folder', { timeout: JOB_LIMIT_MS }, async () => {
     await page.getByText('Choose a model first.').waitFor();
     await chooseDataset();
@@ -57,21 +57,21 @@ describe.sequential('looking at a dataset', () => {
     await expect.poll(() => cell.locator('canvas').count(), POLL).toBe(3);
   });
 
-  it('leaves it out with one click, and takes it back with another', async () => {
+  it('excludes it with one click, and includes it again with another', async () => {
     expect(await fact('photos').innerText()).toBe(String(PHOTOS));
     await page.getByRole('button', { name: `Exclude: ${MISPLACED}` }).click();
-    await heading('Left out: 1 photo').waitFor();
+    await heading('1 excluded photo').waitFor();
     await expect.poll(() => fact('photos').innerText(), POLL).toBe(String(PHOTOS - 1));
     expect(await page.getByRole('status').allInnerTexts()).toContainEqual(
-      `${MISPLACED}: left out. The dataset has ${PHOTOS - 1} photos.`,
+      `${MISPLACED}: excluded. The dataset has ${PHOTOS - 1} photos.`,
     );
     await suspects()
       .getByRole('button', { name: `Include again: ${MISPLACED}` })
       .click();
-    await heading('Left out: 1 photo').waitFor({ state: 'detached' });
+    await heading('1 excluded photo').waitFor({ state: 'detached' });
     expect(await fact('photos').innerText()).toBe(String(PHOTOS));
     await page.getByRole('button', { name: `Exclude: ${MISPLACED}` }).click();
-    await heading('Left out: 1 photo').waitFor();
+    await heading('1 excluded photo').waitFor();
   });
 
   it('measures again without it, from the embeddings that it has', async () => {
@@ -103,7 +103,7 @@ describe.sequential('looking at a dataset', () => {
     await page.keyboard.press('ArrowLeft');
     await expect.poll(drawn, POLL).not.toBe(whole);
     await page.keyboard.press('Enter');
-    const chosen = page.getByRole('group', { name: 'The chosen photo' });
+    const chosen = page.getByRole('group', { name: 'Selected photo' });
     await chosen.getByRole('button', { name: 'Exclude' }).waitFor();
     await page.keyboard.press('Escape');
     await chosen.waitFor({ state: 'detached' });
@@ -128,11 +128,11 @@ describe.sequential('looking at a dataset', () => {
 
   it('lays the map out by neighbourhood', async () => {
     await page.getByLabel('Layout').selectOption('neighbours');
-    await page.getByText('Photos with alike embeddings lie together').waitFor();
+    await page.getByText('Similar photos appear close together').waitFor();
     await expect.poll(() => page.getByRole('progressbar').count(), POLL).toBe(0);
     expect(await page.getByRole('alert').count()).toBe(0);
     await page.getByLabel('Layout').selectOption('components');
-    await page.getByText('The two directions in which').waitFor();
+    await page.getByText('The axes are the two directions in which').waitFor();
   });
 
   it('is clean for axe in light and in dark', async () => {
@@ -148,7 +148,7 @@ describe.sequential('looking at a dataset', () => {
     await page.goto(`${browser.address}?max_nrof_epochs=1&epoch_size=1&batch_size=4#train`);
     await page.reload();
     await chooseDataset();
-    await page.getByText('1 photo left out.').waitFor();
+    await page.getByText('1 photo excluded.').waitFor();
     expect(await fact('images').innerText()).toBe(String(PHOTOS - 1));
     await page.getByText('All settings').click();
     await page.getByLabel('Network', { exact: true }).selectOption('SqueezeNet');
@@ -162,7 +162,7 @@ describe.sequential('looking at a dataset', () => {
       .waitFor({ timeout: JOB_LIMIT_MS });
     await page.getByRole('button', { name: 'Evaluate this model' }).waitFor({ timeout: JOB_LIMIT_MS });
     await page.getByRole('button', { name: 'New run' }).click();
-    await page.getByRole('button', { name: 'Take it back' }).click();
+    await page.getByRole('button', { name: 'Include it again' }).click();
     await expect.poll(() => fact('images').innerText(), POLL).toBe(String(PHOTOS));
   });
 

@@ -135,7 +135,7 @@ describe.each([
     async () => {
       await watch(page);
       await dropFolder(page, zone, join(root, folder));
-      await dataset.getByText('Identities and their counts so far').click();
+      await dataset.getByText('Images per identity so far').click();
       await total().waitFor({ timeout: LIMIT_MS });
       expect((await total().innerText()).replace(/\D/g, '')).toBe(String(peopleCount * PHOTOS_EACH));
       expectGrowth(await shownSoFar(page), peopleCount);
@@ -151,7 +151,7 @@ describe.each([
       await page.getByRole('button', { name: 'Stop', exact: true }).click();
       await expect.poll(() => page.getByRole('button', { name: 'Start training' }).isDisabled()).toBe(false);
       expect(await page.getByRole('alert').count()).toBe(0);
-      expect(await page.getByRole('heading', { name: 'Runs so far' }).count()).toBe(0);
+      expect(await page.getByRole('heading', { name: 'Your runs' }).count()).toBe(0);
     },
   );
 

@@ -155,12 +155,12 @@ describe.each([400, 1280])('the keyboard’s focus at %i pixels', (width) => {
   });
 });
 
-describe('the graphics processor', () => {
+describe('the GPU', () => {
   it('is spoken of in the same way everywhere: here there is none', async () => {
-    const sentence = 'No graphics processor was found, and the browser only simulates one';
+    const sentence = 'No GPU was found (the browser only simulates one)';
     await page.goto(`${browser.address}#photos`);
     await page.getByText(sentence).waitFor();
-    expect(await page.locator('main').innerText()).not.toContain('on your own graphics processor');
+    expect(await page.locator('main').innerText()).not.toContain('on your own GPU');
     await open('train');
     const back = page.getByRole('button', { name: 'New run' });
     if (await back.count()) await back.click();

@@ -46,7 +46,7 @@ for (const [title, status, type] of [
     await page.goto(browser.address);
     await page.getByRole('button', { name: 'Choose a folder' }).click();
     await page.getByRole('button', { name: 'Align the faces' }).click();
-    await page.getByText('The part that reads photos stopped working').waitFor();
+    await page.getByText('The worker that reads photos stopped working').waitFor();
     expect(await page.getByText('Loading the face detector').count()).toBe(0);
   });
 

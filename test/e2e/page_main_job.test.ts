@@ -82,7 +82,9 @@ describe.sequential('the main job', () => {
 
     await passesBy;
     await heading('Models').waitFor();
-    expect(await page.getByText('TensorFlow.js ran the files').innerText()).toMatch(/at most 0|at most \dE-/);
+    expect(await page.getByText('The files were read back and checked').innerText()).toMatch(
+      /at most 0|at most \dE-/,
+    );
   });
 
   it('shows what each step did', async () => {
@@ -207,7 +209,7 @@ describe.sequential('the main job', () => {
     await page.reload();
     const banner = page.getByRole('region', { name: 'Interrupted run' });
     await banner.getByText('was interrupted').waitFor();
-    await banner.getByRole('button', { name: 'Go on' }).click();
+    await banner.getByRole('button', { name: 'Resume' }).click();
     await log.getByText('Resuming run').waitFor({ timeout: JOB_LIMIT_MS });
     expect(await heading(/^Run \d{8}-\d{6}/).innerText()).toBe(runName);
     // What was measured before the reload is still there, and the rest is added to it.

@@ -184,22 +184,22 @@ async function expectClean(): Promise<void> {
 describe.sequential('models', () => {
   it('are shown before they are taken', async () => {
     await importFiles(await writeModel('first model.safetensors', 1));
-    await page.getByRole('button', { name: 'Take it' }).waitFor();
-    expect(await tile('What maps', 'Mapped')).toBe(
+    await page.getByRole('button', { name: 'Import', exact: true }).waitFor();
+    expect(await tile('Matched variables', 'Matched')).toBe(
       `${graph.parameters.length} of ${graph.parameters.length}`,
     );
-    expect(await tile('What maps', 'Missing')).toBe('0');
+    expect(await tile('Matched variables', 'Missing')).toBe('0');
     await page.getByText(`${SIZE} × ${SIZE} pixels`, { exact: true }).waitFor();
-    await page.getByText('fixed: (p − 127.5)/128, as its file says').waitFor();
+    await page.getByText('fixed: (p − 127.5)/128, as stated in its file').waitFor();
     await expectClean();
     // Nothing is kept before the person says so.
-    await page.getByRole('button', { name: 'Leave it' }).click();
-    await page.getByRole('heading', { name: 'No model yet' }).waitFor();
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('heading', { name: 'No models yet' }).waitFor();
     await importFiles(join(root, 'first model.safetensors'));
-    await page.getByRole('button', { name: 'Take it' }).click();
+    await page.getByRole('button', { name: 'Import', exact: true }).click();
     await page.getByRole('heading', { name: 'first model' }).waitFor();
     await importFiles(await writeModel('second model.safetensors', 2));
-    await page.getByRole('button', { name: 'Take it' }).click();
+    await page.getByRole('button', { name: 'Import', exact: true }).click();
     await page.getByRole('heading', { name: 'second model' }).waitFor();
   });
 
@@ -209,19 +209,19 @@ describe.sequential('models', () => {
     writeFileSync(path, Buffer.from(await safetensorsBlob(values).arrayBuffer()));
     await importFiles(path);
     await page.getByText('Which image standardisation does this model need?').waitFor();
-    expect(await page.getByRole('button', { name: 'Take it' }).isDisabled()).toBe(true);
+    expect(await page.getByRole('button', { name: 'Import', exact: true }).isDisabled()).toBe(true);
     await expectClean();
-    await page.getByLabel('Standardisation of the images').last().waitFor();
+    await page.getByLabel('Image standardisation').last().waitFor();
     const asked = page.getByRole('region', { name: 'Import a model' });
     await asked
-      .getByLabel('Standardisation of the images')
+      .getByLabel('Image standardisation')
       .selectOption({ label: 'per image: (p − mean)/max(deviation, 1/√N)' });
-    await page.getByRole('button', { name: 'Take it' }).click();
+    await page.getByRole('button', { name: 'Import', exact: true }).click();
     const card = page.getByRole('region', { name: 'nameless' });
     await card.getByText('per image: (p − mean)/max(deviation, 1/√N), as chosen').waitFor();
     // It can be said otherwise later.
     await card.getByText('Change the standardisation').click();
-    await card.getByLabel('Standardisation of the images').selectOption('fixed');
+    await card.getByLabel('Image standardisation').selectOption('fixed');
     await card.getByText('fixed: (p − 127.5)/128, as chosen').waitFor();
     await card.getByRole('button', { name: 'Delete nameless' }).click();
     await page.getByRole('button', { name: 'Delete the model' }).click();
@@ -235,8 +235,8 @@ describe.sequential('models', () => {
     writeFileSync(path, Buffer.from(await safetensorsBlob(some).arrayBuffer()));
     await importFiles(path);
     await page.getByText('This model is incomplete').waitFor();
-    expect(Number(await tile('What maps', 'Missing'))).toBeGreaterThan(0);
-    expect(await page.getByRole('button', { name: 'Take it' }).isDisabled()).toBe(true);
+    expect(Number(await tile('Matched variables', 'Missing'))).toBeGreaterThan(0);
+    expect(await page.getByRole('button', { name: 'Import', exact: true }).isDisabled()).toBe(true);
     await page.getByText(/^What is missing/).click();
     await page.getByRole('region', { name: 'What is missing' }).getByText('BatchNorm').first().waitFor();
     writeFileSync(join(root, 'letter.pt'), 'Dear all,');
@@ -271,9 +271,9 @@ describe.sequential('models', () => {
     const rows = page.getByRole('region', { name: 'Table of the folds' }).locator('tbody tr');
     expect(await rows.count()).toBe(4);
     // Another false accept rate needs no new embedding.
-    await page.getByLabel('Another false accept rate').fill('0.5');
+    await page.getByLabel('Try another false accept rate').fill('0.5');
     await page.getByRole('button', { name: 'Recalculate' }).click();
-    await page.getByText('Threshold at FAR 0.5').waitFor();
+    await page.getByText('Threshold at FAR 50%').waitFor();
   });
 
   it(
@@ -284,7 +284,7 @@ describe.sequential('models', () => {
         .getByRole('combobox', { name: 'Model', exact: true })
         .selectOption({ label: 'second model · this program' });
       await page.getByRole('button', { name: 'Evaluate', exact: true }).click();
-      await page.getByText('The last model that was measured on the same pairs, first model').waitFor({
+      await page.getByText('the previous evaluation on the same pairs (first model)').waitFor({
         timeout: JOB_LIMIT_MS,
       });
       const saving = page.waitForEvent('download');
@@ -322,18 +322,18 @@ describe.sequential('models', () => {
       const checkpoint = page.getByLabel('Checkpoint', { exact: true });
       await checkpoint.waitFor();
       expect(await checkpoint.locator('option').allInnerTexts()).toEqual([
-        'the newest: step 40, epoch 4',
+        'latest: step 40, epoch 4',
         'best: step 20, epoch 2, 75.0% in validation',
         'step 30, epoch 3',
       ]);
       await checkpoint.selectOption('best');
-      await page.getByLabel('Values', { exact: true }).selectOption('averages');
+      await page.getByLabel('Weights', { exact: true }).selectOption('averages');
       await choosePairs();
       await page.getByRole('button', { name: 'Evaluate', exact: true }).click();
       await page.getByRole('heading', { name: 'Result' }).waitFor({ timeout: JOB_LIMIT_MS });
-      const measured = `run ${RUN}, step 20, the best by the validation, moving averages`;
+      const measured = `run ${RUN}, step 20, best validation accuracy, moving averages`;
       await page.getByText(`${measured} on faces`).waitFor();
-      await page.getByText('The last model that was measured on the same pairs, second model').waitFor();
+      await page.getByText('the previous evaluation on the same pairs (second model)').waitFor();
       const saving = page.waitForEvent('download');
       await page.getByRole('button', { name: 'evaluation.json' }).click();
       const saved = JSON.parse(readFileSync(await (await saving).path(), 'utf8'));
@@ -345,7 +345,7 @@ describe.sequential('models', () => {
 
       await goTo(/Models/);
       const card = page.getByRole('region', { name: RUN });
-      await card.getByText('faces, step 20, the best by the validation, moving averages: accuracy').waitFor();
+      await card.getByText('faces, step 20, best validation accuracy, moving averages: accuracy').waitFor();
       await card.getByText('Export', { exact: true }).click();
       await card.getByLabel('Checkpoint', { exact: true }).selectOption('30');
       await card.getByLabel('Format').selectOption('safetensors');
@@ -355,14 +355,14 @@ describe.sequential('models', () => {
       expect(exported.zip.includes('Its values are the trained variables themselves')).toBe(true);
       expect(exported.zip.includes('the best of the run')).toBe(false);
       await card.getByLabel('Checkpoint', { exact: true }).selectOption('best');
-      await card.getByLabel('Values', { exact: true }).selectOption('averages');
+      await card.getByLabel('Weights', { exact: true }).selectOption('averages');
       const averaged = await exportFrom(card);
       expect(averaged.name).toBe(`${RUN}-best-moving-averages-safetensors.zip`);
       expect(averaged.zip.includes(bytesOf(2))).toBe(true);
       expect(averaged.zip.includes('the best of the run’s measured models, by the validation')).toBe(true);
       expect(averaged.zip.includes('Its values are the exponential moving averages')).toBe(true);
       expect(averaged.zip.includes('| 20 | moving averages |')).toBe(true);
-      await card.getByText(/of step 20, the best by the validation, moving averages/).waitFor();
+      await card.getByText(/from step 20, best validation accuracy, moving averages/).waitFor();
       await expectClean();
       // What was opened for that is closed again.
       await page.reload();
@@ -377,7 +377,7 @@ describe.sequential('models', () => {
     await card.getByLabel('Precision of the weights').selectOption('float16');
     await card.getByLabel('Licence (for the model card)').fill('CC0-1.0');
     const downloading = page.waitForEvent('download', { timeout: JOB_LIMIT_MS });
-    await card.getByRole('button', { name: 'Zip file: second model as ONNX' }).click();
+    await card.getByRole('button', { name: 'Export as zip: second model as ONNX' }).click();
     await card.getByRole('progressbar', { name: 'Exporting ONNX, float16' }).waitFor();
     const download = await downloading;
     expect(download.suggestedFilename()).toBe('second model-onnx-float16.zip');
@@ -385,17 +385,16 @@ describe.sequential('models', () => {
     expect(zip.includes('CC0-1.0')).toBe(true);
     expect(zip.toString('latin1')).toMatch(/\| faces \| [^|]+ \| 64 \|/);
     await card
-      .getByRole('region', { name: 'How the ONNX, float16 export is used' })
+      .getByRole('region', { name: 'How to use the ONNX, float16 export' })
       .getByText('onnxruntime')
       .waitFor();
-    await card.getByText('onnxruntime-web ran the files').waitFor();
 
     // It comes back as what it was.
     const path = join(root, 'again.zip');
     writeFileSync(path, zip);
     await importFiles(path);
     await page.getByText('second model.onnx: ONNX model').waitFor();
-    await page.getByRole('button', { name: 'Leave it' }).click();
+    await page.getByRole('button', { name: 'Cancel' }).click();
 
     await card.getByLabel('Format').selectOption('tfjs');
     // Pressed as soon as it is there: a small model is quickly exported.
@@ -410,7 +409,7 @@ describe.sequential('models', () => {
       });
       observer.observe(document.body, { childList: true, subtree: true });
     });
-    await card.getByRole('button', { name: 'Zip file: second model as TensorFlow.js' }).click();
+    await card.getByRole('button', { name: 'Export as zip: second model as TensorFlow.js' }).click();
     await card.getByText('The TensorFlow.js, float16 export was stopped').waitFor({ timeout: JOB_LIMIT_MS });
     await expectClean();
 

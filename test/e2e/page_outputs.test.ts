@@ -198,7 +198,7 @@ describe.sequential('a zip file that cannot be finished is gone, and the page sa
         return write.call(this, data);
       };
     });
-    await failToAlign(/The part that aligns faces stopped working/);
+    await failToAlign(/The worker that aligns faces stopped working/);
   });
 });
 
@@ -233,7 +233,7 @@ describe.sequential('a folder of the person’s', () => {
       await button('Choose a folder').click();
       await button('Align the faces').click();
       await page.getByText(LOCKED).waitFor();
-      await page.getByText(/4 photos aligned before/).waitFor();
+      await page.getByText(/4 photos were already aligned/).waitFor();
       expect(await facesIn(OUTPUT)).toHaveLength(8);
       await button('Allow again and resume').click();
       await heading(`Done: ${PHOTOS} aligned faces`).waitFor();
@@ -252,7 +252,7 @@ describe.sequential('a folder of the person’s', () => {
     await button('Resume').waitFor();
     await page.getByText(`no longer allows access to the folder "${OUTPUT}"`).first().waitFor();
     await button('Resume').click();
-    await log.getByText('The run goes on.').waitFor();
+    await log.getByText('The run continues.').waitFor();
     await log.getByText('Epoch: [2][1/2]').waitFor();
     await button('Stop').click();
     await log.getByText(/Stopped/).waitFor();

@@ -25,7 +25,7 @@ beforeAll(async () => {
   await storeRun(SHORT_RUN, 400, 20, { max_nrof_epochs: 40, batch_size: 32 });
   await page.goto(`${browser.address}#train`);
   await page.reload();
-  await page.getByRole('heading', { name: 'Runs so far' }).waitFor();
+  await page.getByRole('heading', { name: 'Your runs' }).waitFor();
 });
 
 afterAll(() => browser?.close());
@@ -258,7 +258,7 @@ describe.sequential('runs', () => {
     expect(names).toEqual(['max_nrof_epochs', 'epoch_size', 'batch_size']);
     await expectClean();
     await page.getByRole('button', { name: 'Back to the list' }).click();
-    await page.getByRole('heading', { name: 'Runs so far' }).waitFor();
+    await page.getByRole('heading', { name: 'Your runs' }).waitFor();
   });
 
   it('complained of nothing', () => {

@@ -102,7 +102,7 @@ describe.sequential('two folders called “photos”', () => {
     expect(await page.locator('button.primary', { hasText: 'Train on these faces' }).count()).toBe(0);
     await choose('b/photos');
     const dialog = page.getByRole('dialog');
-    await dialog.getByRole('heading', { name: 'Faces of a folder “photos” are stored already' }).waitFor();
+    await dialog.getByRole('heading', { name: 'There are already faces from a folder “photos”' }).waitFor();
     await dialog.getByText('1 face of 1 person').waitFor();
     for (const scheme of ['light', 'dark'] as const) {
       await showColourScheme(page, scheme);
@@ -118,11 +118,11 @@ describe.sequential('two folders called “photos”', () => {
   it('are recognised later, and aligned again when the settings are others', async () => {
     await choose('a/photos');
     await done();
-    await page.getByText('1 photo was aligned before with the same settings.').waitFor();
+    await page.getByText('1 photo was already aligned with the same settings').waitFor();
     await page.getByText('Settings', { exact: true }).first().click();
     await page.getByLabel('Smallest face (pixels)').fill('70');
     await page.getByRole('button', { name: 'Align again' }).click();
-    await page.getByText('1 photo was aligned again, because the settings are different now.').waitFor();
+    await page.getByText('1 photo was aligned again because the settings have changed.').waitFor();
     await done();
     expect(await facesOf(SECOND)).toEqual(['Bo/alone.png']);
     await shoot('sets-done');
@@ -179,14 +179,14 @@ describe.sequential('folders called “album” that the browser hands over as l
     await done();
     await chooseFiles(folder);
     await done();
-    await page.getByText('1 photo was aligned before with the same settings.').waitFor();
+    await page.getByText('1 photo was already aligned with the same settings').waitFor();
     expect(await facesOf(ALBUM)).toEqual(['Ann/alone.png']);
   });
 
   it('are asked about when the photos are others, and are not mixed', async () => {
     await chooseFiles(makeAlbum('b', 'Bo'));
     const dialog = page.getByRole('dialog');
-    await dialog.getByRole('heading', { name: 'Faces of a folder “album” are stored already' }).waitFor();
+    await dialog.getByRole('heading', { name: 'There are already faces from a folder “album”' }).waitFor();
     await dialog.getByRole('button', { name: 'Make a new set' }).click();
     await done();
     expect(await facesOf(ALBUM)).toEqual(['Ann/alone.png']);

@@ -97,7 +97,7 @@ describe.sequential('using a model', () => {
     await page
       .getByLabel('Photos to compare: files')
       .setInputFiles({ name: 'both.png', mimeType: 'image/png', buffer: Buffer.from(pair, 'base64') });
-    await heading('4 faces on 3 photos').waitFor({ timeout: JOB_LIMIT_MS });
+    await heading('4 faces in 3 photos').waitFor({ timeout: JOB_LIMIT_MS });
     await expect.poll(() => matrix().locator('tbody tr').count(), POLL).toBe(4);
     await matrix().getByText('face 2 of 2').waitFor();
     const cells = await matrix().locator('tbody td').allInnerTexts();
@@ -127,7 +127,7 @@ describe.sequential('using a model', () => {
     );
 
     await button(/^Remove both\.png \(face 1/).click();
-    await heading('3 faces on 3 photos').waitFor();
+    await heading('3 faces in 3 photos').waitFor();
     for (const scheme of ['light', 'dark'] as const) {
       await showColourScheme(page, scheme);
       expect(await axeViolations(page)).toEqual([]);
@@ -169,7 +169,7 @@ describe.sequential('using a model', () => {
   });
 
   it('says who it is on photos, and that it does not know', async () => {
-    await page.getByLabel('Photos to ask about: files').setInputFiles([photos[0]!, photos[5]!]);
+    await page.getByLabel('Photos to identify: files').setInputFiles([photos[0]!, photos[5]!]);
     await answers().waitFor({ timeout: JOB_LIMIT_MS });
     const names = answers().locator('strong');
     // The very photos that were enrolled: at a distance of nothing.
@@ -207,7 +207,7 @@ describe.sequential('using a model', () => {
 
   it('keeps people over a reload, as a file too, and only for their model', async () => {
     const downloading = page.waitForEvent('download');
-    await button('Save as a file').click();
+    await button('Save to a file').click();
     const file = await (await downloading).path();
     expect(readFileSync(file, 'utf8')).toContain('"format":"facenet-webgpu-trainer gallery"');
     await button('Save in this browser').click();
@@ -217,16 +217,16 @@ describe.sequential('using a model', () => {
     await heading(`${PEOPLE} people enrolled`).waitFor();
 
     await page.getByLabel('Model file').setInputFiles(await smallModelFile(2));
-    await page.getByLabel('Photos to ask about: files').setInputFiles([photos[0]!]);
+    await page.getByLabel('Photos to identify: files').setInputFiles([photos[0]!]);
     await page.getByRole('alert').getByText('another model').waitFor({ timeout: JOB_LIMIT_MS });
     await page.getByLabel('Model file').setInputFiles(await smallModelFile(1));
-    await page.getByLabel('Photos to ask about: files').setInputFiles([photos[0]!]);
+    await page.getByLabel('Photos to identify: files').setInputFiles([photos[0]!]);
     await answers().getByText(nameOf(photos[0]!)).waitFor({ timeout: JOB_LIMIT_MS });
 
     await button('Remove all').first().click();
     await page.getByRole('dialog').getByRole('button', { name: 'Remove all' }).click();
     await heading('What you will get').waitFor();
-    await page.getByLabel('File of people').setInputFiles(file);
+    await page.getByLabel('File with people').setInputFiles(file);
     await heading(`${PEOPLE} people enrolled`).waitFor();
   });
 

@@ -30,7 +30,7 @@ describe('bad input ends with one clear line and an exit code', () => {
     [['align', 'empty', 'out'], 1, /No photos were found in "empty" \(1 other file/],
     [['train', '--data_dir', 'photos'], 1, /holds one person only/],
     [['export', 'model.safetensors', 'out'], 1, /model\.safetensors is a text file, no model/],
-    [['conformance', 'fixture.json'], 1, /fixture\.json: .*is no conformance fixture/],
+    [['conformance', 'fixture.json'], 1, /fixture\.json: .*is not a conformance fixture/],
   ])('%j', async (args, code, message) => {
     const result = await facenet(args, { home });
     expect(result.stderr).toMatch(message);

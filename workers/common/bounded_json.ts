@@ -21,7 +21,7 @@ export function parseBoundedJson(text: string, mostValues: number): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new JsonError('is no JSON');
+    throw new JsonError('is not valid JSON');
   }
 }
 

@@ -18,7 +18,7 @@ export class NoPairsFileError extends Error {
   constructor(folder: string, found: readonly string[]) {
     super(
       found.length === 0
-        ? `There is no pairs.txt directly in "${folder}". Choose the pairs file itself, or make pairs from the folder.`
+        ? `There is no pairs.txt directly in "${folder}". Choose the pairs file itself, or generate pairs from the folder.`
         : `"${folder}" has several pairs files: ${found.slice(0, 4).join(', ')}. Choose one of them.`,
     );
   }
@@ -29,7 +29,7 @@ export class NoPairsFoundError extends Error {
   /** @param cause of the first skipped pair */
   constructor(folder: string, pairCount: number, cause: string) {
     super(
-      `None of the ${pairCount} pairs can be evaluated with the photos of "${folder}"; the first: ${cause}. Choose the folder that belongs to the pairs file: one folder per person, photos called <name>/<name>_0001.jpg or .png.`,
+      `None of the ${pairCount} pairs can be evaluated with the photos in "${folder}". The first problem: ${cause}. Choose the folder that belongs to the pairs file. It must contain one folder per person, with photos named <name>/<name>_0001.jpg or .png.`,
     );
   }
 }
@@ -42,7 +42,7 @@ export class EmbeddingsNotFiniteError extends Error {
   override name = 'EmbeddingsNotFiniteError';
   constructor(modelName?: string) {
     super(
-      `The embeddings of ${modelName === undefined ? 'the model' : `the model ${modelName}`} are not numbers: its training has diverged. Take an earlier checkpoint, or train again with a smaller learning rate.`,
+      `The embeddings of ${modelName === undefined ? 'the model' : `the model ${modelName}`} are not numbers, because its training diverged. Use an earlier checkpoint, or train again with a smaller learning rate.`,
     );
   }
 }

@@ -59,7 +59,7 @@ function tooFewMessage(classes: readonly Photos[], folds: number, wanted: number
   const advice =
     most >= 1
       ? `Ask for at most ${most} pairs in a fold`
-      : 'Add people with two or more photos each, or ask for fewer folds (lfw_nrof_folds)';
+      : 'Add people with at least two photos each, or use fewer folds (lfw_nrof_folds)';
   return `${wish}: ${have}. ${advice}.`;
 }
 

@@ -142,13 +142,13 @@ export function validationRate(measured: MeasuredPairs, farTarget: number): Vali
 export function checkCounts(same: ArrayLike<number | boolean>, folds: number): void {
   if (!Number.isInteger(folds) || folds < 2)
     throw new TooFewPairsError(
-      `An evaluation needs two folds at least (lfw_nrof_folds is ${folds}): each is measured with thresholds from the others.`,
+      `An evaluation needs at least two folds (lfw_nrof_folds is ${folds}), because each fold is measured with thresholds from the others.`,
     );
   const sameCount = Array.prototype.filter.call(same, Boolean).length;
   const differentCount = same.length - sameCount;
   if (same.length < folds || sameCount === 0 || differentCount === 0)
     throw new TooFewPairsError(
-      `There are too few pairs for ${folds} folds: ${sameCount} of one person and ${differentCount} of two people, where both kinds and at least ${folds} pairs are needed. Add photos or pairs, or ask for fewer folds (lfw_nrof_folds).`,
+      `There are too few pairs for ${folds} folds: ${sameCount} same-person and ${differentCount} different-person pairs. Both kinds are needed, and at least ${folds} pairs. Add photos or pairs, or use fewer folds (lfw_nrof_folds).`,
     );
 }
 

@@ -5,7 +5,7 @@ export class OutputInsideInputError extends Error {
   override name = 'OutputInsideInputError';
   constructor(output: string, input: string) {
     super(
-      `The output folder "${output}" is the folder of photos "${input}", or lies inside of it. Choose an output folder beside it.`,
+      `The output folder "${output}" is the folder of photos "${input}" or is inside it. Choose an output folder outside it.`,
     );
   }
 }

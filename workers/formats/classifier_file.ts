@@ -16,7 +16,7 @@ const MAXIMUM_VALUES = 256 * 1024 * 1024;
 export class ClassifierFileError extends Error {
   override name = 'ClassifierFileError';
   constructor(problem: string) {
-    super(`The classifier file cannot be used: ${problem}. Train it again, with classify TRAIN.`);
+    super(`The classifier file cannot be used: ${problem}. Create it again with classify TRAIN.`);
   }
 }
 
@@ -85,10 +85,10 @@ export function decodeClassifier(text: string): Classifier {
 
 function decodeFloats(text: string, length: number): Float32Array {
   const bytes = decodeBase64(text);
-  if (!bytes) throw new ClassifierFileError('its values are no base64');
-  if (bytes.length !== 4 * length) throw new ClassifierFileError('its values are not whole');
+  if (!bytes) throw new ClassifierFileError('its values are not base64');
+  if (bytes.length !== 4 * length) throw new ClassifierFileError('its values are incomplete');
   const values = new Float32Array(bytes.buffer);
   if (values.some((value) => !Number.isFinite(value)))
-    throw new ClassifierFileError('some of its values are no numbers');
+    throw new ClassifierFileError('some of its values are not numbers');
   return values;
 }

@@ -119,7 +119,7 @@ function readHdf5Table(bytes: Uint8Array<ArrayBuffer>): Promise<ImageDistance[]>
     if (paths.length !== distances.length)
       throw new DistanceTableError(
         0,
-        `The filter table has ${paths.length} images and ${distances.length} distances: it is not whole.`,
+        `The filter table has ${paths.length} images and ${distances.length} distances, so it is incomplete.`,
       );
     if (paths.length === 0) throw new DistanceTableError(0, 'The filter table is empty.');
     return paths.map((path, index) => {

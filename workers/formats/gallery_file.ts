@@ -23,7 +23,7 @@ export class GalleryFileError extends Error {
   override name = 'GalleryFileError';
   constructor(problem: string) {
     super(
-      `The file of people cannot be used: ${problem}. Choose one that “Save as a file” has written, or enrol the people anew.`,
+      `The file with people cannot be used: ${problem}. Choose a file that “Save to a file” has written, or enrol the people again.`,
     );
   }
 }
@@ -106,13 +106,13 @@ export async function decodeGallery(file: Blob): Promise<GalleryContent> {
     );
   const { model, fingerprint, embedding_size: dimension, people, labels, photos, pictures } = result.output;
   const count = labels.length;
-  if (count === 0) throw new GalleryFileError('nobody is in it');
+  if (count === 0) throw new GalleryFileError('it contains no people');
   if (photos.length !== count || (pictures && pictures.length !== count))
-    throw new GalleryFileError('its lists are not of one length');
+    throw new GalleryFileError('its lists have different lengths');
   if (labels.some((label) => label >= people.length))
-    throw new GalleryFileError('a face belongs to nobody in it');
+    throw new GalleryFileError('it has a face that belongs to nobody');
   const bytes = decodeBase64(result.output.embeddings);
-  if (bytes?.length !== 4 * count * dimension) throw new GalleryFileError('its embeddings are not whole');
+  if (bytes?.length !== 4 * count * dimension) throw new GalleryFileError('its embeddings are incomplete');
   const embeddings = new Float32Array(bytes.buffer);
   const type = result.output.picture_type ?? 'image/png';
   return {
@@ -124,7 +124,7 @@ export async function decodeGallery(file: Blob): Promise<GalleryContent> {
       if (!(Math.abs(length - 1) < LENGTH_TOLERANCE))
         throw new GalleryFileError('some of its embeddings are not of length 1');
       const picture = decodeBase64(pictures?.[row] ?? '');
-      if (!picture) throw new GalleryFileError('a picture in it is no base64');
+      if (!picture) throw new GalleryFileError('it has a picture that is not base64');
       return {
         person: people[label]!,
         photo: photos[row]!,

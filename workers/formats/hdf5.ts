@@ -102,7 +102,7 @@ export async function readHdf5<Result>(
   bytes: Uint8Array<ArrayBuffer>,
   read: (file: Hdf5Reader) => Result,
 ): Promise<Result> {
-  if (!isHdf5(bytes)) throw new Hdf5Error('This is no HDF5 file: its first bytes are others.');
+  if (!isHdf5(bytes)) throw new Hdf5Error('This is not an HDF5 file: its first bytes are wrong.');
   const { path, library, fileSystem } = await temporaryFile();
   fileSystem.writeFile(path, bytes);
   let file: File | undefined;
@@ -171,7 +171,8 @@ function readerOf(
   /** Many texts may be one in the file, so that no list of them is asked for at once. */
   const textsInParts = (dataset: Dataset, name: string): unknown[] => {
     const { shape } = dataset;
-    if (shape?.length !== 1) throw new Hdf5Error(`The dataset ${quoted(name)} of the HDF5 file is no list.`);
+    if (shape?.length !== 1)
+      throw new Hdf5Error(`The dataset ${quoted(name)} of the HDF5 file is not a list.`);
     const [count] = shape as [number];
     // None is longer than the file.
     const atOnce = Math.min(Math.floor(limitBytes / fileBytes), MOST_TEXTS_AT_ONCE);
@@ -194,7 +195,7 @@ function readerOf(
         for (const name of parent.keys()) {
           // A group may lie in itself; the depth ends that, and the count ends many in many.
           if (++entities > MAXIMUM_ENTITIES || depth > MAXIMUM_DEPTH || name.length > MAXIMUM_NAME_LENGTH)
-            throw new Hdf5Error('The HDF5 file has too many groups in one another, or too long names.');
+            throw new Hdf5Error('The HDF5 file has too deeply nested groups or too long names.');
           const entity = parent.get(name);
           if (isDataset(entity)) {
             if (!isFloats(entity)) continue;
@@ -224,7 +225,7 @@ function readerOf(
       spend(dataset, NUMBER_BYTES);
       return listOf(dataset.value).map((value) => {
         if (typeof value !== 'number' && typeof value !== 'bigint')
-          throw new Hdf5Error(`The dataset ${quoted(name)} of the HDF5 file holds no numbers.`);
+          throw new Hdf5Error(`The dataset ${quoted(name)} of the HDF5 file does not contain numbers.`);
         return Number(value);
       });
     },
@@ -234,7 +235,7 @@ function readerOf(
       const values = dataset.metadata.vlen ? textsInParts(dataset, name) : listOf(dataset.value);
       return values.map((value) => {
         if (typeof value !== 'string')
-          throw new Hdf5Error(`The dataset ${quoted(name)} of the HDF5 file holds no texts.`);
+          throw new Hdf5Error(`The dataset ${quoted(name)} of the HDF5 file does not contain text.`);
         return value;
       });
     },
@@ -270,7 +271,7 @@ let isLibraryBroken = false;
 async function temporaryFile() {
   if (isLibraryBroken)
     throw new Hdf5Error(
-      'A damaged HDF5 file has stopped the HDF5 library here. Reload the page, or run the command again, to go on.',
+      'A damaged HDF5 file stopped the HDF5 library. Reload the page, or run the command again.',
     );
   const library = await import('h5wasm');
   const module = await library.ready;

@@ -81,12 +81,12 @@ function compareBytes(a: Uint8Array, b: Uint8Array): number {
 /** Entries (shared, not shared and value length, rest of the key, value), then restart points and their number. */
 function readBlock(bytes: Uint8Array, offset: number, size: number, budget: TableBudget): TableEntry[] {
   if (offset + size + TRAILER_BYTES > bytes.length - FOOTER_BYTES || size < 4)
-    throw new TableError('a block lies outside of it');
+    throw new TableError('a block is outside the file');
   if (bytes[offset + size] !== 0) throw new TableError('a block is compressed');
   const block = bytes.subarray(offset, offset + size);
   const trailer = new DataView(bytes.buffer, bytes.byteOffset + offset + size, TRAILER_BYTES);
   if (trailer.getUint32(1, true) !== maskedCrc32c(bytes.subarray(offset, offset + size + 1)))
-    throw new TableError('a block is damaged: its checksum is another');
+    throw new TableError('a block is damaged (wrong checksum)');
   const restarts = new DataView(block.buffer, block.byteOffset + size - 4, 4).getUint32(0, true);
   const entriesEnd = size - 4 - 4 * restarts;
   if (entriesEnd < 0) throw new TableError('a block has too many restart points');

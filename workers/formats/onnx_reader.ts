@@ -24,7 +24,7 @@ export class OnnxError extends Error {
   override name = 'OnnxError';
   constructor(file: string, problem: string) {
     super(
-      `${file} cannot be read as an ONNX model: ${problem}. It may be cut off or damaged; export it again.`,
+      `${file} cannot be read as an ONNX model: ${problem}. It may be cut off or damaged. Export it again.`,
     );
   }
 }

@@ -233,7 +233,7 @@ class PickleMachine {
         // STACK_GLOBAL
         const [module, name] = this.#popMany(2);
         if (typeof module !== 'string' || typeof name !== 'string')
-          throw new PickleError('the name of a global is no text');
+          throw new PickleError('the name of a global is not text');
         stack.push(this.#global(`${module}.${name}`));
         return;
       }
@@ -259,7 +259,7 @@ class PickleMachine {
   #call(): PickleValue {
     const [callee, args] = this.#popMany(2);
     if (!(callee instanceof PickleGlobal) || !(args instanceof PickleTuple))
-      throw new PickleError('it calls something that is no function');
+      throw new PickleError('it calls something that is not a function');
     if (callee.name !== ORDERED_DICT) return new PickleCall(callee.name, args.items);
     const dict = new PickleDict();
     const [pairs = [], ...rest] = args.items;
@@ -285,14 +285,14 @@ class PickleMachine {
 
   #append(items: PickleValue[]): void {
     const list = this.#top();
-    if (!Array.isArray(list)) throw new PickleError('it appends to something that is no list');
+    if (!Array.isArray(list)) throw new PickleError('it appends to something that is not a list');
     for (const item of items) list.push(item);
   }
 
   #setItems(items: PickleValue[]): void {
     const dict = this.#top();
     if (!(dict instanceof PickleDict) || items.length % 2 !== 0)
-      throw new PickleError('it sets an item of something that is no dict');
+      throw new PickleError('it sets an item of something that is not a dict');
     for (let index = 0; index < items.length; index += 2)
       dict.entries.push([items[index]!, items[index + 1]!]);
   }

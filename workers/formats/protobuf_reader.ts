@@ -73,7 +73,7 @@ export function integersOf(field: ProtobufField, most: number): bigint[] {
 /** An int64 that is a length or another small number. @throws ProtobufError */
 export function sizeOf(field: ProtobufField): number {
   if (field.wire !== 'varint' || field.value > BigInt(Number.MAX_SAFE_INTEGER))
-    throw new ProtobufError('a size is no number that can be one');
+    throw new ProtobufError('a size is not a valid number');
   return Number(field.value);
 }
 

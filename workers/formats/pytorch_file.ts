@@ -62,7 +62,7 @@ export class PytorchFileError extends Error {
   override name = 'PytorchFileError';
   constructor(file: string, problem: string) {
     super(
-      `${file} cannot be read as a PyTorch state dict: ${problem}. Save the weights alone, with torch.save(model.state_dict(), …), and check that the file is whole.`,
+      `${file} cannot be read as a PyTorch state dict: ${problem}. Save only the weights, with torch.save(model.state_dict(), …), and check that the file is complete.`,
     );
   }
 }
@@ -160,7 +160,7 @@ export class PytorchFile {
       throw explained(error, this.name);
     }
     if (buffer.byteLength !== storage.length * bytes)
-      throw new PytorchFileError(this.name, `the values of ${quoted(tensorName)} are not whole`);
+      throw new PytorchFileError(this.name, `the values of ${quoted(tensorName)} are incomplete`);
     const values = toFloat32!(buffer);
     if (this.#shared.has(storage.key)) this.#kept.set(storage.key, values);
     return values;
@@ -230,7 +230,7 @@ async function openZip(blob: Blob, name: string, signal: AbortSignal | undefined
         const entry = zip.entries.get(entryOf(storage));
         if (!entry) throw new PickleError(`${quoted(entryOf(storage))} is not in it`);
         if (entry.sizeBytes !== bytesOfStorage(storage))
-          throw new PickleError(`the values in ${quoted(entryOf(storage))} are not whole`);
+          throw new PickleError(`the values in ${quoted(entryOf(storage))} are incomplete`);
       },
       async read(storage) {
         return (await zip.read(entryOf(storage), MAXIMUM_STORAGE_BYTES)).buffer;
@@ -266,7 +266,7 @@ async function openLegacy(blob: Blob, name: string, signal: AbortSignal | undefi
         const start = places.get(storage.key);
         if (start === undefined) throw new PickleError(`the storage ${quoted(storage.key)} is missing`);
         if (start + bytesOfStorage(storage) > blob.size)
-          throw new PickleError(`the storage ${quoted(storage.key)} is not whole`);
+          throw new PickleError(`the storage ${quoted(storage.key)} is incomplete`);
       },
       async read(storage) {
         const start = places.get(storage.key)!;

@@ -30,7 +30,7 @@ export class SafetensorsError extends Error {
   override name = 'SafetensorsError';
   constructor(fileName: string, problem: string) {
     super(
-      `${fileName} is not a whole safetensors file: ${problem}. It may be damaged or cut off; copy or export it again.`,
+      `${fileName} is not a complete safetensors file: ${problem}. It may be damaged or cut off. Copy or export it again.`,
     );
   }
 }
@@ -165,7 +165,7 @@ export class SafetensorsFile {
     if (!toFloat32)
       throw new SafetensorsError(
         this.name,
-        `${quoted(name)} is stored as ${entry.dtype}, which this program does not read`,
+        `${quoted(name)} is stored as ${entry.dtype}, which this program cannot read`,
       );
     this.#signal?.throwIfAborted();
     const buffer = await this.#blob.slice(entry.offset, entry.offset + entry.sizeBytes).arrayBuffer();
@@ -190,7 +190,8 @@ async function readHeaderLength(blob: Blob, fileName: string): Promise<number> {
 async function readHeaderText(blob: Blob, fileName: string, headerBytes: number): Promise<string> {
   const bytes = await blob.slice(LENGTH_BYTES, LENGTH_BYTES + headerBytes).arrayBuffer();
   // Also refuses a byte order mark, which TextDecoder would swallow.
-  if (new Uint8Array(bytes)[0] !== 0x7b) throw new SafetensorsError(fileName, 'its header is no JSON object');
+  if (new Uint8Array(bytes)[0] !== 0x7b)
+    throw new SafetensorsError(fileName, 'its header is not a JSON object');
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
@@ -216,7 +217,7 @@ function readMetadata(header: Record<string, unknown>, fileName: string): Map<st
   if (!Object.hasOwn(header, METADATA_KEY)) return new Map();
   const metadata = header[METADATA_KEY];
   if (!isObject(metadata) || Object.values(metadata).some((value) => typeof value !== 'string'))
-    throw new SafetensorsError(fileName, 'its metadata is no collection of texts');
+    throw new SafetensorsError(fileName, 'its metadata is not a collection of texts');
   return new Map(Object.entries(metadata as Record<string, string>));
 }
 

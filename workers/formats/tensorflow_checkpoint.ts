@@ -87,12 +87,12 @@ export class TensorflowCheckpoint {
       signal?.throwIfAborted();
       const name = `${path.replace(/\.index$/, '')}.data-${five(shard)}-of-${five(shardCount)}`;
       if (!(await directory.exists(name)))
-        throw new CheckpointFileError(path, `the file ${name} is not beside it`);
+        throw new CheckpointFileError(path, `the file ${name} is missing next to it`);
       shards.push(await directory.read(name));
     }
     for (const [name, { shard, offset, sizeBytes }] of entries)
       if (!(offset + sizeBytes <= (shards[shard]?.size ?? -1)))
-        throw new CheckpointFileError(path, `${quoted(name)} lies outside of its data`);
+        throw new CheckpointFileError(path, `${quoted(name)} is outside its data`);
     return new TensorflowCheckpoint(path, entries, shards, signal);
   }
 

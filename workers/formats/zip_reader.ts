@@ -172,13 +172,13 @@ export class ZipFile {
       throw new ZipError(
         this.name,
         `${quoted(name)} is encrypted`,
-        'Unpack the archive with its password, and use what was in it',
+        'Unpack the archive with its password and use its contents',
       );
     if (method !== STORED && method !== DEFLATED)
       throw new ZipError(
         this.name,
         `${quoted(name)} is compressed by the unknown method ${method}`,
-        'Unpack the archive, and use what was in it',
+        'Unpack the archive and use its contents',
       );
     if (sizeBytes > limitBytes)
       throw this.#problem(
@@ -253,7 +253,7 @@ async function findDirectory(blob: Blob, name: string): Promise<DirectoryPlace> 
     throw new ZipError(
       name,
       `its list of files would have ${found.entryCount} entries in ${found.sizeBytes} bytes`,
-      'Unpack the archive, and choose the model alone',
+      'Unpack the archive and choose only the model',
     );
   if (!(found.offset + found.sizeBytes <= recordsAt))
     throw new ZipError(name, `its list of files would have ${found.sizeBytes} bytes at ${found.offset}`);
@@ -278,7 +278,7 @@ async function readZip64Record(
 ): Promise<DirectoryPlace> {
   const recordAt = Number(tail.getBigUint64(locatorAt + 8, true));
   if (!(recordAt + ZIP64_RECORD_BYTES <= blob.size))
-    throw new ZipError(name, 'its Zip64 record lies outside of it');
+    throw new ZipError(name, 'its Zip64 record is outside the file');
   const record = await viewOf(blob, recordAt, recordAt + ZIP64_RECORD_BYTES);
   if (record.getUint32(0, true) !== 0x06064b50) throw new ZipError(name, 'its Zip64 record is not there');
   const found: DirectoryPlace = {
@@ -345,7 +345,7 @@ function checkUnpackedSize(entries: Iterable<DirectoryEntry>, fileBytes: number,
     throw new ZipError(
       name,
       `it would unpack from ${fileBytes} to ${unpackedBytes} bytes`,
-      'If you trust it, unpack it yourself, and choose what was in it',
+      'If you trust it, unpack it yourself and choose its contents',
     );
 }
 

@@ -17,7 +17,7 @@ export async function describeDevice(): Promise<DeviceInfo> {
       isSoftware: true,
       adapter: '',
       advice:
-        'This browser offers no WebGPU, or its WebGPU does not answer, so everything runs on the processor instead of the graphics processor. The results are the same, but it is many times slower. Current Chrome, Edge and Safari have WebGPU; in Firefox it depends on the system.',
+        'This browser has no WebGPU, or its WebGPU does not respond, so everything runs on the CPU instead of the GPU. The results are the same, but it is many times slower. Current versions of Chrome, Edge and Safari support WebGPU; Firefox does on some systems.',
     };
   const { vendor, architecture, device, description } = adapter.info;
   const isSoftware =
@@ -30,7 +30,7 @@ export async function describeDevice(): Promise<DeviceInfo> {
         isSoftware: true,
         adapter: `${architecture || description || name} (software)`,
         advice:
-          'No graphics processor was found, and the browser only simulates one, so everything runs on the processor. The results are the same, but it is many times slower.',
+          'No GPU was found (the browser only simulates one), so everything runs on the CPU. The results are the same, but it is many times slower.',
       }
     : { backend: 'webgpu', hasWebGpu: true, isSoftware: false, adapter: name, advice: '' };
 }

@@ -15,7 +15,7 @@ export class HalfPrecisionUnavailableError extends Error {
   /** @param device the name of the device without half precision */
   constructor(device: string) {
     super(
-      `The precision float16 needs a GPU whose shaders know half precision (WebGPU's feature shader-f16), and ${device} has none. Choose the precision float32.`,
+      `The precision float16 needs a GPU whose shaders know half precision (WebGPU's feature shader-f16), but ${device} does not support it. Choose the precision float32.`,
     );
   }
 }
@@ -30,7 +30,7 @@ export class GpuError extends Error {
   constructor(
     readonly kernel: string,
     readonly detail: string,
-    advice = 'Choose the executor tfjs to go on without it.',
+    advice = 'Choose the executor tfjs to continue without it.',
   ) {
     super(`The GPU reported an error in ${kernel}: ${detail}. ${advice}`);
   }
@@ -68,9 +68,7 @@ export class DeviceLostError extends Error {
 export class EngineClosedError extends Error {
   override name = 'EngineClosedError';
   constructor() {
-    super(
-      'The engine was closed: its GPU memory is free again, and what was under way has no result. Make a new executor to go on.',
-    );
+    super('The engine was closed, so its unfinished work has no result. Create a new executor to continue.');
   }
 }
 

@@ -31,11 +31,11 @@ export async function chooseExecutor({ executor, backend }: ExecutorChoice = {})
     return chooseTfjs(chosenBackend);
   if (chosenBackend !== 'webgpu')
     throw new BackendUnavailableError(
-      'The engine runs on WebGPU only. Choose backend webgpu, or executor tfjs for WebAssembly.',
+      'The engine runs on WebGPU only. Choose the backend webgpu, or the executor tfjs for WebAssembly.',
     );
   if (!device.hasWebGpu)
     throw new BackendUnavailableError(
-      'The engine needs WebGPU, and this browser offers none. Choose backend wasm to run on the processor.',
+      'The engine needs WebGPU, which this browser does not offer. Choose the backend wasm to use the CPU.',
     );
   const { createEngineExecutor } = await import('../compute/engine/executor.ts');
   // A simulated adapter has one good choice; measuring it would only take time.
@@ -56,7 +56,7 @@ async function chooseTfjs(backend: BackendName): Promise<ChosenExecutor> {
   const create = async (settings: ExecutorSettings): Promise<Trainer> => {
     if (settings.precision === 'float16')
       throw new BackendUnavailableError(
-        `The precision float16 runs on the WebGPU engine only, and this is ${description}. Choose the precision float32, or a browser with a graphics processor.`,
+        `The precision float16 runs on the WebGPU engine only, but this is ${description}. Choose the precision float32, or a browser with a GPU.`,
       );
     return failingWithDevice(new TfjsExecutor(settings, description));
   };

@@ -16,7 +16,7 @@ export class ImagePool {
   constructor(count: number) {
     this.#pool = new WorkerPool(
       Math.max(1, Math.min(count, navigator.hardwareConcurrency || 2)),
-      'part that decodes images',
+      'worker that decodes images',
       () => new Worker(new URL('../training_images.worker.ts', import.meta.url), { type: 'module' }),
     );
   }

@@ -11,7 +11,6 @@ import type {
 import type { CropBox } from '../detector/align.ts';
 import type { Detection } from '../detector/cascade.ts';
 import { Photo, type AlignedFaces, type PhotoRegion, type PyramidOptions } from '../detector/photo.ts';
-import type { RgbImage } from '../protocol/data/images.ts';
 import type { BackendMemory } from '../protocol/device.ts';
 import type { PlainError } from '../protocol/errors.ts';
 import { WorkerPool, type PoolMember } from '../rpc/worker_pool.ts';
@@ -34,7 +33,7 @@ export class PhotoPool {
   constructor(count = Math.min(navigator.hardwareConcurrency || 2, MAXIMUM_WORKERS)) {
     this.#pool = new WorkerPool<DecodeWorkerApi>(
       count,
-      'part that reads photos',
+      'worker that reads photos',
       () => new Worker(new URL('../decode.worker.ts', import.meta.url), { type: 'module' }),
     );
     // The workers load while the folders are read.
@@ -166,11 +165,6 @@ export class PooledPhoto {
 
   align(boxes: readonly CropBox[], imageSize: number, withThumbnail: boolean): Promise<AlignedFaces> {
     return this.#worker.client.call((api) => api.align(this.#id, boxes, imageSize, withThumbnail));
-  }
-
-  /** @returns undefined for a box without area */
-  cut(boxes: readonly CropBox[], imageSize: number): Promise<(RgbImage | undefined)[]> {
-    return this.#worker.client.call((api) => api.cut(this.#id, boxes, imageSize));
   }
 
   /** Pixels of a large photo, from which its faces are cut. */

@@ -28,7 +28,7 @@ export class MissingParametersError extends Error {
   override name = 'MissingParametersError';
   constructor(file: string, modelName: string, total: number, missing: readonly string[]) {
     super(
-      `${file} lacks ${missing.length} of the ${total} parameters of ${modelName}: ${list(missing)}${missing.length > NAMES_SHOWN ? ', …' : ''}. It belongs to another network, or is not complete.`,
+      `${file} lacks ${missing.length} of the ${total} parameters of ${modelName}: ${list(missing)}${missing.length > NAMES_SHOWN ? ', …' : ''}. It belongs to a different network, or it is incomplete.`,
     );
   }
 }
@@ -37,7 +37,7 @@ export class ParameterShapeError extends Error {
   override name = 'ParameterShapeError';
   constructor(file: string, parameter: string, expected: readonly number[], found: readonly number[]) {
     super(
-      `In ${file}, ${shortText(parameter)} has the shape [${found.slice(0, 8).join(', ')}], but the network needs [${expected.join(', ')}]. It belongs to another network or another embedding_size.`,
+      `In ${file}, ${shortText(parameter)} has the shape [${found.slice(0, 8).join(', ')}], but the network needs [${expected.join(', ')}]. It belongs to a different network or embedding_size.`,
     );
   }
 }
@@ -46,7 +46,7 @@ export class SharedTensorsError extends Error {
   override name = 'SharedTensorsError';
   constructor(file: string, first: string, second: string) {
     super(
-      `In ${file}, ${shortText(first)} and ${shortText(second)} share their bytes. No training writes such a model: take the file from where it was made again.`,
+      `In ${file}, ${shortText(first)} and ${shortText(second)} share their bytes, which no training does. Get the file again from its source.`,
     );
   }
 }
@@ -55,7 +55,7 @@ export class ModelMetadataError extends Error {
   override name = 'ModelMetadataError';
   constructor(file: string, key: string, value: string) {
     super(
-      `${file} says ${key} = ${quoted(value)}, which this program cannot use. It was changed, or written by a newer version.`,
+      `${file} says ${key} = ${quoted(value)}, which this program cannot use. The file was changed, or a newer version wrote it.`,
     );
   }
 }
@@ -78,7 +78,7 @@ export class NoCheckpointError extends Error {
   override name = 'NoCheckpointError';
   constructor(runId: string) {
     super(
-      `The run ${runId} has no whole checkpoint yet. One is written at the end of each epoch and when the run is paused.`,
+      `The run ${runId} has no complete checkpoint yet. A checkpoint is saved after each epoch and when the run is paused.`,
     );
   }
 }
@@ -89,8 +89,8 @@ export class CheckpointGoneError extends Error {
   constructor(runId: string, step: number | undefined) {
     super(
       step === undefined
-        ? `No model of the run ${runId} has been measured, so that none is the best. Choose its newest checkpoint.`
-        : `The checkpoint of step ${step} of the run ${runId} is gone or damaged: newer ones take the room of older ones. Choose another one.`,
+        ? `No checkpoint of the run ${runId} has been evaluated, so none is the best. Choose its latest checkpoint.`
+        : `The checkpoint of step ${step} of the run ${runId} is missing or damaged (older checkpoints are deleted to make room). Choose another one.`,
     );
   }
 }

@@ -42,7 +42,7 @@ async function openSource(
   if (/\.(data-\d+-of-\d+|meta)$/.test(name))
     throw new NotAModelError(
       name,
-      'is one file of a TensorFlow checkpoint; choose its folder, or its .index file',
+      'is one file of a TensorFlow checkpoint: choose its folder or its .index file',
     );
   return undefined;
 }

@@ -88,7 +88,7 @@ export function openImport(source: TensorSource): OpenedImport {
     standardizationByName([source.name, source.folder ?? '']) ??
     standardizationOfProgram(table.program);
   const notes = [
-    `${source.name} is a ${source.kind} with the names of ${table.program}, taken as ${graph.name} with embedding_size ${graph.embeddingSize} for images of ${imageSize} × ${imageSize} pixels.`,
+    `${source.name} is a ${source.kind} with the names of ${table.program}, read as ${graph.name} with embedding_size ${graph.embeddingSize} for images of ${imageSize} × ${imageSize} pixels.`,
     ...(gammas.size > 0
       ? ['The factors (gamma) of its batch norms are folded into the layers before them.']
       : []),

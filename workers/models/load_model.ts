@@ -254,7 +254,7 @@ async function openCheckpoint(
     if (!(error instanceof NotAModelError) || !(await directory.exists(root + SAVED_MODEL))) throw error;
     throw new NotAModelError(
       `${root}${SAVED_MODEL}`,
-      'is of a TensorFlow SavedModel whose variables do not have the names of a network that is known here: save the weights as HDF5, with model.save("facenet.h5") in Keras, or take the checkpoint that it was made from',
+      'belongs to a TensorFlow SavedModel whose variables do not match any supported network: save the weights as HDF5, with model.save("facenet.h5") in Keras, or use the checkpoint that it was made from',
     );
   }
 }
@@ -264,7 +264,7 @@ function checkedFile(file: File): File {
   if (file.name.endsWith('.json'))
     throw new NotAModelError(
       file.name,
-      'is one file of a model: its weights lie beside it, so choose its folder, or all its files at once',
+      'is only one file of a model: choose its folder, or all its files together',
     );
   return file;
 }

@@ -179,7 +179,7 @@ function inferMetadata(file: SafetensorsFile, notes: string[]): ModelMetadata {
   if (embeddingSize < 1 || embeddingSize > MAXIMUM_EMBEDDING_SIZE)
     throw new NotAModelError(
       file.name,
-      `is a safetensors file, but holds no face embedding model: it has no …/${BOTTLENECK_WEIGHTS} among its ${file.entries.size} tensors`,
+      `is a safetensors file, but not a face embedding model: it has no …/${BOTTLENECK_WEIGHTS} among its ${file.entries.size} tensors`,
     );
   const counted = MODEL_NAMES.map((modelDef) => {
     const { parameters } = buildModel(modelDef, { embeddingSize, classes: 0 });
@@ -187,7 +187,7 @@ function inferMetadata(file: SafetensorsFile, notes: string[]): ModelMetadata {
   });
   const { modelDef } = counted.reduce((best, other) => (other.count > best.count ? other : best));
   notes.push(
-    `${file.name} does not say how it was trained: taken as ${modelDef} for images of ${DEFAULT_IMAGE_SIZE} × ${DEFAULT_IMAGE_SIZE} pixels; embedding_size ${embeddingSize} is the Bottleneck's.`,
+    `${file.name} does not say how it was trained: read as ${modelDef} for images of ${DEFAULT_IMAGE_SIZE} × ${DEFAULT_IMAGE_SIZE} pixels; embedding_size ${embeddingSize} is the Bottleneck's.`,
   );
   return {
     model_def: modelDef,

@@ -16,27 +16,23 @@ const WEB_PAGE = 'an HTML or XML page';
 
 /** A file that is to be a whole model. @throws NotAModelError */
 export async function refuseOtherFiles(blob: Blob, name: string): Promise<void> {
-  if (blob.size === 0)
-    throw new NotAModelError(
-      name,
-      'is an empty file: it was not written to its end, so copy or download it again',
-    );
+  if (blob.size === 0) throw new NotAModelError(name, 'is an empty file: copy or download it again');
   await refusePlaceholder(blob, name);
   const head = await headOf(blob);
   if (head.slice(4, 8) === TENSORFLOW_LITE)
     throw new NotAModelError(
       name,
-      'is a TensorFlow Lite model, packed for one way of running it: take the file that it was converted from',
+      'is a TensorFlow Lite model, which cannot be read: use the file that it was converted from',
     );
   if (name.endsWith('.keras'))
     throw new NotAModelError(
       name,
-      'is a file of Keras 3, which is not read: save the model as HDF5, with model.save("facenet.h5")',
+      'is a Keras 3 file, which cannot be read: save the model as HDF5, with model.save("facenet.h5")',
     );
   if (/(^|\/)saved_model\.pb(txt)?$/.test(name))
     throw new NotAModelError(
       name,
-      'is the description in a TensorFlow SavedModel, whose values lie in its folder “variables”: choose the whole folder',
+      'is part of a TensorFlow SavedModel, whose weights are in its folder “variables”: choose the whole folder',
     );
 }
 
@@ -50,12 +46,12 @@ async function refusePlaceholder(blob: Blob, name: string): Promise<void> {
   if (head.startsWith(LFS_POINTER))
     throw new NotAModelError(
       name,
-      'is a pointer of Git LFS, and not the file that it stands for: fetch that with “git lfs pull”, or download it from the page of its repository',
+      'is a Git LFS pointer, not the model itself: run “git lfs pull”, or download the model from the repository’s web page',
     );
   if (/^\s*</.test(head) && (await identifyFile(blob)) === WEB_PAGE)
     throw new NotAModelError(
       name,
-      'is a web page, saved in place of the model: open its address in a browser and download the file from there',
+      'is a web page, not the model: open its address in a browser and download the model there',
     );
 }
 

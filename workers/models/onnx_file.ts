@@ -23,7 +23,7 @@ export async function readOnnxModel(blob: Blob, name: string, signal?: AbortSign
   if (!metadata)
     throw new NotAModelError(
       name,
-      'is an ONNX file of another program, and only this program’s can be read back: take the file that it was made from instead',
+      'is an ONNX file of another program. Only ONNX files that this program exported can be read: use the file that it was converted from',
     );
   const graph = buildModel(metadata.model_def, { embeddingSize: metadata.embedding_size, classes: 0 });
   return {

@@ -9,7 +9,7 @@ export class ParameterNotFiniteError extends Error {
   override name = 'ParameterNotFiniteError';
   constructor(file: string, tensor: string, place: number, value: number) {
     super(
-      `In ${file}, the value ${place + 1} of ${shortText(tensor)} is ${String(value)}: the model's training diverged, or the file is damaged. Take an earlier checkpoint, or the file from where it was made.`,
+      `In ${file}, the value ${place + 1} of ${shortText(tensor)} is ${String(value)}: the model's training diverged, or the file is damaged. Use an earlier checkpoint, or get the file again from its source.`,
     );
   }
 }
@@ -18,7 +18,7 @@ export class NegativeVarianceError extends Error {
   override name = 'NegativeVarianceError';
   constructor(file: string, tensor: string, place: number, value: number) {
     super(
-      `In ${file}, the value ${place + 1} of ${shortText(tensor)} is ${value}, and a variance cannot be negative: the file is damaged, or it was changed. Take it from where it was made.`,
+      `In ${file}, the value ${place + 1} of ${shortText(tensor)} is ${value}, but a variance cannot be negative. The file is damaged or was changed. Get it again from its source.`,
     );
   }
 }

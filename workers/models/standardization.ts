@@ -14,7 +14,7 @@ export class StandardizationUnknownError extends Error {
   override name = 'StandardizationUnknownError';
   constructor(file: string) {
     super(
-      `${file} does not say how its images are standardised, and with the wrong way every embedding is wrong without a sign of it. Say it with --image_standardization fixed or --image_standardization per_image; on the page, choose it under “Standardisation of the images”. ${STANDARDIZATION_HELP}`,
+      `${file} does not say which image standardisation it needs. With the wrong one, every embedding is wrong, and nothing else shows it. Use --image_standardization fixed or --image_standardization per_image; on the page, choose it under “Image standardisation”. ${STANDARDIZATION_HELP}`,
     );
   }
 }

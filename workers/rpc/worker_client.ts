@@ -10,7 +10,7 @@ export class WorkerFailedError extends Error {
   /** @param cause the browser's message, which is empty for a script that could not be loaded */
   constructor(worker: string, cause: string) {
     super(
-      `The ${worker} stopped working${cause ? ` (${cause})` : ''}. What was saved is kept. Reload the page and continue from there.`,
+      `The ${worker} stopped working${cause ? ` (${cause})` : ''}. Everything that was saved is kept. Reload the page and continue from there.`,
       cause ? { cause } : undefined,
     );
   }
@@ -19,11 +19,6 @@ export class WorkerFailedError extends Error {
 /** The worker's job did not end after it was told to stop, so the worker was ended. */
 export class WorkerStoppedError extends WorkerFailedError {
   override name = 'WorkerStoppedError';
-}
-
-/** Not in Node, where TensorFlow.js puts Node's threads in the place of `Worker`. */
-export function canStartWorkers(): boolean {
-  return typeof Worker !== 'undefined' && Worker.prototype instanceof EventTarget;
 }
 
 interface StartedWorker<Api> {
@@ -40,7 +35,7 @@ export class WorkerClient<Api> {
   readonly #calls = new Set<Promise<unknown>>();
 
   /**
-   * @param title the worker's name in messages: `part that aligns faces`
+   * @param title the worker's name in messages: `worker that aligns faces`
    * @param create contains the `new Worker(new URL(…))` that the bundler looks for
    */
   constructor(title: string, create: () => Worker) {

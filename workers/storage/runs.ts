@@ -26,7 +26,7 @@ export class RunDeletedError extends Error {
   override name = 'RunDeletedError';
   constructor(runId: string) {
     super(
-      `What was stored of the run ${runId} was deleted while it went on, in another tab, by the browser or by hand. The run was stopped, and nothing of it is stored. Start it again; if you deleted nothing, look whether the disk is full.`,
+      `The stored data of the run ${runId} was deleted during training, in another tab, by the browser or by hand. The run was stopped and nothing of it is stored. Start a new run. If you did not delete anything, check whether the disk is full.`,
     );
   }
 }

@@ -26,7 +26,7 @@ export interface BatchSettings {
 export class NothingReadableError extends Error {
   override name = 'NothingReadableError';
   constructor(cause: string) {
-    super(`None of the images can be read any more. The last one failed so: ${cause}`);
+    super(`None of the images can be read any more. The last error: ${cause}`);
   }
 }
 

@@ -12,7 +12,7 @@ export class LossNotFiniteError extends Error {
   override name = 'LossNotFiniteError';
   constructor(step: number) {
     super(
-      `The loss was no longer a number at step ${step}: the training has diverged. The last checkpoint is kept. Try a tenth of the learning rate, or the optimizer ADAM, in a new run that starts from this one's model.`,
+      `Training diverged: the loss is not a number at step ${step}. The last checkpoint is kept. Start a new run from this run's model with a tenth of the learning rate, or with the optimizer ADAM.`,
     );
   }
 }

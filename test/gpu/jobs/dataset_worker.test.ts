@@ -158,7 +158,7 @@ describe('HandleDirectory', () => {
     entries.set('kept.png', 7);
     const directory = new HandleDirectory(handle);
     await expect(directory.write('new.png', 'x')).rejects.toMatchObject({ name: 'StorageFullError' });
-    await expect(directory.write('kept.png', 'x')).rejects.toThrow(/no room left to write kept\.png/);
+    await expect(directory.write('kept.png', 'x')).rejects.toThrow(/not enough space to write kept\.png/);
     expect([...entries]).toEqual([['kept.png', 7]]);
   });
 

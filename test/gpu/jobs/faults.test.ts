@@ -413,7 +413,7 @@ describe('a dataset that vanishes', () => {
     expect([...run.losses]).toEqual(undisturbed);
     expect(run.statuses).toEqual(['paused', 'running', 'finished']);
     expect(run.events.find((event) => event.kind === 'status')).toMatchObject({
-      message: expect.stringMatching(/"test-faults-vanishing" is no longer there.*Resume/),
+      message: expect.stringMatching(/"test-faults-vanishing" is missing or empty.*Resume/),
     });
     await run.forget();
     await remove();

@@ -157,7 +157,7 @@ describe('a run', () => {
     await expect(
       observe({ resumeRunId: stopped.runId, data: [{ ...data, files: data.files.slice(0, 8) }] }),
     ).rejects.toThrow(/missing are Cyd/);
-    await expect(observe({ resumeRunId: stopped.runId, data: [] })).rejects.toThrow(/Choose it again/);
+    await expect(observe({ resumeRunId: stopped.runId, data: [] })).rejects.toThrow(/Choose it, then resume/);
     await deleteRun(stopped.runId);
   });
 });

@@ -82,7 +82,7 @@ it('are the original’s files, also after an interruption', async () => {
     return run.id;
   };
 
-  await expect(runOnce({})).rejects.toThrow(/"distances.txt" is named, but was not given/);
+  await expect(runOnce({})).rejects.toThrow(/filter table "distances.txt", but no file was chosen/);
   await expect(runOnce({ filterTable: 'Eve/1.png 0.5 0\n' })).rejects.toThrow(/None of the 1 images/);
   await expect(runOnce({ options: { ...OPTIONS, image_size: 20 } })).rejects.toThrow(
     /image_size: Enter a whole number from 25 to 1024/,

@@ -32,7 +32,7 @@ test('packed conformance says what is wrong with a file', () => {
   writeFileSync(file, '{"a": 1}');
   const { status, stderr } = inPack('conformance', '--fixture', file);
   expect(status).toBe(1);
-  expect(stderr).toContain('no conformance fixture: it has "a"');
+  expect(stderr).toContain('not a conformance fixture: it has "a"');
 });
 
 test('a folder that holds something is left alone', () => {

@@ -64,13 +64,13 @@ describe('metrics conformance', () => {
 
 describe('runConformance', () => {
   it.each([
-    ['{"seed": 1,', /no JSON/],
-    ['', /no JSON/],
-    ['[1, 2]', /no JSON object/],
-    ['null', /no JSON object/],
+    ['{"seed": 1,', /not JSON/],
+    ['', /not JSON/],
+    ['[1, 2]', /not a JSON object/],
+    ['null', /not a JSON object/],
     ['{}', /it is empty/],
     ['{"format": "graph-model", "weightsManifest": []}', /it has "format", "weightsManifest"/],
-    [JSON.stringify({ ...smallFixture, results: [] }), /no conformance fixture/],
+    [JSON.stringify({ ...smallFixture, results: [] }), /not a conformance fixture/],
   ])('says of %.40s what it is not', async (text, message) => {
     await expect(runConformance(text, noExecutors)).rejects.toThrow(NotAFixtureError);
     await expect(runConformance(text, noExecutors)).rejects.toThrow(message);

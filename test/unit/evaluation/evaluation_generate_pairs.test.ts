@@ -117,7 +117,7 @@ describe('generatePairs', () => {
 
   it.each([
     [[5, 5], 10, 3, /at most 2 pairs/],
-    [[1, 1, 1], 2, 1, /two or more photos/],
+    [[1, 1, 1], 2, 1, /at least two photos/],
     [[9], 2, 1, /36 pairs of one person and 0 of two people/],
   ])('says what is missing with photos %j', (list, folds, pairsPerFold, message) => {
     const generate = () => generatePairs(makeClasses(list), { seed: 1, folds, pairsPerFold });

@@ -296,9 +296,9 @@ describe('measurePairs', () => {
         { ...EUCLIDEAN, folds },
       );
     expect(() => measure([true, false, true], 4)).toThrow(TooFewPairsError);
-    expect(() => measure([true, true, true, true], 2)).toThrow(/4 of one person and 0 of two people/);
+    expect(() => measure([true, true, true, true], 2)).toThrow(/4 same-person and 0 different-person pairs/);
     expect(() => measure([false, false], 2)).toThrow(TooFewPairsError);
-    expect(() => measure([true, false], 1)).toThrow(/two folds at least/);
+    expect(() => measure([true, false], 1)).toThrow(/at least two folds/);
     expect(() => measure([true, false], 2)).not.toThrow();
   });
 

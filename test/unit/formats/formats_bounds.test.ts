@@ -166,7 +166,7 @@ describe('PyTorch files', () => {
 
   it('that do not have the values they name are refused when they are opened', async () => {
     const value = dict(text('w'), tensor('0', 1000, [1000], [1]));
-    expect(await pytorchProblem(pytorchZip(value, { 0: new Uint8Array(3999) }))).toContain('are not whole');
+    expect(await pytorchProblem(pytorchZip(value, { 0: new Uint8Array(3999) }))).toContain('are incomplete');
     expect(await pytorchProblem(pytorchZip(value, { 1: new Uint8Array(4000) }))).toContain('is not in it');
     const two = dict(text('v'), tensor('0', 1000, [1000], [1]), text('w'), tensor('0', 999, [999], [1]));
     expect(await pytorchProblem(pytorchZip(two, { 0: new Uint8Array(4000) }))).toContain('two lengths');
@@ -301,7 +301,7 @@ describe('JSON', () => {
   it('with far more values than a file of its kind needs is refused before it is parsed', () => {
     expect(() => parseBoundedJson(`[${'0,'.repeat(50)}0]`, 50)).toThrow(JsonError);
     expect(parseBoundedJson('[1,",[{\\",",{"a":[]}]', 4)).toEqual([1, ',[{",', { a: [] }]);
-    expect(() => parseBoundedJson('["', 4)).toThrow('is no JSON');
+    expect(() => parseBoundedJson('["', 4)).toThrow('is not valid JSON');
     expect(() => decodeClassifier(`[${'[],'.repeat(1_000_000)}[]]`)).toThrow(/more than 1000000 values/);
   });
 

@@ -117,7 +117,7 @@ describe('HDF5 files', () => {
     const circle = await fileOf((group) => {
       for (let i = 0; i < 10; i++) group.create_hard_link('/a', `b${i}`);
     });
-    expect(await problemOf(circle)).toContain('too many groups in one another');
+    expect(await problemOf(circle)).toContain('too deeply nested groups');
     const long = await fileOf((group) => group.create_group('n'.repeat(2000)));
     expect(await problemOf(long)).toContain('too long names');
   });

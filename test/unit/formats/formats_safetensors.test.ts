@@ -136,9 +136,9 @@ describe('safetensors', () => {
     const bytes = (count: number): Uint8Array<ArrayBuffer> => new Uint8Array(count);
     expect(await problemOf(new Blob([]))).toMatch(/only 0 bytes/);
     expect(await problemOf(new Blob([bytes(20).fill(255)]))).toMatch(/header would end after/);
-    expect(await problemOf(makeFile('[]'))).toMatch(/no JSON object/);
-    expect(await problemOf(makeFile('{"a":'))).toMatch(/no JSON/);
-    expect(await problemOf(makeFile('\ufeff{}'))).toMatch(/no JSON object/);
+    expect(await problemOf(makeFile('[]'))).toMatch(/not a JSON object/);
+    expect(await problemOf(makeFile('{"a":'))).toMatch(/not valid JSON/);
+    expect(await problemOf(makeFile('\ufeff{}'))).toMatch(/not a JSON object/);
     expect(await problemOf(makeFile({ a: entry(0, 8), b: entry(4, 12) }, bytes(12)))).toMatch(/overlaps/);
     expect(await problemOf(makeFile({ a: entry(0, 4), b: entry(8, 12) }, bytes(12)))).toMatch(/hole/);
     expect(await problemOf(makeFile({ a: entry(0, 8) }, bytes(4)))).toMatch(/after the end/);

@@ -217,7 +217,7 @@ describe('reading weights back', () => {
     expect(await problem(cut)).toMatch(/shard/);
     const other = folder();
     other.files.set('a/model.json', new Blob(['{']));
-    expect(await problem(other)).toMatch(/no JSON/);
+    expect(await problem(other)).toMatch(/not valid JSON/);
     expect(await problem(await edit(() => ({ format: 'other-model' })))).toMatch(/format is not as expected/);
     expect(await problem(await edit(() => ({ format: 'graph-model' })))).toMatch(/weightsManifest/);
     expect(await problem(await edit(() => []))).toMatch(/not as expected/);

@@ -47,7 +47,7 @@ describe('a fingerprint of a dataset', () => {
     expect(await change(without(START, 'Ben/3.jpg'))).toContain('1 photo is missing (Ben/3.jpg)');
     expect(await change({ ...START, 'Cy/new.jpg': '' })).toContain('1 photo is new (Cy/new.jpg)');
     expect(await change({ ...START, 'Ann/5.jpg': 'another photo' })).toContain(
-      '1 photo was replaced (its size is another) (Ann/5.jpg)',
+      '1 photo was replaced (its size differs) (Ann/5.jpg)',
     );
     const many = await change(without(START, 'Ben/1.jpg', 'Ben/2.jpg', 'Ben/3.jpg', 'Ben/4.jpg'));
     expect(many).toContain('4 photos are missing (Ben/1.jpg, Ben/2.jpg, Ben/3.jpg, …)');
@@ -62,7 +62,7 @@ describe('a fingerprint of a dataset', () => {
       'Ben: other names',
     );
     expect(await change({ ...START, 'Ann/5.jpg': 'another photo' }, 5)).toContain(
-      '1 person has replaced photos (of other sizes) (Ann)',
+      '1 person has replaced photos (their sizes differ) (Ann)',
     );
   });
 
@@ -131,7 +131,7 @@ describe('a run that goes on', () => {
     expect((await resume(START)).datasetChange).toBeUndefined();
     const changed = without({ ...START, 'Ben/2.jpg': 'another photo' }, 'Cy/9.jpg');
     const { run, datasetChange } = await resume(changed);
-    expect(datasetChange).toContain('The dataset "faces" is not as the run left it: ');
+    expect(datasetChange).toContain('The dataset "faces" has changed since the run stopped: ');
     expect(datasetChange).toContain('missing (Cy/9.jpg)');
     expect(datasetChange).toContain('(Ben/2.jpg)');
     // What it goes on with is what the next resume compares with.

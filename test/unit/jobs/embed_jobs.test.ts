@@ -4,13 +4,12 @@ import { confusionTable } from '../../../cli/commands/classify.ts';
 import { formatDistances } from '../../../cli/commands/compare.ts';
 import type { RgbImage } from '../../../workers/protocol/data/images.ts';
 import { npyFloats, npyIntegers, npyTexts } from '../../../workers/formats/npy.ts';
-import { classify } from '../../../workers/jobs/use/classify_job.ts';
-import { TooFewClassesError } from '../../../workers/jobs/errors.ts';
+import { classify, TooFewClassesError } from '../../../workers/jobs/use/classify_job.ts';
 import { comparePhotos, NoFaceFoundError, type LocateFaces } from '../../../workers/jobs/use/compare_job.ts';
 import { chooseFaces } from '../../../workers/jobs/use/identify_photos.ts';
 import { cropOrPad } from '../../../workers/jobs/embed.ts';
 import { embedFolder } from '../../../workers/jobs/models/embed_job.ts';
-import { EvaluationCancelledError } from '../../../workers/jobs/errors.ts';
+import { EvaluationCancelledError } from '../../../workers/jobs/cancelled.ts';
 import { JobControl } from '../../../workers/protocol/job_control.ts';
 import type { LoadedModel } from '../../../workers/models/loaded_model.ts';
 import type { DirectoryReference } from '../../../workers/protocol/data/dataset.ts';
@@ -347,6 +346,6 @@ describe('classify', () => {
         undefined,
         read,
       ),
-    ).rejects.toThrow('it takes embeddings of 3 values, and the model standin makes 4');
+    ).rejects.toThrow('it needs embeddings of 3 values, but those of the model standin have 4');
   });
 });

@@ -93,7 +93,7 @@ describe('two parameters of a network in the same bytes are refused by name:', (
       read: async (name: string) => parameters.get(name)!,
     };
     await expect(openImport(source).read()).rejects.toThrow(
-      `In a.pt, ${first} and ${second} share their bytes.`,
+      `In a.pt, ${first} and ${second} share their bytes,`,
     );
   });
 });

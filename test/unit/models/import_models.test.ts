@@ -255,7 +255,7 @@ describe('PyTorch files', () => {
     );
     expect(await problem(dict(text('w'), tensor('0', 2, [2], [5])))).toContain('over the end');
     expect(await problem(dict(text('w'), tensor('0', 2_000_000_000, [2], [1])))).toContain('no storage');
-    expect(await problem(dict(text('w'), tensor('0', 3, [3], [1])))).toContain('not whole');
+    expect(await problem(dict(text('w'), tensor('0', 3, [3], [1])))).toContain('incomplete');
     expect(await problem(dict(text('w'), tensor('1', 2, [2], [1])))).toContain('is not in it');
     // One dict, ten times in another, which is ten times in a third, and so on.
     let bomb = dict(text('w'), tensor('0', 2, [2], [1]));

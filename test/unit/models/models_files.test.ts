@@ -136,9 +136,7 @@ describe('model files', () => {
     expect(await problem(Uint8Array.of(1, 2, 3, 0, 4), 'x.pb')).toMatch(/binary file of an unknown kind/);
     expect(await problem(Uint8Array.of(1, 2, 3, 0, 4), 'x.safetensors')).toMatch(/SafetensorsError/);
     expect(await problem(whole.slice(0, 1000), 'x.safetensors')).toMatch(/SafetensorsError.*cut off/);
-    expect(await problem(safetensorsBlob(new Map()), 'x.safetensors')).toMatch(
-      /holds no face embedding model/,
-    );
+    expect(await problem(safetensorsBlob(new Map()), 'x.safetensors')).toMatch(/not a face embedding model/);
     expect(await identifyFile(new Blob(['<!doctype html><p>Not found']))).toBe('an HTML or XML page');
     expect(await identifyFile(whole)).toBe('a safetensors file');
     // Cut in the middle of a character, as sniffing may.
@@ -232,7 +230,7 @@ describe('models of runs', () => {
     const name = 'InceptionResnetV1/Bottleneck/weights';
     await expect(loadModel({ kind: 'run', runId: id })).rejects.toThrow(/There is no run/);
     await putRun(run);
-    await expect(loadModel({ kind: 'run', runId: id })).rejects.toThrow(/no whole checkpoint yet/);
+    await expect(loadModel({ kind: 'run', runId: id })).rejects.toThrow(/no complete checkpoint yet/);
     const average = { shape: values.get(name)!.shape, data: new Float32Array(values.get(name)!.data.length) };
     const state = new Map([[`${name}/ExponentialMovingAverage`, average]]);
     for (const step of [50, 60])
@@ -259,7 +257,7 @@ describe('models of runs', () => {
     expect(newest.metadata).toMatchObject({ step: 60, epoch: 6 });
     expect(newest.metadata?.best_by).toBeUndefined();
     await expect(loadModel({ kind: 'run', runId: id, step: 40 })).rejects.toThrow(
-      /checkpoint of step 40 .* is gone or damaged/,
+      /checkpoint of step 40 .* is missing or damaged/,
     );
   });
 });

@@ -37,12 +37,12 @@ async function expectRefused(name: string, content: BlobPart, problem: RegExp): 
 describe('a file that only has a model’s name is called by what it is:', () => {
   const names = ['a.safetensors', 'a.pb', 'a.pt', 'a.h5', 'a.onnx', 'a.zip'];
 
-  it.each(names)('a pointer of Git LFS (%s)', (name) =>
-    expectRefused(name, LFS, /is a pointer of Git LFS.*git lfs pull/),
+  it.each(names)('a Git LFS pointer (%s)', (name) =>
+    expectRefused(name, LFS, /is a Git LFS pointer.*git lfs pull/),
   );
 
   it.each(names)('a web page (%s)', (name) =>
-    expectRefused(name, '\n<!DOCTYPE html><html>Not found', /is a web page, saved in place of the model/),
+    expectRefused(name, '\n<!DOCTYPE html><html>Not found', /is a web page, not the model/),
   );
 
   it.each(names)('an empty file (%s)', (name) => expectRefused(name, '', /is an empty file/));
@@ -62,7 +62,7 @@ describe('a file that only has a model’s name is called by what it is:', () =>
     const folder = new MemoryDirectory('clone', {});
     for (const { path, content } of modelFiles(model, { format: 'tfjs' })) await folder.write(path, content);
     await folder.write('group1-shard1of2.bin', LFS);
-    await expect(loadFromDirectory(folder)).rejects.toThrow(/group1-shard1of2\.bin is a pointer of Git LFS/);
+    await expect(loadFromDirectory(folder)).rejects.toThrow(/group1-shard1of2\.bin is a Git LFS pointer/);
   });
 });
 
@@ -98,7 +98,7 @@ describe('a folder of a SavedModel', () => {
     await folder.write('variables/variables.index', index);
     await folder.write('variables/variables.data-00000-of-00001', Uint8Array.from(data));
     await expect(loadFromDirectory(folder)).rejects.toThrow(
-      /saved_model\.pb is of a TensorFlow SavedModel.*model\.save\("facenet\.h5"\)/,
+      /saved_model\.pb belongs to a TensorFlow SavedModel.*model\.save\("facenet\.h5"\)/,
     );
     await expectRefused('saved_model.pb', Uint8Array.of(8, 1), /SavedModel.*choose the whole folder/);
   });

@@ -149,8 +149,8 @@ describe('where nothing tells it', () => {
       }) as unknown as Trainer;
     const start = (isFixed: boolean, reference: Parameters<typeof startFromPretrained>[3]) =>
       startFromPretrained(executor(isFixed), squeezenet, [], reference);
-    expect(await start(true, nameless[0])).toMatch(/parameters taken\.$/);
-    expect(await start(true, frozen('20180402-114759.pb'))).toMatch(/parameters taken\.$/);
+    expect(await start(true, nameless[0])).toMatch(/parameters reused\.$/);
+    expect(await start(true, frozen('20180402-114759.pb'))).toMatch(/parameters reused\.$/);
     expect(await start(true, frozen('20170511-185253.pb'))).toMatch(
       /another image standardisation \(per image.*Set use_fixed_image_standardization to False/,
     );

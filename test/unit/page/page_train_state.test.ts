@@ -85,7 +85,7 @@ describe('what jobs run on', () => {
     hasWebGpu: true,
     isSoftware: true,
     adapter: 'SwiftShader (software)',
-    advice: 'No graphics processor was found.',
+    advice: 'No GPU was found.',
   };
 
   it('is asked once, and is the same for all', async () => {

@@ -163,7 +163,7 @@ describe('a configuration file', () => {
   });
 
   it.each<[string, string | undefined, RegExp]>([
-    ['{', undefined, /no JSON/],
+    ['{', undefined, /not valid JSON/],
     ['[]', undefined, /not a training configuration/],
     ['null', undefined, /not a training configuration/],
     [configuration({}, { format: 'x' }), undefined, /not a training configuration/],

@@ -37,7 +37,7 @@ async function startBackend(requested?: BackendName): Promise<DeviceInfo> {
     if (backend === 'webgpu') {
       if (!device.hasWebGpu)
         throw new BackendUnavailableError(
-          'WebGPU was asked for, but this browser offers none. Use the WebAssembly backend instead.',
+          'The backend webgpu was chosen, but this browser has no WebGPU. Choose the backend wasm instead.',
         );
       await import('@tensorflow/tfjs-backend-webgpu');
     } else {

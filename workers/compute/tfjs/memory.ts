@@ -26,7 +26,7 @@ export class WasmMemoryError extends Error {
   /** @param remedy what fits, as a sentence */
   constructor(what: string, neededBytes: number, remedy: string) {
     super(
-      `${what} need about ${formatMegabytes(neededBytes)}, and WebAssembly has ${formatMegabytes(WASM_MEMORY_BYTES)}. ${remedy}`,
+      `${what} need about ${formatMegabytes(neededBytes)}, but WebAssembly has only ${formatMegabytes(WASM_MEMORY_BYTES)}. ${remedy}`,
     );
   }
 }
@@ -67,7 +67,7 @@ export function requireWasmFit(settings: WasmSettings): void {
       throw new WasmMemoryError(
         `Training steps for ${graph.classes} people with ${graph.embeddingSize} embedding values each`,
         needed,
-        `With this embedding_size at most ${largestThat(fitting, 2, graph.classes)} people fit. Train on fewer people, choose a smaller embedding_size, or use a browser with WebGPU on a graphics processor.`,
+        `With this embedding_size at most ${largestThat(fitting, 2, graph.classes)} people fit. Train on fewer people, choose a smaller embedding_size, or use a browser with WebGPU on a GPU.`,
       );
   }
   const largest = largestThat(

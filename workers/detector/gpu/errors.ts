@@ -5,7 +5,7 @@ export class PhotoTooLargeError extends Error {
   override name = 'PhotoTooLargeError';
   constructor(width: number, height: number, bytes: number, limit: number) {
     super(
-      `A photo of ${width} × ${height} pixels needs ${formatMegabytes(bytes)} in one buffer to look for faces in it, and this GPU makes them of ${formatMegabytes(limit)} at most. Make it smaller, look for larger faces only (minsize), or choose the backend wasm.`,
+      `A photo of ${width} × ${height} pixels needs a buffer of ${formatMegabytes(bytes)}, but this GPU allows at most ${formatMegabytes(limit)}. Make the photo smaller, look for larger faces only (minsize), or choose the backend wasm.`,
     );
   }
 }
@@ -15,7 +15,7 @@ export function detectionError(error: unknown): unknown {
   if (error instanceof DeviceLostError)
     return new DeviceLostError(
       error.reason,
-      'The faces written so far are kept; start again to go on with the others, on the backend wasm if it happens again.',
+      'The faces written so far are kept. Start again to continue with the others. If it happens again, choose the backend wasm.',
     );
   if (error instanceof GpuOutOfMemoryError)
     return new GpuOutOfMemoryError(
@@ -24,10 +24,6 @@ export function detectionError(error: unknown): unknown {
       'Close other pages that use the GPU, or choose the backend wasm.',
     );
   if (error instanceof GpuError)
-    return new GpuError(
-      error.kernel,
-      error.detail,
-      'Choose the backend wasm to look for faces without the GPU.',
-    );
+    return new GpuError(error.kernel, error.detail, 'Choose the backend wasm to find faces without the GPU.');
   return error;
 }

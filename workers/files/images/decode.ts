@@ -58,7 +58,9 @@ export async function inspectImage(
   const structure = await readImageStructure(reader);
   if (!structure) {
     const format = photoFormatOfContent(await reader.bytes(0, FORMAT_BYTES));
-    const cause = format ? unreadableFormatCause(format) : 'it is no image that this program knows';
+    const cause = format
+      ? unreadableFormatCause(format)
+      : 'it is not in an image format that this program knows';
     throw new UnreadableImageError(path, cause);
   }
   const { width, height } = structure;
@@ -70,7 +72,7 @@ export async function inspectImage(
   if (width * height > MAXIMUM_PIXELS)
     throw new UnreadableImageError(
       path,
-      `it has ${width} × ${height} pixels, more than ${MAXIMUM_PIXELS / 1e6} megapixels; make it smaller`,
+      `it has ${width} × ${height} pixels, more than the ${MAXIMUM_PIXELS / 1e6} megapixels allowed; make it smaller`,
     );
   return { ...structure, blob, path };
 }
@@ -113,7 +115,7 @@ export async function decodeInspected(image: InspectedImage): Promise<RgbImage> 
     const megapixels = Math.round((image.width * image.height) / 1e6);
     throw new UnreadableImageError(
       image.path,
-      `there is too little memory for its ${megapixels} megapixels; close other programs, or make it smaller`,
+      `there is not enough memory for its ${megapixels} megapixels; close other programs or make it smaller`,
     );
   }
 }
@@ -125,7 +127,7 @@ export async function readFileBytes(blob: Blob, path: string): Promise<Uint8Arra
   } catch {
     throw new UnreadableImageError(
       path,
-      'the browser could not read the file, which was moved, changed or locked in the meantime',
+      'the browser could not read the file, which may have been moved, changed or locked',
     );
   }
 }

@@ -389,7 +389,7 @@ class AlignJob {
       return {
         kind: 'failure',
         reason: 'no-face',
-        message: `The face found in ${file.path} lies outside of the photo.`,
+        message: `The face found in ${file.path} is outside the photo.`,
       };
     const record = {
       photo: file.path,

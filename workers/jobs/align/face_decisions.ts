@@ -20,7 +20,7 @@ import { OutputNames } from '../output_names.ts';
 export class FaceOutsideError extends Error {
   override name = 'FaceOutsideError';
   constructor(path: string) {
-    super(`This face lies outside of ${path}. Take another one.`);
+    super(`This face is outside the photo ${path}. Choose another face.`);
   }
 }
 

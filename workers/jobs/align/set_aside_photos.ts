@@ -12,7 +12,7 @@ export class SetAsideListDamagedError extends Error {
   override name = 'SetAsideListDamagedError';
   constructor(folder: string) {
     super(
-      `${FILE} in the folder "${folder}" is no list of photos. Mend it or delete it; no face depends on it.`,
+      `${FILE} in the folder "${folder}" is not a list of photos. Correct it or delete it. Deleting it does not delete any faces.`,
     );
   }
 }

@@ -22,7 +22,7 @@ export async function runConformance(
     return runModelConformance(fixture, await provideExecutors(), onMessage, precision);
   if (isMetricsFixture(fixture)) return runMetricsConformance(fixture, onMessage);
   throw new NotAFixtureError(
-    `The file is no conformance fixture: ${describe(fixture)}. A model fixture has "model", "optimizer", "parameters", "eval" and "train"; a metrics fixture has "seed", "pairs", "dim", "noise", "first_row", "last_row" and "results".`,
+    `The file is not a conformance fixture: ${describe(fixture)}. A model fixture has "model", "optimizer", "parameters", "eval" and "train"; a metrics fixture has "seed", "pairs", "dim", "noise", "first_row", "last_row" and "results".`,
   );
 }
 
@@ -31,14 +31,14 @@ function parseFixture(text: string): unknown {
     return JSON.parse(text);
   } catch (cause) {
     throw new NotAFixtureError(
-      'The file is no conformance fixture: it is no JSON, or cut off before its end. Give the fixture’s .json file.',
+      'The file is not a conformance fixture: it is not JSON, or it is cut off. Choose the fixture’s .json file.',
       { cause },
     );
   }
 }
 
 function describe(value: unknown): string {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'it holds no JSON object';
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'it is not a JSON object';
   const keys = Object.keys(value).slice(0, 8);
   return keys.length === 0 ? 'it is empty' : `it has ${keys.map((key) => `"${key}"`).join(', ')}`;
 }

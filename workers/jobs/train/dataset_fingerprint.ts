@@ -104,7 +104,7 @@ export function describeDatasetChange(
 ): string | undefined {
   const changes = changesBetween(before, now);
   if (changes.length === 0) return undefined;
-  return `The dataset "${name}" is not as the run left it: ${changes.join('; ')}. The run goes on, but not exactly as it would have.`;
+  return `The dataset "${name}" has changed since the run stopped: ${changes.join('; ')}. The run continues, but the result will differ.`;
 }
 
 function changesBetween(before: DatasetFingerprint, now: DatasetFingerprint): string[] {
@@ -130,8 +130,8 @@ function photoChanges(before: readonly PhotoFingerprint[], now: readonly PhotoFi
     ...told(paths(added), 'photo is new', 'photos are new'),
     ...told(
       paths(replaced),
-      'photo was replaced (its size is another)',
-      'photos were replaced (their sizes are others)',
+      'photo was replaced (its size differs)',
+      'photos were replaced (their sizes differ)',
     ),
   ];
 }
@@ -180,8 +180,8 @@ function classChanges(
     ...told(renamed, 'person has other photos', 'people have other photos'),
     ...told(
       replaced,
-      'person has replaced photos (of other sizes)',
-      'people have replaced photos (of other sizes)',
+      'person has replaced photos (their sizes differ)',
+      'people have replaced photos (their sizes differ)',
     ),
   ];
 }

@@ -11,7 +11,7 @@ export class DeviceLostTooOftenError extends Error {
   override name = 'DeviceLostTooOftenError';
   constructor(step: number, reason: string) {
     super(
-      `The GPU was lost ${MOST_LOSSES} times in a row without a checkpoint in between, the last time with: ${reason}. The run is stopped; what it learned up to step ${step} is kept. Close other programs that use the GPU, or update its driver, and go on with the run; if it happens again, start a new one from it with a smaller batch_size, or with the backend wasm.`,
+      `The GPU was lost ${MOST_LOSSES} times in a row without a checkpoint in between (last reason: ${reason}). The run was stopped; its progress up to step ${step} is kept. Close other programs that use the GPU, or update its driver, then resume the run. If it happens again, start a new run from this one with a smaller batch_size or the backend wasm.`,
     );
   }
 }

@@ -35,7 +35,7 @@ export async function withNewRun<Result>(
     });
     if (attempt) return attempt.result;
   }
-  throw new Error('There is no name left for a new run.');
+  throw new Error('No unused name was found for a new run.');
 }
 
 /** @returns undefined where another run of this name lives in this browser */

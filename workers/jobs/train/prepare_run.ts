@@ -1,6 +1,4 @@
 /** From a request to the run's record and its data: of a new run, or of one that goes on. */
-import { RunMissingError } from '../../models/errors.ts';
-import { canBeRemembered } from '../../protocol/data/folder_references.ts';
 import type { DirectoryReference } from '../../protocol/data/dataset.ts';
 import type { PairsSource } from '../../protocol/evaluate/pairs.ts';
 import type { DatasetFingerprint, RunRecord } from '../../protocol/train/runs.ts';
@@ -20,15 +18,14 @@ import {
   type TrainingData,
 } from './training_data.ts';
 
-/** A run's dataset is not known, since the browser could not remember its folder. */
-export class NoDatasetError extends Error {
-  override name = 'NoDatasetError';
+export class RunMissingError extends Error {
+  override name = 'RunMissingError';
 }
 
 export class StoppedBeforeRunError extends Error {
   override name = 'StoppedBeforeRunError';
   constructor() {
-    super('Stopped while the dataset was being read. No run was begun, and nothing was changed.');
+    super('Stopped while the dataset was being read. No run was started and nothing was changed.');
   }
 }
 
@@ -66,7 +63,7 @@ export async function prepareNewRun(
     ).catch(() => undefined),
     dataset,
     filteredImages: filter && [...filter.leftOut],
-    data: request.data.filter(canBeRemembered),
+    data: request.data.filter(({ kind }) => kind === 'handle' || kind === 'private'),
     lfw: storablePairs(request.lfw),
     step: 0,
     epoch: 0,
@@ -77,10 +74,10 @@ export async function prepareNewRun(
 
 /** Files of <input webkitdirectory> and folders of the terminal are gone with the page. */
 function storablePairs(lfw: PairsSource | undefined): PairsSource | undefined {
-  return lfw?.images.every(canBeRemembered) ? lfw : undefined;
+  return lfw?.images.every(({ kind }) => kind === 'handle' || kind === 'private') ? lfw : undefined;
 }
 
-/** @throws RunMissingError, NoDatasetError, DatasetChangedError, StoppedBeforeRunError, and what reading the data throws */
+/** @throws RunMissingError, DatasetChangedError, StoppedBeforeRunError, and what reading the data throws */
 export async function prepareResumedRun(
   request: TrainRequest,
   runId: string,
@@ -88,11 +85,11 @@ export async function prepareResumedRun(
   control: TrainControl,
 ): Promise<PreparedRun> {
   const run = await getRun(runId);
-  if (!run) throw new RunMissingError(runId);
+  if (!run) throw new RunMissingError(`There is no run ${runId} in this browser. It may have been deleted.`);
   const references = request.data.length > 0 ? request.data : run.data;
   if (references.length === 0)
-    throw new NoDatasetError(
-      `The folder "${run.datasetName}" that the run ${runId} trains on was chosen without a lasting permission. Choose it again to go on.`,
+    throw new RunMissingError(
+      `The folder "${run.datasetName}" that the run ${runId} trains on has to be chosen again, because the browser did not keep access to it. Choose it, then resume the run.`,
     );
   const filter = run.filteredImages && { leftOut: new Set(run.filteredImages) };
   const { data, dataset } = await readData(references, run.options, filter, onEvent, control);

@@ -30,7 +30,7 @@ export async function startFromPretrained(
   }
   await executor.writeParameters(taken);
   const fresh = graph.parameters.length - taken.size;
-  return `Started from ${model.name}: ${taken.size} of ${graph.parameters.length} parameters taken${fresh ? `, ${fresh} start anew` : ''}.${otherStandardization(model, executor)}`;
+  return `Started from ${model.name}: ${taken.size} of ${graph.parameters.length} parameters reused${fresh ? `, ${fresh} start fresh` : ''}.${otherStandardization(model, executor)}`;
 }
 
 /** A sentence where the model has learned from images that were standardised in another way. */

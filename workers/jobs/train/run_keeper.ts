@@ -92,7 +92,7 @@ export class RunKeeper {
     const free = Math.max(quota - usage, 0);
     if (needed <= free) return;
     this.#warn(
-      `The browser has ${megabytes(free)} of storage left for this page, and the ${checkpointCount} checkpoints of this run take ${megabytes(needed)}. Delete old runs on the Models page or free disk space; otherwise fewer checkpoints are kept, or none.`,
+      `The browser has ${megabytes(free)} of storage left for this page, but the ${checkpointCount} checkpoints of this run need ${megabytes(needed)}. Delete old runs on the Models page or free disk space. Otherwise fewer or no checkpoints are kept.`,
     );
   }
 
@@ -195,7 +195,7 @@ export class RunKeeper {
         if (isOutOfQuota(error) && (await this.#dropOldestCheckpoint())) continue;
         console.warn(error);
         if (!this.#failing.has(what))
-          this.#warn(`${what} could not be stored: ${reasonOf(error)} The run goes on.`);
+          this.#warn(`${what} could not be stored: ${reasonOf(error)} The run continues.`);
         this.#failing.add(what);
         return undefined;
       }

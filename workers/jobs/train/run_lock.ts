@@ -4,7 +4,7 @@ import { runLockName } from '../../storage/runs.ts';
 export class RunBusyError extends Error {
   override name = 'RunBusyError';
   constructor(runId: string) {
-    super(`The run ${runId} is going on in another tab or window. Look at it there, or stop it there first.`);
+    super(`The run ${runId} is being trained in another tab or window. Stop it there first.`);
   }
 }
 

@@ -100,7 +100,7 @@ export class RunMeasurements {
       this.#keeper.run.options,
       validation,
       read,
-      (error) => this.#warnOnce(`${error.message} The validation goes on without it.`),
+      (error) => this.#warnOnce(`${error.message} The validation continues without it.`),
     );
     if (!Object.values(measured).every(Number.isFinite)) throw new LossNotFiniteError(step);
     const record: ValidationRecord = {
@@ -131,7 +131,7 @@ export class RunMeasurements {
       // A network that gives no numbers is no model: the run has failed, and not its evaluation.
       if (error instanceof EmbeddingsNotFiniteError) throw error;
       this.#pairs = undefined;
-      const message = `The evaluation on pairs failed: ${messageOf(error)} The run goes on without it.`;
+      const message = `The evaluation on pairs failed: ${messageOf(error)} The run continues without it.`;
       this.#onEvent({ kind: 'warning', message });
       return;
     }

@@ -31,7 +31,7 @@ export class RunPauses {
 
   /** The person asked for it; a checkpoint is written. */
   async pauseAsAsked(): Promise<void> {
-    await this.setStatus('paused', `Paused after ${this.#keeper.run.step} steps; a checkpoint is written.`);
+    await this.setStatus('paused', `Saved at step ${this.#keeper.run.step}.`);
     await this.#control.waitWhilePaused();
     await this.#goOn();
   }
@@ -42,7 +42,7 @@ export class RunPauses {
     await this.setStatus(
       'paused',
       problem instanceof PermissionLostError
-        ? `${problem.message} “Resume” asks for it.`
+        ? `${problem.message} Press “Resume” to allow access again.`
         : `${problem.message} The run is paused until you press “Resume”.`,
     );
     await this.#control.pauseByItself();
@@ -50,7 +50,7 @@ export class RunPauses {
   }
 
   async #goOn(): Promise<void> {
-    if (this.#control.wanted !== 'stop') await this.setStatus('running', 'The run goes on.');
+    if (this.#control.wanted !== 'stop') await this.setStatus('running', 'The run continues.');
   }
 
   /** Pauses where a folder cannot be used, then does the work again; left out when the run is to stop. */

@@ -213,7 +213,7 @@ class TrainJob {
       if (datasetChange !== undefined) this.#warn(datasetChange);
       else if (this.#data.train.length !== this.#run.imageCount)
         this.#warn(
-          `The dataset has ${this.#data.train.length} training photos now, and had ${this.#run.imageCount}: the run goes on, but not exactly as it would have.`,
+          `The dataset now has ${this.#data.train.length} training photos; it had ${this.#run.imageCount}. The run continues, but the result will differ.`,
         );
     } else
       for (const { option, message } of validateOptions(this.#options, {
@@ -271,7 +271,7 @@ class TrainJob {
         end,
         end === 'finished'
           ? `Finished after ${this.#run.step} steps.`
-          : `Stopped after ${this.#run.step} steps. The checkpoint is kept: the run can go on later.`,
+          : `Stopped after ${this.#run.step} steps. The checkpoint is kept, so you can resume the run.`,
       );
     } catch (error) {
       await this.#fail(error);
@@ -335,11 +335,11 @@ class TrainJob {
     await this.#checkpoints.restore(checkpoint);
     const repeated = step - (checkpoint?.step ?? 0);
     this.#warn(
-      `The GPU was lost after step ${step} (${loss.reason}). The run goes on from ${checkpoint ? `the checkpoint of step ${checkpoint.step}` : 'its beginning'}: ${repeated} steps are done again.`,
+      `The GPU was lost after step ${step} (${loss.reason}). The run continues from ${checkpoint ? `the checkpoint of step ${checkpoint.step}` : 'its beginning'} and repeats ${repeated} steps.`,
     );
     if (this.#executor.description !== device)
       this.#warn(
-        `It goes on with ${this.#executor.description} instead of ${device}, and so not exactly as it would have.`,
+        `It continues with ${this.#executor.description} instead of ${device}, so the result will differ slightly.`,
       );
     await this.#beginAfter(checkpoint?.step ?? 0);
     if (!checkpoint && this.#request.pretrained) await this.#startFromPretrained(this.#request.pretrained);

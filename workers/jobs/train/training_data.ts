@@ -1,5 +1,4 @@
 /** From folders to the images that a run trains on and validates with. */
-import { TooFewClassesError } from '../errors.ts';
 import { readClasses, type Dataset, type ImageFile } from '../../files/classes.ts';
 import { isPhotoPath } from '../../protocol/data/images.ts';
 import { openDirectories } from '../../files/open.ts';
@@ -11,6 +10,10 @@ import { filterClasses, imagesToLeaveOut } from '../../training/filter.ts';
 import { imageKey } from '../../formats/distance_table.ts';
 import type { TrainingOptions } from '../../protocol/train/options.ts';
 import { splitClasses, type ClassImages } from '../../training/split.ts';
+
+export class TooFewClassesError extends Error {
+  override name = 'TooFewClassesError';
+}
 
 export class DatasetChangedError extends Error {
   override name = 'DatasetChangedError';
@@ -54,7 +57,7 @@ export async function readImageFilter(
   if (table === undefined) {
     if (name === '') return undefined;
     throw new FilterTableError(
-      `The filter table "${name}" is named, but was not given. Choose the file, or leave filter_filename empty.`,
+      `The settings name the filter table "${name}", but no file was chosen. Choose the file, or leave filter_filename empty.`,
     );
   }
   const rows = await readDistanceTable(table);
@@ -74,17 +77,17 @@ function applyFilter(
     dataset.classes.some(({ images }) => images.some(({ path }) => listed.has(imageKey(path) ?? path)));
   if (!hasListed)
     throw new FilterTableError(
-      `None of the ${listed.size} images of the filter table is in "${dataset.name}": it lists, for example, "${[...listed][0]!}". Choose the table that was made for this dataset.`,
+      `None of the ${listed.size} images in the filter table is in "${dataset.name}". The table lists, for example, "${[...listed][0]!}". Choose the table that was made for this dataset.`,
     );
   const classes = filterClasses(dataset.classes, leftOut, minimum);
   const kept = classes.reduce((sum, { images }) => sum + images.length, 0);
   if (classes.length < 2)
     throw new TooFewClassesError(
-      `The filter leaves ${classes.length} of the ${dataset.classes.length} people of "${dataset.name}". Choose a larger filter_percentile, or a smaller filter_min_nrof_images_per_class.`,
+      `After filtering, only ${classes.length} of the ${dataset.classes.length} people in "${dataset.name}" are left. Choose a larger filter_percentile or a smaller filter_min_nrof_images_per_class.`,
     );
   return {
     classes,
-    note: `The filter leaves out ${dataset.imageCount - kept} of ${dataset.imageCount} images and ${dataset.classes.length - classes.length} of ${dataset.classes.length} people.`,
+    note: `The filter excludes ${dataset.imageCount - kept} of ${dataset.imageCount} images and ${dataset.classes.length - classes.length} of ${dataset.classes.length} people.`,
   };
 }
 
@@ -121,7 +124,7 @@ export async function readTrainingData(
   );
   if (split.train.length < 2)
     throw new TooFewClassesError(
-      `Splitting "${dataset.name}" for validation leaves ${split.train.length} of its ${(filtered?.classes ?? dataset.classes).length} people, since the others have too few photos. Choose a validation_set_split_ratio of 0, or a smaller min_nrof_val_images_per_class.`,
+      `Splitting "${dataset.name}" for validation leaves ${split.train.length} of its ${(filtered?.classes ?? dataset.classes).length} people, because the others have too few photos. Choose a validation_set_split_ratio of 0 or a smaller min_nrof_val_images_per_class.`,
     );
   return {
     name: dataset.name,

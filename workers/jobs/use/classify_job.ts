@@ -10,8 +10,11 @@ import type { EvaluationProgress } from '../../protocol/evaluate/evaluate.ts';
 import type { EmbedderFactory } from '../../compute/executor.ts';
 import { embedDataset, type LabelledImage } from '../models/embed_job.ts';
 import type { ReadImage } from '../embed.ts';
-import { TooFewClassesError } from '../errors.ts';
 import type { JobControl } from '../../protocol/job_control.ts';
+
+export class TooFewClassesError extends Error {
+  override name = 'TooFewClassesError';
+}
 
 type ClassifySettings = Omit<ClassifyRequest, 'model' | 'backend'>;
 
@@ -32,14 +35,14 @@ export async function classify(
   const classifier = request.mode === 'CLASSIFY' ? decodeClassifier(request.classifier ?? '') : undefined;
   if (classifier && classifier.svm.dimension !== model.graph.embeddingSize)
     throw new ClassifierFileError(
-      `it takes embeddings of ${classifier.svm.dimension} values, and the model ${model.name} makes ${model.graph.embeddingSize}; it was trained with ${classifier.modelName}`,
+      `it needs embeddings of ${classifier.svm.dimension} values, but those of the model ${model.name} have ${model.graph.embeddingSize}; it was trained with ${classifier.modelName}`,
     );
   const directories = await openDirectories(request.images);
   const { classes, skipped } = await readClasses(directories, undefined, control.signal);
   const chosen = chooseImages(classes, request);
   if (chosen.length < (request.mode === 'TRAIN' ? 2 : 1))
     throw new TooFewClassesError(
-      `${chosen.length} of ${classes.length} people have enough photos, and ${request.mode} needs ${request.mode === 'TRAIN' ? 'two' : 'one'}. Use a smaller min_nrof_images_per_class, or more photos.`,
+      `${chosen.length} of ${classes.length} people have enough photos, but ${request.mode} needs at least ${request.mode === 'TRAIN' ? 'two' : 'one'}. Use a smaller min_nrof_images_per_class, or add photos.`,
     );
   const embedded = await embedDataset(
     model,
@@ -61,7 +64,9 @@ export async function classify(
     // A class none of whose photos can be read has nothing to be learned from.
     const present = [...new Set(labels)].sort((a, b) => a - b);
     if (present.length < 2)
-      throw new TooFewClassesError(`Photos of only ${present.length} people can be read; two are needed.`);
+      throw new TooFewClassesError(
+        `Photos of only ${present.length} people could be read, but at least two people are needed.`,
+      );
     const svm = trainLinearSvm(
       { ...embedded, labels: labels.map((label) => present.indexOf(label)) },
       present.length,

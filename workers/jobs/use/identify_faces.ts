@@ -2,7 +2,7 @@
 import type { RgbImage } from '../../protocol/data/images.ts';
 import { euclideanDistance } from '../../evaluation/recognition/nearest.ts';
 import type { FaceFailure, FindFacesEvent, FoundFace } from '../../protocol/use/identify.ts';
-import { EvaluationCancelledError } from '../errors.ts';
+import { EvaluationCancelledError } from '../cancelled.ts';
 import { LARGEST_BATCH } from './identify_embedder.ts';
 import type { LocatedPhoto } from './identify_photos.ts';
 import { Throttle, type JobControl } from '../../protocol/job_control.ts';
@@ -13,7 +13,7 @@ export class OtherModelError extends Error {
   override name = 'OtherModelError';
   constructor() {
     super(
-      'These faces were embedded with another model than the one that is chosen: their distances would mean nothing. Choose the model they were enrolled with, or enrol the people anew.',
+      'These faces were embedded with a different model, so distances to them mean nothing. Choose the model that the people were enrolled with, or enrol them again.',
     );
   }
 }

@@ -22,7 +22,7 @@ import type {
   RecognitionTest,
   RecognitionTestRequest,
 } from '../../protocol/use/identify.ts';
-import { TooFewClassesError } from '../errors.ts';
+import { TooFewClassesError } from './classify_job.ts';
 import type { FaceStore, StoredFace } from './identify_faces.ts';
 import type { JobControl } from '../../protocol/job_control.ts';
 import { inSlices } from '../slices.ts';
@@ -114,7 +114,7 @@ function openGallery(
   fingerprint: string | undefined,
 ): OpenedPeople {
   const present = people.filter(({ faces }) => faces.length > 0);
-  if (present.length === 0) throw new TooFewClassesError('Nobody is enrolled yet. Enrol somebody first.');
+  if (present.length === 0) throw new TooFewClassesError('Nobody is enrolled yet. Enrol people first.');
   const faces = store.all(
     present.flatMap((person) => person.faces),
     fingerprint,
@@ -129,7 +129,7 @@ function openGallery(
 function requireTwo(names: readonly string[]): void {
   if (names.length < 2)
     throw new TooFewClassesError(
-      'A support vector machine tells people apart: enrol a second person, or let the nearest faces vote.',
+      'A support vector machine needs at least two people. Enrol a second person, or use the nearest enrolled faces instead.',
     );
 }
 
@@ -172,7 +172,7 @@ export async function testRecognition(
   const held = split.reduce((sum, { test }) => sum + test.length, 0);
   if (held === 0)
     throw new TooFewClassesError(
-      `Nobody has more than ${request.nrofTrainImagesPerClass} faces, so that none are left to test with. Learn from fewer of each person, or enrol more.`,
+      `Nobody has more than ${request.nrofTrainImagesPerClass} faces, so none are left for testing. Use fewer learning faces per person, or enrol more faces.`,
     );
   const learned = await learnPeople(
     store,

@@ -9,7 +9,7 @@ import { UMAP } from 'umap-js';
 import { rowCount, type Rows } from '../../evaluation/inspection/dot_products.ts';
 import { findNeighbours } from '../../evaluation/inspection/neighbour_graph.ts';
 import { hashKey, uniform } from '../../common/random.ts';
-import { EvaluationCancelledError } from '../errors.ts';
+import { EvaluationCancelledError } from '../cancelled.ts';
 import { Throttle, type JobControl } from '../../protocol/job_control.ts';
 import { inSlices } from '../slices.ts';
 
@@ -17,7 +17,7 @@ export class TooFewPhotosError extends Error {
   override name = 'TooFewPhotosError';
   constructor(count: number) {
     super(
-      `A map by neighbourhood needs ${LEAST_PHOTOS} photos at least, and there are ${count}. The map by principal components shows them all.`,
+      `A map by neighbourhoods needs at least ${LEAST_PHOTOS} photos, but there are only ${count}. Use the map by principal components.`,
     );
   }
 }

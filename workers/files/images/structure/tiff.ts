@@ -88,7 +88,7 @@ export async function readTiffLayout(reader: ByteReader): Promise<TiffReading> {
   if ((bits !== 8 && bits !== 16) || (tags.get(258) ?? []).some((other) => other !== bits))
     return refuse(`${bits} bits a sample`);
   if ((tags.get(339) ?? []).some((format) => format !== 1))
-    return refuse('samples that are no whole numbers');
+    return refuse('samples that are not whole numbers');
   const photometric = number(262, PHOTOMETRIC.blackIsZero);
   const neededSamples = { 0: 1, 1: 1, 2: 3, 3: 1, 5: 4 }[photometric];
   if (neededSamples === undefined || (bits === 16 && photometric === PHOTOMETRIC.palette))
