@@ -8,20 +8,20 @@ import type { NamedTensors } from '../protocol/tensor.ts';
 import type { OptimizerName, Precision } from '../protocol/train/options.ts';
 import type { StepMetrics } from '../protocol/train/runs.ts';
 
-/** Where and how each image of a batch is cut out of the stored pixels. */
+/** How each image of a batch is cut out of the stored pixels. */
 export interface ImageTransforms {
   /** Top-left corner of the crop in the stored image, pixels; negative where the image is padded with black. [count] */
   readonly offsetX: Int32Array;
   readonly offsetY: Int32Array;
-  /** 1: mirrored left to right, after the crop. [count] */
+  /** 1: mirror left to right after the crop. [count] */
   readonly flip: Uint8Array;
-  /** Counter-clockwise about the stored image's centre, bicubic, black outside, before the crop. 0: none. [count] */
+  /** Counter-clockwise rotation about the stored image's centre before the crop; bicubic, black outside. [count] */
   readonly angleDegrees: Float32Array;
 }
 
 export interface ImageBatch {
   readonly count: number;
-  /** Size of the stored images, pixels; at least one of the executor's image size, or smaller with padding. */
+  /** Size of the stored images, pixels. Images smaller than the executor's image size are padded. */
   readonly height: number;
   readonly width: number;
   /** RGB, [count, height, width, 3] */
@@ -41,13 +41,13 @@ export interface EmbedderSettings {
   readonly imageSize: number;
   readonly useFixedImageStandardization: boolean;
   /**
-   * How activations and their gradients are stored, default float32; parameters and losses are float32 with either.
-   * float16 runs on the engine only, where the adapter has WebGPU's `shader-f16`.
+   * The type in which activations and their gradients are stored, default float32. Parameters and losses are always
+   * float32. float16 needs the engine, and an adapter with WebGPU's `shader-f16`.
    */
   readonly precision?: Precision | undefined;
   /**
-   * Whether inference may fold the batch norms into the layers before them, default true. Without it exports, which
-   * are folded the same way, are held against something that is not.
+   * Whether inference may fold the batch norms into the layers before them, default true. Exports are folded the same
+   * way, so they are compared with an executor that does not fold.
    */
   readonly foldsBatchNorms?: boolean | undefined;
 }
@@ -92,11 +92,11 @@ export interface Trainer extends Embedder {
   /** One line for logs and for the page, e.g. `tfjs on WebGPU (nvidia, hopper)`. */
   readonly description: string;
   /**
-   * How many trainSteps may be called before the first one's metrics have arrived. Steps take effect in the order of
-   * the calls, and every other method waits for them.
+   * How many calls of trainStep may be pending. Steps take effect in the order of the calls, and every other method
+   * waits for them.
    */
   readonly stepsInFlight: number;
-  /** GPU memory that it holds, bytes; undefined where nobody knows. */
+  /** GPU memory in use, bytes; undefined if unknown. */
   readonly bytes?: number | undefined;
 
   /**
@@ -105,10 +105,10 @@ export interface Trainer extends Embedder {
    */
   trainStep(batch: LabelledBatch, step: number, learningRate: number): Promise<StepMetrics>;
 
-  /** As trainStep, without changing anything: losses and accuracy with moving statistics and no dropout. */
+  /** Losses and accuracy as of trainStep, but with moving statistics and without dropout. Changes nothing. */
   evaluateBatch(batch: LabelledBatch): Promise<StepMetrics>;
 
-  /** Of the |prelogits| of the steps since it was taken last; see prelogits_histogram.ts. [PRELOGITS_BINS] */
+  /** The histogram of |prelogits| in the steps since the last call; see prelogits_histogram.ts. [PRELOGITS_BINS] */
   takePrelogitsHistogram(): Promise<Float64Array>;
 
   /** Gradients of the total loss as of the last trainStep (weight decay included), by parameter name. For conformance. */
@@ -116,11 +116,11 @@ export interface Trainer extends Embedder {
 
   /** Trainable parameters and moving statistics, by the graph's names. */
   readParameters(): Promise<NamedTensors>;
-  /** Names that the graph has not are ignored; a wrong shape throws. Those not given keep their values. */
+  /** Ignores names that are not in the graph, and throws for a wrong shape. Other parameters keep their values. */
   writeParameters(tensors: NamedTensors): Promise<void>;
 
   /**
-   * Everything else that the next step depends on: optimizer slots (`<parameter>/Adam`, `<parameter>/Adam_1`, …),
+   * All other state that the next step depends on: optimizer slots (`<parameter>/Adam`, `<parameter>/Adam_1`, …),
    * `<parameter>/ExponentialMovingAverage`, `centers`.
    */
   readState(): Promise<NamedTensors>;

@@ -251,7 +251,7 @@ export class Dispatcher {
 
 interface Piece {
   readonly kernel: Kernel;
-  /** Number of workgroups of a dispatch. */
+  /** Workgroups: the most per dispatch, the first of this dispatch, and all of the kernel. */
   readonly groups: number;
   readonly first: number;
   readonly count: number;

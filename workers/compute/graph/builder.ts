@@ -1,11 +1,11 @@
 /**
- * Builds a graph layer by layer, in the way of TF-slim: scopes nest, a layer's node carries its scope's name, and its
- * parameters are named below that scope (`weights`, `biases`, `BatchNorm/beta`, …), so that names equal the original's
- * variables.
+ * Builds a graph layer by layer, like TF-slim. Scopes nest. A layer's node has the name of its scope, and its
+ * parameters are named below that scope (`weights`, `biases`, `BatchNorm/beta`, …), so that names equal those of the
+ * original's variables.
  */
 import type { Graph, GraphNode, Initializer, Padding, ParameterSpec } from './ir.ts';
 
-/** The convention of all the original's models: batch norm with beta only, ε = 0.001, decay 0.995. */
+/** All models of the original use batch norm with beta only, ε = 0.001 and decay 0.995. */
 export const BATCH_NORM_EPSILON = 0.001;
 export const BATCH_NORM_DECAY = 0.995;
 const EMBEDDING_EPSILON = 1e-10;
@@ -15,7 +15,7 @@ export type Normalization = 'batch_norm' | 'bias' | 'none';
 export interface ConvolutionOptions {
   readonly stride?: number;
   readonly padding?: Padding;
-  /** `batch_norm`: no bias, then batch norm; `bias`: a bias and no norm. Default batch_norm. */
+  /** `batch_norm`: batch norm instead of a bias; `bias`: a bias without batch norm. Default batch_norm. */
   readonly normalization?: Normalization;
   /** Default: true. */
   readonly relu?: boolean;
@@ -27,7 +27,7 @@ export interface PoolOptions {
   readonly padding: Padding;
 }
 
-/** A reference to a node's output while building; the number of channels is all that building needs to know. */
+/** A reference to a node's output. The builder needs only its name and its number of channels. */
 export interface Layer {
   readonly node: string;
   readonly channels: number;

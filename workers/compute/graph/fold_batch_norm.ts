@@ -1,11 +1,11 @@
 /**
- * Folds what inference does with constants into the layers before it: batch norms with moving statistics, and the
- * scales of the residual branches. y = (w·x − mean)·gamma/√(variance + ε) + beta is one layer with other weights and
- * a bias (Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
- * Inference", 2018, section 3.2). Computed in float64 and rounded once.
+ * Folds operations with constants into the layers before them, for inference: batch norms with moving statistics, and
+ * the scales of the residual branches. y = (w·x − mean)·gamma/√(variance + ε) + beta is one layer with other weights
+ * and a bias (Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+ * Inference", 2018, section 3.2). It is computed in float64 and rounded once.
  *
- * The result is a graph like any other, for every exporter. The way back, from folded weights to the model as it is
- * trained, gives batch norms that change nothing but for adding the bias.
+ * The result is an ordinary graph, which every exporter can use. Unfolding turns folded weights back into a trainable
+ * model, whose batch norms only add the bias.
  */
 import type {
   BatchNormNode,
@@ -22,18 +22,18 @@ import type { HostTensor, NamedTensors } from '../../protocol/tensor.ts';
 type Layer = Conv2dNode | DenseNode;
 
 export interface FoldedModel {
-  /** Without dropout, and without the batch norms that follow a convolution or dense layer. */
+  /** The graph without dropout, and without the batch norms that follow a convolution or dense layer. */
   readonly graph: Graph;
   readonly parameters: Map<string, HostTensor>;
 }
 
-/** What is folded into one layer. */
+/** The nodes that are folded into one layer. */
 interface Folding {
   readonly layer: Layer;
   readonly batchNorm: BatchNormNode | undefined;
-  /** Gets the scale 1. */
+  /** The addition whose scale becomes 1. */
   readonly residualAdd: ResidualAddNode | undefined;
-  /** Parameter name; undefined for a layer that has none and needs none. */
+  /** The name of the bias parameter; undefined for a layer that neither has nor needs a bias. */
   readonly biases: string | undefined;
 }
 
@@ -43,14 +43,14 @@ export function foldBatchNorms(graph: Graph, parameters: NamedTensors): FoldedMo
   return { graph: foldGraph(graph, foldings), parameters: foldParameters(graph, parameters, foldings) };
 }
 
-/** The graph that foldBatchNorms makes of `graph`, without any values. */
+/** The graph that foldBatchNorms makes of `graph`, without values. */
 export function foldedGraph(graph: Graph): Graph {
   return foldGraph(graph, planFoldings(graph));
 }
 
 /**
- * Parameters of `graph`, batch norms included, that compute what the folded ones do: beta = the bias, moving mean 0,
- * moving variance 1 − ε, gamma 1, and the residual scale divided out again.
+ * Parameters of `graph`, including batch norms, that compute the same as the folded ones: beta = the bias, moving mean
+ * 0, moving variance 1 − ε, gamma 1, and weights divided by the residual scale.
  * @param folded a value for each parameter of foldedGraph(graph)
  */
 export function unfoldBatchNorms(graph: Graph, folded: NamedTensors): Map<string, HostTensor> {
@@ -78,7 +78,7 @@ export function unfoldBatchNorms(graph: Graph, folded: NamedTensors): Map<string
   return new Map(graph.parameters.map(({ name }) => [name, parameters.get(name) ?? folded.get(name)!]));
 }
 
-/** By the layer's name. A layer whose output has a second reader, or is an output of the graph, is left alone. */
+/** The foldings by layer name. A layer is not folded if its output has a second reader or is an output of the graph. */
 function planFoldings(graph: Graph): Map<string, Folding> {
   const onlyReader = onlyReaders(graph);
   const foldings = new Map<string, Folding>();
@@ -103,7 +103,7 @@ function planFoldings(graph: Graph): Map<string, Folding> {
 function foldGraph(graph: Graph, foldings: ReadonlyMap<string, Folding>): Graph {
   const foldedNorms = new Set([...foldings.values()].map(({ batchNorm }) => batchNorm?.name));
   const scaledAdditions = new Set([...foldings.values()].map(({ residualAdd }) => residualAdd?.name));
-  /** From a node that is gone to the one whose output takes its place. */
+  /** Maps a removed node to the node whose output replaces its own. */
   const replacements = new Map<string, string>();
   const resolve = (name: string): string => replacements.get(name) ?? name;
   const nodes: GraphNode[] = [];
@@ -139,7 +139,7 @@ function foldGraph(graph: Graph, foldings: ReadonlyMap<string, Folding>): Graph 
   };
 }
 
-/** In the order of the nodes: those that are still named, and the biases that the folding adds. */
+/** The parameters in the order of the nodes: those that nodes still name, and the biases that the folding adds. */
 function foldedSpecs(graph: Graph, nodes: readonly GraphNode[]): ParameterSpec[] {
   const specs = new Map(graph.parameters.map((spec) => [spec.name, spec]));
   return nodes.flatMap((node): ParameterSpec[] => {
@@ -191,7 +191,7 @@ function foldParameters(
     result.set(layer.weights, { shape: weights.shape, data });
     if (biases !== undefined) result.set(biases, { shape: [channels], data: Float32Array.from(offset) });
   }
-  // Batch norms that follow no layer.
+  // Batch norms that do not follow a layer.
   for (const { name } of foldGraph(graph, foldings).parameters)
     if (!result.has(name)) result.set(name, value(name));
   return result;

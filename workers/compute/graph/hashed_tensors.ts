@@ -1,6 +1,6 @@
 /**
- * Tensors that a name and a seed define: what conformance fixtures are computed with, so that two implementations
- * have the same inputs without exchanging files.
+ * Tensors that are defined by a name and a seed. Conformance fixtures use them, so that two implementations have the
+ * same inputs without exchanging files.
  */
 import { hash32 } from '../../common/random.ts';
 import { elementCount } from '../../protocol/tensor.ts';
@@ -14,7 +14,7 @@ export function fnv1a32(text: string): number {
   return hash >>> 0;
 }
 
-/** The first value's hash input; element i has base + i. */
+/** The hash input of the first value; element i has base + i. */
 export function hashBase(name: string, seed: number): number {
   return (fnv1a32(name) ^ Math.imul(seed, 0x9e3779b9)) >>> 0;
 }
@@ -44,7 +44,7 @@ export function hashedParameters(graph: Graph, seed: number): Map<string, HostTe
   return new Map(graph.parameters.map((spec) => [spec.name, hashedParameter(spec, seed)]));
 }
 
-/** Smooth and noisy at once: RGB, [batchSize, size, size, 3], p = (3·coarse + fine) div 4. */
+/** Smooth images with noise: RGB, [batchSize, size, size, 3], p = (3·coarse + fine) div 4. */
 export function hashedPixels(batchSize: number, size: number, seed: number): Uint8Array {
   const fineBase = hashBase('images/fine', seed);
   const coarseBase = hashBase('images/coarse', seed);
@@ -69,7 +69,7 @@ export interface TensorDigest {
   readonly first: readonly number[];
 }
 
-/** In float64. */
+/** The digest of a tensor, computed in float64. */
 export function digestTensor(name: string, seed: number, data: ArrayLike<number>): TensorDigest {
   const base = hashBase(`probe/${name}`, seed);
   let squares = 0;

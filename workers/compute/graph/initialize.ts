@@ -5,7 +5,7 @@ import type { Graph, ParameterSpec } from './ir.ts';
 import { elementCount } from '../../protocol/tensor.ts';
 import { type HostTensor } from '../../protocol/tensor.ts';
 
-/** [fan_in, fan_out] of a convolution's or dense layer's weights: the receptive field times the channels. */
+/** [fan_in, fan_out] for the weights of a convolution or dense layer: the receptive field times the channels. */
 function fans(shape: readonly number[]): [number, number] {
   const field = elementCount(shape.slice(0, -2));
   return [field * shape.at(-2)!, field * shape.at(-1)!];
@@ -17,7 +17,7 @@ function initializeParameter(spec: ParameterSpec, seed: number): HostTensor {
   if (spec.initializer === 'xavier_uniform') {
     const [fanIn, fanOut] = fans(spec.shape);
     const limit = Math.sqrt(6 / (fanIn + fanOut));
-    // Each parameter has a sequence of its own, named by it: adding a layer leaves the other layers' values.
+    // The sequence of a parameter depends on its name, so adding a layer does not change the values of other layers.
     const key = hashKey(seed, RandomStream.initializer, fnv1a32(spec.name));
     for (let index = 0; index < data.length; index++) data[index] = (2 * uniform(key, index) - 1) * limit;
   }

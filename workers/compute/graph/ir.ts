@@ -1,6 +1,6 @@
 /**
- * The model description: a model is data. From it come the WebGPU plan, the tfjs executor, the exports, the name
- * mapping of imports and the parameter table that the page shows.
+ * The model description: a model is data. It is the source of the WebGPU plan, the TensorFlow.js executor, the
+ * exports, the name mapping of imports, and the parameter table on the page.
  *
  * Nodes are listed in topological order and refer to each other by name. Node and parameter names equal the original
  * TensorFlow variable scopes. Activations are NHWC, convolution weights are [kernelHeight, kernelWidth, in, out],
@@ -10,7 +10,7 @@
 export type Padding = 'SAME' | 'VALID';
 
 interface NamedNode {
-  /** Unique in the graph; for nodes with parameters, the original's variable scope. */
+  /** Unique in the graph. Nodes with parameters have the name of the original's variable scope. */
   readonly name: string;
 }
 
@@ -32,7 +32,7 @@ export interface Conv2dNode extends NamedNode {
   readonly biases?: string;
 }
 
-/** Over all axes but the last. There is no gamma unless a parameter is named. */
+/** Normalises over all axes except the last. There is no gamma unless a parameter is named. */
 export interface BatchNormNode extends NamedNode {
   readonly kind: 'batch_norm';
   readonly input: string;
@@ -41,7 +41,7 @@ export interface BatchNormNode extends NamedNode {
   readonly movingMean: string;
   readonly movingVariance: string;
   readonly epsilon: number;
-  /** moving ← decay·moving + (1 − decay)·batch, the batch variance unbiased (n/(n − 1)). */
+  /** moving ← decay·moving + (1 − decay)·batch, with the unbiased batch variance (n/(n − 1)). */
   readonly decay: number;
 }
 
@@ -58,7 +58,7 @@ export interface PoolNode extends NamedNode {
   readonly padding: Padding;
 }
 
-/** Along the channels. */
+/** Concatenates along the channels. */
 export interface ConcatNode extends NamedNode {
   readonly kind: 'concat';
   readonly inputs: readonly string[];
@@ -72,7 +72,10 @@ export interface ResidualAddNode extends NamedNode {
   readonly scale: number;
 }
 
-/** Zeros below, to the right and after the last channel, up to the height, width and channels of `like` where it has more. */
+/**
+ * Zeros below, to the right and after the last channel, up to the height, width and channels of `like` where it has
+ * more.
+ */
 export interface ZeroPadNode extends NamedNode {
   readonly kind: 'zero_pad';
   readonly input: string;
@@ -86,7 +89,7 @@ export interface GlobalAveragePoolNode extends NamedNode {
   readonly input: string;
 }
 
-/** While training, each value is kept with the run's keep probability and divided by it. */
+/** In training, keeps each value with the run's keep probability and divides it by that. */
 export interface DropoutNode extends NamedNode {
   readonly kind: 'dropout';
   readonly input: string;
@@ -136,15 +139,18 @@ export interface ParameterSpec {
 }
 
 export interface Graph {
-  /** As `model_def` names it, without the `models.` prefix: `inception_resnet_v1`. */
+  /** The name in `model_def` without its prefix `models.`: `inception_resnet_v1`. */
   readonly name: string;
   readonly nodes: readonly GraphNode[];
-  /** In the order of the nodes; the order of the flat parameter buffer. */
+  /** In the order of the nodes, which is also the order in the flat parameter buffer. */
   readonly parameters: readonly ParameterSpec[];
   readonly outputs: {
-    /** [N, embedding_size], what the losses act on. */
+    /** [N, embedding_size], the input of the losses. */
     readonly prelogits: string;
-    /** [N, embedding_size]: l2-normalised prelogits, or the prelogits as they are where a model is compared without normalisation. */
+    /**
+     * [N, embedding_size]: l2-normalised prelogits, or the prelogits as they are where a model is compared without
+     * normalisation.
+     */
     readonly embeddings: string;
     /** [N, classes]; absent in a graph built without classes. */
     readonly logits?: string;
@@ -152,14 +158,14 @@ export interface Graph {
   readonly embeddingSize: number;
   /** 0 without logits. */
   readonly classes: number;
-  /** The smallest square input in pixels for which every layer has an output. */
+  /** The side of the smallest square input, in pixels, for which every layer has an output. */
   readonly minimumImageSize: number;
 }
 
-/** What a file under models/ exports. */
+/** The options of a builder under models/. */
 export interface ModelOptions {
   readonly embeddingSize: number;
-  /** Number of classes of the logits layer; 0 leaves the layer out. */
+  /** Number of classes in the logits layer; 0 leaves the layer out. */
   readonly classes: number;
   /** Decay of the moving statistics; the original's is 0.995. */
   readonly batchNormDecay?: number;

@@ -1,8 +1,8 @@
-/** Who reads a node's output. */
+/** Finds the nodes that read a node's output. */
 import type { Graph, GraphNode } from './ir.ts';
 import { inputsOf } from './shapes.ts';
 
-/** @returns the only node that reads the named node's output, if there is one and the graph's user does not read it */
+/** @returns a function that finds a node's only reader; undefined if there are several, or it is a graph output */
 export function onlyReaders(graph: Graph): (name: string) => GraphNode | undefined {
   const readers = new Map<string, GraphNode[]>();
   for (const node of graph.nodes)

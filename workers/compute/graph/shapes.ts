@@ -10,7 +10,7 @@ export class ImageTooSmallError extends Error {
   }
 }
 
-/** Output length and the padding before and after along one axis; TensorFlow puts the odd pixel of SAME after. */
+/** Output length and padding along one axis. With SAME, TensorFlow puts an odd pixel at the end. */
 export function windowGeometry(
   length: number,
   kernel: number,
@@ -87,7 +87,7 @@ export function inferShapes(
   return shapes;
 }
 
-/** The nodes that a node reads. */
+/** The names of the nodes that a node reads. */
 export function inputsOf(node: GraphNode): readonly string[] {
   switch (node.kind) {
     case 'input':

@@ -1,6 +1,6 @@
 /**
- * What happens to an image between the disk and the network: rotate, crop or pad, flip, standardise. Drawn by hash of
- * (seed, step, place in the batch), computed here in plain arithmetic, which is also the oracle of the GPU's kernel.
+ * The processing of an image between the disk and the network: rotate, crop or pad, flip, standardise. The random
+ * choices are hashes of (seed, step, place in the batch). This plain arithmetic is also the oracle for the GPU kernel.
  */
 import type { ImageBatch, ImageTransforms } from '../executor.ts';
 import { RandomStream, hashKey, uniform } from '../../common/random.ts';
@@ -14,8 +14,8 @@ export interface AugmentationOptions {
 const MAXIMUM_ANGLE_DEGREES = 10;
 
 /**
- * @param storedSize of the images, pixels
- * @param step of the run, from 0
+ * @param storedSize size of the stored images, pixels
+ * @param step number of the step, from 0
  */
 export function drawTransforms(
   count: number,
@@ -39,7 +39,7 @@ export function drawTransforms(
   return transforms;
 }
 
-/** The centre crop, or black borders where the image is smaller; no flip, no rotation. */
+/** A centre crop, with black borders around a smaller image; no flip and no rotation. */
 export function centredTransforms(
   count: number,
   storedSize: { readonly width: number; readonly height: number },
@@ -53,7 +53,7 @@ export function centredTransforms(
   };
 }
 
-/** As resize_image_with_crop_or_pad: half of the difference, rounded towards zero. */
+/** Half of the difference, rounded towards zero, as in resize_image_with_crop_or_pad. */
 function centredOffset(stored: number, size: number): number {
   return Math.trunc((stored - size) / 2);
 }
@@ -63,7 +63,7 @@ function randomOffset(stored: number, size: number, u: number): number {
 }
 
 /**
- * @param out reused when given, of the result's length
+ * @param out an array with the length of the result, which is then reused
  * @returns the network's input, [count, imageSize, imageSize, 3]
  */
 export function prepareImages(
@@ -112,7 +112,7 @@ function standardizeFixed(values: Float32Array): void {
   for (let i = 0; i < values.length; i++) values[i] = (values[i]! - 127.5) / 128;
 }
 
-/** (p − mean)/max(std, 1/√N), as tf.image.per_image_standardization. */
+/** (p − mean)/max(std, 1/√N), as in tf.image.per_image_standardization. */
 function standardizePerImage(values: Float32Array): void {
   let sum = 0;
   let squares = 0;
@@ -136,8 +136,8 @@ function cubicWeight(distance: number): number {
 }
 
 /**
- * Counter-clockwise about the centre, same size, black outside: pixel centres are mapped back into the source and
- * interpolated from 4 × 4 neighbours, the border's pixels repeated for those whose centre is inside.
+ * Rotates counter-clockwise about the centre, at the same size. Pixel centres are mapped back into the source and
+ * interpolated from 4 × 4 neighbours; border pixels are repeated. A pixel whose centre is outside the source is black.
  * @param source RGB, [height, width, 3]
  */
 export function rotateBicubic(

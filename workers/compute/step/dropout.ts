@@ -1,4 +1,4 @@
-/** Dropout masks by hash, the same on the CPU and in a shader. */
+/** Dropout masks as hashes, equal on the CPU and in a shader. */
 import { RandomStream, hashKey, uniform } from '../../common/random.ts';
 
 export function dropoutKey(seed: number, step: number): number {
@@ -7,7 +7,7 @@ export function dropoutKey(seed: number, step: number): number {
 
 /**
  * @param count number of values, batch × channels
- * @returns for each value 0, or 1/keepProbability with the keep probability
+ * @returns for each value: 1/keepProbability with probability keepProbability, else 0
  */
 export function dropoutMask(
   seed: number,

@@ -1,4 +1,4 @@
-/** Parameters, optimizer slots and moving averages as host arrays, with the step that changes them. */
+/** Parameters, optimizer slots and moving averages as host arrays, and the optimizer step on them. */
 import { elementCount } from '../../protocol/tensor.ts';
 import { type HostTensor, type NamedTensors } from '../../protocol/tensor.ts';
 import type { ParameterSpec } from '../graph/ir.ts';
@@ -20,7 +20,7 @@ export class HostParameters {
   readonly #settings: ExecutorSettings;
   readonly #specs: ReadonlyMap<string, ParameterSpec>;
   readonly #values = new Map<string, Float32Array>();
-  /** `<parameter>/<slot>` and `<parameter>/ExponentialMovingAverage`; made at the first step. */
+  /** `<parameter>/<slot>` and `<parameter>/ExponentialMovingAverage`; created in the first step. */
   readonly #state = new Map<string, HostTensor & { data: Float32Array }>();
 
   constructor(settings: ExecutorSettings) {
@@ -30,7 +30,7 @@ export class HostParameters {
       this.#values.set(name, new Float32Array(elementCount(shape)));
   }
 
-  /** The live array. */
+  /** The live array, not a copy. */
   values(name: string): Float32Array {
     const values = this.#values.get(name);
     if (!values) throw new Error(`There is no parameter ${name}.`);
@@ -48,20 +48,20 @@ export class HostParameters {
   }
 
   /**
-   * One optimizer step. Weight decay is added to the gradients in place, so that they are those of the total loss.
+   * One optimizer step. It adds the weight decay to the gradients in place, so that they are those of the total loss.
    * @param step number of steps done before this one
    */
   step(gradients: ReadonlyMap<string, Float32Array>, step: number, learningRate: number): void {
     const { optimizer, weightDecay, movingAverageDecay } = trainerSettings(this.#settings);
     const slots = optimizerSlots(optimizer);
-    // min(decay, (1 + n)/(10 + n)) with n = step + 1 updates, this one included.
+    // min(decay, (1 + n)/(10 + n)) with n = step + 1 updates, including this one.
     const averageDecay = Math.min(movingAverageDecay, (2 + step) / (11 + step));
     for (const [name, gradient] of gradients) {
       const spec = this.#specs.get(name)!;
       const values = this.values(name);
       if (spec.regularized && weightDecay !== 0)
         for (let i = 0; i < gradient.length; i++) gradient[i] = gradient[i]! + weightDecay * values[i]!;
-      // The average starts at the value before the first step.
+      // The average begins with the value before the first step.
       const average =
         movingAverageDecay > 0 ? this.#stateOf(spec, MOVING_AVERAGE, () => values.slice()) : undefined;
       applyOptimizer(

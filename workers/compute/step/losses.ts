@@ -1,9 +1,9 @@
 /**
- * The losses on a batch's prelogits and logits with their gradients, on the host in float64: what the tfjs executor
- * trains with, and the oracle of the engine's kernels.
+ * The losses on a batch's prelogits and logits with their gradients, on the CPU in float64. The TensorFlow.js executor
+ * trains with them, and they are the oracle for the engine's kernels.
  */
 
-/** Added to |prelogits| by the original, so that the norm's gradient is defined at zero. */
+/** The original adds this to |prelogits|, so that the gradient of the norm is defined at zero. */
 const PRELOGITS_NORM_EPSILON = 1e-4;
 
 /** Mean softmax cross entropy and accuracy; `gradient`, when given, is set to ∂(mean cross entropy)/∂logits. */
@@ -34,8 +34,8 @@ export function softmaxCrossEntropy(
 }
 
 /**
- * mean over the batch of ‖ |x| + 1e−4 ‖_p.
- * @param gradient when given, factor · ∂/∂prelogits is added to it
+ * The mean over the batch of ‖ |x| + 1e−4 ‖_p.
+ * @param gradient if given, factor · ∂/∂prelogits is added to it
  */
 export function prelogitsNorm(
   prelogits: Float32Array,
@@ -64,9 +64,9 @@ export function prelogitsNorm(
 }
 
 /**
- * mean (prelogits − c_y)² with the centres as they are before this step (Wen et al. 2016, as the original has it).
+ * The mean of (prelogits − c_y)², with the centres before this step (Wen et al. 2016, in the original's form).
  * @param centers [classes, size]
- * @param gradient when given, factor · ∂/∂prelogits is added to it
+ * @param gradient if given, factor · ∂/∂prelogits is added to it
  */
 export function centerLoss(
   prelogits: Float32Array,
@@ -88,7 +88,7 @@ export function centerLoss(
   return sum / prelogits.length;
 }
 
-/** c ← c − (1 − alfa)(c − prelogits), in place; the differences are all taken before any is subtracted. */
+/** c ← c − (1 − alfa)(c − prelogits), in place. All differences use the centres before the step. */
 export function updateCenters(
   centers: Float32Array,
   prelogits: Float32Array,

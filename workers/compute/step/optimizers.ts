@@ -1,9 +1,9 @@
 /**
- * The five optimizers with TensorFlow's formulas, on the CPU: what the tfjs executor steps with, and the oracle of the
- * engine's kernels. Slots are named as TensorFlow names its slot variables, `<parameter>/<suffix>`.
+ * The five optimizers with TensorFlow's formulas, on the CPU. The TensorFlow.js executor uses them, and they are the
+ * oracle for the engine's kernels. Slots have the names of TensorFlow's slot variables, `<parameter>/<suffix>`.
  *
- * All arithmetic is rounded to float32 where a value is stored; products and sums within one formula are float64,
- * which is at least as exact.
+ * Values are rounded to float32 when they are stored. Products and sums within a formula are float64, which is at
+ * least as exact.
  */
 import type { OptimizerName } from '../../protocol/train/options.ts';
 
@@ -29,7 +29,7 @@ const SLOTS: Readonly<Record<OptimizerName, readonly OptimizerSlot[]>> = {
   MOM: [{ suffix: 'Momentum', initial: 0 }],
 };
 
-/** The constants that the original passes to TensorFlow's optimizers. */
+/** The constants with which the original calls TensorFlow's optimizers. */
 export const OPTIMIZER_CONSTANTS = {
   ADADELTA: { rho: 0.9, epsilon: 1e-6 },
   ADAM: { beta1: 0.9, beta2: 0.999, epsilon: 0.1 },
@@ -69,7 +69,7 @@ export function applyOptimizer(
   }
 }
 
-/** Duchi et al. 2011, without ε: the accumulator starts above zero. */
+/** Duchi et al. 2011, without ε, because the accumulator starts above zero. */
 function adagrad(
   parameter: Float32Array,
   gradient: Float32Array,

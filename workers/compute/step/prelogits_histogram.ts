@@ -1,4 +1,4 @@
-/** How |prelogits| are spread: a row of the original's stat.h5 an epoch, np.histogram(…, bins=1000, range=(0, max)). */
+/** The distribution of |prelogits|: one row per epoch in stat.h5, as np.histogram(…, bins=1000, range=(0, max)). */
 import type { HostTensor } from '../../protocol/tensor.ts';
 import { PRELOGITS_BINS } from '../../protocol/train/runs.ts';
 
@@ -6,23 +6,24 @@ import { PRELOGITS_BINS } from '../../protocol/train/runs.ts';
 export const DEFAULT_PRELOGITS_MAXIMUM = 10;
 
 /**
- * Adds values to counts, in place; what is above `maximum` counts in the last bin.
+ * Adds values to the counts, in place. Values above `maximum` count in the last bin.
  * @param counts [PRELOGITS_BINS]
  */
 export function countPrelogits(counts: Float64Array, prelogits: ArrayLike<number>, maximum: number): void {
   const perUnit = maximum > 0 ? PRELOGITS_BINS / maximum : 0;
   for (let i = 0; i < prelogits.length; i++) {
     const place = Math.floor(Math.abs(prelogits[i]!) * perUnit);
-    // One that is no number is counted nowhere.
+    // NaN is not counted.
     if (place >= 0) counts[Math.min(place, PRELOGITS_BINS - 1)]!++;
   }
 }
 
-/** The first whole number that float32 cannot tell from the next one. */
+/** The smallest integer that float32 cannot distinguish from the next one. */
 const FLOAT32_WHOLE_NUMBERS = 2 ** 24;
 
 /**
- * Counts as a checkpoint's float32 values, exact up to 2^48: an epoch of the original's size counts 46 million values.
+ * Encodes counts as float32 values of a checkpoint, exact up to 2^48. An epoch of the original's size has 46 million
+ * values.
  * @returns [2, PRELOGITS_BINS]: each count modulo 2^24, and how often 2^24 is in it
  */
 export function prelogitsTensor(counts: Float64Array): HostTensor {
@@ -35,7 +36,8 @@ export function prelogitsTensor(counts: Float64Array): HostTensor {
 }
 
 /**
- * @param tensor as prelogitsTensor gives it, or [PRELOGITS_BINS] of an older checkpoint; undefined: nothing is counted yet
+ * @param tensor the result of prelogitsTensor, or [PRELOGITS_BINS] from an older checkpoint; undefined if there are
+ *   no counts
  * @returns [PRELOGITS_BINS]
  */
 export function prelogitsCounts(tensor: HostTensor | undefined): Float64Array {

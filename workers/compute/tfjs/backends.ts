@@ -1,4 +1,4 @@
-/** Chooses and starts a TensorFlow.js backend, once in a worker. */
+/** Chooses and starts a TensorFlow.js backend, once per worker. */
 import * as tf from '@tensorflow/tfjs-core';
 import wasmUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
 import wasmSimdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
@@ -13,14 +13,13 @@ export class BackendUnavailableError extends Error {
   override name = 'BackendUnavailableError';
 }
 
-/** TensorFlow.js starts one backend at a time: of two starts at once, one would fail. */
+/** TensorFlow.js can start only one backend at a time: of two concurrent starts, one would fail. */
 let starting: Promise<unknown> = Promise.resolve();
 
 /**
- * Makes `requested`, or else what suits the machine, the current backend: WebGPU where there is a graphics processor,
- * WebAssembly where there is none (a simulated WebGPU adapter is some 30 times slower than WebAssembly on the same
- * processor).
- * @returns the device as described, with `backend` the one that now runs
+ * Makes `requested` the current backend. Without a request it chooses WebGPU on a machine with a real GPU, and
+ * WebAssembly on others (a software adapter is some 30 times slower than WebAssembly on the same CPU).
+ * @returns the description of the device; `backend` is the one that now runs
  * @throws BackendUnavailableError
  */
 export function selectBackend(requested?: BackendName): Promise<DeviceInfo> {

@@ -1,10 +1,12 @@
-/** The executor's operations made of stock tfjs operations: right on every backend, and what WebGPU runs. */
+/**
+ * The executor's operations composed of stock TensorFlow.js operations. They work on every backend; WebGPU uses them.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import { windowGeometry } from '../graph/shapes.ts';
 import type { BatchStatistics, ConvolutionGeometry, Operations, PoolGeometry } from './operations.ts';
 
-/** All axes but the last. */
+/** All axes except the last. */
 function leadingAxes(tensor: Tensor): number[] {
   return Array.from({ length: tensor.rank - 1 }, (_, axis) => axis);
 }
@@ -13,7 +15,7 @@ function tfPadding(padding: 'SAME' | 'VALID'): 'same' | 'valid' {
   return padding === 'SAME' ? 'same' : 'valid';
 }
 
-/** For each window along an axis, how many of its positions lie inside of the image. */
+/** For each window along an axis: the number of its positions that are inside the image. */
 function insideCounts(length: number, { size, stride, padding }: PoolGeometry): number[] {
   const { length: windows, before } = windowGeometry(length, size, stride, padding);
   return Array.from({ length: windows }, (_, index) => {
@@ -22,7 +24,7 @@ function insideCounts(length: number, { size, stride, padding }: PoolGeometry): 
   });
 }
 
-/** Rows and columns that the convolution's windows cover, with the padding around them. */
+/** The rows and columns that the windows of a convolution cover, including padding. */
 export function paddedWindow({ input, filter, stride, padding }: ConvolutionGeometry): {
   outHeight: number;
   outWidth: number;
@@ -44,7 +46,7 @@ export function paddedWindow({ input, filter, stride, padding }: ConvolutionGeom
 }
 
 /**
- * The input gradient of a convolution of stride 1, whatever the padding around its input.
+ * The input gradient of a convolution with stride 1 and any padding.
  * @param gradient [N, outHeight, outWidth, F]
  */
 export function convolveMirrored(
@@ -85,8 +87,8 @@ export class ComposedOperations implements Operations {
   }
 
   /**
-   * Stride 1: a convolution of the padded gradient with the mirrored filter whose channel axes are swapped, which runs
-   * at the speed of the forward pass. Larger strides: tfjs's own gradient.
+   * Stride 1: a convolution of the padded gradient with the mirrored filter, whose channel axes are swapped. It is as
+   * fast as the forward pass. Larger strides: the gradient of TensorFlow.js.
    */
   conv2dInputGradient(gradient: Tensor4D, filter: Tensor4D, geometry: ConvolutionGeometry): Tensor4D {
     return tf.tidy(() => {
@@ -102,7 +104,10 @@ export class ComposedOperations implements Operations {
     });
   }
 
-  /** One matrix product for each position in the kernel: tfjs's own kernel has one thread a weight. */
+  /**
+   * One matrix product per position in the kernel, because the kernel of TensorFlow.js uses only one thread per
+   * weight.
+   */
   conv2dFilterGradient(input: Tensor4D, gradient: Tensor4D, geometry: ConvolutionGeometry): Tensor4D {
     return tf.tidy(() => {
       const [kernelHeight, kernelWidth, channels, filters] = geometry.filter;
@@ -217,8 +222,8 @@ export class ComposedOperations implements Operations {
   }
 
   /**
-   * tfjs's WebGPU kernel divides by the whole window also where a part of it lies outside of the image; its forward
-   * pass, as TensorFlow's, counts only what is inside. The gradient is scaled beforehand to make up for it.
+   * The WebGPU kernel of TensorFlow.js divides by the whole window even if a part of it is outside the image. The
+   * forward pass, as in TensorFlow, counts only the part inside. The gradient is scaled beforehand to compensate.
    */
   averagePoolGradient(gradient: Tensor4D, input: Tensor4D, pool: PoolGeometry): Tensor4D {
     return tf.tidy(() => {

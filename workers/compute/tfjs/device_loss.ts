@@ -1,26 +1,27 @@
 /**
- * TensorFlow.js does not notice that its WebGPU device is lost: calls hang, or answer with zeros. Here each call of an
- * executor fails as soon as the device says so, and the backend is made anew when it is next chosen.
+ * TensorFlow.js does not notice that its WebGPU device is lost: calls hang, or return zeros. With this module, each
+ * call of an executor fails as soon as the device reports its loss, and the next choice of the backend creates it
+ * again.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { DeviceLostError } from '../../gpu/errors.ts';
 import type { Trainer } from '../executor.ts';
 
 const BACKEND = 'webgpu';
-/** Of tfjs-backend-webgpu's own registration. */
+/** The priority with which tfjs-backend-webgpu registers itself. */
 const PRIORITY = 3;
 
 const lostDevices = new WeakSet<GPUDevice>();
 const watchedDevices = new WeakSet<GPUDevice>();
 
-/** Of the backend that is current; undefined on WebAssembly. */
+/** The device of the current backend; undefined on WebAssembly. */
 function currentDevice(): GPUDevice | undefined {
   return tf.getBackend() === BACKEND
     ? (tf.backend() as unknown as { readonly device: GPUDevice }).device
     : undefined;
 }
 
-/** After a backend was chosen. */
+/** Call this after a backend has been chosen. */
 export function watchCurrentDevice(): void {
   const device = currentDevice();
   if (!device || watchedDevices.has(device)) return;
@@ -28,7 +29,7 @@ export function watchCurrentDevice(): void {
   void device.lost.then(() => lostDevices.add(device));
 }
 
-/** Lets go of a backend whose device is lost, so that choosing it starts a new one. */
+/** Removes a backend whose device is lost, so that choosing it again starts a new one. */
 export function forgetLostBackend(): void {
   const device = currentDevice();
   const factory = tf.findBackendFactory(BACKEND);
@@ -54,12 +55,12 @@ export function failingWithDevice(executor: Trainer): Trainer {
         try {
           result = (value as (...values: unknown[]) => unknown).apply(target, values);
         } catch (error) {
-          // Tensors of a lost device can no longer be disposed of in order, and need not be.
+          // Tensors of a lost device can no longer be disposed properly, and do not need to be.
           if (lostDevices.has(device)) return undefined;
           throw error;
         }
         if (!(result instanceof Promise)) return result;
-        // What fails for want of the device may fail before the device says that it is lost.
+        // A call may fail because of the loss before the device reports it.
         const explained = result.catch(async (error: unknown) => {
           await Promise.race([lost, new Promise((resolve) => setTimeout(resolve, LOSS_NOTICE_MS))]);
           throw error;

@@ -1,7 +1,7 @@
 /**
- * Runs the network with TensorFlow.js: the independent oracle of the engine's tests, and what trains where the engine
- * cannot run, notably on WebAssembly. Parameters and optimizer state live on the host as float32 arrays; the device
- * gets fresh copies after each step.
+ * Runs the network with TensorFlow.js. It is the independent oracle for the engine's tests, and trains where the
+ * engine cannot run, mainly on WebAssembly. Parameters and optimizer state are float32 arrays on the host. The device
+ * gets new copies after each step.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs-core';
@@ -44,11 +44,11 @@ export class TfjsExecutor implements Trainer {
   readonly #device = new Map<string, Tensor>();
   readonly #operations: Operations;
   readonly #training: TrainingPasses;
-  /** With the parameters as they are, from the first inference on; its graph's nodes may be named otherwise. */
+  /** The inference pass with the current parameters, made at the first inference. Its nodes may have other names. */
   #inference: { readonly pass: InferencePass; readonly outputs: Graph['outputs'] } | undefined;
   readonly #gradients = new Map<string, Float32Array>();
 
-  /** On tfjs's current backend. @throws WasmMemoryError before anything is made */
+  /** Runs on the current backend of TensorFlow.js. @throws WasmMemoryError before anything is allocated */
   constructor(settings: ExecutorSettings, description: string, operations: Operations = defaultOperations()) {
     if (tf.getBackend() === 'wasm') requireWasmFit(settings);
     this.settings = settings;
@@ -101,7 +101,7 @@ export class TfjsExecutor implements Trainer {
     const regularization = this.#host.regularization();
 
     await this.#updateMovingStatistics(forward);
-    // Gradients are read when the whole pass is queued, so that a GPU is never waited for in between.
+    // Gradients are read after the whole pass has been queued, so that nothing waits for the GPU in between.
     const pending: Promise<void>[] = [];
     this.#gradients.clear();
     this.#training.backward(
@@ -123,7 +123,7 @@ export class TfjsExecutor implements Trainer {
     await Promise.all(pending);
 
     this.#host.step(this.#gradients, step, learningRate);
-    // As in the original, centres follow the prelogits also where their loss has no weight.
+    // As in the original, centres follow the prelogits even if the factor of their loss is 0.
     updateCenters(this.#centers, prelogits, batch.labels, settings.centerLossAlfa);
     countPrelogits(this.#prelogitsCounts, prelogits, settings.prelogitsHistMax ?? DEFAULT_PRELOGITS_MAXIMUM);
     this.#disposeDevice();
@@ -265,7 +265,7 @@ export class TfjsExecutor implements Trainer {
     let tensor = this.#device.get(name);
     if (!tensor) {
       const spec = this.#graph.parameters.find((candidate) => candidate.name === name) as ParameterSpec;
-      // Outside any tidy that may be open: it lives until the next step.
+      // Kept beyond any open tidy, because it lives until the next step.
       tensor = tf.keep(tf.tensor(this.#host.values(name).slice(), [...spec.shape], 'float32'));
       this.#device.set(name, tensor);
     }

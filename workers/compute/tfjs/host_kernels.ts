@@ -1,6 +1,7 @@
 /**
- * Plain loops over channel-last arrays for what tfjs's WebAssembly backend lacks (gradients) or does through a slow
- * generic path (broadcasting). Sums are float64. Arrays are [rows, channels] with rows = N·H·W unless said otherwise.
+ * Plain loops over channel-last arrays, for operations that the WebAssembly backend of TensorFlow.js lacks (gradients)
+ * or does slowly (broadcasting). Sums are float64. Arrays are [rows, channels] with rows = N·H·W unless stated
+ * otherwise.
  */
 
 export interface PoolWindow {
@@ -23,7 +24,7 @@ export function columnSums(values: Float32Array, channels: number): Float64Array
   return sums;
 }
 
-/** Two passes: the mean first, then the mean squared distance from it. */
+/** Mean and variance by channel, in two passes: first the mean, then the mean squared distance to it. */
 export function columnMoments(
   values: Float32Array,
   channels: number,
@@ -39,7 +40,7 @@ export function columnMoments(
   return { mean: Float32Array.from(mean), variance: Float32Array.from(squares, (sum) => sum / rows) };
 }
 
-/** y = x·factor + offset by channel. */
+/** y = x·factor + offset, by channel */
 export function scaleAndShift(
   values: Float32Array,
   factor: Float64Array,
@@ -66,7 +67,7 @@ export function normalizeColumns(
   return scaleAndShift(values, factor, offset);
 }
 
-/** The gradient of normalizeColumns with the values' own statistics. */
+/** The gradient of normalizeColumns with the statistics of the values themselves. */
 export function normalizeColumnsGradient(
   gradient: Float32Array,
   values: Float32Array,
@@ -109,7 +110,7 @@ export function addScaled(input: Float32Array, residual: Float32Array, scale: nu
   return out;
 }
 
-/** Each output's gradient goes to the first of its window's largest values, in row-major order. */
+/** Passes the gradient of each output to the first of the largest values in its window, in row-major order. */
 export function maxPoolGradient(
   gradient: Float32Array,
   input: Float32Array,
@@ -135,7 +136,7 @@ export function maxPoolGradient(
   return out;
 }
 
-/** The mean counts only the positions inside the image, as TensorFlow's average pool does. */
+/** The gradient of an average pool that, as in TensorFlow, counts only the positions inside the image. */
 export function averagePoolGradient(gradient: Float32Array, window: PoolWindow): Float32Array {
   const { channels } = window;
   const out = new Float32Array(window.batch * window.height * window.width * channels);
@@ -150,7 +151,7 @@ export function averagePoolGradient(gradient: Float32Array, window: PoolWindow):
   return out;
 }
 
-/** `image` is the number of rows before this image: row y of it is row image + y of the whole array. */
+/** In calls, `image` is the number of rows before the image: its row y is row image + y of the whole array. */
 function forEachWindow(
   { batch, height, width, channels, outHeight, outWidth, size, stride, top, left }: PoolWindow,
   visit: (outAt: number, y0: number, y1: number, x0: number, x1: number, image: number) => void,
@@ -172,8 +173,8 @@ function forEachWindow(
 }
 
 /**
- * Puts stride − 1 zeros between neighbouring rows and columns, and `trailing` ones after the last: what turns the
- * input gradient of a strided convolution into a plain convolution.
+ * Inserts stride − 1 zero rows and columns between neighbours, and `trailing` of them at the end. This turns the input
+ * gradient of a strided convolution into a plain convolution.
  * @param values [batch, height, width, channels]
  * @returns [batch, (height − 1)·stride + 1 + trailing[0], (width − 1)·stride + 1 + trailing[1], channels]
  */

@@ -1,7 +1,7 @@
 /**
- * The forward pass of inference: moving statistics, no dropout, a convolution or dense layer with its bias and its ReLU
- * in one operation, and every value freed when its last reader has read it. It is fastest on a graph whose batch norms
- * are folded (graph/fold_batch_norm.ts), and runs any.
+ * The forward pass of inference: with moving statistics and without dropout. A convolution or dense layer is one
+ * operation together with its bias and ReLU. Every value is freed after its last reader. The pass runs any graph, and
+ * is fastest if the batch norms are folded (graph/fold_batch_norm.ts).
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
@@ -15,21 +15,21 @@ import { computePlainNode, convolutionGeometry } from './plain_nodes.ts';
 export class InferencePass {
   readonly #graph: Graph;
   readonly #operations: Operations;
-  /** On the device. */
+  /** Parameters on the device. */
   readonly #parameters: ReadonlyMap<string, Tensor>;
-  /** From a layer to the ReLU that it computes, too. */
+  /** Maps a layer to the ReLU that it also computes. */
   readonly #fusedRelus: ReadonlyMap<string, string>;
-  /** The index of the last node that reads a node. */
+  /** For each node, the index of the last node that reads it. */
   readonly #lastReaders: ReadonlyMap<string, number>;
 
-  /** @param parameters a value for each of the graph's parameters; not changed by anyone afterwards */
+  /** @param parameters a value for each of the graph's parameters; they must not change afterwards */
   constructor(graph: Graph, parameters: NamedTensors, operations: Operations) {
     this.#graph = graph;
     this.#operations = operations;
     this.#parameters = new Map(
       graph.parameters.map(({ name, shape }) => [
         name,
-        // Outside any tidy that may be open: they live as long as this pass.
+        // Kept beyond any open tidy, because they live as long as this pass.
         tf.keep(tf.tensor(parameters.get(name)!.data, [...shape], 'float32')),
       ]),
     );
@@ -39,7 +39,7 @@ export class InferencePass {
     );
   }
 
-  /** @param image [N, S, S, 3] @returns the outputs of the wanted nodes, in their order; they belong to the caller */
+  /** @param image [N, S, S, 3] @returns the outputs of the `wanted` nodes, in that order; they belong to the caller */
   run(image: Tensor4D, wanted: readonly string[]): Tensor[] {
     const outputs = new Map<string, Tensor>();
     const fusedRelus = new Set(this.#fusedRelus.values());

@@ -1,6 +1,6 @@
 /**
- * What a network needs of WebAssembly's memory: asked before anything is made. TensorFlow.js ends with "null function"
- * or "memory access out of bounds" where it runs out.
+ * How much WebAssembly memory a network needs. This is checked before anything is allocated, because TensorFlow.js
+ * fails with "null function" or "memory access out of bounds" if the memory is used up.
  */
 import type { Graph, GraphNode } from '../graph/ir.ts';
 import { inferShapes, inputsOf } from '../graph/shapes.ts';
@@ -8,22 +8,22 @@ import { elementCount } from '../../protocol/tensor.ts';
 import type { EmbedderSettings } from '../executor.ts';
 import { formatMegabytes } from '../../gpu/errors.ts';
 
-/** The modules of tfjs-backend-wasm 4.22 declare it as their largest memory: all that 32-bit addresses reach. */
+/** The largest memory that the modules of tfjs-backend-wasm 4.22 declare: all that 32-bit addresses reach. */
 export const WASM_MEMORY_BYTES = 2 ** 32;
 /**
- * The allocator's gaps, copies inside of the kernels and the steps in which the memory grows. Measured in Node, the
- * memory that networks took, without the fixed part, was up to this many times what is counted here:
- * Inception-ResNet-v1 at 160 pixels with batches of 4 and 12: 1.30 and 1.26 times; SqueezeNet with 10, 20,000 and 100,000
- * people: 1.10, 1.13 and 1.45 times. Embedding 32 images: 1.47 and 0.84 times.
+ * Accounts for gaps of the allocator, copies inside the kernels, and the steps in which the memory grows. Measured in
+ * Node, without the fixed part, networks took up to this many times the memory that is counted here:
+ * Inception-ResNet-v1 at 160 pixels with batches of 4 and 12: 1.30 and 1.26 times; SqueezeNet with 10, 20,000 and
+ * 100,000 people: 1.10, 1.13 and 1.45 times. Embedding 32 images: 1.47 and 0.84 times.
  */
 const ALLOCATION_FACTOR = 1.5;
-/** The module itself, its threads' stacks and their workspace. */
+/** The module itself, and the stacks and workspace of its threads. */
 const FIXED_BYTES = 32e6;
 const MOST_IMAGES = 4096;
 
 export class WasmMemoryError extends Error {
   override name = 'WasmMemoryError';
-  /** @param remedy what fits, as a sentence */
+  /** @param remedy a sentence that says what fits */
   constructor(what: string, neededBytes: number, remedy: string) {
     super(
       `${what} need about ${formatMegabytes(neededBytes)}, but WebAssembly has only ${formatMegabytes(WASM_MEMORY_BYTES)}. ${remedy}`,
@@ -31,7 +31,7 @@ export class WasmMemoryError extends Error {
   }
 }
 
-/** Bytes that a training step or, without classes, a batch to embed needs at its peak, estimated from above. */
+/** An upper estimate of the peak memory of a training step (without classes: of embedding a batch), bytes. */
 export function wasmBytes({ graph, batchSize, imageSize }: WasmSettings): number {
   const shapes = inferShapes(graph, { batchSize, imageSize });
   const sizes = new Map([...shapes].map(([name, shape]) => [name, elementCount(shape)]));
@@ -50,7 +50,7 @@ export function requireWasmFit(settings: WasmSettings): void {
     wasmBytes({ ...settings, batchSize: images }) <= WASM_MEMORY_BYTES;
   const isTraining = graph.classes > 0;
   const images = `${batchSize} images of ${imageSize} × ${imageSize} pixels`;
-  // Batch statistics need two images.
+  // Batch statistics need at least two images.
   const smallest = isTraining ? 2 : 1;
   if (batchSize > smallest && fits(smallest)) {
     const largest = largestThat(fits, smallest, Math.min(batchSize, MOST_IMAGES));
@@ -97,7 +97,7 @@ function withClasses(graph: Graph, classes: number): Graph {
   };
 }
 
-/** @returns the largest whole number from `low`, which fits, below `high`, which does not */
+/** @returns the largest integer that fits; `low` fits and `high` does not */
 function largestThat(fits: (value: number) => boolean, low: number, high: number): number {
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2);
@@ -112,7 +112,7 @@ function trainingValues(graph: Graph, sizes: ReadonlyMap<string, number>): numbe
   const sizeOf = (name: string): number => sizes.get(name)!;
   const weightsOf = (node: GraphNode): number => ('weights' in node ? parameterValues.get(node.weights)! : 0);
   const inputsSize = (node: GraphNode): number => inputsOf(node).reduce((sum, name) => sum + sizeOf(name), 0);
-  // Convolutions and products keep a packed copy of their weights as long as these live.
+  // Convolutions and products keep a packed copy of their weights as long as the weights live.
   const parameters = sum(parameterValues.values()) + sum(graph.nodes.map(weightsOf));
   let outputs = sum(sizes.values());
   let gradients = 0;
@@ -120,8 +120,8 @@ function trainingValues(graph: Graph, sizes: ReadonlyMap<string, number>): numbe
   for (const node of [...graph.nodes].reverse()) {
     const weights = weightsOf(node);
     const [input, output] = [inputsSize(node), sizeOf(node.name)];
-    // The gradients that are under way at this node; a padded, a transposed and a packed copy of each for a
-    // convolution, and the weights' gradient, transposed and packed weights.
+    // The gradients in progress at this node. For a convolution, also a padded, a transposed and a packed copy of
+    // each, the weights' gradient, and transposed and packed weights.
     const work = node.kind === 'conv2d' ? 3 * input + 4 * output + 3 * weights : input + output + 3 * weights;
     peak = Math.max(peak, parameters + outputs + gradients + input + output + work);
     gradients += weights;

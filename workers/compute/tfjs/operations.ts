@@ -1,7 +1,7 @@
 /**
- * What the tfjs executor needs of a backend, an operation at a time. `composed_operations.ts` makes them of stock
- * tfjs operations, for any backend; `wasm_operations.ts` replaces those that the WebAssembly backend lacks or does
- * slowly. Every returned tensor is new and belongs to the caller; arguments are left alone.
+ * The operations that the TensorFlow.js executor needs. `composed_operations.ts` composes them of stock operations,
+ * for any backend. `wasm_operations.ts` replaces those that the WebAssembly backend lacks or does slowly. Every
+ * returned tensor is new and belongs to the caller. Arguments stay unchanged.
  */
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import type { Padding } from '../graph/ir.ts';
@@ -21,7 +21,7 @@ export interface PoolGeometry {
   readonly padding: Padding;
 }
 
-/** Batch statistics over all axes but the last; `variance` is the biased one. [C] each. */
+/** Batch statistics over all axes except the last; `variance` is the biased one. [C] each. */
 export interface BatchStatistics {
   readonly mean: Tensor1D;
   readonly variance: Tensor1D;
@@ -41,7 +41,7 @@ export interface Operations {
   conv2dFilterGradient(input: Tensor4D, gradient: Tensor4D, geometry: ConvolutionGeometry): Tensor4D;
   /** [..., C] + [C] */
   addBias<T extends Tensor>(input: T, bias: Tensor1D): T;
-  /** Sum over all axes but the last. */
+  /** The sum over all axes except the last. */
   biasGradient(gradient: Tensor): Tensor1D;
   batchStatistics(input: Tensor): BatchStatistics;
   /** (x − mean)/√(variance + ε)·gamma + beta */
@@ -52,7 +52,7 @@ export interface Operations {
     beta: Tensor1D,
     gamma?: Tensor1D,
   ): T;
-  /** Of `normalize` with the input's own batch statistics. */
+  /** The gradient of `normalize` with the input's own batch statistics. */
   normalizeGradient<T extends Tensor>(
     gradient: T,
     input: T,
@@ -61,20 +61,20 @@ export interface Operations {
     gamma?: Tensor1D,
   ): { input: T; beta: Tensor1D; gamma?: Tensor1D };
   relu<T extends Tensor>(input: T): T;
-  /** gradient where output > 0 */
+  /** gradient where output > 0, else 0 */
   reluGradient<T extends Tensor>(gradient: T, output: T): T;
   maxPool(input: Tensor4D, pool: PoolGeometry): Tensor4D;
-  /** To the first of the window's largest values. */
+  /** Passes the gradient to the first of the largest values in each window. */
   maxPoolGradient(gradient: Tensor4D, input: Tensor4D, output: Tensor4D, pool: PoolGeometry): Tensor4D;
   averagePool(input: Tensor4D, pool: PoolGeometry): Tensor4D;
   averagePoolGradient(gradient: Tensor4D, input: Tensor4D, pool: PoolGeometry): Tensor4D;
-  /** Along the last axis. */
+  /** Concatenates along the last axis. */
   concat<T extends Tensor>(inputs: readonly T[]): T;
   split<T extends Tensor>(input: T, sizes: readonly number[]): T[];
   /** input + scale · residual */
   addScaled<T extends Tensor>(input: T, residual: T, scale: number): T;
   scale<T extends Tensor>(input: T, factor: number): T;
-  /** Elementwise. */
+  /** The elementwise product. */
   multiply<T extends Tensor>(a: T, b: T): T;
   globalAveragePool(input: Tensor4D): Tensor2D;
   globalAveragePoolGradient(

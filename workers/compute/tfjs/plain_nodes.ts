@@ -1,4 +1,4 @@
-/** Nodes without parameters, which compute the same in training and in inference. */
+/** Nodes without parameters, which are the same in training and in inference. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import type {
@@ -16,7 +16,7 @@ import type { ConvolutionGeometry, Operations } from './operations.ts';
 export type PlainNode =
   ReluNode | PoolNode | ConcatNode | ResidualAddNode | ZeroPadNode | GlobalAveragePoolNode | L2NormalizeNode;
 
-/** @param output of a node by its name */
+/** @param output gives the output of a node by its name */
 export function computePlainNode(
   node: PlainNode,
   operations: Operations,

@@ -1,14 +1,14 @@
-/** Training's forward and reverse pass over a graph, node by node, with the operations of one backend. */
+/** The forward and backward pass of training over a graph, node by node, with the operations of one backend. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import type { BatchNormNode, Graph, GraphNode } from '../graph/ir.ts';
 import type { BatchStatistics, Operations } from './operations.ts';
 import { computePlainNode, convolutionGeometry } from './plain_nodes.ts';
 
-/** @returns the dropout mask of a node's output of that shape; undefined where nothing is dropped */
+/** @returns the dropout mask for a node's output; undefined if nothing is dropped */
 export type DropoutMask = (node: string, shape: readonly number[]) => Float32Array | undefined;
 
-/** What a forward pass leaves: every node's output, and the batch norms' statistics. */
+/** The result of a forward pass: the output of every node, and the statistics of the batch norms. */
 export interface ForwardResult {
   readonly outputs: Map<string, Tensor>;
   /** By batch norm node. */
@@ -19,7 +19,7 @@ export interface ForwardResult {
 export class TrainingPasses {
   readonly #graph: Graph;
   readonly #operations: Operations;
-  /** Current device copies of the parameters. */
+  /** Gives the current device copy of a parameter. */
   readonly #parameter: (name: string) => Tensor;
 
   constructor(graph: Graph, operations: Operations, parameter: (name: string) => Tensor) {
@@ -28,7 +28,7 @@ export class TrainingPasses {
     this.#parameter = parameter;
   }
 
-  /** With batch statistics and dropout. */
+  /** The forward pass with batch statistics and dropout. */
   forward(image: Tensor4D, dropoutMask: DropoutMask): ForwardResult {
     const result: ForwardResult = { outputs: new Map(), statistics: new Map(), masks: new Map() };
     for (const node of this.#graph.nodes)
@@ -85,8 +85,8 @@ export class TrainingPasses {
   }
 
   /**
-   * @param seeds gradients of the loss by node; they are disposed, as are all of the forward pass's tensors
-   * @param onParameterGradient called once for each trainable parameter; the tensor is disposed after the call
+   * @param seeds the gradients of the loss by node; they are disposed, and so are all tensors of the forward pass
+   * @param onParameterGradient called once per trainable parameter; the tensor is disposed after the call
    */
   backward(
     forward: ForwardResult,
@@ -114,7 +114,7 @@ export class TrainingPasses {
         gradient.dispose();
         gradients.delete(node.name);
       }
-      // All readers of this node's output come later in the graph: they are done.
+      // All readers of this node's output come later in the graph, so they are done.
       forward.outputs.get(node.name)?.dispose();
       forward.outputs.delete(node.name);
     }

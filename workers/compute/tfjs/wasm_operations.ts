@@ -1,7 +1,7 @@
 /**
- * The executor's operations on the WebAssembly backend. Its convolutions and matrix products are XNNPACK's and fast
- * (measured 7 to 33 GFLOP/s on one core), so gradients are made of them; everything else is a plain loop, since the
- * backend has no gradient kernels and broadcasts through a slow generic path.
+ * The executor's operations on the WebAssembly backend. Its convolutions and matrix products use XNNPACK and are fast
+ * (measured 7 to 33 GFLOP/s on one core), so gradients are composed of them. Everything else is a plain loop, because
+ * the backend has no gradient kernels and broadcasts slowly.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
@@ -45,7 +45,7 @@ export class WasmOperations extends ComposedOperations {
     const window = paddedWindow(geometry);
     const { top, bottom, left, right } = window;
     const [kernelHeight, kernelWidth] = geometry.filter;
-    // Rows of the padded input that no window reaches get zeros.
+    // Rows of the padded input that no window reaches get a zero gradient.
     const [, outHeight, outWidth] = gradient.shape;
     const trailing: [number, number] = [
       input[1] + top + bottom - ((outHeight - 1) * stride + kernelHeight),
@@ -65,8 +65,8 @@ export class WasmOperations extends ComposedOperations {
   }
 
   /**
-   * As a convolution whose batch is the channels, whose channels are the batch and whose kernel is the gradient,
-   * dilated by the stride.
+   * Computed as a convolution in which the channels are the batch, the batch is the channels, and the gradient is the
+   * kernel, dilated by the stride.
    */
   override conv2dFilterGradient(
     input: Tensor4D,
@@ -77,7 +77,7 @@ export class WasmOperations extends ComposedOperations {
       const [kernelHeight, kernelWidth, channels, filters] = geometry.filter;
       const { stride } = geometry;
       if (kernelHeight === 1 && kernelWidth === 1 && stride === 1) {
-        // XNNPACK's matrix product takes no transposed arguments: transpose first.
+        // XNNPACK's matrix product does not accept transposed arguments, so transpose first.
         const columns = tf.transpose(tf.reshape(input, [-1, channels]) as Tensor2D);
         const product = tf.matMul(columns, tf.reshape(gradient, [-1, filters]) as Tensor2D);
         return tf.reshape(product, [1, 1, channels, filters]) as Tensor4D;
@@ -91,7 +91,7 @@ export class WasmOperations extends ComposedOperations {
           [left, right],
           [0, 0],
         ]);
-      // Only what the windows reach, so that the result has the kernel's size.
+      // Only the part that the windows reach, so that the result has the size of the kernel.
       const height = (outHeight - 1) * stride + kernelHeight;
       const width = (outWidth - 1) * stride + kernelWidth;
       if (padded.shape[1] !== height || padded.shape[2] !== width)

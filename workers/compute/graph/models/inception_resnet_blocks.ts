@@ -1,11 +1,11 @@
 /**
- * What the Inception-ResNets have in common (Szegedy et al., "Inception-v4, Inception-ResNet and the Impact of
- * Residual Connections on Learning", 2016): version 2 has the blocks of version 1 with other numbers of filters.
+ * The common parts of the Inception-ResNets (Szegedy et al., "Inception-v4, Inception-ResNet and the Impact of Residual
+ * Connections on Learning", 2016). Version 2 has the blocks of version 1 with other numbers of filters.
  * Names are those of the original's TF-slim scopes.
  */
 import type { GraphBuilder, Layer } from '../builder.ts';
 
-/** Of both versions: at 75 pixels 3 × 3 are left for Mixed_7a, which needs as many. */
+/** For both versions: at 75 pixels, the input of Mixed_7a is 3 × 3, the smallest that it can process. */
 export const MINIMUM_IMAGE_SIZE = 75;
 
 const VALID = { padding: 'VALID' } as const;
@@ -31,7 +31,7 @@ interface BranchLayer {
   readonly halves?: boolean;
 }
 
-/** A branch is named by its place; its convolutions follow one another. */
+/** A branch: a sequence of convolutions in a scope that is named by the branch's place. */
 export function branch(
   builder: GraphBuilder,
   index: number,
@@ -63,7 +63,7 @@ function mergeBranches(
   return relu ? builder.relu(sum) : sum;
 }
 
-/** @param filters of the third branch; the other two have 32 throughout */
+/** @param filters numbers of filters in the third branch; the other two always have 32 */
 export function block35(
   builder: GraphBuilder,
   input: Layer,
@@ -85,7 +85,7 @@ export function block35(
   return mergeBranches(builder, input, branches, scale, true);
 }
 
-/** @param filters of the 1 × 1 branch, then of the other branch's 1 × 1, 1 × 7 and 7 × 1 */
+/** @param filters numbers of filters: the 1 × 1 branch, then 1 × 1, 1 × 7 and 7 × 1 of the other branch */
 export function block17(
   builder: GraphBuilder,
   input: Layer,
@@ -103,7 +103,7 @@ export function block17(
   return mergeBranches(builder, input, branches, scale, true);
 }
 
-/** @param filters of the 1 × 1 branch, then of the other branch's 1 × 1, 1 × 3 and 3 × 1 */
+/** @param filters numbers of filters: the 1 × 1 branch, then 1 × 1, 1 × 3 and 3 × 1 of the other branch */
 export function block8(
   builder: GraphBuilder,
   input: Layer,
@@ -122,7 +122,7 @@ export function block8(
   return mergeBranches(builder, input, branches, scale, relu);
 }
 
-/** Mixed_6a. @param filters of the second branch; the first has 384, the third is a max pool */
+/** Mixed_6a. @param filters numbers of filters in the second branch; the first has 384, the third is a max pool */
 export function reductionA(
   builder: GraphBuilder,
   input: Layer,
@@ -139,7 +139,10 @@ export function reductionA(
   ]);
 }
 
-/** Mixed_7a. @param filters of the second and third branch's 3 × 3; all begin with 256, the last is a max pool */
+/**
+ * Mixed_7a. All branches begin with 256 filters, except the last, which is a max pool.
+ * @param filters numbers of filters in the 3 × 3 convolutions of the second and third branch
+ */
 export function reductionB(
   builder: GraphBuilder,
   input: Layer,
@@ -169,7 +172,7 @@ function poolingBranch(builder: GraphBuilder, index: number, input: Layer): Laye
   );
 }
 
-/** `<scope>/<name>_1` … `<scope>/<name>_<count>`, each on the one before, as TF-slim's repeat names them. */
+/** Stacks `<scope>/<name>_1` … `<scope>/<name>_<count>`, with the names that TF-slim's repeat gives them. */
 export function repeat(
   builder: GraphBuilder,
   input: Layer,

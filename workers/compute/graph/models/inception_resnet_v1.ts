@@ -1,5 +1,5 @@
 /**
- * Inception-ResNet-v1 (Szegedy et al. 2016) as the original pipeline builds it with TF-slim: stem, 5 × block35,
+ * Inception-ResNet-v1 (Szegedy et al. 2016) as the original builds it with TF-slim: stem, 5 × block35,
  * Mixed_6a, 10 × block17, Mixed_7a, 5 × block8, one more block8 of scale 1 without activation, global average pool,
  * dropout, Bottleneck.
  */

@@ -1,5 +1,5 @@
 /**
- * Inception-ResNet-v2 (Szegedy et al. 2016) as the original pipeline builds it with TF-slim: the stem of version 1 with
+ * Inception-ResNet-v2 (Szegedy et al. 2016) as the original builds it with TF-slim: the stem of version 1 with
  * a max pool and Mixed_5b at its end, 10 × block35, Mixed_6a, 20 × block17, Mixed_7a, 9 × block8, one more block8 of
  * scale 1 without activation, Conv2d_7b_1x1, global average pool, dropout, Bottleneck.
  */

@@ -1,11 +1,12 @@
 /**
  * SqueezeNet (Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters", 2016) as the original
- * pipeline builds it with TF-slim: batch norm on every convolution but conv10, and a Bottleneck on conv10's 1000 values.
+ * builds it with TF-slim: batch norm after every convolution except conv10, and a Bottleneck on the 1000 values of
+ * conv10.
  */
 import { GraphBuilder, type Layer } from '../builder.ts';
 import type { Graph, ModelOptions } from '../ir.ts';
 
-/** At 25 pixels 3 × 3 are left for maxpool8, which needs as many. */
+/** At 25 pixels, the input of maxpool8 is 3 × 3, the smallest that it can process. */
 const MINIMUM_IMAGE_SIZE = 25;
 
 export function squeezenet(options: ModelOptions): Graph {
@@ -32,7 +33,7 @@ export function squeezenet(options: ModelOptions): Graph {
   return builder.finish('squeezenet', prelogits, options.classes, MINIMUM_IMAGE_SIZE);
 }
 
-/** Squeezes to few channels with 1 × 1, then expands to `expanded` with 1 × 1 and as many with 3 × 3. */
+/** Squeezes to few channels with 1 × 1, then expands to `expanded` channels with 1 × 1 and as many with 3 × 3. */
 function fire(builder: GraphBuilder, input: Layer, name: string, squeezed: number, expanded: number): Layer {
   return builder.scope(name, () => {
     const squeeze = builder.convolution(input, squeezed, 1, 'squeeze');
