@@ -5,8 +5,8 @@ import type { DetectedFace } from '../protocol/align/align.ts';
 import { cutOut } from './crops.ts';
 
 /**
- * The face that alignment keeps: the largest area − 2·squared distance of its centre to the image's centre.
- * @returns its index; −1 without faces
+ * Chooses the face that alignment keeps: the one with the largest area − 2·(distance between face and image centre)².
+ * @returns its index; −1 if there are no faces
  */
 export function chooseFace(faces: readonly DetectedFace[], width: number, height: number): number {
   let best = -1;

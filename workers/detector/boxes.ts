@@ -1,6 +1,6 @@
 /**
  * Box arithmetic of MTCNN (Zhang et al., "Joint Face Detection and Alignment using Multi-task Cascaded Convolutional
- * Networks", 2016) with the original pipeline's conventions, oddities included. Coordinates are x1, y1, x2, y2.
+ * Networks", 2016) with all conventions of the original, even odd ones. Coordinates are x1, y1, x2, y2.
  */
 import { ascendingOrder } from './score_order.ts';
 
@@ -12,7 +12,7 @@ export interface Box {
   readonly score: number;
 }
 
-/** A network's correction of a box, in units of the box's size. */
+/** A network's correction of a box, in units of the size of the box. */
 export interface Regression {
   readonly dx1: number;
   readonly dy1: number;
@@ -33,16 +33,16 @@ export interface Cell {
   readonly y: number;
   readonly score: number;
   readonly regression: ArrayLike<number>;
-  /** Of the cell at the horizontally mirrored place. */
+  /** The regression of the cell at the horizontally mirrored place. */
   readonly mirrored: ArrayLike<number>;
 }
 
 /**
- * P-Net's cells of a level → boxes in the image.
- * @param cells column by column of the image: the order decides between equal scores
+ * Turns P-Net's cells of a level into boxes in the image.
+ * @param cells column by column of the image; the order decides between equal scores
  */
 export function boxesOfCells(cells: readonly Cell[], scale: number): Candidate[] {
-  // With exactly one cell in a level the original takes its regression from the horizontally mirrored place.
+  // If a level has exactly one cell, the original takes its regression from the horizontally mirrored place.
   const isAlone = cells.length === 1;
   return cells.map(({ x, y, score, regression, mirrored }) => {
     const [dx1, dy1, dx2, dy2] = Array.from(isAlone ? mirrored : regression) as [
@@ -64,9 +64,10 @@ export function boxesOfCells(cells: readonly Cell[], scale: number): Candidate[]
 
 /**
  * P-Net's cells above the threshold, column by column.
- * @param scores [width, height], the face probability of each cell (x is the slow axis: the nets see the transposed image)
+ * @param scores [width, height], the face probability of each cell (x is the slow axis; the networks see a
+ *   transposed image)
  * @param regressions [width, height, 4]
- * @param firstColumn the place of the first of these columns among all of the level's
+ * @param firstColumn the index of the first of these columns in the level
  */
 export function cellsAbove(
   scores: ArrayLike<number>,
@@ -106,7 +107,7 @@ export function generateBoxes(
   return boxesOfCells(cellsAbove(scores, regressions, width, height, threshold), scale);
 }
 
-/** From so many boxes on, a grid is faster than comparing each box with each other. */
+/** From this many boxes on, a grid is faster than comparing all boxes with each other. */
 const GRID_FROM = 400;
 
 /**
@@ -116,7 +117,8 @@ const GRID_FROM = 400;
  */
 export function suppress(boxes: readonly Box[], threshold: number, method: 'union' | 'min'): number[] {
   const order = ascendingOrder(boxes.map(({ score }) => score)).reverse();
-  // A large photo has tens of thousands of candidates. Boxes without area overlap by 0 / 0: no grid knows those.
+  // A large photo has tens of thousands of candidates. The grid cannot handle boxes without area, which overlap by 0 /
+  // 0.
   const canUseGrid = method === 'union' && threshold > 0 && boxes.length >= GRID_FROM && boxes.every(hasArea);
   const kept = canUseGrid ? new KeptInGrid(boxes, threshold) : new KeptInList(boxes, threshold, method);
   for (const index of order) if (!kept.suppresses(index)) kept.add(index);
@@ -167,9 +169,9 @@ class KeptInList {
 }
 
 /**
- * Two boxes whose overlap exceeds a share of their union have areas within that share of each other. So kept boxes are
- * sorted by area into classes, and those of a class by place into a grid whose cells are as large as its largest box:
- * a box is compared with its neighbours of its own class and of the two beside it.
+ * If the overlap of two boxes exceeds a share of their union, the ratio of their areas also exceeds that share. So
+ * kept boxes are divided into classes by area. Each class has a grid by place, whose cells are as large as its largest
+ * box. A box is compared only with its neighbours in its own class and in the two adjacent classes.
  */
 class KeptInGrid {
   readonly indices: number[] = [];
@@ -221,13 +223,13 @@ class KeptInGrid {
 }
 
 interface Grid {
-  /** The longest side of its class's boxes. */
+  /** The longest side of the boxes in this class. */
   cellSize: number;
-  /** The kept boxes that reach into a cell. */
+  /** The kept boxes that overlap a cell. */
   readonly cells: Map<number, number[]>;
 }
 
-/** More than a grid has rows; two cells with one number would cost a comparison, no more. */
+/** More rows than a grid has. If two cells shared a number, that would cost only an extra comparison. */
 const GRID_ROWS = 2 ** 21;
 
 function* cellsUnder({ x1, y1, x2, y2 }: Box, { cellSize }: Grid): Generator<number> {
@@ -250,7 +252,7 @@ export function regress<T extends Box>(box: T, by: Regression, extra: 0 | 1): T 
   };
 }
 
-/** The square about the box's centre with its longer side. */
+/** The square with the centre and the longer side of the box. */
 export function square<T extends Box>(box: T): T {
   const width = box.x2 - box.x1;
   const height = box.y2 - box.y1;
@@ -260,7 +262,7 @@ export function square<T extends Box>(box: T): T {
   return { ...box, x1, y1, x2: x1 + side, y2: y1 + side };
 }
 
-/** To integers, towards zero. */
+/** Rounds to integers, towards zero. */
 export function truncate<T extends Box>(box: T): T {
   return {
     ...box,

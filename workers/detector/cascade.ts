@@ -1,6 +1,6 @@
 /**
- * The cascade: P-Net proposes over a pyramid, R-Net refines, O-Net decides and finds the landmarks. Several photos go
- * through it together, so that the networks see full batches.
+ * The cascade: P-Net proposes boxes over a pyramid, R-Net refines them, O-Net decides and finds the landmarks. Several
+ * photos are processed together, so that the batches of the networks are full.
  */
 import type { DetectedFace } from '../protocol/align/align.ts';
 import { regress, square, suppress, truncate, type Box } from './boxes.ts';
@@ -11,20 +11,20 @@ export interface DetectionOptions {
   /** The smallest face to look for, pixels. */
   readonly minsize: number;
   readonly thresholds: readonly [number, number, number];
-  /** Between neighbouring levels of the pyramid. */
+  /** The scale between neighbouring levels of the pyramid. */
   readonly factor: number;
 }
 
 export interface Detection {
   readonly faces: DetectedFace[];
-  /** Numbers of candidates that entered R-Net and O-Net. */
+  /** Number of candidates that entered R-Net (`oNetCount`: O-Net). */
   readonly rNetCount: number;
   readonly oNetCount: number;
 }
 
 type Thresholds = DetectionOptions['thresholds'];
 
-/** @returns a detection a photo, in order; boxes are in the photos' (decoded) pixels */
+/** @returns one detection per photo, in order; boxes are in pixels of the decoded photo */
 export async function detectInPhotos(
   networks: CascadeNetworks,
   photos: readonly CascadePhoto[],
@@ -47,7 +47,7 @@ async function detectTogether(networks: PhotoNetworks, thresholds: Thresholds): 
   }));
 }
 
-/** @returns boxes a photo, as all stages */
+/** P-Net with suppression. @returns the boxes of each photo */
 export async function propose(networks: PhotoNetworks, threshold: number): Promise<Box[][]> {
   const proposed = await networks.propose(threshold);
   return proposed.map((levels) => {
@@ -109,7 +109,7 @@ export async function decide(
   });
 }
 
-/** Where each photo's boxes begin among all of them. */
+/** The index of each photo's first box among all boxes. */
 function offsetsOf(boxes: readonly (readonly Box[])[]): number[] {
   let offset = 0;
   return boxes.map(({ length }) => (offset += length) - length);

@@ -1,11 +1,11 @@
-/** The three networks as the cascade asks them: about photos, not about tensors. */
+/** The interface between the cascade and the three networks, in terms of photos instead of tensors. */
 import type { BusyClock } from '../common/busy_clock.ts';
 import type { BackendMemory } from '../protocol/device.ts';
 import type { Box, Candidate } from './boxes.ts';
 import type { ONetOutput, RNetOutput } from './network_outputs.ts';
 import type { CascadePhoto } from './photo.ts';
 
-/** The networks over some photos that they have at hand. Boxes are lists a photo. */
+/** The networks with some loaded photos. Boxes are one list per photo. */
 export interface PhotoNetworks {
   /** P-Net: the boxes of each photo's levels whose face probability reaches the threshold, not yet suppressed. */
   propose(threshold: number): Promise<Candidate[][][]>;
@@ -16,11 +16,11 @@ export interface PhotoNetworks {
 }
 
 export interface CascadeNetworks {
-  /** How long they were busy. */
+  /** How long the networks were busy. */
   readonly clock: BusyClock;
-  /** The photos in groups that are looked at together, in order. */
+  /** Divides the photos, in order, into groups that are processed together. */
   groups<Photo extends CascadePhoto>(photos: readonly Photo[]): Photo[][];
-  /** Has the photos at hand while `work` goes on. */
+  /** Loads the photos, and keeps them loaded while `work` runs. */
   look<Value>(
     photos: readonly CascadePhoto[],
     work: (networks: PhotoNetworks) => Promise<Value>,

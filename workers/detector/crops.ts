@@ -1,4 +1,4 @@
-/** Image pieces as the nets take them: resized by area, normalised, transposed ([width, height, channel]). */
+/** Parts of images as inputs of the networks: resized by area, normalised, transposed ([width, height, channel]). */
 import type { RgbImage } from '../protocol/data/images.ts';
 import { resizeArea, resizeAreaBytes } from '../files/images/resize_area.ts';
 import type { Box } from './boxes.ts';
@@ -7,7 +7,7 @@ function normalizePixel(value: number): number {
   return (value - 127.5) * 0.0078125;
 }
 
-/** The scales of the pyramid: 12/minsize · factor^k while the shorter side has 12 pixels. */
+/** The scales of the pyramid: 12/minsize · factor^k, as long as the shorter side has at least 12 pixels. */
 export function pyramidScales(width: number, height: number, minsize: number, factor: number): number[] {
   const first = 12 / minsize;
   const scales: number[] = [];
@@ -16,10 +16,10 @@ export function pyramidScales(width: number, height: number, minsize: number, fa
   return scales;
 }
 
-/** Columns of a level of the pyramid: all of them, unless they are asked for part by part. */
+/** Columns of a level of the pyramid: all of them, or a part. */
 export interface Level {
   readonly scale: number;
-  /** Number of columns that are here. */
+  /** Number of columns in this part. */
   readonly width: number;
   readonly height: number;
   /** [width, height, 3] */
@@ -32,9 +32,9 @@ export function levelSize(image: Pick<RgbImage, 'width' | 'height'>, scale: numb
 }
 
 /**
- * One level of the pyramid, in whole grey levels as an 8-bit resize gives them.
- * @param from first column of the part that is wanted
- * @param columns of the part; default: to the level's end
+ * One level of the pyramid, in whole grey levels, as an 8-bit resize gives them.
+ * @param from first column of the requested part
+ * @param columns number of columns of the part; default: up to the end of the level
  */
 export function pyramidLevel(image: RgbImage, scale: number, from = 0, columns?: number): Level {
   const [wholeWidth, height] = levelSize(image, scale);
@@ -50,7 +50,7 @@ export function pyramidLevel(image: RgbImage, scale: number, from = 0, columns?:
 }
 
 /**
- * The box's part of the image, black outside of it, resized to size × size.
+ * The part of the image in the box, resized to size × size. Pixels outside the image are black.
  * @param box whole pixels, counted from 1, both ends included
  * @param out [size, size, 3], transposed and normalised
  * @returns false for a box without area
@@ -68,7 +68,7 @@ export function cropForNetwork(image: RgbImage, box: Box, size: number, out: Flo
   return true;
 }
 
-/** @param left may lie outside of the image, as may the other sides: black there */
+/** Cuts out a rectangle, which may reach beyond the image; pixels there are black. */
 export function cutOut(
   image: RgbImage,
   left: number,

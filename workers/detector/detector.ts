@@ -1,4 +1,4 @@
-/** The face detector, ready to use: backend chosen, weights loaded when they are first needed. */
+/** The face detector. It chooses a backend, and loads the weights at the first use. */
 import { DeviceLostError, EngineClosedError, WebGpuUnavailableError } from '../gpu/errors.ts';
 import type { RgbImage } from '../protocol/data/images.ts';
 import type { BackendMemory, BackendName, DeviceInfo } from '../protocol/device.ts';
@@ -15,7 +15,7 @@ import { fetchMtcnnWeights, parseMtcnnWeights, type MtcnnWeights } from './weigh
 
 type MakeNetworks = (weights: MtcnnWeights) => CascadeNetworks | Promise<CascadeNetworks>;
 
-/** Waits before each attempt: a GPU that was lost may take a while to come back. */
+/** Waits before each attempt, because a lost GPU may take some time to come back. */
 const WAITS_MS = [0, 0, 500, 1500, 4000];
 
 export class FaceDetector {
@@ -24,7 +24,7 @@ export class FaceDetector {
   readonly #make: MakeNetworks;
   #loading: Promise<CascadeNetworks> | undefined;
   #networks: CascadeNetworks | undefined;
-  /** Of networks that were lost with their device. */
+  /** The busy time of networks that were lost with their device. */
   #earlierMs = 0;
   #isDisposed = false;
 
@@ -35,8 +35,8 @@ export class FaceDetector {
   }
 
   /**
-   * The networks run in kernels of their own on WebGPU and on the processor, or on TensorFlow.js where the browser lacks
-   * the processor's instructions for them.
+   * The networks run in our own kernels on WebGPU or WebAssembly SIMD. In browsers without WebAssembly SIMD they run on
+   * TensorFlow.js.
    * @throws WebGpuUnavailableError, BackendUnavailableError
    */
   static async create(requested?: BackendName): Promise<FaceDetector> {
@@ -61,10 +61,10 @@ export class FaceDetector {
     );
   }
 
-  /** One of several beside each other on the processor: a thread each is all the machine has. */
+  /** A detector that uses one thread. Several run side by side on the CPU, one per core. */
   static async createSingleThreaded(): Promise<FaceDetector> {
     if (!hasVectors()) {
-      // Registers the flag.
+      // This import registers the flag.
       await import('@tensorflow/tfjs-backend-wasm');
       const { env } = await import('@tensorflow/tfjs-core');
       env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
@@ -72,7 +72,7 @@ export class FaceDetector {
     return FaceDetector.create('wasm');
   }
 
-  /** What the networks of all detectors of this worker hold. */
+  /** The memory of the networks of all detectors in this worker. */
   static memory(): BackendMemory {
     const held = [...FaceDetector.#open].flatMap((one) => one.#networks?.memory() ?? []);
     return {
@@ -81,7 +81,7 @@ export class FaceDetector {
     };
   }
 
-  /** How long the networks were busy so far. */
+  /** How long the networks have been busy. */
   get networksMs(): number {
     return this.#earlierMs + (this.#networks?.clock.busyMs ?? 0);
   }
@@ -92,8 +92,8 @@ export class FaceDetector {
   }
 
   /**
-   * A lost GPU is asked for again, and the photos are looked at anew.
-   * @returns a detection a photo, in order; boxes are in the photos' decoded pixels
+   * Requests a lost GPU again, and then processes the photos again.
+   * @returns one detection per photo, in order; boxes are in pixels of the decoded photo
    * @throws PhotoTooLargeError, DeviceLostError (when it does not come back), GpuOutOfMemoryError, GpuError
    */
   async detectInPhotos(photos: readonly CascadePhoto[], options: DetectionOptions): Promise<Detection[]> {
@@ -109,9 +109,9 @@ export class FaceDetector {
         return await detectInPhotos(networks, photos, options.thresholds);
       } catch (error) {
         if (error instanceof PhotoTooLargeError) throw error;
-        // What has failed once is not worth keeping: the next photos find networks that are made anew.
+        // Networks that have failed are not kept. They are created again for the next photos.
         this.#forget(loading);
-        // Another group of photos has met the failure, or a GPU that was there is away for a moment.
+        // Another group of photos has noticed the failure first, or a GPU that worked is unavailable for a moment.
         const isPassing = error instanceof EngineClosedError || (loss !== undefined && !isLoaded);
         if (error instanceof DeviceLostError) loss = error;
         else if (!isPassing) throw error;
@@ -125,7 +125,7 @@ export class FaceDetector {
     return this.#networks;
   }
 
-  /** Several groups of photos find the same networks lost. */
+  /** Several groups of photos may notice the loss of the same networks, so forget only these. */
   #forget(loading: Promise<CascadeNetworks>): void {
     if (this.#loading !== loading) return;
     this.#loading = undefined;

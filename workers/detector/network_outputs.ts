@@ -1,9 +1,9 @@
-/** What the three networks take and give, whatever they run on. Images are [width, height, 3] (transposed), normalised. */
+/** Inputs and outputs of the three networks on any backend. Images are normalised, [width, height, 3] (transposed). */
 import type { BusyClock } from '../common/busy_clock.ts';
 import type { BackendMemory } from '../protocol/device.ts';
 
 export interface PNetOutput {
-  /** The face probability, [width, height] */
+  /** The face probability of each cell, [width, height] */
   readonly scores: Float32Array;
   /** [width, height, 4] */
   readonly regressions: Float32Array;
@@ -26,14 +26,14 @@ export interface ONetOutput extends RNetOutput {
 export const R_NET_SIZE = 24;
 export const O_NET_SIZE = 48;
 
-/** The networks as they run on the processor. */
+/** The interface of networks that run on the CPU. */
 export interface Networks {
-  /** How long they were busy. */
+  /** How long the networks were busy. */
   readonly clock: BusyClock;
   /**
    * P-Net.
-   * @param images of one size, each [width, height, 3]
-   * @returns an output an image
+   * @param images images of one size, each [width, height, 3]
+   * @returns one output per image
    */
   proposals(images: readonly Float32Array[], width: number, height: number): Promise<PNetOutput[]>;
   /** R-Net. @param values [count, 24, 24, 3] */
@@ -45,16 +45,17 @@ export interface Networks {
 }
 
 /**
- * Of the two classes' softmax the second: [..., 2] → [...]. Not on the backend: many good candidates have a probability
- * within a few float32 steps of 1, and which of them survives suppression hangs on the last bit. So every step is
- * rounded as the original's single precision does (a sum above 1 has only every second step).
+ * The second value of a softmax over two classes: [..., 2] → [...]. This does not run on the backend. Many good
+ * candidates have a probability within a few float32 steps of 1, and the last bit decides which of them survives
+ * suppression. So every step is rounded like the original's single precision (a sum above 1 has only every second
+ * step).
  */
 export function faceProbabilities(logits: Float32Array): Float32Array {
   const probabilities = new Float32Array(logits.length / 2);
   for (let index = 0; index < probabilities.length; index++) {
     const other = logits[2 * index]!;
     const face = logits[2 * index + 1]!;
-    // The larger one's share, e⁰, is 1 before the two are divided by their sum.
+    // Before both are divided by their sum, the larger one is e⁰ = 1.
     const smallerShare = Math.fround(Math.exp(-Math.abs(Math.fround(face - other))));
     probabilities[index] = (face < other ? smallerShare : 1) / Math.fround(1 + smallerShare);
   }

@@ -1,6 +1,6 @@
 /**
- * P-Net, R-Net and O-Net on TensorFlow.js, for browsers without WebAssembly's vectors. Pools are TensorFlow's:
- * SAME after the first layers, VALID where reference implementations in Caffe round up otherwise.
+ * P-Net, R-Net and O-Net on TensorFlow.js, for browsers without WebAssembly SIMD. Pools pad as in the original: SAME
+ * after the first layers, VALID at places where implementations in Caffe round up.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
@@ -112,7 +112,7 @@ export class MtcnnNetworks implements Networks {
     return tensor as T;
   }
 
-  /** With its bias and, where one is named, its PReLU: one pass over memory instead of three. */
+  /** A convolution with its bias and, if named, its PReLU: one pass over memory instead of three. */
   #convolution(input: Tensor4D, name: string, prelu?: string): Tensor4D {
     return tf.fused.conv2d({
       x: input,

@@ -1,7 +1,7 @@
 /**
- * A decoded photo and everything that alignment asks of its pixels on the processor: levels of the pyramid, crops for the
- * networks, aligned faces. Photos live in a pool of workers (see jobs/photo_pool.ts). A graphics processor makes levels
- * and crops of its own (see gpu/).
+ * A decoded photo, and everything that alignment needs of its pixels on the CPU: levels of the pyramid, crops for the
+ * networks, aligned faces. Photos are in the memory of a pool of workers (see jobs/photo_pool.ts). With a GPU, the GPU
+ * makes levels and crops (see gpu/).
  */
 import { BusyClock } from '../common/busy_clock.ts';
 import {
@@ -29,38 +29,38 @@ export interface PyramidOptions {
   readonly factor: number;
 }
 
-/** What the cascade needs of a photo; boxes are in the pixels of `width` × `height`. */
+/** The interface between the cascade and a photo. Boxes are in pixels of `width` × `height`. */
 export interface CascadePhoto {
   readonly width: number;
   readonly height: number;
   readonly image: RgbImage;
-  /** Of its pyramid. */
+  /** The scales of its pyramid. */
   readonly scales: readonly number[];
-  /** @param columns of the level from column `from` on; default: all of it */
+  /** @param columns number of columns, from column `from` on; default: the whole level */
   level(index: number, from?: number, columns?: number): Level;
   /** @returns [boxes, size, size, 3], transposed and normalised; zero for boxes without area */
   crops(boxes: readonly Box[], size: number): Promise<Float32Array>;
 }
 
 export interface AlignedFaces {
-  /** A PNG file a box; undefined for a box without area. */
+  /** One PNG file per box; undefined for a box without area. */
   readonly files: readonly (Uint8Array<ArrayBuffer> | undefined)[];
-  /** Of the first box. */
+  /** The thumbnail of the first box. */
   readonly thumbnail?: ImageBitmap | undefined;
 }
 
-/** What the photos of this worker took so far. */
+/** The time that the photos of this worker have taken. */
 export const photoClocks = { decode: new BusyClock(), resize: new BusyClock(), encode: new BusyClock() };
 
-/** With the processor's vectors where the browser lends them. */
+/** Uses SIMD kernels if the browser has WebAssembly SIMD. */
 const pixels = hasVectors()
   ? new PhotoPixels()
   : { level: pyramidLevel, crop: cropForNetwork, face: cropFace, release: () => undefined };
 
-/** Files up to this are read before it is known what they are. */
+/** Files up to this size are read at once, before their format is known. */
 const READ_WHOLE_BYTES = 16e6;
 
-/** What is kept of a large photo for its aligned faces. If they take more, the photo is decoded again. */
+/** The most pixels of a large photo that are kept for its aligned faces. If more are needed, it is decoded again. */
 const KEPT_FACES_PIXELS = 16e6;
 
 /** A part of a photo. */
@@ -70,13 +70,13 @@ export interface PhotoRegion {
   readonly image: RgbImage;
 }
 
-/** Whose pixels are here no longer can decode them again. */
+/** Decodes the photo again, after its pixels have been released. */
 export type PhotoSource = () => Promise<RgbImage>;
 
 export class Photo implements CascadePhoto {
   readonly width: number;
   readonly height: number;
-  /** Equal for files with the same bytes; empty where it did not come from a file. */
+  /** Equal for files with the same bytes; empty if the photo did not come from a file. */
   readonly digest: string;
   readonly scales: readonly number[];
   #image: RgbImage | undefined;
@@ -97,13 +97,13 @@ export class Photo implements CascadePhoto {
     return this.#image;
   }
 
-  /** Made when asked for: a large photo's whole pyramid takes three times the photo's own memory. */
+  /** Makes a level on demand, because the whole pyramid of a large photo takes three times the memory of the photo. */
   level(index: number, from?: number, columns?: number): Level {
     return photoClocks.resize.duringSync(() => pixels.level(this.image, this.scales[index]!, from, columns));
   }
 
   /**
-   * A large one is to be opened while nothing else holds one: see `inTurnOfLargePhotos`.
+   * Open a large photo only while no other one is open; see `inTurnOfLargePhotos`.
    * @throws UnreadableImageError
    */
   static async open(file: PhotoFile, options: PyramidOptions): Promise<Photo> {
@@ -130,7 +130,7 @@ export class Photo implements CascadePhoto {
     });
   }
 
-  /** The surroundings of faces, from which `align` can cut them; none if that would be much of a large photo. */
+  /** The surroundings of faces, from which `align` can cut them; none if they are a large part of a large photo. */
   regionsOf(faces: readonly DetectedFace[], margin: number): PhotoRegion[] {
     const boxes = faces
       .map(({ box }) => cropBox(box, margin, this.width, this.height))
@@ -143,14 +143,14 @@ export class Photo implements CascadePhoto {
     });
   }
 
-  /** Gives the pixels back but for these. What is asked for elsewhere is decoded again. */
+  /** Releases all pixels except these regions. Other pixels are decoded again when they are needed. */
   keepOnly(regions: readonly PhotoRegion[]): void {
     this.close();
     this.#regions = regions;
     this.#image = undefined;
   }
 
-  /** Gives back what was kept for its next level, crop or face. */
+  /** Releases the memory that was kept for the next level, crop or face. */
   close(): void {
     if (this.#image) pixels.release(this.#image);
   }
@@ -196,10 +196,10 @@ export class Photo implements CascadePhoto {
   }
 }
 
-/** A photo's file: what it says about itself first, its pixels when there is room for them. */
+/** A photo's file: first its size and format, later its pixels, once there is room for them. */
 export class PhotoFile {
   readonly inspected: InspectedImage;
-  /** Until the digest is made of them. */
+  /** Kept until the digest has been computed. */
   #bytes: Uint8Array<ArrayBuffer> | undefined;
 
   private constructor(inspected: InspectedImage, bytes: Uint8Array<ArrayBuffer> | undefined) {
@@ -210,7 +210,7 @@ export class PhotoFile {
   /** @throws UnreadableImageError */
   static async inspect(blob: Blob, path: string): Promise<PhotoFile> {
     return photoClocks.decode.during(async () => {
-      // Each look into a file is a message to another process: most are read once, as a whole.
+      // Each read of a file is a message to another process, so most files are read once, as a whole.
       const bytes = blob.size <= READ_WHOLE_BYTES ? await readFileBytes(blob, path) : undefined;
       return new PhotoFile(await inspectImage(blob, path, bytes), bytes);
     });

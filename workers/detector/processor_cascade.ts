@@ -1,7 +1,6 @@
 /**
- * The cascade's networks on the processor: pyramids and crops are cut there, and the networks take them as tensors. Levels
- * go through P-Net in bands of columns and crops in batches, so that what is in memory at a time does not grow with the
- * photo.
+ * The networks of the cascade on the CPU: it makes pyramids and crops, and passes them to the networks as tensors.
+ * Levels go through P-Net in bands of columns, and crops in batches, so that the memory does not grow with the photo.
  */
 import type { BackendMemory } from '../protocol/device.ts';
 import { boxesOfCells, cellsAbove, type Box, type Candidate, type Cell } from './boxes.ts';
@@ -17,11 +16,11 @@ import {
 } from './network_outputs.ts';
 import type { CascadePhoto } from './photo.ts';
 
-/** Crops that go through a network at once: 7 MB for O-Net. */
+/** Most crops per batch: 7 MB for O-Net. */
 const LARGEST_BATCH = 256;
-/** Pixels of a band: 12 MB as P-Net takes them. */
+/** Pixels per band: 12 MB as input of P-Net. */
 const BAND_PIXELS = 1_000_000;
-/** P-Net looks at 12 pixels for a cell, and moves on by 2. */
+/** P-Net's window is 12 pixels wide, and its stride is 2. */
 const WINDOW = 12;
 const STRIDE = 2;
 
@@ -29,7 +28,7 @@ export class ProcessorCascade implements CascadeNetworks {
   readonly #networks: Networks;
   readonly #bandPixels: number;
 
-  /** @param bandPixels of a level that go through P-Net at once */
+  /** @param bandPixels number of pixels of a level that go through P-Net at once */
   constructor(networks: Networks, bandPixels = BAND_PIXELS) {
     this.#networks = networks;
     this.#bandPixels = bandPixels;
@@ -96,7 +95,7 @@ class PhotosOnProcessor implements PhotoNetworks {
       for (const cell of cellsAbove(scores, regressions, cells.width, cells.height, threshold, first))
         found.push(cell);
     }
-    // A cell's mirrored place is in another band. It matters to one that is the only one of its level.
+    // The mirrored place of a cell is in another band. It matters only to a cell that is the only one of its level.
     return found.length === 1 ? [await this.#withMirrored(photo, index, found[0]!, width)] : found;
   }
 
@@ -138,7 +137,7 @@ class PhotosOnProcessor implements PhotoNetworks {
     return { scores, regressions, landmarks };
   }
 
-  /** The crops of all boxes in batches, which begin with box number `from` and may have boxes of several photos. */
+  /** The crops of all boxes in batches. A batch begins with box number `from`, and may have boxes of several photos. */
   async *#crops(
     boxes: readonly (readonly Box[])[],
     size: number,
@@ -169,12 +168,12 @@ function countOf(boxes: readonly (readonly Box[])[]): number {
   return boxes.reduce((sum, { length }) => sum + length, 0);
 }
 
-/** P-Net's cells along a side of so many pixels. */
+/** Number of P-Net's cells along a side of `pixels` pixels. */
 function cellsAlong(pixels: number): number {
   return Math.ceil((pixels - 2) / 2) - 4;
 }
 
-/** How many columns of a level, from 2 · first on, its cells `first` … need. */
+/** Number of columns of a level, from 2 · first on, for `count` cells from `first` on. */
 function columnsOfCells(first: number, count: number, levelWidth: number): number {
   return Math.min(STRIDE * (count + 4) + 2, levelWidth - STRIDE * first);
 }

@@ -1,8 +1,9 @@
 /**
  * The order in which suppression visits boxes. Scores of good candidates are often equal (a probability of exactly 1),
- * so the order of equals decides which box survives. The original sorts with NumPy's argsort, a quicksort that is not
- * stable; this one makes the same comparisons and exchanges: median of three, Hoare's partition, insertion sort for
- * short runs (Sedgewick, "Implementing Quicksort Programs", 1978). Its depth limit is never reached with so few boxes.
+ * so the order of equal scores decides which box survives. The original sorts with NumPy's argsort, a quicksort that
+ * is not stable. This sort makes the same comparisons and exchanges: median of three, Hoare's partition, insertion
+ * sort for short runs (Sedgewick, "Implementing Quicksort Programs", 1978). NumPy's depth limit is never reached with
+ * so few boxes.
  */
 
 /** Runs up to this length are sorted by insertion. */
@@ -41,7 +42,7 @@ export function ascendingOrder(scores: ArrayLike<number>): Int32Array {
       exchange(left, right);
     }
     exchange(left, last - 1);
-    // The parts do not touch each other: which one comes first does not matter.
+    // The parts are independent, so their order does not matter.
     waiting.push({ first, last: left - 1 }, { first: left + 1, last });
   }
   return order;

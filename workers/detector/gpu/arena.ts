@@ -1,4 +1,4 @@
-/** A buffer that grows when more is asked of it and never shrinks: its size is the largest piece of work so far. */
+/** A buffer that grows on demand and never shrinks. Its size is that of the largest request so far. */
 export class Arena {
   readonly label: string;
   readonly #device: GPUDevice;
@@ -16,12 +16,12 @@ export class Arena {
     return this.#buffer?.size ?? 0;
   }
 
-  /** How often a buffer was made. */
+  /** How often a buffer was created. */
   get growths(): number {
     return this.#growths;
   }
 
-  /** What is in it is lost when it grows; work that is queued keeps the buffer it was queued with. */
+  /** The content is lost when the buffer grows. Queued work keeps the buffer with which it was queued. */
   reserve(bytes: number): GPUBuffer {
     if (this.#buffer && this.#buffer.size >= bytes) return this.#buffer;
     this.#buffer?.destroy();
@@ -42,5 +42,5 @@ export class Arena {
 }
 
 const SMALLEST_BYTES = 4096;
-/** Of the bindings' offsets. */
+/** The alignment of binding offsets, bytes. */
 const ALIGNMENT = 256;

@@ -1,14 +1,14 @@
-/** The weights of files/images/resize_area.ts for all resizes of a piece of work, each once, in one array. */
+/** One array with the weights of files/images/resize_area.ts for several resizes, each of them once. */
 import { areaResizeWeights, type AxisWeights } from '../../files/images/resize_area.ts';
 
-/** Numbers of a target place: its first source place, how many there are, and where their weights begin. */
+/** Words per target position: its first source position, their number, and the index of their first weight. */
 export const SPAN_WORDS = 3;
 
 export class AxisWeightsList {
   readonly #places = new Map<AxisWeights, number>();
   #words = 0;
 
-  /** Where the spans of both axes begin. */
+  /** Adds the weights of a resize. @returns the indices of the first spans of both axes */
   place(
     sourceWidth: number,
     sourceHeight: number,

@@ -1,18 +1,18 @@
 /**
- * P-Net's cells that may be faces, out of all: few of hundreds of thousands are read back. The threshold here lets a
- * little more pass than the exact one, which the processor applies with the rounding of `faceProbabilities`.
+ * Collects P-Net's cells that may be faces, so that only a few of hundreds of thousands are read back. The threshold
+ * here is slightly lower than the exact one, which the CPU applies with the rounding of `faceProbabilities`.
  */
 import { BEGIN_THREAD, ENTRY_POINT, TableShape, wordOf, type EncodedTable } from './tables.ts';
 
 const TABLE = new TableShape(['wide', 'high', 'at', 'level'] as const);
 
-/** P-Net's outputs for a level, [wide, high, 8]. */
+/** The place of P-Net's outputs for a level, [wide, high, 8]. */
 export interface LevelHeads {
-  /** Number by which its candidates are known. */
+  /** The number of the level in its candidates. */
   readonly level: number;
   readonly wide: number;
   readonly high: number;
-  /** In vectors of four. */
+  /** The index of the first vector of four. */
   readonly at: number;
 }
 
@@ -22,23 +22,23 @@ export interface CellCandidate {
   readonly cell: number;
   readonly logits: Float32Array;
   readonly regression: Float32Array;
-  /** Of the cell at the horizontally mirrored place. */
+  /** The regression of the cell at the horizontally mirrored place. */
   readonly mirrored: Float32Array;
 }
 
-/** Number of candidates and three words that stand for nothing. */
+/** The number of candidates, and three unused words. */
 export const HEADER_BYTES = 16;
 export const RECORD_BYTES = 48;
 const RECORD_WORDS = RECORD_BYTES / 4;
 
-/** Differences of the logits are good to far less, in single precision. */
+/** Far more than the error of a difference of logits in single precision. */
 const MARGIN = 1e-3;
 
 export function candidateTable(heads: readonly LevelHeads[], threshold: number): EncodedTable {
   const difference = Math.log(threshold / (1 - threshold)) - MARGIN;
   return TABLE.encode(
     heads.map(({ level, wide, high, at }) => ({ threads: wide * high, values: { wide, high, at, level } })),
-    // All cells pass at 0; at 1 those whose probability rounds to it.
+    // A threshold of 0 accepts all cells; a threshold of 1 accepts those whose probability rounds to 1.
     [wordOf(Math.min(Math.max(difference, -1e30), 10))],
   );
 }
@@ -70,7 +70,7 @@ ${ENTRY_POINT} {
 `;
 }
 
-/** @returns sorted by level and cell; undefined where more were found than the buffer holds, with how many */
+/** @returns the candidates sorted by level and cell, or undefined if the buffer was too small; and the number found */
 export function readCandidates(bytes: ArrayBuffer): {
   readonly found: number;
   readonly candidates: CellCandidate[] | undefined;

@@ -1,18 +1,18 @@
 /**
- * A convolution of stride 1 without padding, with its bias and PReLU; dense layers, too, as windows of one pixel. Each
- * thread keeps some neighbouring pixels of some filters in registers and reads what it needs: no workgroup memory and no
- * barriers, which are what slows software adapters, and which layers this narrow do not need.
+ * A convolution with stride 1 and without padding, with its bias and PReLU. Dense layers are windows of one pixel.
+ * Each thread keeps some neighbouring pixels of some filters in registers and reads its operands directly. There is no
+ * workgroup memory and no barrier: these slow down software adapters, and layers this narrow do not need them.
  */
 import { unroll } from '../../gpu/wgsl.ts';
 import { vectorsOf, type PlacedLayer } from './layers.ts';
 import { BEGIN_THREAD, ENTRY_POINT, TableShape, type EncodedTable } from './tables.ts';
 
-/** Images of one size, one after the other: [images, rows, columns, channels], channels in whole vectors. */
+/** Images of one size: [images, rows, columns, channels], with channels in whole vectors. */
 export interface ImageStack {
   readonly images: number;
   readonly rows: number;
   readonly columns: number;
-  /** Where it begins, in vectors of four. */
+  /** The index of the first vector of four. */
   readonly at: number;
 }
 
@@ -50,12 +50,12 @@ export function convolutionTable(
   );
 }
 
-/** Workgroups for the filters, along z. */
+/** Number of workgroups along z, for the filters. */
 export function filterTiles({ filters, tile }: PlacedLayer): number {
   return vectorsOf(filters) / tile[1];
 }
 
-/** Multiplications and additions of a thread. */
+/** Number of multiplications and additions per thread. */
 export function operationsOfThread({ size, channels, tile }: PlacedLayer): number {
   return 2 * size * size * channels * tile[0] * tile[1] * 4;
 }
@@ -66,7 +66,7 @@ export function convolutionShader({ size, channels, filters, hasPrelu, tile, at 
   const width = vectorsOf(filters);
   const biasAt = at + size * size * channels * width;
   const lanes = ['x', 'y', 'z', 'w'];
-  /** One vector of channels `d` in one row of the window. */
+  /** Code for one vector of channels `d` in one row of the window. */
   const step = (laneCount: number): string => `
       let start = row_from + d;
 ${unroll(pixels + size - 1, (p) => `      let a${p} = source[start + ${p * depth}u];`)}
@@ -117,8 +117,8 @@ ${unroll(pixels, (p) => unroll(vectors, (v) => `  var sum_${p}_${v} = bias${v};`
         : ''
     }
   }
-  // In a loop, so that the stores and what goes before them stand in the shader once: adapters that are programs on the
-  // processor compile each for a long time.
+  // In a loop, so that the code for storing occurs only once in the shader. Software adapters take long to compile
+  // each copy.
   var sums = array<vec4f, ${pixels * vectors}>(${unroll(pixels, (p) => unroll(vectors, (v) => `sum_${p}_${v}`, ', '), ', ')});
   let out = entry.out_at + (all_rows * entry.columns + column) * ${width}u + vector;
   let count = min(${pixels}u, entry.columns - column);

@@ -1,4 +1,4 @@
-/** R-Net and O-Net over crops of some photos: what is dispatched for them, and how their outputs are read. */
+/** R-Net and O-Net over crops of some photos: records their dispatches and reads their outputs. */
 import { faceProbabilities, O_NET_SIZE, R_NET_SIZE, type ONetOutput } from '../network_outputs.ts';
 import type { AxisWeightsList } from './axis_weights.ts';
 import { cropTable, type PhotoBox } from './crop_resize.ts';
@@ -7,11 +7,11 @@ import type { PackedLayers } from './layers.ts';
 import type { Recording } from './recording.ts';
 
 export interface CropNetwork {
-  /** Of a crop's sides. */
+  /** Width and height of a crop, pixels. */
   readonly size: number;
-  /** Crops that go through it together: what lies between the layers takes 19 MB. */
+  /** Crops per batch. The values between the layers take 19 MB. */
   readonly batch: number;
-  /** Of a crop's outputs. */
+  /** Vectors of four per crop in the output. */
   readonly vectors: number;
   readonly hasLandmarks: boolean;
   /** @param outAt where the outputs are written, in vectors */
@@ -54,7 +54,7 @@ export const O_NET: CropNetwork = {
       .finish('onet6', [outAt]),
 };
 
-/** @returns how many bytes of the arena `heads` hold the outputs */
+/** @returns the size of the outputs in the arena `heads`, bytes */
 export function recordCrops(
   recording: Recording,
   layers: PackedLayers['layers'],

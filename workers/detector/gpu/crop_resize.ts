@@ -1,6 +1,4 @@
-/**
- * Boxes of photos, black outside of them, resized for R-Net or O-Net, as `cropForNetwork` of crops.ts, in single precision.
- */
+/** Resizes boxes of photos for R-Net or O-Net like `cropForNetwork` of crops.ts, in single precision. */
 import type { Box } from '../boxes.ts';
 import type { AxisWeightsList } from './axis_weights.ts';
 import { PHOTO_WGSL, type PlacedPhoto } from './photo_bytes.ts';
@@ -22,7 +20,7 @@ export interface PhotoBox {
   readonly box: Box;
 }
 
-/** The table of a dispatch that writes [boxes, size, size, 4] from the target's beginning on. */
+/** The table for a dispatch that writes [boxes, size, size, 4] to the beginning of the target. */
 export function cropTable(boxes: readonly PhotoBox[], size: number, weights: AxisWeightsList): EncodedTable {
   return TABLE.encode(
     boxes.map(({ photo, box }) => {
@@ -33,7 +31,7 @@ export function cropTable(boxes: readonly PhotoBox[], size: number, weights: Axi
         threads: size * size,
         values: {
           has_area: hasArea ? 1 : 0,
-          // Perhaps negative: the shader reads them as signed.
+          // These may be negative; the shader reads them as signed.
           left: box.x1 - 1,
           top: box.y1 - 1,
           word: photo.word,
@@ -54,7 +52,7 @@ ${PHOTO_WGSL}
 ${ENTRY_POINT} {
   ${BEGIN_THREAD}
   let size = table.number;
-  // All crops have one size.
+  // All crops have the same size.
   let crop = thread / (size * size);
   let entry = table.entries[crop];
   let place = thread % (size * size);

@@ -1,32 +1,34 @@
 /**
- * All GPU memory of the detector: a fixed number of arenas, which only grow. What they are at most, on photos of whatever
- * sizes:
+ * All GPU memory of the detector: a fixed number of arenas, which only grow. Their largest sizes, for photos of any
+ * size:
  *
- * - `even`, `odd`: what lies between layers, 13 and 19 MB for a batch of P-Net's (level_plan.ts), R-Net's or O-Net's crops;
- * - `heads`: P-Net's outputs for a round of levels, 32 MB or those of one level, or the last layer's for all crops;
- * - `photos`, two of them: a group's pixels, 64 MB or one photo, 150 MB for the largest of 50 megapixels;
- * - `candidates`, and a readback each for the two groups: 48 bytes for an eighth of the group's cells, or for all that
- *   passed, where that is more;
- * - `weights`, `tables`, `axes`: 2 MB, kilobytes, and a few numbers for each row and column of each level.
+ * - `even`, `odd`: values between layers; 13 and 19 MB for a batch of P-Net (level_plan.ts) or of R-Net's or O-Net's
+ *   crops;
+ * - `heads`: P-Net's outputs for a round of levels (32 MB, or the outputs of one level), or the last layer for all
+ *   crops;
+ * - `photos`, two of them: the pixels of a group, 64 MB or one photo (150 MB for 50 megapixels, the largest);
+ * - `candidates`, and one readback buffer for each of the two groups: 48 bytes for an eighth of the group's cells,
+ *   or for all cells that passed, if these are more;
+ * - `weights`: 2 MB; `tables`: kilobytes; `axes`: a few numbers per row and column of each level.
  */
 import type { EngineDevice } from '../../gpu/device.ts';
 import { Arena } from './arena.ts';
 import type { ArenaName } from './recording.ts';
 
-/** Photos that lie on the GPU together, if they are not one. */
+/** The most bytes of photos in one group, unless the group is a single photo. */
 export const PHOTO_BYTES = 64 * 2 ** 20;
 
-/** What a group of photos has of its own. */
+/** The buffers that each group of photos has for itself. */
 export interface PhotoSlot {
   readonly photos: Arena;
   readonly readback: Arena;
 }
 
-/** One in the networks, one that is uploaded or whose boxes the processor looks at. */
+/** One group runs in the networks; for the other, photos are uploaded or the CPU processes boxes. */
 const SLOTS = 2;
 
 export class DetectorMemory {
-  /** All but the photos. */
+  /** All arenas except those for photos. */
   readonly arenas: Readonly<Record<Exclude<ArenaName, 'photos'>, Arena>>;
   readonly #slots: readonly PhotoSlot[];
   readonly #free: PhotoSlot[];
@@ -63,7 +65,7 @@ export class DetectorMemory {
     return this.#all.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** How often a buffer was made, in all. */
+  /** How often a buffer was created, in all arenas. */
   get growths(): number {
     return this.#all.reduce((sum, { growths }) => sum + growths, 0);
   }

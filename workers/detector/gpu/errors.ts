@@ -1,4 +1,4 @@
-/** The engine's errors with what to do about them when faces are looked for, and what can only happen here. */
+/** GPU errors with advice for face detection, and errors that only occur there. */
 import { DeviceLostError, formatMegabytes, GpuError, GpuOutOfMemoryError } from '../../gpu/errors.ts';
 
 export class PhotoTooLargeError extends Error {
@@ -10,7 +10,7 @@ export class PhotoTooLargeError extends Error {
   }
 }
 
-/** @returns the error that a person who aligns photos is told */
+/** @returns the error to show to a person who aligns photos */
 export function detectionError(error: unknown): unknown {
   if (error instanceof DeviceLostError)
     return new DeviceLostError(

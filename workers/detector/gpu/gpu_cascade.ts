@@ -1,6 +1,6 @@
 /**
- * The cascade's networks on a graphics processor. A group's photos are uploaded once; P-Net over all levels of all of them,
- * R-Net and O-Net over all crops of all of them are a submission and a readback each.
+ * The networks of the cascade on the GPU. The photos of a group are uploaded once. P-Net over all their levels, R-Net
+ * over all their crops and O-Net over all their crops are one submission and one readback each.
  */
 import { BusyClock } from '../../common/busy_clock.ts';
 import { openDevice, type EngineDevice } from '../../gpu/device.ts';
@@ -22,11 +22,11 @@ import { createPipelines, type Pipelines } from './pipelines.ts';
 import { cellsOf, groupCandidates, levelsOf, outputBytes, recordRound } from './proposals.ts';
 import { Recording, submitRecording } from './recording.ts';
 
-/** Candidates that there is room for at first, as a share of the cells. */
+/** At first there is room for this share of the cells as candidates. */
 const CANDIDATE_SHARE = 1 / 8;
 const SMALLEST_CANDIDATES = 1024;
 
-/** What was done so far. */
+/** Counts of the work so far. */
 export interface GpuCounts {
   submissions: number;
   dispatches: number;
@@ -53,8 +53,8 @@ export class GpuCascade implements CascadeNetworks {
   }
 
   /**
-   * @param given a device to share, or an adapter; or else the browser's
-   * @param bounds of P-Net's memory
+   * @param given a device to share, or an adapter; default: the browser's adapter
+   * @param bounds limits for P-Net's memory
    * @throws WebGpuUnavailableError, GpuError, GpuOutOfMemoryError, DeviceLostError
    */
   static async create(
@@ -81,7 +81,7 @@ export class GpuCascade implements CascadeNetworks {
     return this.#pipelines.byName.size;
   }
 
-  /** How often a buffer was made. */
+  /** How often a buffer was created. */
   get growths(): number {
     return this.#detectorMemory.growths;
   }
@@ -168,7 +168,7 @@ export class GpuCascade implements CascadeNetworks {
         await this.#run(recording, slot, axes, 'candidates', bytes),
       );
       if (candidates) return groupCandidates(candidates, levels, photos.length, threshold);
-      // There are as many the next time.
+      // The second attempt has room for all of them.
       room = found;
     }
   }
@@ -187,7 +187,7 @@ export class GpuCascade implements CascadeNetworks {
     return readOutputs(network, new Float32Array(await this.#run(recording, slot, axes, 'heads', bytes)));
   }
 
-  /** @returns the first bytes of an arena, once all of it is done */
+  /** @returns the first bytes of an arena, after all the work is done */
   async #run(
     recording: Recording,
     slot: PhotoSlot,
@@ -224,7 +224,7 @@ export class GpuCascade implements CascadeNetworks {
       this.counts.dispatches += recording.dispatches.length;
       this.counts.readbacks++;
       const mapped = readback.mapAsync(GPUMapMode.READ, 0, bytes);
-      // It is waited for below, unless the submission was refused.
+      // This is awaited below, unless the submission was refused.
       mapped.catch(() => undefined);
       return { target: readback, mapping: mapped };
     });

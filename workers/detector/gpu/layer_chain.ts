@@ -1,4 +1,4 @@
-/** Stacks of images on their way through a network: layer after layer, from one of two arenas into the other. */
+/** Passes stacks of images through a network: layer after layer, from one of two arenas into the other. */
 import { convolutionTable, filterTiles, operationsOfThread, type ImageStack } from './convolution.ts';
 import { vectorsOf, type LayerName, type PackedLayers } from './layers.ts';
 import { pooledLength, poolTable, type PoolWindow } from './max_pool.ts';
@@ -6,12 +6,14 @@ import type { Recording } from './recording.ts';
 
 export const VECTOR_BYTES = 16;
 
-/** Of single precision, three channels filled up to four: what the resizes write, into the arena `even`. */
+/**
+ * Vectors per pixel of the network's input: three channels and one unused. The resizes write it into the arena `even`.
+ */
 const IMAGE_VECTORS = 1;
 
 type Shape = Omit<ImageStack, 'at'>;
 
-/** Places stacks one after the other. @param vectors of a pixel */
+/** Places stacks one after the other. @param vectors number of vectors per pixel */
 export function placeStacks(
   shapes: readonly Shape[],
   vectors: number,
@@ -32,7 +34,7 @@ export class LayerChain {
   #stacks: readonly ImageStack[];
   #vectors = IMAGE_VECTORS;
 
-  /** @param shapes of the images at the beginning of the arena `even`, one after the other */
+  /** @param shapes shapes of the images, which are one after the other at the beginning of the arena `even` */
   constructor(recording: Recording, layers: PackedLayers['layers'], shapes: readonly Shape[]) {
     this.#recording = recording;
     this.#layers = layers;
@@ -86,7 +88,7 @@ export class LayerChain {
     return this.#moveTo(next);
   }
 
-  /** Each image becomes one pixel, as dense layers take them. */
+  /** Turns each image into one pixel, the input of dense layers. */
   flatten(): this {
     const { images, rows, columns, at } = this.#stacks[0]!;
     this.#stacks = [{ images: 1, rows: 1, columns: images, at }];
@@ -94,7 +96,7 @@ export class LayerChain {
     return this;
   }
 
-  /** The last layer, whose outputs are kept. @param outAts where, in vectors */
+  /** Adds the last layer, whose outputs are kept. @param outAts the places of the outputs, in vectors */
   finish(name: LayerName, outAts: readonly number[]): void {
     this.#convolve(name, 'heads', outAts);
   }

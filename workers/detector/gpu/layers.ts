@@ -1,21 +1,26 @@
-/** The layers of the three networks, and their weights in one buffer as convolution.ts reads them. See detector/networks.ts. */
+/**
+ * The layers of the three networks (see detector/networks.ts), and one buffer with their weights for convolution.ts.
+ */
 import { layerValues } from '../weight_values.ts';
 import type { MtcnnWeights } from '../weights.ts';
 
 export interface ConvolutionLayer {
   readonly name: string;
-  /** Of the square window; 1 for dense layers, whose pixels are the crops. */
+  /** Side of the square window; 1 for dense layers, whose pixels are the crops. */
   readonly size: number;
   readonly channels: number;
   readonly filters: number;
   readonly hasPrelu: boolean;
-  /** Pixels beside each other, and vectors of four filters, that a thread computes; the vectors divide the layer's. */
+  /**
+   * Neighbouring pixels, and vectors of four filters, per thread. The layer's number of vectors is a multiple of the
+   * latter.
+   */
   readonly tile: readonly [pixels: number, vectors: number];
 }
 
 interface NamedLayer extends Omit<ConvolutionLayer, 'filters' | 'hasPrelu'> {
   readonly prelu?: string;
-  /** Layers side by side, whose outputs follow each other in each pixel. */
+  /** Parallel layers, whose outputs follow each other in each pixel. */
   readonly heads?: readonly string[];
 }
 
@@ -41,7 +46,7 @@ export type LayerName = keyof typeof LAYERS;
 
 export const LAYER_NAMES = Object.keys(LAYERS) as readonly LayerName[];
 
-/** A layer and where its weights begin, in vectors. */
+/** A layer and the index of its first weight vector. */
 export interface PlacedLayer extends ConvolutionLayer {
   readonly at: number;
 }
@@ -51,7 +56,7 @@ export interface PackedLayers {
   readonly layers: Readonly<Record<LayerName, PlacedLayer>>;
 }
 
-/** Vectors of four for so many channels. */
+/** Number of vectors of four for `channels` channels. */
 export function vectorsOf(channels: number): number {
   return Math.ceil(channels / 4);
 }
@@ -82,8 +87,8 @@ export function packLayers(weights: MtcnnWeights): PackedLayers {
 }
 
 /**
- * In the order in which a thread reads them: [row, channel, column, filters], then biases and slopes; filters in vectors
- * of four, the last one filled up with zeros.
+ * Packs weights in the order in which a thread reads them: [row, channel, column, filters], then biases and slopes.
+ * Filters are in vectors of four; the last one is padded with zeros.
  * @param weights [row, column, channel, filters]
  */
 export function packConvolution(

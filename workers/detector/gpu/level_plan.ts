@@ -1,36 +1,36 @@
 /**
- * How the levels of some photos go through P-Net within bounded memory: small ones together, large ones in bands of
- * columns. A level's outputs stay until its candidates are collected, so that a round of collecting has whole levels.
+ * Plans how the levels of some photos go through P-Net in bounded memory: small levels together, large levels in bands
+ * of columns. The outputs of a level stay until its candidates are collected, so a round consists of whole levels.
  */
 
 export interface PlanBounds {
-  /** Pixels of all bands of a batch. */
+  /** The most pixels in all bands of a batch. */
   readonly batchPixels: number;
-  /** Cells whose outputs are kept for a round, or those of one level. */
+  /** The most cells in a round, unless it is a single level. */
   readonly roundCells: number;
 }
 
-/** What lies between the layers takes 80 bytes a pixel, outputs 32 bytes a cell: 32 MB each. */
+/** Values between the layers take 80 bytes per pixel, outputs 32 bytes per cell, so each takes 32 MB. */
 export const PLAN_BOUNDS: PlanBounds = { batchPixels: 400_000, roundCells: 1_000_000 };
 
-/** P-Net's window along a side. */
+/** The side of P-Net's window, pixels. */
 const WINDOW = 12;
 
 export interface PlannedLevel {
-  /** Its place in the list of levels. */
+  /** The index in the list of levels. */
   readonly level: number;
   readonly cellsWide: number;
   readonly cellsHigh: number;
-  /** Its first cell among those of its round. */
+  /** The index of its first cell in the round. */
   readonly cellsAt: number;
 }
 
-/** Columns of a level that its cells `firstCell` … need. */
+/** The columns of a level for a range of cells, which begins with `firstCell`. */
 export interface Band {
   readonly level: PlannedLevel;
   readonly firstCell: number;
   readonly cells: number;
-  /** Of the level, in its pixels. */
+  /** The first column, in pixels of the level. */
   readonly from: number;
   readonly columns: number;
 }
@@ -40,7 +40,7 @@ export interface Round {
   readonly batches: readonly (readonly Band[])[];
 }
 
-/** P-Net's cells along a side of so many pixels. */
+/** Number of P-Net's cells along a side of `pixels` pixels. */
 export function cellsAlong(pixels: number): number {
   return Math.ceil((pixels - 2) / 2) - 4;
 }

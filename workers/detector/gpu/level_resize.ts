@@ -1,6 +1,6 @@
 /**
- * Columns of a photo's pyramid level, as `pyramidLevel` of crops.ts makes them: whole grey levels, equal to the bit. A
- * thread makes a pixel from its photo's pixels; rows are summed before they are added to each other, as there.
+ * Makes columns of a photo's pyramid level, bit-identical to `pyramidLevel` of crops.ts: whole grey levels. One thread
+ * makes one pixel from the pixels of the photo. As there, each row is summed before the rows are added.
  */
 import { AxisWeightsList, SPAN_WORDS } from './axis_weights.ts';
 import { PHOTO_WGSL, type PlacedPhoto } from './photo_bytes.ts';
@@ -27,11 +27,11 @@ export interface LevelPart {
   readonly height: number;
   readonly from: number;
   readonly columns: number;
-  /** Where it is written, [columns, height, 4], in vectors. */
+  /** The place of the result [columns, height, 4], in vectors. */
   readonly at: number;
 }
 
-/** How averages of whole blocks are rounded, see `averageBlocks` of resize_area.ts. */
+/** How averages of whole blocks are rounded; see `averageBlocks` of resize_area.ts. */
 const BLOCKS = { none: 0, halvesUp: 1, halvesToEven: 2 } as const;
 
 export function levelTable(parts: readonly LevelPart[], weights: AxisWeightsList): EncodedTable {
@@ -43,7 +43,7 @@ export function levelTable(parts: readonly LevelPart[], weights: AxisWeightsList
       return {
         threads: columns * height,
         values: {
-          // The networks see the photo transposed: a column of the photo is a row.
+          // The networks see a transposed photo: a column of the photo is a row.
           rows: columns,
           columns: height,
           out_at: at,

@@ -1,6 +1,6 @@
 /**
- * Max pools of stride 2 whose windows begin at even places; what reaches beyond the image does not count. So TensorFlow's
- * SAME begins for windows of 2, and for windows of 3 on images with an even side, as all are that meet one here.
+ * Max pools with stride 2, whose windows begin at even positions. Positions beyond the image do not count. This equals
+ * TensorFlow's SAME for windows of 2, and for windows of 3 on images with an even side, which all images here have.
  */
 import type { ImageStack } from './convolution.ts';
 import { BEGIN_THREAD, ENTRY_POINT, TableShape, type EncodedTable } from './tables.ts';
@@ -16,7 +16,7 @@ export function pooledLength(length: number, { size, padding }: PoolWindow): num
   return padding === 'SAME' ? Math.ceil(length / 2) : Math.floor((length - size) / 2) + 1;
 }
 
-/** @param vectors of a pixel */
+/** @param vectors number of vectors per pixel */
 export function poolTable(
   window: PoolWindow,
   vectors: number,

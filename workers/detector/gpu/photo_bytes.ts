@@ -1,18 +1,18 @@
 /**
- * Photos as they are decoded, three bytes a pixel, one after the other in a storage buffer. Not a texture: those have four
- * bytes a pixel, which the processor would have to write first, and no more than 8,192 pixels a side on every device.
+ * Decoded photos, three bytes per pixel, one after the other in a storage buffer. Textures would need four bytes per
+ * pixel, which the CPU would have to write first, and some devices limit their sides to 8,192 pixels.
  */
 import type { RgbImage } from '../../protocol/data/images.ts';
 
-/** Where a photo lies. */
+/** The place of a photo. */
 export interface PlacedPhoto {
   readonly width: number;
   readonly height: number;
-  /** Its first word of four bytes. */
+  /** The index of its first word of four bytes. */
   readonly word: number;
 }
 
-/** What a photo takes; a pixel at its end is read as two whole words. */
+/** The size of a photo in the buffer. The last pixel is read as two whole words. */
 export function photoBytes({ width, height }: Pick<RgbImage, 'width' | 'height'>): number {
   return 4 * (Math.ceil((width * height * 3) / 4) + 1);
 }
@@ -26,7 +26,7 @@ export function placePhotos(images: readonly Pick<RgbImage, 'width' | 'height'>[
   });
 }
 
-/** Writes whole words: the last bytes are copied to fill one. */
+/** Writes whole words; the last bytes are copied to fill one. */
 export function writePhoto(
   queue: GPUQueue,
   buffer: GPUBuffer,
@@ -42,8 +42,9 @@ export function writePhoto(
 }
 
 /**
- * `pixel_at(word, index)`: a pixel's grey levels. And `rounded(value)`: as it is, but no compiler can join the product
- * that it is given with the sum that it goes into, so that sums are rounded as in the plain code on every device.
+ * WGSL functions. `pixel_at(word, index)`: the grey levels of a pixel. `rounded(value)`: the same value, but a
+ * compiler cannot fuse the product in its argument with a following sum. So sums are rounded like those of the plain
+ * code on every device.
  */
 export const PHOTO_WGSL = `
 @group(0) @binding(1) var<storage, read> constants: array<u32>;
@@ -55,7 +56,7 @@ fn pixel_at(word: u32, index: u32) -> vec3u {
   let at = word + byte / 4u;
   let shift = 8u * (byte % 4u);
   let low = source[at] >> shift;
-  // By 32 where nothing is shifted out: in two steps, since no shift is that far.
+  // This may shift by 32, which WGSL does not allow, so it is done in two steps.
   let bits = low | ((source[at + 1u] << (24u - shift)) << 8u);
   return vec3u(bits & 255u, (bits >> 8u) & 255u, (bits >> 16u) & 255u);
 }
@@ -66,7 +67,7 @@ fn rounded(value: vec3f) -> vec3f {
 
 fn normalized(value: vec3f) -> vec4f { return vec4f((value - 127.5) * 0.0078125, 0.0); }
 
-// Source places and weights of a target place, see axis_weights.ts.
+// Source positions and weights of a target position; see axis_weights.ts.
 struct Span { first: u32, count: u32, weights: u32 }
 fn span_at(axis: u32, index: u32) -> Span {
   let at = axis + 3u * index;

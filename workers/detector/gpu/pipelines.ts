@@ -1,4 +1,4 @@
-/** The detector's pipelines: one for each layer that has weights, and four more. No photo makes another one. */
+/** The detector's pipelines: one per layer with weights, and four more. No photo needs an additional one. */
 import { createComputePipeline } from '../../gpu/compute_pipeline.ts';
 import type { EngineDevice } from '../../gpu/device.ts';
 import { candidateShader } from './candidates.ts';
@@ -11,7 +11,7 @@ import { poolShader } from './max_pool.ts';
 export type KernelName = LayerName | 'level' | 'crop' | 'pool' | 'candidates';
 
 export interface Pipelines {
-  /** Of all kernels: table, constants, source, target. */
+  /** The layout for all kernels: table, constants, source, target. */
   readonly layout: GPUBindGroupLayout;
   readonly byName: ReadonlyMap<KernelName, GPUComputePipeline>;
 }

@@ -1,4 +1,4 @@
-/** P-Net over the levels of some photos: what is dispatched for it, and what its candidates are. */
+/** P-Net over the levels of some photos: records its dispatches and groups its candidates. */
 import { boxesOfCells, type Candidate } from '../boxes.ts';
 import { faceProbabilities } from '../network_outputs.ts';
 import type { CascadePhoto } from '../photo.ts';
@@ -11,11 +11,11 @@ import { levelTable } from './level_resize.ts';
 import type { PlacedPhoto } from './photo_bytes.ts';
 import type { Recording } from './recording.ts';
 
-/** Vectors that a cell has as outputs. */
+/** Number of output vectors per cell. */
 const CELL_VECTORS = 2;
 
 export interface PhotoLevel {
-  /** Its place in the list of photos. */
+  /** The index in the list of photos. */
   readonly photo: number;
   readonly scale: number;
   readonly width: number;
@@ -38,7 +38,7 @@ export function cellsOf({ levels }: Round): number {
   return levels.reduce((sum, { cellsWide, cellsHigh }) => sum + cellsWide * cellsHigh, 0);
 }
 
-/** Of the arena `heads`. */
+/** The size of a round's outputs in the arena `heads`. */
 export function outputBytes(round: Round): number {
   return cellsOf(round) * CELL_VECTORS * VECTOR_BYTES;
 }
@@ -94,7 +94,7 @@ function recordBatch(
   recording.add({
     ...({ kernel: 'level', table, depth: 1 } as const),
     ...({ constants: 'axes', source: 'photos', target: 'even' } as const),
-    // Each of the photo's pixels once and a half along each side, in three channels.
+    // Each pixel of the photo counts one and a half times along each side, in three channels.
     operations: bands.reduce((sum, { level, columns }) => {
       const { photo, width } = levels[level.level]!;
       return sum + 12 * placed[photo]!.width * placed[photo]!.height * (columns / width);

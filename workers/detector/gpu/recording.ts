@@ -1,4 +1,4 @@
-/** A list of dispatches with the memory that they need, and its submission in one go. */
+/** A list of dispatches with the memory that they need, and its submission as one command buffer. */
 import type { EngineDevice } from '../../gpu/device.ts';
 import { OPERATIONS_PER_SUBMISSION } from '../../gpu/submission.ts';
 import type { Arena } from './arena.ts';
@@ -10,12 +10,12 @@ export type ArenaName = 'weights' | 'axes' | 'tables' | 'photos' | 'even' | 'odd
 export interface Dispatch {
   readonly kernel: KernelName;
   readonly table: EncodedTable;
-  /** Workgroups along z. */
+  /** Number of workgroups along z. */
   readonly depth: number;
   readonly constants: 'weights' | 'axes';
   readonly source: ArenaName;
   readonly target: ArenaName;
-  /** Multiplications and additions, roughly. */
+  /** Approximate number of multiplications and additions. */
   readonly operations: number;
 }
 
@@ -38,7 +38,7 @@ export class Recording {
     return this.#bytes.get(arena) ?? 0;
   }
 
-  /** All tables in one array; where each begins, in bytes; what the longest takes. */
+  /** Encodes all tables into one array. Also returns the offset of each, and the size of the longest, in bytes. */
   encodeTables(): { words: Uint32Array<ArrayBuffer>; offsets: number[]; longest: number } {
     const offsets: number[] = [];
     let words = 0;
@@ -48,7 +48,7 @@ export class Recording {
       longest = Math.max(longest, 4 * table.words.length);
       words += Math.ceil(table.words.length / ALIGNMENT_WORDS) * ALIGNMENT_WORDS;
     }
-    // Each binding has the longest one's size.
+    // Each binding has the size of the longest table.
     const all = new Uint32Array(words + Math.ceil(longest / 4));
     this.dispatches.forEach(({ table }, index) => all.set(table.words, offsets[index]! / 4));
     return { words: all, offsets, longest };
@@ -56,9 +56,9 @@ export class Recording {
 }
 
 /**
- * Grows the arenas as needed and queues all of it.
- * @param before commands that go before the first dispatch
- * @param after commands that follow the last
+ * Grows the arenas as needed and queues all dispatches.
+ * @param before encodes commands before the first dispatch
+ * @param after encodes commands after the last dispatch
  */
 export function submitRecording(
   { device, traits }: EngineDevice,
@@ -87,7 +87,7 @@ export function submitRecording(
     if (!group) {
       const buffersOf = [constants, source, target].map((name): GPUBufferBinding => {
         const buffer = bufferOf(name);
-        // Of the candidates so many fit as there were asked for, whatever the buffer has grown to.
+        // The shader takes the room for candidates from the size of the binding, so bind only what was requested.
         return name === 'candidates' ? { buffer, size: recording.bytesOf(name) } : { buffer };
       });
       group = device.createBindGroup({

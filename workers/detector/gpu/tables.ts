@@ -1,6 +1,7 @@
 /**
- * What a dispatch works on, as a table: entries of different sizes (levels of a pyramid, bands of them, a stack of crops)
- * share one dispatch, and no size stands in a shader. A thread finds its entry by the number of threads before it.
+ * The work of a dispatch as a table. Entries of different sizes (levels of a pyramid, bands of levels, a stack of
+ * crops) share one dispatch, and no shader contains a size. A thread finds its entry by the number of threads before
+ * that entry.
  */
 import { MAXIMUM_WORKGROUPS } from '../../gpu/wgsl.ts';
 
@@ -19,13 +20,13 @@ export interface EncodedTable {
   readonly threads: number;
 }
 
-/** count, threads, workgroups of a row, two numbers for the kernel, zero. */
+/** Count, threads, workgroups per row, two numbers for the kernel, zeros. */
 const HEADER_WORDS = 8;
 
 export class TableShape<Name extends string> {
   readonly #names: readonly Name[];
 
-  /** @param names of an entry's numbers, as the shader calls them */
+  /** @param names the names of an entry's numbers in the shader */
   constructor(names: readonly Name[]) {
     this.#names = names;
   }
@@ -50,7 +51,7 @@ fn entry_of(thread: u32) -> u32 {
 }`;
   }
 
-  /** @param numbers for the whole dispatch; `table.number` and `table.second_number` */
+  /** @param numbers numbers for the whole dispatch: `table.number` and `table.second_number` */
   encode(entries: readonly TableEntry<Name>[], numbers: readonly number[] = []): EncodedTable {
     const words = new Uint32Array(HEADER_WORDS + entries.length * (1 + this.#names.length));
     let threads = 0;
@@ -68,7 +69,7 @@ fn entry_of(thread: u32) -> u32 {
   }
 }
 
-/** The beginning of every kernel: `thread`, below `table.threads`. */
+/** The beginning of every kernel. It declares `thread`, which is below `table.threads`. */
 export const BEGIN_THREAD = `let thread = (workgroup.x + workgroup.y * table.grid) * ${WORKGROUP_SIZE}u + lane;
   if (thread >= table.threads) { return; }`;
 
@@ -77,7 +78,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index
 
 const floatWord = new Float32Array(1);
 
-/** A float32 as the word that the shader bitcasts. */
+/** A float32 as a word, which the shader bitcasts. */
 export function wordOf(value: number): number {
   floatWord[0] = value;
   return new Uint32Array(floatWord.buffer)[0]!;

@@ -1,8 +1,8 @@
 /**
- * The networks' layers as WebAssembly kernels, one function a layer, written for its sizes. Images are
- * [rows, columns, channels]; a vector holds four channels of a pixel. A convolution keeps a tile of pixels × channels in
- * the machine's sixteen vector registers while it goes through the window: each weight that is loaded serves all of the
- * tile's pixels, and each value all of its channels.
+ * The layers of the networks as WebAssembly kernels: one function per layer, written for its sizes. Images are [rows,
+ * columns, channels]; a vector holds four channels of a pixel. A convolution keeps a tile of pixels × channels in the
+ * sixteen vector registers of the CPU while it passes over the window. Each loaded weight serves all pixels of the
+ * tile, and each loaded value serves all its channels.
  */
 import {
   f32x4,
@@ -21,28 +21,29 @@ import type { FunctionWriter, ModuleWriter } from '../../webassembly/module.ts';
 const FLOAT_BYTES = 4;
 const VECTOR = 4;
 const VECTOR_BYTES = 16;
-/** So many values of a window are written out one after the other. */
+/** Loops over at most this many values of a window are unrolled. */
 const LONGEST_UNROLLED = 6;
 
 export interface ConvolutionLayer {
-  /** Of the square window. */
+  /** Side of the square window. */
   readonly size: number;
   readonly channels: number;
   readonly filters: number;
   readonly hasPrelu: boolean;
   /**
-   * Pixels and vectors of filters in a tile. Browsers keep sums in registers, of which fifteen are free, only while
-   * pixels × vectors, one step's weights and two more fit: 3 × 3, 4 × 2 and 2 × 4 do, and reach twice the speed of 3 × 4.
+   * Pixels and vectors of filters in a tile. Fifteen registers are free. Browsers keep sums in registers only if
+   * pixels × vectors, the weights of one step and two more values fit: 3 × 3, 4 × 2 and 2 × 4 do, and are twice as
+   * fast as 3 × 4.
    */
   readonly tile: readonly [pixels: number, vectors: number];
 }
 
-/** Channels of what a layer writes: its filters, or whole vectors of them for `padded` ones. */
+/** Number of whole vectors for a number of filters. */
 export function vectorsOf(filters: number): number {
   return Math.ceil(filters / VECTOR);
 }
 
-/** Vectors of filters that are computed together. */
+/** The numbers of filter vectors that are computed together, block by block. */
 function blocksOf({ filters, tile: [, most] }: ConvolutionLayer): number[] {
   const vectors = vectorsOf(filters);
   const blocks = new Array<number>(Math.floor(vectors / most)).fill(most);
@@ -50,7 +51,8 @@ function blocksOf({ filters, tile: [, most] }: ConvolutionLayer): number[] {
 }
 
 /**
- * Weights in the order in which the kernel reads them: for each block its biases, its PReLU's slopes, its weights.
+ * Packs weights in the order in which the kernel reads them: for each block its biases, its PReLU's slopes, its
+ * weights.
  * @param weights [size, size, channels, filters]
  */
 export function packWeights(
@@ -84,7 +86,7 @@ export function packWeights(
 const CONVOLUTION_PARAMETERS = ['input', 'output', 'weights', 'rows', 'columns', 'inputRowBytes'] as const;
 type ConvolutionParameter = (typeof CONVOLUTION_PARAMETERS)[number];
 
-/** What the exported function of a convolution takes; rows and columns are the output's, at least one. */
+/** The exported function of a convolution. Rows and columns are those of the output, at least one. */
 export type Convolution = (
   input: number,
   output: number,
@@ -94,7 +96,7 @@ export type Convolution = (
   inputRowBytes: number,
 ) => void;
 
-/** @param pixelBytes of the output's pixels: vectors that reach further are overwritten by the next pixel */
+/** @param pixelBytes bytes per output pixel; a vector that reaches further is overwritten by the next pixel */
 export function addConvolution(
   module: ModuleWriter,
   name: string,
@@ -149,7 +151,7 @@ function blockBytes({ size, channels, hasPrelu }: ConvolutionLayer, vectors: num
   return (size * size * channels + (hasPrelu ? 2 : 1)) * vectors * VECTOR_BYTES;
 }
 
-/** The tiles of a row; the last one begins so early that it ends with the row. */
+/** Writes the tiles of a row. The last tile ends with the row, so it may overlap the one before it. */
 function writeTileRow(
   writer: FunctionWriter<ConvolutionParameter>,
   layer: ConvolutionLayer,
@@ -196,7 +198,7 @@ function writeTile(
   const weight = writer.integer();
   const rowValues = size * channels;
   const unrolled = largestDivisor(rowValues, LONGEST_UNROLLED);
-  // Two instructions: the fused one of relaxed SIMD is no faster here, and rounds differently from machine to machine.
+  // Two instructions: the fused one of relaxed SIMD is not faster here, and its rounding depends on the machine.
   const multiplyAdd = (sum: Local, other: Local): Code =>
     set(sum, f32x4.add(get(sum), f32x4.mul(get(value), get(other))));
   const steps = Array.from({ length: unrolled }, (_, step) =>
@@ -244,7 +246,7 @@ function writeTile(
             ),
           ),
         ),
-    // Pixel by pixel: see pixelBytes.
+    // Pixel by pixel; see pixelBytes.
     ...sums.map((sum, index) => {
       const vector = index % vectors;
       const pixel = (index - vector) / vectors;
@@ -270,7 +272,7 @@ export interface PoolLayer {
 
 const POOL_PARAMETERS = ['input', 'output', 'rows', 'columns', 'outputRows', 'outputColumns'] as const;
 
-/** What the exported function of a pool takes; rows and columns are the input's. */
+/** The exported function of a pool. Rows and columns are those of the input. */
 export type Pool = (
   input: number,
   output: number,
@@ -280,7 +282,7 @@ export type Pool = (
   outputColumns: number,
 ) => void;
 
-/** The largest values of windows at every second pixel; windows end with the image. */
+/** The largest values of windows at every second pixel. Windows are cut off at the end of the image. */
 export function addMaxPool(module: ModuleWriter, name: string, { size, channels }: PoolLayer): void {
   module.add(name, POOL_PARAMETERS, (writer) => {
     const { input, output, rows, columns, outputRows, outputColumns } = writer.parameters;
@@ -290,7 +292,7 @@ export function addMaxPool(module: ModuleWriter, name: string, { size, channels 
     const starts = Array.from({ length: size }, () => writer.integer());
     const offsets = Array.from({ length: size }, () => writer.integer());
     const place = writer.integer();
-    // A pixel that is looked at twice changes nothing.
+    // Reading a pixel twice does not change the maximum.
     const clamped = (index: Local, shift: number, count: Local): Code =>
       sequence(
         set(place, i32.add(i32.mul(get(index), i32.const(2)), i32.const(shift))),

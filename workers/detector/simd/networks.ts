@@ -1,6 +1,6 @@
 /**
- * P-Net, R-Net and O-Net on the processor, in kernels of their own (see kernels.ts). The same layers as networks.ts; a
- * photo's level goes through P-Net in bands of columns, so that what is between the layers stays in the cache.
+ * P-Net, R-Net and O-Net on the CPU, in WebAssembly kernels (see kernels.ts). The layers are those of networks.ts. A
+ * level of a photo goes through P-Net in bands of columns, so that the values between the layers stay in the cache.
  */
 import { BusyClock } from '../../common/busy_clock.ts';
 import type { BackendMemory } from '../../protocol/device.ts';
@@ -37,14 +37,14 @@ import {
 
 interface NetworkLayer {
   readonly name: string;
-  /** Of the square window; 1 for dense layers, whose pixels are the crops. */
+  /** Side of the square window; 1 for dense layers, whose pixels are the crops. */
   readonly size: number;
   readonly channels: number;
   readonly tile: readonly [pixels: number, vectors: number];
   readonly prelu?: string;
-  /** By Winograd's method, where the image is large enough for it. */
+  /** Computed with Winograd's method, if the image is large enough for it. */
   readonly winograd?: true;
-  /** Layers side by side, whose outputs follow each other in each pixel; their last vector is filled up with zeros. */
+  /** Parallel layers, whose outputs follow each other in each pixel. Their last vector is padded with zeros. */
   readonly heads?: readonly string[];
 }
 
@@ -97,9 +97,9 @@ const LAYERS = {
 type LayerName = keyof typeof LAYERS;
 
 const FLOAT_BYTES = 4;
-/** The last pixel's vectors, and a pool's last windows, reach beyond their image by less. */
+/** The last vectors of an image, and the last windows of a pool, reach beyond the image by less than this. */
 const SLACK_BYTES = 64;
-/** What P-Net's first layer writes for a band takes about so much. */
+/** The approximate size of the output of P-Net's first layer for one band. */
 const BAND_BYTES = 300_000;
 const SMALLEST_BAND = 16;
 
@@ -109,7 +109,7 @@ const LANDMARKS = 10;
 interface ReadyLayer {
   readonly run: Convolution;
   readonly weights: number;
-  /** Floats of a pixel as it is read, and as it is written. */
+  /** Floats per pixel in the input (`outputChannels`: in the output). */
   readonly channels: number;
   readonly outputChannels: number;
   readonly winograd?: ReadyWinograd | undefined;
@@ -136,7 +136,7 @@ export class SimdNetworks implements Networks {
   readonly #memory = new KernelMemory();
   readonly #layers: Readonly<Record<LayerName, ReadyLayer>>;
   readonly #pools: Pools;
-  /** Behind the weights. */
+  /** The address after the weights. */
   readonly #scratch: number;
 
   constructor(weights: MtcnnWeights) {
@@ -187,7 +187,7 @@ export class SimdNetworks implements Networks {
       this.#memory.write(at, values);
       return at;
     };
-    // The layers use it one after the other.
+    // The layers share the scratch memory, one after the other.
     const scratch = 0;
     address = Math.max(...packed.map((one) => (one.winograd ? winogradScratchBytes(one.winograd.layer) : 0)));
     this.#layers = Object.fromEntries(
@@ -244,7 +244,7 @@ export class SimdNetworks implements Networks {
     return { scores: faceProbabilities(logits), regressions, width: outWidth, height: outHeight };
   }
 
-  /** @returns [width, height, 8]: two logits, four regressions, nothing */
+  /** @returns [width, height, 8]: two logits, four regressions, two unused values */
   #proposeInBand(values: Float32Array, width: number, height: number): Float32Array {
     const { pnet1, pnet2, pnet3, pnet4 } = this.#layers;
     const [pooledWidth, pooledHeight] = [Math.ceil((width - 2) / 2), Math.ceil((height - 2) / 2)];
@@ -328,7 +328,7 @@ export class SimdNetworks implements Networks {
     return { scores: faceProbabilities(logits), regressions, landmarks };
   }
 
-  /** Addresses behind the weights for so many floats each. */
+  /** Reserves memory after the weights. @returns one address per requested number of floats */
   #places<const Lengths extends readonly number[]>(
     ...lengths: Lengths
   ): { [Index in keyof Lengths]: number } {
@@ -347,11 +347,11 @@ export class SimdNetworks implements Networks {
   }
 
   dispose(): void {
-    // The memory goes with this object.
+    // The memory is freed with this object.
   }
 }
 
-/** @param rows of the input, as columns */
+/** @param rows rows of the input (`columns`: columns of the input) */
 function convolve(
   { run, weights, channels, winograd: other }: ReadyLayer,
   size: number,
@@ -365,7 +365,7 @@ function convolve(
   run(input, output, weights, rows - size + 1, columns - size + 1, columns * channels * FLOAT_BYTES);
 }
 
-/** P-Net's cells along a side of so many pixels. */
+/** Number of P-Net's cells along a side of `pixels` pixels. */
 function cellsAlong(pixels: number): number {
   return Math.ceil((pixels - 2) / 2) - 4;
 }

@@ -1,6 +1,7 @@
 /**
- * Levels of the pyramid, crops for the networks and aligned faces, made by the kernels of resize_kernels.ts; see crops.ts
- * and align.ts for what they are. A photo is copied into the kernels' memory whole, a large one in pieces of its rows.
+ * Makes levels of the pyramid, crops for the networks and aligned faces with the kernels of resize_kernels.ts.
+ * crops.ts and align.ts define the results. A photo is copied into the memory of the kernels as a whole; a large one
+ * in pieces of rows.
  */
 import type { RgbImage } from '../../protocol/data/images.ts';
 import { areaResizeWeights, type AxisWeights } from '../../files/images/resize_area.ts';
@@ -11,21 +12,21 @@ import type { Box } from '../boxes.ts';
 import { levelSize, pyramidLevel, type Level } from '../crops.ts';
 import { resizeModule, SPAN_BYTES, SUM_STEP, type ResizeKernels } from './resize_kernels.ts';
 
-/** Kernels read and write a little beyond the ends. */
+/** Kernels read and write slightly beyond the ends. */
 const SLACK_BYTES = 64;
-/** More than this is given back when a photo is done with; 4 megapixels with their largest level take as much. */
+/** A larger memory is released after the photo. 4 megapixels with their largest level take as much. */
 export const KEPT_BYTES = 32e6;
 /** Photos with more bytes (16 megapixels) are copied piece by piece. */
 const WHOLE_PHOTO_BYTES = 48e6;
-/** Of a large photo so many bytes are there at a time, or the rows that one row of a result needs. */
+/** The size of a piece of a large photo; more if one row of a result needs more rows. */
 const PIECE_BYTES = 16e6;
 const FLOAT_BYTES = 4;
 const DOUBLE_BYTES = 8;
 
-/** A photo's columns in the kernels' memory, whichever of its rows are there. */
+/** Access to rows of a photo (or of some of its columns) in the memory of the kernels. */
 interface SourceRows {
   readonly rowBytes: number;
-  /** Where the row begins; it and the `count` − 1 rows behind it are there until this is called again. */
+  /** The address of a row. The row and the next `count` − 1 rows stay in memory until the next call. */
   address(row: number, count?: number): number;
 }
 
@@ -38,7 +39,7 @@ export class PhotoPixels {
   readonly #memory = new KernelMemory();
   readonly #sizes: PieceSizes;
   #kernels: ResizeKernels;
-  /** Its pixels, or a piece of them, are at the memory's beginning. */
+  /** The image whose pixels, or a piece of them, are at the beginning of the memory. */
   #image: RgbImage | undefined;
   #scratch = 0;
 
@@ -51,7 +52,7 @@ export class PhotoPixels {
     return this.#memory.bytes;
   }
 
-  /** The photo is done with. */
+  /** Call this when the photo is no longer needed. */
   release(image: RgbImage): void {
     if (image === this.#image) this.#unload();
   }
@@ -61,11 +62,11 @@ export class PhotoPixels {
     if (this.#memory.bytes > KEPT_BYTES) this.#kernels = this.#memory.renew() as unknown as ResizeKernels;
   }
 
-  /** As `pyramidLevel`. */
+  /** The same as `pyramidLevel`. */
   level(image: RgbImage, scale: number, from = 0, columns?: number): Level {
     const [wholeWidth, height] = levelSize(image, scale);
     const width = columns ?? wholeWidth - from;
-    // Whole numbers of pixels are averaged in another way.
+    // Blocks of whole pixels are averaged in a different way.
     if (image.width % wholeWidth === 0 && image.height % height === 0)
       return pyramidLevel(image, scale, from, width);
     const { horizontal, vertical } = areaResizeWeights(image.width, image.height, wholeWidth, height);
@@ -107,7 +108,7 @@ export class PhotoPixels {
     return { scale, width, height, values: this.#memory.floats.slice(at, at + width * height * 3) };
   }
 
-  /** As `cropForNetwork`: the rows are summed before the columns, in doubles. */
+  /** The same as `cropForNetwork`, but in doubles, and with rows summed before columns. */
   crop(image: RgbImage, box: Box, size: number, out: Float32Array): boolean {
     const width = box.x2 - box.x1 + 1;
     const height = box.y2 - box.y1 + 1;
@@ -132,7 +133,7 @@ export class PhotoPixels {
     const sumsAt = sums / DOUBLE_BYTES;
     const inside = sumsAt + (fromX - left) * 3;
     const behind = inside + (toX - fromX) * 3;
-    // Black, also where the photo ends.
+    // Black by default, also beyond the photo.
     doubles.fill(0, sumsAt, sumsAt + width * 3 + SUM_STEP);
     for (let y = 0; y < size; y++) {
       const first = top + vertical.first[y]!;
@@ -147,7 +148,7 @@ export class PhotoPixels {
           inside * DOUBLE_BYTES,
           roundUp((toX - fromX) * 3, SUM_STEP),
         );
-        // What the last step took beyond the crop's end.
+        // Clears the values that the last step wrote beyond the end of the crop.
         doubles.fill(0, behind, behind + SUM_STEP);
       } else doubles.fill(0, inside, behind);
       kernels.narrowSums(sums, spans, across, output + y * 3 * FLOAT_BYTES, size, size * 3 * FLOAT_BYTES);
@@ -157,11 +158,11 @@ export class PhotoPixels {
     return true;
   }
 
-  /** As `cropFace`. */
+  /** The same as `cropFace`. */
   face(image: RgbImage, [x1, y1, x2, y2]: CropBox, imageSize: number): RgbImage | undefined {
     const [width, height] = [x2 - x1, y2 - y1];
     if (width < 1 || height < 1) return undefined;
-    // Pillow leaves out a pass that would change nothing.
+    // Pillow skips a pass that would change nothing.
     if (width === imageSize || height === imageSize) return cropFace(image, [x1, y1, x2, y2], imageSize);
     const source = this.#open(image, x1, width, 1);
     const kernels = this.#kernels;
@@ -194,8 +195,8 @@ export class PhotoPixels {
   }
 
   /**
-   * Columns of a photo, for kernels.
-   * @param rowsAtOnce the most that `address` is asked for
+   * Gives kernels access to columns of a photo.
+   * @param rowsAtOnce the largest `count` for calls of `address`
    */
   #open(image: RgbImage, left: number, width: number, rowsAtOnce: number): SourceRows {
     if (image.data.length > this.#sizes.wholePhotoBytes)
@@ -238,8 +239,8 @@ export class PhotoPixels {
   }
 
   /**
-   * @param pixelBytes of the source
-   * @param part of the target, and the source column that is the first in memory
+   * @param pixelBytes bytes per pixel of the source
+   * @param part the part of the target, and the first source column in memory
    */
   #writeSpans(
     address: number,
@@ -254,7 +255,7 @@ export class PhotoPixels {
     }
   }
 
-  /** Addresses behind the photo for so many bytes each. */
+  /** Reserves memory after the photo. @returns one address per requested number of bytes */
   #places<const Sizes extends readonly number[]>(...sizes: Sizes): { [Index in keyof Sizes]: number } {
     let address = this.#scratch;
     const addresses = sizes.map((size) => {

@@ -1,8 +1,9 @@
 /**
- * The resizes of files/images/resize_area.ts and files/images/resize_bilinear.ts as WebAssembly kernels, a row or a part of one a call. A vector holds
- * a pixel's channels and one value of its neighbour, which is not used. The sums are those of the plain code: in single
- * precision in the same order, so that levels are equal to the bit; in doubles, for crops, in another order, which now and
- * then changes the last bit of a result in single precision.
+ * The resizes of files/images/resize_area.ts and files/images/resize_bilinear.ts as WebAssembly kernels. One call
+ * handles a row or a part of one. A vector holds the channels of a pixel, and one unused value of its neighbour. The
+ * sums are those of the plain code. Single-precision sums have the same order, so levels are bit-identical.
+ * Double-precision sums, for crops, have another order, which sometimes changes the last bit of a single-precision
+ * result.
  */
 import { PRECISION_BITS } from '../../files/images/resize_bilinear.ts';
 import {
@@ -21,23 +22,25 @@ import {
 } from '../../webassembly/code.ts';
 import { ModuleWriter, type FunctionWriter } from '../../webassembly/module.ts';
 
-/** For each target pixel one entry: the address of its first source pixel within the row, and how many it takes. */
+/**
+ * One entry per target pixel: the address of its first source pixel within the row, and the number of source pixels.
+ */
 export const SPAN_BYTES = 8;
-/** Source values that `sumRows` takes at once. */
+/** Number of source values that `sumRows` processes at once. */
 export const SUM_STEP = 8;
 
 export interface ResizeKernels {
   /**
-   * A row of bytes, narrowed: for each of `pixels` spans the weighted sum of its source pixels, single precision.
-   * Writes 4 bytes more than the pixels take.
+   * Narrows a row of bytes: the weighted sum of the source pixels of each of `pixels` spans, in single precision.
+   * Writes 4 bytes beyond the pixels.
    */
   narrowRow(row: number, spans: number, weights: number, output: number, pixels: number): void;
   /** sums = row · weight, or sums += row · weight; `bytes` is a multiple of 16. */
   beginSums(row: number, weight: number, sums: number, bytes: number): void;
   addToSums(row: number, weight: number, sums: number, bytes: number): void;
-  /** Whole grey levels, normalised; each pixel `pixelBytes` after the last. */
+  /** Rounds to whole grey levels and normalises them. Pixels have a distance of `pixelBytes`. */
   writeLevels(sums: number, output: number, pixels: number, pixelBytes: number): void;
-  /** The weighted sums of `rows` rows of bytes that lie `rowBytes` apart, in doubles; `values` is a multiple of 8. */
+  /** The weighted sums of `rows` rows of bytes at a distance of `rowBytes`, in doubles. `values` is a multiple of 8. */
   sumRows(
     first: number,
     rowBytes: number,
@@ -46,7 +49,7 @@ export interface ResizeKernels {
     output: number,
     values: number,
   ): void;
-  /** A row of doubles, narrowed as by `narrowRow`, and normalised; each pixel `pixelBytes` after the last. */
+  /** Narrows a row of doubles like `narrowRow`, and normalises it. Pixels have a distance of `pixelBytes`. */
   narrowSums(
     row: number,
     spans: number,
@@ -55,9 +58,9 @@ export interface ResizeKernels {
     pixels: number,
     pixelBytes: number,
   ): void;
-  /** As `narrowRow` with weights in fixed point, to bytes. */
+  /** Like `narrowRow`, with fixed-point weights, to bytes. */
   narrowRowFixed(row: number, spans: number, weights: number, output: number, pixels: number): void;
-  /** As `sumRows` with weights in fixed point, to bytes; `bytes` is a multiple of 16. */
+  /** Like `sumRows`, with fixed-point weights, to bytes. `bytes` is a multiple of 16. */
   sumRowsFixed(
     first: number,
     rowBytes: number,
@@ -265,7 +268,7 @@ interface SpanLocals {
 
 interface SpanWork {
   readonly begin: Code;
-  /** @param at the source pixel's address; `weights` is its weight's */
+  /** @param at the address of the source pixel (`weights`: that of its weight) */
   readonly add: (at: Local) => Code;
   readonly end: Code;
 }

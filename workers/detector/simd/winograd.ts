@@ -1,9 +1,9 @@
 /**
  * Convolutions with a window of 3 × 3 by Winograd's method F(2×2, 3×3) (Lavin and Gray, "Fast Algorithms for
- * Convolutional Neural Networks", 2016): four output pixels take sixteen products of a channel instead of thirty-six.
+ * Convolutional Neural Networks", 2016): four output pixels take sixteen products per channel instead of thirty-six.
  * Tiles of 4 × 4 input pixels are transformed into sixteen planes [tiles, channels], each plane is multiplied with its
- * matrix [channels, filters] by the kernel for 1 × 1 windows, and the products are transformed into 2 × 2 output pixels.
- * Where a side is odd, its last tile begins a pixel earlier: nothing beyond the image is read or written.
+ * matrix [channels, filters] by the kernel for 1 × 1 windows, and the products are transformed into 2 × 2 output
+ * pixels. If a side is odd, its last tile begins one pixel earlier, so nothing beyond the image is read or written.
  */
 import { f32x4, get, i32, repeatWhile, sequence, set, v128, type Code } from '../../webassembly/code.ts';
 import type { ModuleWriter } from '../../webassembly/module.ts';
@@ -14,18 +14,18 @@ const VECTOR = 4;
 const VECTOR_BYTES = 16;
 const PLANES = 16;
 const SIDE = [0, 1, 2, 3] as const;
-/** So many tiles are under way at a time: what is between the steps stays in the cache. */
+/** The most tiles that are processed at a time, so that the values between the steps stay in the cache. */
 const MOST_TILES = 64;
 
 export interface WinogradLayer {
-  /** Multiples of 4. */
+  /** A multiple of 4. */
   readonly channels: number;
   readonly filters: number;
-  /** Of the products' kernel, see ConvolutionLayer. */
+  /** The tile of the kernel for the products; see ConvolutionLayer. */
   readonly tile: readonly [pixels: number, vectors: number];
 }
 
-/** Tiles number `from` to `to` of a row of tiles; `lastColumn` is where the last one begins, in output pixels. */
+/** Processes the tiles `from` to `to` of a row. `lastColumn` is the first output pixel of the last tile. */
 type TransformTiles = (
   input: number,
   output: number,
@@ -60,7 +60,7 @@ function productsLayer({ channels, filters, tile }: WinogradLayer): ConvolutionL
   return { size: 1, channels, filters, tile, hasPrelu: false };
 }
 
-/** The exported functions' names are the layer's with `Planes`, `Products` and `Pixels` behind it. */
+/** The exported functions have the name of the layer plus `Planes`, `Products` and `Pixels`. */
 export function addWinograd(module: ModuleWriter, name: string, layer: WinogradLayer): void {
   const { channels, filters } = layer;
   const advance = (by: { index: number }, bytes: number): Code => set(by, i32.add(get(by), i32.const(bytes)));
@@ -168,7 +168,7 @@ export function addWinograd(module: ModuleWriter, name: string, layer: WinogradL
   });
 }
 
-/** Of the transformed window: rows of it from rows of the window. */
+/** The matrix of the window's transform: rows of the transformed window from rows of the window. */
 const WINDOW_TRANSFORM = [
   [1, 0, 0],
   [0.5, 0.5, 0.5],
@@ -177,7 +177,8 @@ const WINDOW_TRANSFORM = [
 ] as const;
 
 /**
- * Biases, PReLU's slopes, and the planes' matrices as the products' kernel reads them, one after the other.
+ * Packs biases, the PReLU's slopes, and the matrices of the planes in the order in which the kernel for the products
+ * reads them.
  * @param weights [3, 3, channels, filters]
  */
 export function packWinogradWeights(
@@ -210,14 +211,14 @@ export function packWinogradWeights(
   return packed;
 }
 
-/** What `winograd` needs of memory between the steps, bytes. */
+/** The memory that `winograd` needs between its steps, bytes. */
 export function winogradScratchBytes({ channels, filters }: WinogradLayer): number {
   return PLANES * MOST_TILES * (channels + filters) * FLOAT_BYTES;
 }
 
 /**
- * @param weights where `packWinogradWeights` are
- * @param rows of the input, as columns; at least 4
+ * @param weights the address of the result of `packWinogradWeights`
+ * @param rows rows of the input, at least 4 (`columns`: the same for columns)
  */
 export function winograd(
   { planes, products, pixels }: WinogradFunctions,
@@ -234,7 +235,7 @@ export function winograd(
   const inputRowBytes = columns * channels * FLOAT_BYTES;
   const outputRowBytes = (columns - 2) * filters * FLOAT_BYTES;
   const matrices = weights + 2 * filters * FLOAT_BYTES;
-  // The products' kernel reads a bias, too.
+  // The kernel for the products also reads a bias.
   const matrixBytes = (channels + 1) * filters * FLOAT_BYTES;
   const rowsAtOnce = Math.max(1, Math.floor(MOST_TILES / across));
   for (let top = 0; top < down; top += rowsAtOnce)
