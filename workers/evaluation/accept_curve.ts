@@ -1,7 +1,7 @@
 /**
- * How many pairs each threshold of a grid accepts, for all thresholds at once: a pair is counted at the first
- * threshold that accepts it, and the counts are summed up. O(pairs + thresholds), and the same numbers as comparing
- * each distance with each threshold.
+ * Counts how many pairs each threshold of a grid accepts, for all thresholds at once. A pair is counted at the first
+ * threshold that accepts it; then the counts are accumulated. This takes O(pairs + thresholds), and gives the same
+ * numbers as comparing each distance with each threshold.
  */
 
 /** Thresholds 0, step, 2·step … below 4. */
@@ -18,11 +18,11 @@ export class ThresholdGrid {
     return index * this.#step;
   }
 
-  /** The first threshold that is larger than the distance: those from it on accept the pair. `count` if there is none. */
+  /** The index of the first threshold that accepts the distance; all later ones do, too. `count` if there is none. */
   firstAccepting(distance: number): number {
     if (!(distance < this.at(this.count - 1))) return this.count;
     let index = Math.max(Math.floor(distance / this.#step), 0);
-    // The division is rounded, and so are the thresholds.
+    // The division and the thresholds are rounded, so correct the index.
     while (index > 0 && distance < this.at(index - 1)) index--;
     while (!(distance < this.at(index))) index++;
     return index;
@@ -43,7 +43,7 @@ export interface AcceptCurve {
   readonly differentCount: number;
 }
 
-/** Over the pairs start ≤ index < end. */
+/** The curve of the pairs start ≤ index < end. */
 export function acceptCurve(
   distances: Float64Array,
   same: ArrayLike<number | boolean>,

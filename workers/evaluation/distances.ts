@@ -1,4 +1,4 @@
-/** How far apart two embeddings are, in the original's two metrics. */
+/** The distance between two embeddings, in the original's two metrics. */
 
 /** 0: squared Euclidean, 1: angle / π */
 export type DistanceMetric = 0 | 1;
@@ -6,8 +6,8 @@ export type DistanceMetric = 0 | 1;
 export type Embeddings = Float32Array | Float64Array;
 
 /**
- * Embeddings of images, and which of them are paired.
- * Of a pair's image whose flipped copy is used too, the embedding is the concatenation of both orientations'.
+ * Embeddings of images, and which of them form pairs. If flipped copies are used, an image's embedding is the
+ * concatenation of the embeddings of both orientations.
  */
 export interface EmbeddedPairs {
   /** [images, dimension] */
@@ -62,7 +62,7 @@ function angle(values: Embeddings, a: number, b: number, mean: Float64Array): nu
 }
 
 /**
- * The mean embedding of the images of all pairs but those of one fold; an image counts once a pair it is in.
+ * The mean embedding of the images of all pairs outside one fold. An image counts once per pair that it is in.
  * @returns [dimension]
  */
 export function meanOutsideFold(

@@ -1,13 +1,13 @@
 /**
- * Drawing without replacement from 0 … count − 1 in memory proportional to what is drawn: a Fisher–Yates shuffle whose
- * array is sparse. A seeded draw from billions of possible pairs costs no more than the pairs that are wanted.
+ * Draws without replacement from 0 … count − 1, in memory proportional to the numbers drawn: a Fisher–Yates shuffle
+ * with a sparse array. Drawing from billions of possible pairs costs no more than the pairs that are drawn.
  */
 import { uniform } from '../common/random.ts';
 
 export class Draw {
   readonly #key: number;
   readonly #count: number;
-  /** What lies at a place other than its own number. */
+  /** The numbers at places whose number has been moved. */
   readonly #moved = new Map<number, number>();
   #drawn = 0;
 
@@ -20,7 +20,7 @@ export class Draw {
     return this.#count - this.#drawn;
   }
 
-  /** @returns undefined when nothing is left */
+  /** @returns the next number; undefined if none is left */
   next(): number | undefined {
     if (this.left === 0) return undefined;
     const place = this.#drawn + Math.floor(this.#uniform48(this.#drawn) * this.left);
@@ -31,7 +31,7 @@ export class Draw {
     return value;
   }
 
-  /** The counts go beyond the 2²⁴ values of one hash. */
+  /** Uniform with 48 bits, because one hash has only 2²⁴ values. */
   #uniform48(index: number): number {
     return uniform(this.#key, 2 * index) + uniform(this.#key, 2 * index + 1) / 0x1000000;
   }

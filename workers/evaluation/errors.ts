@@ -1,4 +1,4 @@
-/** What can go wrong with an evaluation; each message names the thing and the way on. */
+/** Errors of an evaluation. Each message names the problem and says what to do. */
 import { quoted } from '../protocol/quoted.ts';
 
 export class MalformedPairsFileError extends Error {
@@ -14,7 +14,7 @@ export class MalformedPairsFileError extends Error {
 
 export class NoPairsFileError extends Error {
   override name = 'NoPairsFileError';
-  /** @param found files that could be meant: none, or several */
+  /** @param found the possible files: none, or several */
   constructor(folder: string, found: readonly string[]) {
     super(
       found.length === 0
@@ -26,7 +26,7 @@ export class NoPairsFileError extends Error {
 
 export class NoPairsFoundError extends Error {
   override name = 'NoPairsFoundError';
-  /** @param cause of the first skipped pair */
+  /** @param cause why the first pair was skipped */
   constructor(folder: string, pairCount: number, cause: string) {
     super(
       `None of the ${pairCount} pairs can be evaluated with the photos in "${folder}". The first problem: ${cause}. Choose the folder that belongs to the pairs file. It must contain one folder per person, with photos named <name>/<name>_0001.jpg or .png.`,

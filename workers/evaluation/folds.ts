@@ -7,8 +7,8 @@ export interface Fold {
 }
 
 /**
- * In order, without shuffling; where the count cannot be divided, the first folds have one more (as scikit-learn's
- * KFold, which the original uses).
+ * Divides the pairs in order, without shuffling. If the count is not divisible, the first folds have one pair more (as
+ * in scikit-learn's KFold, which the original uses).
  */
 export function splitIntoFolds(count: number, folds: number): Fold[] {
   const size = Math.floor(count / folds);

@@ -1,6 +1,7 @@
 /**
- * Pairs from any class-per-folder dataset, laid out as LFW's: in each fold the pairs of one person, then as many of two
- * people. No pair occurs twice. People take turns, so that those with many photos do not crowd out the others.
+ * Makes pairs from any dataset with one folder per class, in the order of LFW's: in each fold, the pairs of one
+ * person, then as many pairs of two people. No pair occurs twice. People take turns, so that those with many photos do
+ * not dominate.
  */
 import type { DatasetClass } from '../files/classes.ts';
 import { hashKey, RandomStream } from '../common/random.ts';
@@ -11,7 +12,7 @@ import { ImageIndex, type ImagePair, type ImagePairs } from './pairs.ts';
 export interface GeneratedPairsOptions {
   readonly seed: number;
   readonly folds: number;
-  /** Pairs of one person in a fold, and as many of two people. */
+  /** Number of pairs of one person in a fold; there are as many of two people. */
   readonly pairsPerFold: number;
 }
 
@@ -21,7 +22,7 @@ type Photos = Pick<DatasetClass, 'images'>;
 const SAME = 1;
 const DIFFERENT = 2;
 
-/** The largest pairsPerFold for which there are enough distinct pairs of both kinds; 0 where there is none. */
+/** The largest pairsPerFold for which there are enough distinct pairs of both kinds; 0 if there are not enough. */
 export function mostPairsPerFold(classes: readonly Photos[], folds: number): number {
   const { same, different } = countPairs(classes);
   return Math.floor(Math.min(same, different) / folds);
@@ -33,7 +34,7 @@ function countPairs(classes: readonly Photos[]): { same: number; different: numb
   return { same, different: pairsAmong(photos) - same };
 }
 
-/** @throws TooFewPairsError when the dataset has not so many distinct pairs */
+/** @throws TooFewPairsError if the dataset does not have enough distinct pairs */
 export function generatePairs(
   classes: readonly DatasetClass[],
   { seed, folds, pairsPerFold }: GeneratedPairsOptions,
@@ -101,8 +102,8 @@ function drawDifferentPairs(
 }
 
 /**
- * Distinct members of groups: in each round every group, in random order, gives one of its members that are left.
- * @param sizeOf the number of members of a group
+ * Takes distinct members of groups. In each round every group, in random order, gives one of its remaining members.
+ * @param sizeOf gives the number of members of a group
  */
 function takeTurns(
   key: number,
@@ -112,7 +113,7 @@ function takeTurns(
 ): { group: number; member: number }[] {
   const taken: { group: number; member: number }[] = [];
   const members = new Map<number, Draw>();
-  /** Known after the first round, in which every group is asked until enough is taken. */
+  /** The groups with members left. Known after the first round, which visits every group until enough is taken. */
   let groups: number[] | undefined;
   for (let round = 0; taken.length < wanted; round++) {
     const order = new Draw(hashKey(key, 0, round), groups?.length ?? groupCount);
@@ -133,15 +134,15 @@ function takeTurns(
   return taken;
 }
 
-/** Unordered pairs among `count` things. */
+/** Number of unordered pairs among `count` things. */
 function pairsAmong(count: number): number {
   return (count * (count - 1)) / 2;
 }
 
-/** The pair (i, j), i < j, of number j·(j − 1)/2 + i: 0 1, 0 2, 1 2, 0 3 … */
+/** The pair (i, j), i < j, with the number j·(j − 1)/2 + i. The pairs in order: 0 1, 0 2, 1 2, 0 3 … */
 function pairAt(number: number): [number, number] {
   let second = Math.floor((1 + Math.sqrt(1 + 8 * number)) / 2);
-  // The square root is rounded.
+  // The square root is rounded, so correct the result.
   while (pairsAmong(second) > number) second--;
   while (pairsAmong(second + 1) <= number) second++;
   return [number - pairsAmong(second), second];

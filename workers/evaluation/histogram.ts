@@ -1,9 +1,9 @@
-/** How the distances of one person's pairs and of two people's are spread. */
+/** Histograms of the distances, separately for pairs of one person and of two people. */
 import type { DistanceHistogram } from '../protocol/evaluate/evaluate.ts';
 
 const MOST_BINS = 60;
 
-/** Bins of a round width, from below the smallest distance to the largest. Distances that are no numbers are left out. */
+/** Bins have a round width and cover all distances. NaN is left out. */
 export function distanceHistogram(
   distances: Float64Array,
   same: ArrayLike<number | boolean>,
@@ -17,7 +17,7 @@ export function distanceHistogram(
   if (low > high) return { start: 0, binWidth: 1, same: [], different: [] };
   const binWidth = roundWidth((high - low) / MOST_BINS);
   const first = Math.floor(low / binWidth);
-  // Multiplying whole numbers keeps the edges from drifting.
+  // Multiples of an integer keep the edges from drifting.
   const count = Math.floor(high / binWidth) - first + 1;
   const counts = [new Array<number>(count).fill(0), new Array<number>(count).fill(0)] as const;
   distances.forEach((distance, pair) => {
@@ -27,7 +27,7 @@ export function distanceHistogram(
   return { start: first * binWidth, binWidth, same: counts[0], different: counts[1] };
 }
 
-/** The next larger of 1, 2, 5 times a power of ten. */
+/** The next larger number that is 1, 2 or 5 times a power of ten. */
 function roundWidth(width: number): number {
   if (!(width > 0)) return 0.01;
   const power = 10 ** Math.floor(Math.log10(width));

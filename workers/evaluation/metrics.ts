@@ -1,8 +1,8 @@
 /**
- * LFW's measures by cross validation, as the original computes them (D. Sandberg, facenet; protocol of G. B. Huang et
- * al., "Labeled Faces in the Wild", 2007; VAL and FAR of F. Schroff et al., "FaceNet", 2015). A pair is accepted as one
- * person's when its distance is strictly smaller than the threshold. Each fold is measured with the thresholds that are
- * best on the other folds.
+ * The LFW metrics by cross validation, as the original computes them (D. Sandberg, facenet; protocol of G. B. Huang et
+ * al., "Labeled Faces in the Wild", 2007; VAL and FAR of F. Schroff et al., "FaceNet", 2015). A pair is accepted as
+ * one person if its distance is strictly smaller than the threshold. Each fold is measured with the thresholds that
+ * are best on the others.
  */
 import {
   acceptCurve,
@@ -23,21 +23,23 @@ export const DEFAULT_FAR_TARGET = 1e-3;
 export interface MetricsOptions {
   readonly folds: number;
   readonly distanceMetric: DistanceMetric;
-  /** Subtract the mean embedding of the pairs outside of the measured fold. */
+  /** Whether to subtract the mean embedding of the pairs outside the measured fold. */
   readonly subtractMean: boolean;
   readonly farTarget?: number;
 }
 
-/** Rates are 0 … 1; deviations are those of the folds' values (population). */
+/** Rates are 0 … 1. Standard deviations are over the folds (population). */
 export interface PairMetrics {
   readonly accuracy: number;
   readonly accuracyStd: number;
   readonly accuracyPerFold: number[];
   readonly bestThresholdPerFold: number[];
-  /** The share of one person's pairs that is accepted at the threshold for `farTarget`. */
+  /** The share of same-person pairs that are accepted at the threshold for `farTarget`. */
   readonly val: number;
   readonly valStd: number;
-  /** The share of different people's pairs that is accepted there; near the target, on unseen pairs. */
+  /**
+   * The share of different-person pairs that are accepted there. It is close to the target, because pairs are unseen.
+   */
   readonly far: number;
   readonly farTarget: number;
   readonly valThresholdPerFold: number[];
@@ -51,9 +53,9 @@ interface FoldMetrics {
   readonly accuracy: number;
   readonly bestThreshold: number;
   readonly curve: AcceptCurve;
-  /** Of the pairs outside of the fold, on VAL_THRESHOLDS. */
+  /** The curve of the pairs outside the fold, on VAL_THRESHOLDS. */
   readonly outside: AcceptCurve;
-  /** Of the fold's own pairs. */
+  /** The distances of the fold's own pairs. */
   readonly distances: Float64Array;
 }
 
@@ -98,8 +100,9 @@ export function measurePairs(pairs: EmbeddedPairs, options: MetricsOptions): Pai
 }
 
 /**
- * The share of one person's pairs that is accepted when the threshold is such that, of two people's pairs outside of
- * the fold, the share `farTarget` is accepted; and the share of two people's pairs that is accepted then in the fold.
+ * VAL and FAR of each fold. The threshold of a fold accepts the share `farTarget` of the different-person pairs
+ * outside the fold. VAL is the share of same-person pairs in the fold that this threshold accepts; FAR is the same for
+ * different-person pairs.
  */
 export function validationRate(measured: MeasuredPairs, farTarget: number): ValidationRate {
   const { distances, same, falseAcceptsOutside, differentOutside } = measured;
@@ -117,7 +120,7 @@ export function validationRate(measured: MeasuredPairs, farTarget: number): Vali
       farTarget,
     );
     thresholds.push(threshold);
-    /** Of two people, and of one. */
+    /** Numbers of pairs of two people, and of one person. */
     const counts = [0, 0];
     const accepted = [0, 0];
     for (let pair = start; pair < end; pair++) {
@@ -125,7 +128,7 @@ export function validationRate(measured: MeasuredPairs, farTarget: number): Vali
       counts[kind]!++;
       if (distances[pair]! < threshold) accepted[kind]!++;
     }
-    // A fold without pairs of a kind has no rate of it.
+    // A fold without pairs of a kind has no rate for that kind.
     if (counts[1]! > 0) vals.push(accepted[1]! / counts[1]!);
     if (counts[0]! > 0) fars.push(accepted[0]! / counts[0]!);
   });
@@ -169,12 +172,12 @@ function measureFold(distances: Float64Array, same: ArrayLike<number | boolean>,
   };
 }
 
-/** Accepted pairs of one person and rejected ones of two, by threshold. */
+/** Accepted pairs of one person plus rejected pairs of two, by threshold. */
 function correctCounts({ trueAccepts, falseAccepts, differentCount }: AcceptCurve): Int32Array {
   return trueAccepts.map((accepted, index) => accepted + differentCount - falseAccepts[index]!);
 }
 
-/** The first one on a tie. */
+/** The index of the largest value; on a tie, the first. */
 function indexOfLargest(values: Int32Array): number {
   let largest = 0;
   for (let index = 1; index < values.length; index++) if (values[index]! > values[largest]!) largest = index;
@@ -182,9 +185,9 @@ function indexOfLargest(values: Int32Array): number {
 }
 
 /**
- * The threshold at a false accept rate, as SciPy's interp1d of kind 'slinear' gives it to the original: the last one
- * that meets the rate exactly, where any does; else by linear interpolation between the last threshold below the rate
- * and the first above it; 0 where none reaches it.
+ * The threshold at a false accept rate, as in the original's call of SciPy's interp1d with kind 'slinear'. If
+ * thresholds meet the rate exactly, it is the last of them. Otherwise it is interpolated linearly between the last
+ * threshold below the rate and the first above it. If no threshold reaches the rate, it is 0.
  * @param target above 0
  */
 export function thresholdAtFar(

@@ -1,4 +1,4 @@
-/** Pairs of photos: what a pairs file's names and numbers mean in a dataset. */
+/** Pairs of photos: finds the images for the names and numbers in a pairs file. */
 import type { DatasetClass, ImageFile } from '../files/classes.ts';
 import { baseName } from '../protocol/data/images.ts';
 import type { NamedPair, PersonPhoto } from './pairs_file.ts';
@@ -7,20 +7,20 @@ export interface ImagePair {
   /** Indices into the images. */
   readonly first: number;
   readonly second: number;
-  /** Of one person. */
+  /** Whether both show one person. */
   readonly same: boolean;
 }
 
 export interface ImagePairs {
-  /** Each of them is in a pair, none is listed twice. */
+  /** Each image is in a pair, and none is listed twice. */
   readonly images: readonly ImageFile[];
-  /** In the order of the folds. */
+  /** Pairs in the order of the folds. */
   readonly pairs: readonly ImagePair[];
-  /** A cause for each pair that is left out, e.g. `Tony_Blair 7: image not found`. */
+  /** The cause for each skipped pair, e.g. `Tony_Blair 7: image not found`. */
   readonly skipped: readonly string[];
 }
 
-/** Gives each image that a pair uses its index. */
+/** Numbers the images that pairs use. */
 export class ImageIndex {
   readonly images: ImageFile[] = [];
   readonly #indices = new Map<ImageFile, number>();
@@ -35,10 +35,12 @@ export class ImageIndex {
   }
 }
 
-/** The original looks for these two, in this order; other kinds of images are taken where neither is there. */
+/** The original looks for these two, in this order. If neither exists, other image formats are used. */
 const PREFERRED_EXTENSIONS = ['jpg', 'png'];
 
-/** A pair's image is `<name>/<name>_%04d.(jpg|png)`; pairs with a missing image are skipped, with their cause. */
+/**
+ * The images of a pair are `<name>/<name>_%04d.(jpg|png)`. Pairs with a missing image are skipped, with their cause.
+ */
 export function resolvePairs(named: readonly NamedPair[], classes: readonly DatasetClass[]): ImagePairs {
   const people = new Set(named.flatMap(({ first, second }) => [first.person, second.person]));
   const imagesByStem = indexByStem(classes.filter(({ name }) => people.has(name)));

@@ -1,16 +1,16 @@
 /**
- * The text of an LFW pairs file (http://vis-www.cs.umass.edu/lfw/README.txt): a header, then one line per pair,
- * `name i j` for two photos of one person and `name i name j` for photos of two. The header holds the number of folds
- * and of pairs of each kind in a fold (`10 300`), or that number alone (`300`).
+ * The text of an LFW pairs file (http://vis-www.cs.umass.edu/lfw/README.txt): a header, then one line per pair, `name
+ * i j` for two photos of one person and `name i name j` for photos of two. The header has the number of folds and the
+ * number of pairs of each kind per fold (`10 300`), or only the latter (`300`).
  *
- * The original's read_pairs skips the first line, whatever it says, and reads a pair from each later one. So does this
- * reader, so that both measure the same pairs; a pair that is skipped as a header is reported.
+ * The original's read_pairs always skips the first line, and reads a pair from each later one. This reader does the
+ * same, so that both measure the same pairs. If the skipped first line is a pair, this is reported.
  */
 import { MalformedPairsFileError } from './errors.ts';
 
 export interface PersonPhoto {
   readonly person: string;
-  /** The number in the photo's file name. */
+  /** The number in the file name of the photo. */
   readonly number: number;
 }
 
@@ -21,13 +21,13 @@ export interface NamedPair {
 }
 
 export interface PairsFile {
-  /** 1 where the header does not say. As in the original, an evaluation's own number of folds is what counts. */
+  /** 1 if the header has none. As in the original, an evaluation uses its own number of folds instead. */
   readonly folds: number;
-  /** Of each kind, in a fold, as the header has it; undefined where the first line is no header. */
+  /** The number of pairs of each kind per fold in the header; undefined if the first line is not a header. */
   readonly pairsPerFold: number | undefined;
-  /** In file order. */
+  /** Pairs in the order of the file. */
   readonly pairs: readonly NamedPair[];
-  /** The first line, where it is a pair: it is skipped as the header that the original takes it for. */
+  /** The first line, if it is a pair. It is skipped, because the original treats it as a header. */
   readonly skippedFirstLine?: string | undefined;
 }
 
@@ -38,7 +38,7 @@ const SAME_NAME_EXPECTED =
 
 /**
  * Fields are separated by tabs or spaces; lines end with LF or CRLF. Blank lines are ignored, and so are lines that
- * begin with `#`, unless they are pairs. Names with spaces can be read where a line's fields are separated by tabs.
+ * begin with `#`, unless they are pairs. A name may contain spaces if the fields of its line are separated by tabs.
  * @throws MalformedPairsFileError
  */
 export function parsePairsFile(text: string): PairsFile {
@@ -50,7 +50,7 @@ export function parsePairsFile(text: string): PairsFile {
   const first = lines[0];
   const counts = first?.text.split(/\s+/) ?? [];
   const hasHeader = counts.length <= 2 && counts.every(isPositiveInteger);
-  // As in the original, whatever stands in the file's first line is no pair.
+  // As in the original, the first line of the file is never a pair.
   const skipsFirst = hasHeader || first?.number === 1;
   const pairs = lines.slice(skipsFirst ? 1 : 0).map((line) => parsePair(line.text, line.number));
   if (pairs.length === 0)
@@ -67,7 +67,7 @@ export function parsePairsFile(text: string): PairsFile {
   };
 }
 
-/** A person's name may begin with the sign. */
+/** The name of a person may begin with `#`. */
 function isComment(line: string): boolean {
   return line.startsWith('#') && !pairOfLine(line);
 }

@@ -1,16 +1,16 @@
 /**
- * The threshold between same and different for embeddings as they come out of the model: vectors of length 1 of one
- * orientation, with no mean subtracted. An evaluation as on LFW may use mirrored copies and subtract the mean; whoever
- * compares two faces with the model does neither, so that its thresholds do not fit there.
+ * The threshold between same and different for plain embeddings: vectors of length 1 of one orientation, without
+ * subtracting a mean. An LFW evaluation may use mirrored copies and subtract the mean. A comparison of two faces does
+ * neither, so it cannot use the thresholds of such an evaluation.
  */
 import { splitIntoFolds, type Fold } from './folds.ts';
 import type { PlainThreshold } from '../protocol/evaluate/evaluate.ts';
 
-/** The largest distance of two vectors of length 1. */
+/** The largest distance between two vectors of length 1. */
 const LARGEST_DISTANCE = 2;
 
 /**
- * @param squaredDistances of each pair. [pairs]
+ * @param squaredDistances the squared distance of each pair. [pairs]
  * @param same 1 (true) for two photos of one person. [pairs]
  */
 export function plainThreshold(
@@ -38,8 +38,8 @@ export function plainThreshold(
 }
 
 /**
- * The middle between two neighbouring distances that judges most pairs rightly, the first on a tie. Weak models give
- * all faces nearly the same embedding: a grid of thresholds would be too coarse for them.
+ * The midpoint between two neighbouring distances that judges most pairs correctly; on a tie, the first. A grid of
+ * thresholds would be too coarse for weak models, which give all faces nearly the same embedding.
  * @param order pairs by ascending distance
  */
 function bestThreshold(
@@ -47,7 +47,7 @@ function bestThreshold(
   same: ArrayLike<number | boolean>,
   order: Uint32Array,
 ): number {
-  // Beginning with every pair rejected; right is counted up to a constant.
+  // Start with every pair rejected. The count of correct pairs is relative to that.
   let right = 0;
   let mostRight = 0;
   let best = (distances[order[0]!] ?? 0) / 2;

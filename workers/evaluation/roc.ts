@@ -2,12 +2,12 @@
 import type { AcceptCurve } from './accept_curve.ts';
 
 export interface Roc {
-  /** Neither falls with the threshold. [thresholds] */
+  /** Rates by threshold; neither falls as the threshold grows. [thresholds] */
   readonly falseAcceptRate: Float64Array;
   readonly trueAcceptRate: Float64Array;
 }
 
-/** The mean over the folds at each threshold; a fold without pairs of a kind has no rate of it and is left out there. */
+/** The mean over the folds at each threshold. A fold without pairs of a kind does not count for that rate. */
 export function meanRoc(folds: readonly AcceptCurve[]): Roc {
   return {
     falseAcceptRate: meanRate(
@@ -27,7 +27,7 @@ function meanRate(folds: readonly (readonly [accepts: Int32Array, count: number]
   return mean.map((sum) => sum / measured.length);
 }
 
-/** Area under the curve by the trapezoid rule, between the first and the last threshold's points. */
+/** The area under the curve by the trapezoid rule, between the points of the first and the last threshold. */
 export function areaUnderCurve({ falseAcceptRate: x, trueAcceptRate: y }: Roc): number {
   let area = 0;
   for (let index = 1; index < x.length; index++)
@@ -36,11 +36,11 @@ export function areaUnderCurve({ falseAcceptRate: x, trueAcceptRate: y }: Roc): 
 }
 
 /**
- * The false accept rate that equals the false reject rate, on the curve's linear interpolation. A curve that ends
- * before (distances beyond the last threshold) is continued straight to (1, 1).
+ * The false accept rate that equals the false reject rate, on the linearly interpolated curve. If the curve ends
+ * before that (because distances exceed the last threshold), it is continued in a straight line to (1, 1).
  */
 export function equalErrorRate({ falseAcceptRate, trueAcceptRate }: Roc): number {
-  // Equal where x = 1 − y; x + y grows along the curve, from 0 at the threshold 0.
+  // The rates are equal where x = 1 − y. x + y grows along the curve, from 0 at the threshold 0.
   const reached = falseAcceptRate.findIndex((x, index) => x + trueAcceptRate[index]! >= 1);
   const after = reached < 0 ? falseAcceptRate.length : reached;
   const [x0, y0] = [falseAcceptRate[after - 1] ?? 0, trueAcceptRate[after - 1] ?? 0];

@@ -1,26 +1,26 @@
-/** The pairs that a model is most wrong about, each judged with the threshold of its fold. */
+/** The largest errors of a model: the pairs farthest on the wrong side of the threshold of their fold. */
 import { splitIntoFolds } from './folds.ts';
 
 export interface WrongPair {
-  /** In the order of the measured pairs. */
+  /** The index among the measured pairs. */
   readonly pair: number;
   readonly distance: number;
-  /** Of its fold; the pair is accepted when its distance is smaller. */
+  /** The threshold of its fold. The pair is accepted if its distance is smaller. */
   readonly threshold: number;
-  /** From 0. */
+  /** The index of its fold, from 0. */
   readonly fold: number;
 }
 
 export interface WrongPairs {
-  /** Two people taken for one, the farthest below the threshold first. */
+  /** Pairs of two people that are accepted, the farthest below the threshold first. */
   readonly falseAccepts: readonly WrongPair[];
-  /** One person taken for two, the farthest above it first. */
+  /** Pairs of one person that are rejected, the farthest above the threshold first. */
   readonly falseRejects: readonly WrongPair[];
   readonly falseAcceptCount: number;
   readonly falseRejectCount: number;
 }
 
-/** @param count of each kind, at most */
+/** @param count the most pairs of each kind */
 export function worstPairs(
   distances: Float64Array,
   same: ArrayLike<number | boolean>,
@@ -38,7 +38,7 @@ export function worstPairs(
       (isAccepted ? falseAccepts : falseRejects).push({ pair, distance, threshold, fold });
     }
   });
-  // How far on the wrong side of the threshold, which differs by fold.
+  // The distance from the threshold, which differs by fold.
   const error = ({ distance, threshold }: WrongPair): number => Math.abs(distance - threshold);
   const worst = (pairs: readonly WrongPair[]): WrongPair[] =>
     [...pairs].sort((a, b) => error(b) - error(a) || a.pair - b.pair).slice(0, count);

@@ -1,4 +1,4 @@
-/** The middle of each class's embeddings. */
+/** The centre of each class's embeddings. */
 import type { Rows } from './dot_products.ts';
 
 /** l2-normalised embeddings with their classes. */
@@ -6,16 +6,16 @@ export interface LabelledRows extends Rows {
   /** [count] */
   readonly labels: ArrayLike<number>;
   readonly classCount: number;
-  /** 1 for those that no centre is made of; default: none. [count] */
+  /** 1 for rows that do not contribute to a centre; default: none. [count] */
   readonly isLeftOut?: Uint8Array | undefined;
 }
 
 export interface ClassCentres {
-  /** Of each class's embeddings. [classCount, dimension] */
+  /** The sum of each class's embeddings. [classCount, dimension] */
   readonly sums: Float64Array;
   /** [classCount] */
   readonly counts: Uint32Array;
-  /** The sums with length 1; zeros for a class without photos. [classCount, dimension] */
+  /** The sums scaled to length 1; zeros for a class without photos. [classCount, dimension] */
   readonly directions: Float32Array;
 }
 
@@ -37,7 +37,7 @@ export function classCentres({
   return { sums, counts, directions: unitRows(sums, dimension) };
 }
 
-/** @returns each row with length 1; a row of zeros stays one */
+/** @returns the rows scaled to length 1; a row of zeros stays zero */
 export function unitRows(rows: Float64Array, dimension: number): Float32Array<ArrayBuffer> {
   const result = new Float32Array(rows.length);
   for (let start = 0; start < rows.length; start += dimension) {

@@ -1,6 +1,6 @@
 /**
- * Dot products of many rows with many rows: what every search for the nearest is made of. Four rows at a time share the
- * reading of the fifth, which is about twice as fast as one by one; sums are float64.
+ * Dot products of many rows with many rows, for searches for nearest neighbours. Each row is read once for four other
+ * rows, which is about twice as fast as one by one. Sums are float64.
  */
 
 /** Rows of equal length, one after another. */
@@ -15,8 +15,8 @@ export function rowCount({ values, dimension }: Rows): number {
 }
 
 /**
- * Row `first` to `first` + 3 of `a`, those that exist, with each row of `b` from `start` on.
- * @param onProducts told of each row of b; of rows of a that do not exist the last one’s are given again
+ * The products of rows `first` to `first` + 3 of `a` with each row of `b` from `start` on.
+ * @param onProducts called for each row of b; for rows of a beyond the end, the products of the last row are repeated
  */
 export function forEachProduct(
   a: Rows,
@@ -55,7 +55,7 @@ export function forEachProduct(
   }
 }
 
-/** Of two unit vectors, from the cosine of their angle; rounding may leave it a little beyond 1. */
+/** The distance of two unit vectors, from the cosine of their angle, which rounding may leave slightly above 1. */
 export function unitDistance(cosine: number): number {
   return Math.sqrt(Math.max(0, 2 - 2 * cosine));
 }

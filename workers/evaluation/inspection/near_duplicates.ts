@@ -1,14 +1,14 @@
 /**
- * The same person under two names, and the same picture twice.
+ * Finds the same person under two names, and the same picture twice.
  *
- * Two identities are compared by their centres. Which distance is suspicious follows from the data itself: the photos of
- * one person, divided at random into two folders, have centres that are so and so far apart, and two folders that are
- * no farther apart than that may well be of one person. Where that is no rare thing, because the model tells people
- * badly apart, only the nearest few of the pairs are suspicious.
+ * Two identities are compared by their centres. The data gives the suspicious distance: the photos of each person are
+ * divided at random into two halves, whose centres have a typical distance. Two folders that are no farther apart may
+ * well show one person. If this is common, because the model separates people badly, only the closest few pairs are
+ * suspicious.
  *
- * Two pictures that are copies of each other have nearly the same embedding, whoever they are said to be. A distance is
- * at least as large as the difference along any one direction, so that sorting the photos along the direction in which
- * they differ most leaves few pairs to look at.
+ * Two copies of a picture have nearly the same embedding, whatever their names are. A distance is at least as large as
+ * the difference along any single direction. So the photos are sorted along the direction in which they differ most,
+ * and only few pairs are left to compare.
  */
 import { hashKey, permutation, RandomStream } from '../../common/random.ts';
 import { classCentres, unitRows, type LabelledRows } from './class_centres.ts';
@@ -17,20 +17,20 @@ import { median } from './outliers.ts';
 import type { Sliced } from './sliced.ts';
 import type { NearPairs, IdentityPairs, PhotoPairs } from '../../protocol/use/inspect.ts';
 
-/** Pairs kept, so that the threshold can be raised. */
+/** Number of pairs to keep, so that the threshold can be raised. */
 const IDENTITY_PAIRS_KEPT = 2000;
 const PHOTO_PAIRS_KEPT = 1000;
-/** So that each half has a centre of two photos at least. */
+/** With this many photos, the centre of each half has at least two. */
 const LEAST_PHOTOS_TO_HALVE = 4;
 const HALVES_SHARE = 0.95;
-/** Of all pairs, that are suspicious at most; or a quarter as many as there are classes, if that is more. */
+/** At most this share of all pairs is suspicious; or a quarter of the number of classes, if that is more. */
 const PAIRS_SHARE = 0.01;
 const PAIRS_PER_CLASS = 0.25;
-/** Of what two photos of one person usually are apart, what two copies of one photo may be. */
+/** Two copies of a photo may have this share of the usual distance between two photos of one person. */
 const COPY_SHARE = 0.25;
 const SLICE_ROWS = 64;
 
-/** Classes whose centres are near to each other; `first` and `second` are labels. */
+/** Finds classes whose centres are close; `first` and `second` are labels. */
 export function* findNearIdentities(photos: LabelledRows, seed = 0): Sliced<IdentityPairs> {
   const { dimension, classCount } = photos;
   const { directions, counts } = classCentres(photos);
@@ -48,7 +48,7 @@ export function* findNearIdentities(photos: LabelledRows, seed = 0): Sliced<Iden
         nearest.add(first + k, second, distance);
       }
     });
-    // The later rows have fewer partners.
+    // Later rows have fewer partners.
     if (first % SLICE_ROWS === 0) yield 1 - (1 - first / classCount) ** 2;
   }
   const pairs = nearest.sorted();
@@ -62,7 +62,7 @@ export function* findNearIdentities(photos: LabelledRows, seed = 0): Sliced<Iden
   };
 }
 
-/** How far apart the centres of two random halves of a class's photos are, of each class that has enough. */
+/** The distance between the centres of two random halves, for each class with enough photos. */
 function distancesOfHalves(
   { values, dimension, labels, classCount, isLeftOut }: LabelledRows,
   seed: number,
@@ -83,15 +83,15 @@ function distancesOfHalves(
   });
 }
 
-/** NaN of an empty list. */
+/** NaN for an empty list. */
 function quantile(values: readonly number[], share: number): number {
   const sorted = Float64Array.from(values).sort();
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
 }
 
 /**
- * Photos that are copies of each other, or nearly; `first` and `second` are rows.
- * @param coordinates the same photos along orthogonal directions of length 1, those in which they differ most first
+ * Finds photos that are copies of each other, or nearly; `first` and `second` are rows.
+ * @param coordinates the same photos along orthogonal directions of length 1, sorted by falling variance
  */
 export function* findNearPhotos(photos: LabelledRows, coordinates: Rows, seed = 0): Sliced<PhotoPairs> {
   const { isLeftOut } = photos;
@@ -117,8 +117,8 @@ export function* findNearPhotos(photos: LabelledRows, coordinates: Rows, seed = 
 }
 
 /**
- * Between two photos of one class: the median over random pairs, about one a photo. Where no class has two, half of that
- * between any two.
+ * The usual distance between two photos of one class: the median over random pairs, about one per photo. If no class
+ * has two photos, half of the median over any pairs.
  */
 function usualDistance(photos: LabelledRows, seed: number): number {
   const { labels, classCount, isLeftOut } = photos;
@@ -136,7 +136,7 @@ function usualDistance(photos: LabelledRows, seed: number): number {
   return within.length > 0 ? median(within) : across.length > 0 ? median(across) / 2 : 0;
 }
 
-/** Whether the rows may be within the threshold; ends at the first directions that say they are not. */
+/** Whether the rows may be within the threshold. Stops at the first directions that rule it out. */
 function isNear({ values, dimension }: Rows, a: number, b: number, threshold: number): boolean {
   const most = threshold ** 2;
   let sum = 0;
@@ -153,7 +153,7 @@ function rowDistance({ values, dimension }: Rows, a: number, b: number): number 
   return Math.sqrt(sum);
 }
 
-/** Keeps the nearest of many pairs in room for twice as many. */
+/** Keeps the nearest of many pairs, in memory for twice as many as it keeps. */
 class NearestPairs {
   readonly #most: number;
   #pairs: { first: number; second: number; distance: number }[] = [];

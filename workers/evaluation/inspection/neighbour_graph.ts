@@ -1,17 +1,17 @@
-/** The nearest neighbours of each of many points, found by looking at all pairs. */
+/** The nearest neighbours of each of many points, found by comparing all pairs. */
 import { forEachProduct, rowCount, type Rows } from './dot_products.ts';
 import type { Sliced } from './sliced.ts';
 
 export interface NeighbourGraph {
-  /** Of each point its neighbours, the nearest first; the point itself is the first. [count][neighbours] */
+  /** The neighbours of each point, the nearest first; the first is the point itself. [count][neighbours] */
   readonly indices: number[][];
-  /** Euclidean. [count][neighbours] */
+  /** Euclidean distances. [count][neighbours] */
   readonly distances: number[][];
 }
 
 const SLICE_ROWS = 16;
 
-/** @param neighbours of each point, itself included; at most as many as there are points */
+/** @param neighbours number of neighbours per point, including itself; at most the number of points */
 export function* findNeighbours(points: Rows, neighbours: number): Sliced<NeighbourGraph> {
   const count = rowCount(points);
   const squares = squaredLengths(points);
@@ -22,7 +22,7 @@ export function* findNeighbours(points: Rows, neighbours: number): Sliced<Neighb
     const nearest = Array.from({ length: block }, () => new Nearest(neighbours));
     forEachProduct(points, first, points, 0, (row, products) => {
       for (let k = 0; k < block; k++)
-        // Rounding must not put another point before the point itself.
+        // −1 for the point itself, so that rounding cannot put another point before it.
         nearest[k]!.add(row, row === first + k ? -1 : squares[first + k]! + squares[row]! - 2 * products[k]!);
     });
     for (const list of nearest) {
@@ -40,7 +40,7 @@ function squaredLengths({ values, dimension }: Rows): Float64Array {
   return squares;
 }
 
-/** The smallest of what is added, in order. */
+/** Keeps the smallest of the added values, in order. */
 class Nearest {
   readonly #most: number;
   readonly indices: number[] = [];

@@ -1,28 +1,29 @@
 /**
- * Photos that do not look like the others of their class: mislabelled ones, mostly.
+ * Finds photos that do not look like the others of their class. Most of them are mislabelled.
  *
  * A photo is compared with the centre of the *other* photos of its class, so that it does not pull the centre towards
- * itself, and with the centres of all other classes. How far is too far depends on the class: a person seen from twenty
- * to seventy is spread wider than one seen on one day. So each distance is taken relative to the class's median and
- * median absolute deviation, which a few strangers do not move (Rousseeuw & Croux, "Alternatives to the median absolute
- * deviation", 1993); those of a class of few photos are drawn towards those of all photos, which know more.
+ * itself, and with the centres of all other classes. How far is too far depends on the class: a person photographed
+ * from age twenty to seventy varies more than one photographed on one day. So each distance is taken relative to the
+ * median and the median absolute deviation of the class, which a few strangers do not move (Rousseeuw & Croux,
+ * "Alternatives to the median absolute deviation", 1993). For a class of few photos, both are shrunk towards those of
+ * all photos, which are more reliable.
  */
 import { classCentres, type LabelledRows } from './class_centres.ts';
 import { forEachProduct, rowCount, unitDistance } from './dot_products.ts';
 import type { Sliced } from './sliced.ts';
 import type { PhotoFits } from '../../protocol/use/inspect.ts';
 
-/** Makes a median absolute deviation the standard deviation of a normal distribution. */
+/** Converts a median absolute deviation to a standard deviation, for a normal distribution. */
 const NORMAL_SCALE = 1.4826;
 /** The usual bound for outliers (Iglewicz & Hoaglin, "How to Detect and Handle Outliers", 1993). */
 export const OUTLIER_DEVIATION = 3.5;
-/** As many photos of its own as a class's median and deviation must have to count as much as those of all. */
+/** With this many photos, the median and deviation of a class weigh as much as those of all photos. */
 const PRIOR_PHOTOS = 5;
-/** Rounding of float32 makes equal embeddings differ by nearly so much. */
+/** Float32 rounding makes equal embeddings differ by nearly this much. */
 const LEAST_DISTANCE = 1e-3;
 const SLICE_ROWS = 64;
 
-/** Photos that are left out are measured as well, but no centre, median or deviation is made of them. */
+/** Photos that are left out are also measured, but do not contribute to a centre, median or deviation. */
 export function* measureFits(photos: LabelledRows): Sliced<PhotoFits> {
   const { dimension, labels, isLeftOut } = photos;
   const count = rowCount(photos);
@@ -77,8 +78,8 @@ export function* measureFits(photos: LabelledRows): Sliced<PhotoFits> {
 }
 
 /**
- * Photos that are nearer to another class than to their own, or far from it as outliers are: the most suspicious first.
- * @returns rows
+ * Photos that are closer to another class than to their own, or are outliers of their own class.
+ * @returns rows, the most suspicious first
  */
 export function findSuspects({ ratios, deviations }: PhotoFits, isLeftOut?: Uint8Array): Uint32Array {
   const rank = (row: number): number => (Number.isNaN(ratios[row]!) ? 0 : ratios[row]!);
@@ -102,7 +103,7 @@ function deviationsOf(
   const overallDeviation = median(
     byClass.flatMap((list, label) => list.map((value) => Math.abs(value - ownMedians[label]!))),
   );
-  // Where photos hardly differ, as copies do, nothing is far.
+  // If photos hardly differ, as copies do, none of them is an outlier.
   const spread = Math.max(NORMAL_SCALE * overallDeviation, LEAST_DISTANCE);
   return Float32Array.from(distances, (distance, row) => {
     const label = labels[row]!;
@@ -113,7 +114,7 @@ function deviationsOf(
   });
 }
 
-/** NaN of an empty list. */
+/** NaN for an empty list. */
 export function median(values: readonly number[]): number {
   const sorted = Float64Array.from(values).sort();
   const middle = sorted.length >> 1;

@@ -1,7 +1,8 @@
 /**
- * Principal component analysis: the orthogonal directions in which embeddings differ most (Pearson, "On lines and planes
- * of closest fit to systems of points in space", 1901), in float64: the covariance matrix and its eigenvectors. Exact, and
- * the same every time. The matrix is as large as an embedding is long, however many photos there are.
+ * Principal component analysis: the orthogonal directions in which embeddings differ most (Pearson, "On lines and
+ * planes of closest fit to systems of points in space", 1901), in float64: the covariance matrix and its eigenvectors.
+ * The result is exact and reproducible. The size of the matrix depends only on the length of an embedding, not on the
+ * number of photos.
  */
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { rowCount, type Rows } from './dot_products.ts';
@@ -10,9 +11,9 @@ import { part, type Sliced } from './sliced.ts';
 export interface PrincipalComponents {
   /** [dimension] */
   readonly mean: Float64Array;
-  /** Of length 1, the one in which the rows vary most first. [count, dimension] */
+  /** Directions of length 1, sorted by falling variance. [count, dimension] */
   readonly directions: Float64Array;
-  /** Along each direction; the sum over all directions is totalVariance. [count] */
+  /** The variance along each direction; the sum over all directions is totalVariance. [count] */
   readonly variances: Float64Array;
   readonly totalVariance: number;
 }
@@ -20,7 +21,7 @@ export interface PrincipalComponents {
 const SLICE_ROWS = 32;
 
 /**
- * A direction's sign is free: here its largest entry is positive.
+ * The sign of a direction is arbitrary; here, its largest entry is positive.
  * @param isLeftOut 1 for rows that do not count; default: none
  */
 export function* findPrincipalComponents(
@@ -41,7 +42,7 @@ export function* findPrincipalComponents(
   const variances = new Float64Array(kept);
   for (let component = 0; component < kept; component++) {
     const column = dimension - 1 - component;
-    // Rounding can make a variance of nothing negative.
+    // Rounding can make a zero variance negative.
     variances[component] = Math.max(realEigenvalues[column]!, 0);
     let largest = 0;
     for (let i = 0; i < dimension; i++) {
@@ -68,12 +69,12 @@ function meanRow(rows: Rows, isLeftOut?: Uint8Array): Float64Array {
   return mean.map((sum) => sum / Math.max(counted, 1));
 }
 
-/** Divided by the number of rows. [dimension, dimension] */
+/** The covariance matrix, divided by the number of rows. [dimension, dimension] */
 function* covarianceMatrix(rows: Rows, mean: Float64Array, isLeftOut?: Uint8Array): Sliced<Float64Array> {
   const { values, dimension } = rows;
   const count = rowCount(rows);
   const sums = new Float64Array(dimension * dimension);
-  // Four rows a pass: the matrix is larger than the processor's nearest memory.
+  // Four rows per pass, because the matrix does not fit the CPU's fastest cache.
   const centred = Array.from({ length: 4 }, () => new Float64Array(dimension));
   const [a, b, c, d] = centred as [Float64Array, Float64Array, Float64Array, Float64Array];
   let counted = 0;
@@ -104,7 +105,7 @@ function* covarianceMatrix(rows: Rows, mean: Float64Array, isLeftOut?: Uint8Arra
   return sums;
 }
 
-/** @returns each row along the directions. [rows, directions] */
+/** Projects each row on the directions. [rows, directions] */
 export function* projectRows(rows: Rows, { mean, directions }: PrincipalComponents): Sliced<Rows> {
   const { values, dimension } = rows;
   const count = rowCount(rows);

@@ -1,12 +1,12 @@
 /**
- * Long arithmetic in small pieces: a generator that now and then yields how far it is, so that a worker can report it,
- * answer a request to stop, and go on.
+ * Long computations in small pieces: a generator yields its progress from time to time, so that a worker can report it
+ * and handle a request to stop.
  */
 
-/** Yields the share that is done, 0 … 1, and returns the result. */
+/** Yields the share of the work that is done, 0 … 1, and returns the result. */
 export type Sliced<Result> = Generator<number, Result, undefined>;
 
-/** The work as a part of a longer one: its share of 0 … 1 becomes one of `from` … `to`. */
+/** Makes the work a part of longer work: its progress 0 … 1 becomes `from` … `to`. */
 export function* part<Result>(from: number, to: number, work: Sliced<Result>): Sliced<Result> {
   for (;;) {
     const next = work.next();

@@ -1,9 +1,9 @@
-/** Who was taken for whom: counts by the actual person and the named one, with nobody as one more of each. */
+/** The confusion matrix: counts by actual person and named person. Nobody is one more row and column. */
 
-/** Undefined: nobody that is known. */
+/** undefined: nobody who is known. */
 export type Label = number | undefined;
 
-/** @returns [classes + 1, classes + 1]; the last row and column are nobody's */
+/** @returns [classes + 1, classes + 1]; the last row and column are for nobody */
 export function confusionMatrix(
   actual: readonly Label[],
   predicted: readonly Label[],

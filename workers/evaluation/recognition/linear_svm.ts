@@ -1,11 +1,11 @@
 /**
- * A linear support vector machine on embeddings, one class against the others, with probabilities.
+ * A linear support vector machine on embeddings, one versus rest, with probabilities.
  *
  * Each class's hyperplane is the minimum of ½‖w‖² + C·Σ max(0, 1 − y·(w·x + b)), found in its dual one coordinate at a
- * time (Hsieh, Chang, Lin, Keerthi, Sundararajan, "A Dual Coordinate Descent Method for Large-scale Linear SVM", 2008);
- * the bias is the weight of one more feature that is always 1. Decision values become probabilities by a sigmoid (Platt
- * 1999, as Lin, Lin and Weng 2007 fit it), fitted to values that were computed by machines that had not seen the
- * image, and divided by their sum over the classes.
+ * time (Hsieh, Chang, Lin, Keerthi, Sundararajan, "A Dual Coordinate Descent Method for Large-scale Linear SVM",
+ * 2008); the bias is the weight of one more feature that is always 1. A sigmoid turns decision values into
+ * probabilities (Platt 1999, with the fit of Lin, Lin and Weng 2007). It is fitted to values from machines that were
+ * not trained on the image. The probabilities are divided by their sum over the classes.
  */
 import { hashKey, permutation, RandomStream } from '../../common/random.ts';
 import type { LinearSvm } from '../../protocol/use/classify.ts';
@@ -19,14 +19,14 @@ export interface LabelledEmbeddings {
 }
 
 export interface SvmOptions {
-  /** C, the price of an image on the wrong side; the original's classifier has 1. */
+  /** C, the penalty for an image on the wrong side; 1 in the original's classifier. */
   readonly penalty?: number;
   readonly seed?: number;
 }
 
 const TOLERANCE = 1e-3;
 const MAXIMUM_PASSES = 300;
-/** Of the cross validation that the sigmoids are fitted on. */
+/** The folds of the cross validation for fitting the sigmoids. */
 const FOLDS = 3;
 
 /** @param classes at least two, each with an image */
@@ -42,7 +42,7 @@ export function trainLinearSvm(
   }
 }
 
-/** The same, one class at a time: yields the share that is done. */
+/** The same, one class at a time. Yields the share that is done. */
 export function* linearSvmTraining(
   { embeddings, dimension, labels }: LabelledEmbeddings,
   classes: number,
@@ -72,7 +72,7 @@ export function* linearSvmTraining(
   return { dimension, classes, weights, biases, slopes, offsets };
 }
 
-/** @returns [count, classes], each row with the sum 1 */
+/** @returns [count, classes]; the sum of each row is 1 */
 export function classProbabilities(svm: LinearSvm, embeddings: Float32Array): Float64Array {
   const { dimension, classes, weights, biases, slopes, offsets } = svm;
   const count = embeddings.length / dimension;
@@ -93,7 +93,7 @@ export function classProbabilities(svm: LinearSvm, embeddings: Float32Array): Fl
   return result;
 }
 
-/** Each class's images are dealt out to the folds in turn, in a shuffled order. */
+/** Distributes the shuffled images of each class to the folds in turn. */
 function foldsOf(labels: ArrayLike<number>, classes: number, seed: number): Uint8Array {
   const folds = new Uint8Array(labels.length);
   const seen = new Uint32Array(classes);
@@ -130,7 +130,7 @@ function fitHyperplane(
       const sign = signs[row]!;
       const gradient = sign * decisionValue(embeddings, row, dimension, plane) - 1;
       const alpha = alphas[row]!;
-      // At a bound only a gradient that leads away from it counts.
+      // At a bound, only a gradient that leads away from the bound counts.
       const projected =
         alpha === 0 ? Math.min(gradient, 0) : alpha === penalty ? Math.max(gradient, 0) : gradient;
       largest = Math.max(largest, Math.abs(projected));
@@ -157,7 +157,7 @@ function decisionValue(
   return value;
 }
 
-/** Newton's method with backtracking on the cross entropy; targets are a little less than certain. */
+/** Newton's method with backtracking on the cross entropy. The targets are slightly less than certain. */
 function fitSigmoid(values: Float64Array, signs: Int8Array): { slope: number; offset: number } {
   const positives = signs.filter((sign) => sign > 0).length;
   const negatives = signs.length - positives;

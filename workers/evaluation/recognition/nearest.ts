@@ -1,25 +1,25 @@
 /**
- * Who is it? The k nearest of the enrolled embeddings vote; what is not closer than a threshold does not, and without a
- * vote it is nobody that is known.
+ * Recognition by nearest neighbours: the k nearest enrolled embeddings vote, if they are closer than a threshold.
+ * Without a vote, the face is of nobody who is known.
  */
 export interface Gallery {
   /** l2-normalised, [count, dimension] */
   readonly embeddings: Float32Array;
   readonly dimension: number;
-  /** The person of each. [count] */
+  /** The person of each embedding. [count] */
   readonly labels: ArrayLike<number>;
 }
 
 export interface Neighbour {
   readonly index: number;
-  /** Euclidean. */
+  /** The Euclidean distance. */
   readonly distance: number;
 }
 
 /**
  * @param query l2-normalised, [dimension]
- * @param isCandidate whether a row of the gallery is looked at; default: all
- * @returns the nearest first; equal distances in the gallery's order
+ * @param isCandidate whether a row of the gallery is considered; default: all
+ * @returns the nearest first; equal distances are in the order of the gallery
  */
 export function nearestNeighbours(
   { embeddings, dimension }: Gallery,
@@ -41,14 +41,14 @@ export function nearestNeighbours(
 }
 
 export interface Vote {
-  /** Undefined: nobody that is known. */
+  /** undefined: nobody who is known. */
   readonly label: number | undefined;
-  /** Euclidean, to the nearest of the person's faces; of the nearest of all for nobody. */
+  /** The Euclidean distance to the nearest face of the person; for nobody, to the nearest face of anybody. */
   readonly distance: number;
 }
 
 /**
- * The person with the most of the neighbours that are closer than the threshold; of several the one with the nearest.
+ * The person with the most neighbours closer than the threshold; on a tie, the person with the nearest neighbour.
  * @param neighbours the nearest first
  */
 export function vote(labels: ArrayLike<number>, neighbours: readonly Neighbour[], threshold: number): Vote {
@@ -62,7 +62,7 @@ export function vote(labels: ArrayLike<number>, neighbours: readonly Neighbour[]
   }
   let best: Vote = { label: undefined, distance: neighbours[0]?.distance ?? Infinity };
   let bestCount = 0;
-  // In the order of the nearest of each.
+  // In the order of each person's nearest neighbour.
   for (const [label, { count, distance }] of votes)
     if (count > bestCount) {
       best = { label, distance };
@@ -71,7 +71,7 @@ export function vote(labels: ArrayLike<number>, neighbours: readonly Neighbour[]
   return best;
 }
 
-/** Between `dimension` values of `a` and of `b`. */
+/** The distance between `dimension` values of `a` and of `b`. */
 export function euclideanDistance(
   a: Float32Array,
   aStart: number,

@@ -1,25 +1,26 @@
 /**
- * How often enrolled people would be mistaken, measured on themselves, one face left out at a time. A false accept: were
- * the face's person a stranger, it would be taken for somebody, because a face of somebody else is closer than the
- * threshold. A false reject: the person would not be known again, because none of the person's other faces is.
+ * How often recognition would be wrong, measured on the enrolled people with one face left out at a time. False
+ * accept: if its person were a stranger, the face would be accepted, because a face of somebody else is closer than
+ * the threshold. False reject: the person would not be recognised, because no other face of that person is closer than
+ * the threshold.
  */
 import { hashKey, permutation } from '../../common/random.ts';
 import { euclideanDistance, type Gallery } from './nearest.ts';
 
-/** Euclidean distances of faces left out, sorted. */
+/** Sorted Euclidean distances of faces that are left out. */
 export interface LeaveOneOut {
-  /** To the nearest face of anybody else. */
+  /** The distances to the nearest face of anybody else. */
   readonly toOthers: Float64Array;
-  /** To the nearest other face of the same person, where there is one. */
+  /** The distances to the nearest other face of the same person, if there is one. */
   readonly toOwn: Float64Array;
 }
 
-/** Larger than the distance of any two embeddings, which are of length 1. */
+/** Larger than the distance between any two embeddings, which have length 1. */
 export const ACCEPT_ALL = 2.01;
-/** More faces make the rates hardly more precise. */
+/** More faces hardly make the rates more precise. */
 const MAXIMUM_QUERIES = 2000;
 
-/** Yields the share that is done; a drawn part of the faces where there are many. */
+/** Yields the share that is done. If there are many faces, a random part of them is used. */
 export function* leaveOneOut(gallery: Gallery, seed: number): Generator<number, LeaveOneOut> {
   const { embeddings, dimension, labels } = gallery;
   const order = permutation(hashKey(seed, labels.length), labels.length).subarray(0, MAXIMUM_QUERIES);
@@ -49,13 +50,13 @@ export function* leaveOneOut(gallery: Gallery, seed: number): Generator<number, 
 
 export interface Rates {
   readonly threshold: number;
-  /** NaN with one person. */
+  /** NaN if there is only one person. */
   readonly falseAcceptRate: number;
-  /** NaN where nobody has two faces. */
+  /** NaN if nobody has two faces. */
   readonly falseRejectRate: number;
 }
 
-/** A distance is accepted when it is smaller than the threshold. */
+/** The rates at a threshold, which accepts smaller distances. */
 export function ratesAt({ toOthers, toOwn }: LeaveOneOut, threshold: number): Rates {
   return {
     threshold,
@@ -66,16 +67,16 @@ export function ratesAt({ toOthers, toOwn }: LeaveOneOut, threshold: number): Ra
 
 /**
  * The largest threshold with a false accept rate of at most `falseAcceptRate`.
- * @returns undefined with one person
+ * @returns undefined if there is only one person
  */
 export function thresholdAtRate({ toOthers }: LeaveOneOut, falseAcceptRate: number): number | undefined {
   if (toOthers.length === 0) return undefined;
-  // 0.29 · 100 is a little less than 29.
+  // The small addend is for rounding: 0.29 · 100 is slightly less than 29.
   const accepted = Math.floor(falseAcceptRate * toOthers.length + 1e-9);
   return toOthers[accepted] ?? ACCEPT_ALL;
 }
 
-/** At `count` thresholds from a little below the least distance to a little beyond the greatest. */
+/** The rates at `count` thresholds, from just below the smallest distance to just above the largest. */
 export function rateCurve(distances: LeaveOneOut, count: number): Rates[] {
   const { toOthers, toOwn } = distances;
   const all = [toOthers[0], toOwn[0], toOthers.at(-1), toOwn.at(-1)].filter((value) => value !== undefined);
@@ -87,7 +88,7 @@ export function rateCurve(distances: LeaveOneOut, count: number): Rates[] {
   return Array.from({ length: count }, (_, index) => ratesAt(distances, from + step * index));
 }
 
-/** Binary search. */
+/** The number of values below the threshold, by binary search. */
 function countBelow(sorted: Float64Array, threshold: number): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {

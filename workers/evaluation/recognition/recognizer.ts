@@ -1,6 +1,7 @@
 /**
- * Names faces by those that are enrolled: the k nearest vote, or a linear support vector machine chooses. Either way a
- * name stands only where a face of that person is closer than the threshold; otherwise it is nobody that is known.
+ * Names faces after enrolled people: the k nearest enrolled faces vote, or a linear support vector machine chooses. In
+ * both cases the name is used only if a face of that person is closer than the threshold; otherwise it is nobody who
+ * is known.
  */
 import { classProbabilities } from './linear_svm.ts';
 import { type LinearSvm } from '../../protocol/use/classify.ts';
@@ -9,24 +10,24 @@ import { nearestNeighbours, vote, type Gallery, type Neighbour } from './nearest
 export interface Recognizer {
   readonly gallery: Gallery;
   readonly k: number;
-  /** Euclidean. */
+  /** A Euclidean distance. */
   readonly threshold: number;
-  /** Chooses in place of the neighbours. */
+  /** If given, it chooses instead of the neighbours. */
   readonly svm?: LinearSvm | undefined;
 }
 
 export interface Recognized {
-  /** Undefined: nobody that is known. */
+  /** undefined: nobody who is known. */
   readonly label: number | undefined;
-  /** Euclidean, to the nearest face of the person; of the nearest of all for nobody. */
+  /** The Euclidean distance to the nearest face of the person; for nobody, to the nearest face of anybody. */
   readonly distance: number;
-  /** Of the support vector machine's choice. */
+  /** The probability of the support vector machine's choice. */
   readonly probability?: number | undefined;
-  /** The nearest first. */
+  /** The neighbours, the nearest first. */
   readonly neighbours: readonly Neighbour[];
 }
 
-/** At least so many neighbours are told, whatever k is. */
+/** At least this many neighbours are returned, whatever k is. */
 const NEIGHBOURS_TOLD = 3;
 
 /** @param query l2-normalised, [dimension] */

@@ -1,6 +1,6 @@
 /**
- * The original's split of a dataset for its classifier: people with fewer images than a minimum are left out, of the
- * others so many are learned from and the rest is tested on.
+ * The original's split of a dataset for its classifier. People with fewer images than a minimum are left out. A fixed
+ * number of images of each other person is for training, and the rest is for testing.
  */
 import { hashKey, permutation, RandomStream } from '../../common/random.ts';
 
@@ -16,7 +16,7 @@ export interface SplitPerson<Item> {
   readonly test: readonly Item[];
 }
 
-/** Each person's items are shuffled by the seed and the person's place. */
+/** The items of each person are shuffled, depending on the seed and the index of the person. */
 export function splitPeople<Item>(
   people: readonly { readonly name: string; readonly items: readonly Item[] }[],
   { minNrofImagesPerClass, nrofTrainImagesPerClass, seed }: SplitSettings,
