@@ -1,7 +1,7 @@
 /**
- * The contract between jobs and whatever runs a network: the WebGPU engine or the tfjs executor. A job that needs
- * embeddings asks for an Embedder, a training for a Trainer. Both are made for one graph, one batch size and one image
- * size.
+ * The interface between jobs and an executor, which runs a network: the WebGPU engine or TensorFlow.js. A job that
+ * needs embeddings requests an Embedder, and a training requests a Trainer. Both are made for one graph, one batch
+ * size and one image size.
  */
 import type { Graph } from './graph/ir.ts';
 import type { NamedTensors } from '../protocol/tensor.ts';
@@ -34,7 +34,7 @@ export interface LabelledBatch extends ImageBatch {
   readonly labels: Int32Array;
 }
 
-/** What a network that embeds is made with. */
+/** The settings of a network that embeds. */
 export interface EmbedderSettings {
   readonly graph: Graph;
   readonly batchSize: number;
@@ -52,7 +52,7 @@ export interface EmbedderSettings {
   readonly foldsBatchNorms?: boolean | undefined;
 }
 
-/** What a network that trains is made with; constant over a run. */
+/** The settings of a network that trains; constant during a run. */
 export interface TrainerSettings extends EmbedderSettings {
   readonly keepProbability: number;
   readonly weightDecay: number;
@@ -62,20 +62,20 @@ export interface TrainerSettings extends EmbedderSettings {
   readonly centerLossAlfa: number;
   readonly optimizer: OptimizerName;
   readonly movingAverageDecay: number;
-  /** The end of the prelogits histogram's last bin, default 10. */
+  /** The end of the last bin of the prelogits histogram, default 10. */
   readonly prelogitsHistMax?: number | undefined;
-  /** Of the dropout masks: mask element i of step t is a hash of (seed, t, i), see workers/common/random.ts. */
+  /** The seed of the dropout masks. Element i in step t is a hash of (seed, t, i); see workers/common/random.ts. */
   readonly seed: number;
 }
 
 export type ExecutorSettings = EmbedderSettings | TrainerSettings;
 
-/** Whether a network is made to train: it then has gradients, an optimizer's state and losses. */
+/** Whether the settings are for training, with gradients, optimizer state and losses. */
 export function canTrain(settings: ExecutorSettings): settings is TrainerSettings {
   return 'optimizer' in settings && settings.graph.classes > 0;
 }
 
-/** @throws Error where the network is made to embed only */
+/** @throws Error if the settings are only for embedding */
 export function trainerSettings(settings: ExecutorSettings): TrainerSettings {
   if ('optimizer' in settings) return settings;
   throw new Error('This network was made to embed images, not to train.');
@@ -111,7 +111,7 @@ export interface Trainer extends Embedder {
   /** The histogram of |prelogits| in the steps since the last call; see prelogits_histogram.ts. [PRELOGITS_BINS] */
   takePrelogitsHistogram(): Promise<Float64Array>;
 
-  /** Gradients of the total loss as of the last trainStep (weight decay included), by parameter name. For conformance. */
+  /** The total loss's gradients in the last trainStep, including weight decay, by parameter name. For conformance. */
   readGradients(): Promise<NamedTensors>;
 
   /** Trainable parameters and moving statistics, by the graph's names. */
@@ -129,10 +129,10 @@ export interface Trainer extends Embedder {
 
 export type TrainerFactory = (settings: TrainerSettings) => Promise<Trainer>;
 
-/** @param parameters by the graph's names; names that the graph has not are ignored */
+/** @param parameters by the graph's names; names that are not in the graph are ignored */
 export type EmbedderFactory = (settings: EmbedderSettings, parameters: NamedTensors) => Promise<Embedder>;
 
-/** Makes embedders of what an executor is made by. */
+/** Makes a factory of embedders from a factory of executors. */
 export function embeddersFrom(
   create: (settings: ExecutorSettings) => Promise<Embedder & Pick<Trainer, 'writeParameters'>>,
 ): EmbedderFactory {

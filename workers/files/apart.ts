@@ -1,4 +1,4 @@
-/** Photos and results stay apart: results among the photos would be read as photos the next time. */
+/** Keeps photos and results apart. Results among the photos would be read as photos the next time. */
 import type { DirectoryReference } from '../protocol/data/directories.ts';
 
 export class OutputInsideInputError extends Error {
@@ -10,7 +10,10 @@ export class OutputInsideInputError extends Error {
   }
 }
 
-/** Folders that the terminal serves are compared by the command, which knows their paths. @throws OutputInsideInputError */
+/**
+ * Folders that the terminal serves are not compared here, but by the command, which knows their paths.
+ * @throws OutputInsideInputError
+ */
 export async function requireApart(
   inputs: readonly DirectoryReference[],
   output: DirectoryReference,
@@ -18,7 +21,7 @@ export async function requireApart(
   for (const input of inputs) {
     if (input.kind === 'private' && output.kind === 'private' && isWithin(output.path, input.path))
       throw new OutputInsideInputError(output.path, input.path);
-    // Null where the one is not below the other.
+    // null if the output is not inside the input.
     if (input.kind === 'handle' && output.kind === 'handle' && (await input.handle.resolve(output.handle)))
       throw new OutputInsideInputError(output.handle.name, input.handle.name);
   }

@@ -1,4 +1,4 @@
-/** Folders → classes: one subfolder a class, the images directly in it; several folders are united by class name. */
+/** Folders → classes. A class is a subfolder with images directly in it. Several folders are merged by class name. */
 import type { SkippedFiles } from '../protocol/data/skipped_files.ts';
 import { datasetName, walkDataset } from '../protocol/data/dataset_count.ts';
 import { type DatasetTotals } from '../protocol/data/dataset.ts';
@@ -18,7 +18,7 @@ export interface DatasetClass {
 
 export interface Dataset {
   readonly name: string;
-  /** Sorted by name; a class's label is its index. */
+  /** Sorted by name. The label of a class is its index. */
   readonly classes: readonly DatasetClass[];
   readonly imageCount: number;
   readonly ignoredCount: number;
@@ -28,7 +28,7 @@ export interface Dataset {
 }
 
 /**
- * @param onProgress called now and then with what has been found so far
+ * @param onProgress called from time to time with the counts so far
  * @param isWanted whether a file is an image, by its path
  * @throws NoImagesError
  */

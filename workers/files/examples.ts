@@ -1,6 +1,6 @@
 /**
- * A few of a dataset's images, spread over its classes, picked while its files are found: its listing need not be read
- * again for them. Of most classes one path is kept.
+ * Picks a few images of a dataset, spread over its classes, while the files are listed, so that the listing does not
+ * have to be read again. For most classes, one path is kept.
  */
 import { compareNames } from '../protocol/data/names.ts';
 
@@ -8,7 +8,7 @@ export class Examples {
   readonly #count: number;
   readonly #pathsOf = new Map<string, string[]>();
 
-  /** @param count of examples wanted */
+  /** @param count number of examples */
   constructor(count: number) {
     this.#count = count;
   }
@@ -16,11 +16,11 @@ export class Examples {
   add(className: string, path: string): void {
     const paths = this.#pathsOf.get(className);
     if (!paths) this.#pathsOf.set(className, [path]);
-    // Only of few classes a second one is shown.
+    // More than one example per class is needed only if there are few classes.
     else if (this.#pathsOf.size < this.#count && paths.length < this.#count) paths.push(path);
   }
 
-  /** Every class's first, then every class's second …; of more classes than examples, evenly spaced ones. */
+  /** The first of every class, then the second of every class … If there are too many classes, evenly spaced ones. */
   get paths(): string[] {
     const classes = [...this.#pathsOf].sort(([a], [b]) => compareNames(a, b)).map(([, paths]) => paths);
     if (classes.length >= this.#count)

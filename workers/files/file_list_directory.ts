@@ -1,4 +1,4 @@
-/** A folder chosen with <input webkitdirectory>: read only, and gone when the page is closed. */
+/** A folder chosen with <input webkitdirectory>. It is read-only, and available until the page is closed. */
 import type { FileListing, FileStats, ReadableDirectory } from '../protocol/data/directories.ts';
 import { FileMissingError } from '../protocol/data/file_errors.ts';
 import { statsOfBlob } from './file_stats.ts';

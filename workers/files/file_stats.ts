@@ -1,11 +1,11 @@
-/** Sizes and modification times of a folder's files, without their content where the folder can tell. */
+/** Sizes and modification times of a folder's files. Reads no content if the folder knows them. */
 import type { FileStats, ReadableDirectory } from '../protocol/data/directories.ts';
 import { FileMissingError } from '../protocol/data/file_errors.ts';
 
-/** Files that are asked about together. */
+/** Number of files per request. */
 const FILES_AT_ONCE = 512;
 
-/** @returns in the order of the paths; undefined for a file that is not there */
+/** @returns the figures in the order of the paths; undefined for a missing file */
 export async function fileStats(
   directory: ReadableDirectory,
   paths: readonly string[],
@@ -28,7 +28,7 @@ async function statsByReading(directory: ReadableDirectory, path: string): Promi
   }
 }
 
-/** A file's own figures as a folder gave them; 0 for a time that is not known. */
+/** The figures of a file that has been read; the time is 0 if unknown. */
 export function statsOfBlob(blob: Blob): FileStats {
   return { sizeBytes: blob.size, modifiedMs: blob instanceof File ? blob.lastModified : 0 };
 }

@@ -1,4 +1,4 @@
-/** A folder behind a FileSystemDirectoryHandle: picked by the person, or in the origin's private file system. */
+/** A folder with a FileSystemDirectoryHandle: picked by the person, or in the origin's private file system. */
 import type { FileListing, FileStats, WritableDirectory } from '../protocol/data/directories.ts';
 import {
   FileMissingError,
@@ -9,12 +9,14 @@ import {
 } from '../protocol/data/file_errors.ts';
 import { statsOfBlob } from './file_stats.ts';
 
-/** Files whose sizes and times are asked for at once: each takes a message to the browser's own process. */
+/** Concurrent requests for sizes and times. Each request is a message to the browser process. */
 const STATS_AT_ONCE = 16;
 
 export class HandleDirectory implements WritableDirectory {
   readonly #handle: FileSystemDirectoryHandle;
-  /** Where the last file was written: the next one often goes there, too, and each look-up is a message to the browser. */
+  /**
+   * The folder of the last written file. The next file is often in it, and each look-up is a message to the browser.
+   */
   #lastFolder: { readonly path: string; readonly handle: FileSystemDirectoryHandle } | undefined;
 
   constructor(handle: FileSystemDirectoryHandle) {
@@ -69,7 +71,7 @@ export class HandleDirectory implements WritableDirectory {
     }
   }
 
-  /** A stream that keeps what is there works on a copy of the file: few and short files are appended to. */
+  /** The stream copies the existing content first, so use this only for few, short files. */
   async append(path: string, text: string): Promise<void> {
     if (!('createWritable' in FileSystemFileHandle.prototype)) {
       const before = (await this.exists(path)) ? await this.read(path) : '';
@@ -92,8 +94,9 @@ export class HandleDirectory implements WritableDirectory {
   }
 
   /**
-   * A FileSystemWritableFileStream writes to a swap file and replaces the file when it is closed. Asking for one
-   * makes an empty file first, though, which is removed again when writing fails. Safari before 26 has no such streams.
+   * A FileSystemWritableFileStream writes to a swap file and replaces the file when it is closed. But requesting a
+   * stream creates an empty file first, which is removed if writing fails. Safari before version 26 has no such
+   * streams.
    */
   async write(path: string, content: Blob | Uint8Array<ArrayBuffer> | string): Promise<void> {
     try {
@@ -140,7 +143,7 @@ export class HandleDirectory implements WritableDirectory {
       try {
         return { folder: last.handle, file: await last.handle.getFileHandle(name, { create: true }) };
       } catch (error) {
-        // It was removed or moved in the meantime.
+        // It has been removed or moved since it was listed.
         if (!isNamed(error, 'NotFoundError')) throw error;
       }
     const { folder } = await this.#parent(path, true);
@@ -183,7 +186,7 @@ export class HandleDirectory implements WritableDirectory {
     return error;
   }
 
-  /** Whether the folder itself is; one whose permission is gone counts as there. */
+  /** Whether the folder itself exists. A folder without permission counts as existing. */
   async #isThere(): Promise<boolean> {
     try {
       await this.#handle.keys().next();
@@ -194,7 +197,9 @@ export class HandleDirectory implements WritableDirectory {
   }
 }
 
-/** What a file of the private file system has in a worker; not in every library of types (https://fs.spec.whatwg.org/). */
+/**
+ * Methods of a private file system handle in a worker, which some type libraries lack (https://fs.spec.whatwg.org/).
+ */
 interface WorkerFileHandle {
   createSyncAccessHandle(): Promise<{
     truncate(size: number): void;
@@ -205,7 +210,7 @@ interface WorkerFileHandle {
   move(newName: string): Promise<void>;
 }
 
-/** In a worker, in the private file system: to a hidden file first, which then takes the name. */
+/** Writes to a hidden file first, and then renames it. Only in a worker, in the private file system. */
 async function writeAtOnce(
   folder: FileSystemDirectoryHandle,
   name: string,
@@ -234,11 +239,11 @@ async function removeIfEmpty(folder: FileSystemDirectoryHandle, file: FileSystem
   try {
     if ((await file.getFile()).size === 0) await folder.removeEntry(file.name);
   } catch {
-    // What made the write fail may forbid this too; an empty file counts as not written anyway.
+    // The cause of the failed write may also prevent this. An empty file counts as not written anyway.
   }
 }
 
-/** All names in a folder first, then what is in its subfolders: those of the classes are soon known. */
+/** Lists a folder's own names first, then its subfolders, so that the names of the classes are known early. */
 async function* listBelow(
   folder: FileSystemDirectoryHandle,
   prefix: string,

@@ -1,17 +1,18 @@
 /**
- * A real folder that the terminal front end serves to the page on the page's own origin.
+ * A real folder, which the terminal front end serves to the page on the page's own origin.
  *
- * - `GET <url>?list` → newline-delimited JSON, one `{"path": "a/b.jpg"}` per file, streamed; `HEAD <url>` asks whether
- *   the folder is there.
- * - `GET`, `HEAD`, `PUT` (whole or not at all), `POST` (adds to the end) and `DELETE` on `<url>/<path>`, each part
+ * - `GET <url>?list` → newline-delimited JSON, one `{"path": "a/b.jpg"}` per file, streamed; `HEAD <url>` checks
+ *   whether the folder exists.
+ * - `GET`, `HEAD`, `PUT` (complete or not at all), `POST` (appends) and `DELETE` on `<url>/<path>`, with each part
  *   percent-encoded. A byte of a name that is not UTF-8 is written as in `J\xFCrgen`, here and in the list
- *   (cli/system/disk_names.ts). A file's answer has its modification time in `X-Modified-Ms`.
- * - `POST <url>?stats` with a JSON list of paths → a list of `[bytes, modification time]`, or null for a missing file.
+ *   (cli/system/disk_names.ts). The response for a file has its modification time in `X-Modified-Ms`.
+ * - `POST <url>?stats` with a JSON list of paths → a list of `[bytes, modification time]`, or null for a missing
+ *   file.
  * - `POST <url>?claims` with a `ClaimRequest` → its `ClaimState`s.
- * - `PUT <url>/<name>?folder` makes a folder, or answers 409 where there is one; `DELETE` removes an empty one.
+ * - `PUT <url>/<name>?folder` creates a folder; the status is 409 if it exists. `DELETE` removes an empty folder.
  *
- * Failures: 404 the file is missing, 422 the file cannot be read (the body says why), 410 the whole folder is gone,
- * 403 the folder may not be read or written, 507 the disk is full.
+ * Failures: 404 the file is missing; 422 the file cannot be read (the body says why); 410 the whole folder is gone;
+ * 403 reading or writing the folder is not permitted; 507 the disk is full.
  */
 import type { ClaimRequest, ClaimState } from '../protocol/data/claims.ts';
 import type { FileListing, FileStats, WritableDirectory } from '../protocol/data/directories.ts';
@@ -44,7 +45,7 @@ export class HttpDirectory implements WritableDirectory {
       rest = lines.pop()!;
       for (const line of lines) yield JSON.parse(line) as FileListing;
     }
-    // The server ends a complete listing with a newline: anything else was cut off.
+    // The server ends a complete listing with a newline. Anything else is incomplete.
     if (rest !== '') throw new Error(`Reading the folder "${this.name}" was cut off.`);
   }
 

@@ -1,4 +1,4 @@
-/** Decoded images, the most recently used ones, up to a number of bytes. */
+/** A cache of the most recently used decoded images, up to a number of bytes. */
 import type { ImageFile } from './classes.ts';
 import { decodeImage } from './images/decode.ts';
 import type { RgbImage } from '../protocol/data/images.ts';
@@ -7,24 +7,24 @@ const DEFAULT_CAPACITY_BYTES = 512 * 1024 * 1024;
 
 interface Entry {
   readonly image: Promise<RgbImage>;
-  /** 0 until it is decoded. */
+  /** 0 until the image is decoded. */
   sizeBytes: number;
 }
 
 export class ImageCache {
   readonly #capacityBytes: number;
   readonly #decode: (blob: Blob, path: string) => Promise<RgbImage>;
-  /** In order of use, the oldest first. */
+  /** In the order of use, the least recent first. */
   readonly #entries = new Map<ImageFile, Entry>();
   #sizeBytes = 0;
 
-  /** @param decode default: in this worker */
+  /** @param decode default: decodes in this worker */
   constructor(decode = decodeImage, capacityBytes = DEFAULT_CAPACITY_BYTES) {
     this.#decode = decode;
     this.#capacityBytes = capacityBytes;
   }
 
-  /** @throws UnreadableImageError, and what reading the folder throws */
+  /** @throws UnreadableImageError, and the errors of reading the folder */
   read(file: ImageFile): Promise<RgbImage> {
     const cached = this.#entries.get(file);
     if (cached) {
@@ -37,7 +37,7 @@ export class ImageCache {
     this.#entries.set(file, entry);
     image.then(
       ({ data }) => this.#settle(file, entry, data.length),
-      // A failure is not remembered: the file may be readable later.
+      // A failure is not kept, because the file may be readable later.
       () => this.#entries.delete(file),
     );
     return image;

@@ -1,4 +1,4 @@
-/** A folder without some of its files: they are not listed, but can be read by those who know their paths. */
+/** A folder that does not list some of its files. They can still be read by their paths. */
 import type { FileListing, FileStats, ReadableDirectory } from '../protocol/data/directories.ts';
 import { fileStats } from './file_stats.ts';
 

@@ -1,4 +1,4 @@
-/** A folder in memory: for tests, and for exports on their way to a single download. */
+/** A folder in memory, for tests and for exports as a single download. */
 import type { FileListing, FileStats, WritableDirectory } from '../protocol/data/directories.ts';
 import { FileMissingError } from '../protocol/data/file_errors.ts';
 import { statsOfBlob } from './file_stats.ts';

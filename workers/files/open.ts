@@ -1,4 +1,4 @@
-/** From a reference, as it crosses worker boundaries, to a folder. */
+/** Opens a folder from its reference, which can cross worker boundaries. */
 import type {
   DirectoryReference,
   ReadableDirectory,

@@ -1,7 +1,7 @@
 /**
- * The record of what an alignment made of a photo, as text: a line of `alignment_NNNNN.jsonl` beside the faces, and the
- * same inside of the photo's first face. The file is what later runs read; the text in the face is written together with
- * it, so that a run that was killed before it added the line loses nothing.
+ * The record of the faces that an alignment made from a photo, as text: a line of `alignment_NNNNN.jsonl`, and the
+ * same inside the photo's first face. Later runs read the file. The text in the face is written together with the
+ * face, so nothing is lost if a run is killed before it adds the line.
  */
 import * as v from 'valibot';
 import { pngText, withPngText } from './images/png_text.ts';
@@ -40,13 +40,13 @@ const SamePhotoLine = v.object({
 });
 const InPicture = v.object({ ...SettingsLine.entries, ...PhotoLine.entries });
 
-/** A face that was there before, made by another program or an earlier version. */
+/** A face that existed before, made by another program or an earlier version. */
 export interface FaceMadeElsewhere {
   readonly path: string;
   readonly sizeBytes: number;
 }
 
-/** The photo of a face has another name or modification time than its record says, and the same content. */
+/** The photo of a face has another name or modification time than its record, but the same content. */
 export interface SamePhoto {
   /** The photo's first face. */
   readonly face: string;
@@ -55,7 +55,7 @@ export interface SamePhoto {
 }
 
 const RECORD_PATH = /^alignment_(\d{5}|by_hand)\.jsonl$/;
-/** Where decisions of a person are noted down. */
+/** The file for decisions of a person. */
 export const BY_HAND_PATH = 'alignment_by_hand.jsonl';
 
 export function isRecordPath(path: string): boolean {
@@ -77,11 +77,11 @@ export function areSameSettings(a: AlignSettings, b: AlignSettings): boolean {
   return JSON.stringify(settingsOf(a)) === JSON.stringify(settingsOf(b));
 }
 
-/** The lines of one run's file, one after the other: its settings stand before the photos that were aligned with them. */
+/** Writes the lines of one run's file. Settings come before the photos that were aligned with them. */
 export class RecordLines {
   #settings: string | undefined;
 
-  /** So that a file tells from its beginning that faces of this folder have records. */
+  /** The first line, which shows that the faces of this folder have records. */
   begin(settings: AlignSettings): string {
     return this.#withSettings(settings);
   }
@@ -112,7 +112,7 @@ export interface RecordVisitor {
   onSamePhoto?(same: SamePhoto): void;
 }
 
-/** Reads a file of records as it comes. What is no record (a last line that was cut off) is passed over. */
+/** Streams a file of records. Lines that are not records (such as an incomplete last line) are skipped. */
 export async function readRecordLines(content: Blob, visitor: RecordVisitor): Promise<void> {
   let settings: AlignSettings | undefined;
   for await (const line of linesOf(content)) {
@@ -153,13 +153,13 @@ function parsed(line: string): unknown {
   }
 }
 
-/** @returns the face's file with the record in it; the files' own sizes are not known yet and are left at 0 */
+/** @returns the face's file with the record inside. The sizes of files are not known yet and stay 0 */
 export function withRecord(file: Uint8Array<ArrayBuffer>, record: PhotoRecord): Uint8Array<ArrayBuffer> {
   const text = JSON.stringify({ version: 1, ...rounded(record), settings: settingsOf(record.settings) });
   return withPngText(file, PNG_KEYWORD, text);
 }
 
-/** @returns the record that is in an aligned face; undefined where there is none */
+/** @returns the record inside an aligned face; undefined if there is none */
 export async function recordInside(face: Blob): Promise<PhotoRecord | undefined> {
   const text = pngText(new Uint8Array(await face.arrayBuffer()), PNG_KEYWORD);
   const record = text === undefined ? undefined : v.safeParse(InPicture, parsed(text));
@@ -168,7 +168,7 @@ export async function recordInside(face: Blob): Promise<PhotoRecord | undefined>
   return found;
 }
 
-/** Four digits of a pixel, as the detector's own records have them. */
+/** Rounds to four decimals of a pixel, like the records of `detect`. */
 function rounded<Record extends Pick<PhotoRecord, 'faces'>>(record: Record): Record {
   const round = (value: number): number => Number(value.toFixed(4));
   return {

@@ -38,7 +38,7 @@ export function forgetLostBackend(): void {
   tf.registerBackend(BACKEND, factory, PRIORITY);
 }
 
-/** The executor, made just now on the current backend, with calls that fail when its device is lost. */
+/** Wraps a new executor on the current backend, so that its calls fail when the device is lost. */
 export function failingWithDevice(executor: Trainer): Trainer {
   const device = currentDevice();
   if (!device) return executor;

@@ -1,11 +1,10 @@
 /**
- * Photos → pixels at full size, with the browser's own decoders (TIFF and PNM with this program's): EXIF orientation
- * applied, no colour management, alpha dropped (the colour is kept as stored, as the original does, not mixed with a
- * background).
+ * Photos → pixels at full size, with the browser's decoders (TIFF and PNM with our own). EXIF orientation is applied.
+ * There is no colour management. Alpha is dropped: the colour is kept as stored, as in the original, not blended with
+ * a background.
  *
- * A photo takes 3 bytes a pixel once it is decoded, and while the browser decodes it several times as much: 12 bytes a
- * pixel at the most that was measured (docs/performance.md), 2.4 GB for one of 200 megapixels. Of the large ones one is
- * decoded at a time.
+ * A decoded photo takes 3 bytes per pixel. While the browser decodes it, it takes more: at most 12 bytes per pixel in
+ * measurements (docs/experiments/large-photos.md), 2.4 GB for 200 megapixels. Large photos are decoded one at a time.
  */
 import { UnreadableImageError } from '../../protocol/data/file_errors.ts';
 import type { RgbImage } from '../../protocol/data/images.ts';
@@ -22,7 +21,7 @@ import { readImageStructure, type ImageStructure } from './structure/image_struc
 import { isTurnedByBrowser } from './turned_by_browser.ts';
 import { UprightPixels } from './upright_pixels.ts';
 
-/** Photos with more pixels are large: all workers and pages together hold the pixels of one of them at a time. */
+/** Photos with more pixels are large. All workers and pages together hold the pixels of one of them at a time. */
 export const LARGE_PHOTO_PIXELS = 16e6;
 
 /** Photos with more pixels are refused. */
@@ -30,22 +29,22 @@ export const MAXIMUM_PIXELS = 200e6;
 
 const LARGE_PHOTO_LOCK = 'facenet large photo';
 
-/** A bitmap is read in pieces: no canvas is as wide as the widest photo. */
+/** Bitmaps are read in pieces, because a canvas cannot be as wide as the widest photos. */
 const PIECE_WIDTH = 4096;
 const PIECE_PIXELS = 2 ** 21;
 
-/** 4 MB of a worker's memory. */
+/** The largest canvas to keep: 4 MB of a worker's memory. */
 const KEPT_CANVAS_PIXELS = 1e6;
 
-/** A file that is known to be a picture of a size that can be decoded. */
+/** A file with a picture of a size that can be decoded. */
 export interface InspectedImage extends ImageStructure {
   readonly blob: Blob;
-  /** For messages. */
+  /** The path, for messages. */
   readonly path: string;
 }
 
 /**
- * @param bytes the file's, where they have been read already
+ * @param bytes the content of the file, if it has been read already
  * @throws UnreadableImageError
  */
 export async function inspectImage(
@@ -81,20 +80,20 @@ export function isLarge({ width, height }: Pick<ImageStructure, 'width' | 'heigh
   return width * height > LARGE_PHOTO_PIXELS;
 }
 
-/** For whoever holds a large photo's pixels, until they are dropped. Not to be asked for by one who has it. */
+/** Runs `work`, which may hold the pixels of one large photo. Calls must not be nested. */
 export function inTurnOfLargePhotos<Value>(work: () => Promise<Value>): Promise<Value> {
   const { locks } = navigator as { locks?: LockManager };
-  // Pages without a secure context have no locks.
+  // Pages without a secure context have no Web Locks.
   return locks ? (locks.request(LARGE_PHOTO_LOCK, work) as Promise<Value>) : work();
 }
 
 /**
- * Upright, at full size.
- * @param path for messages
+ * Decodes a photo upright, at full size.
+ * @param path the path, for messages
  * @throws UnreadableImageError
  */
 export async function decodeImage(blob: Blob, path: string): Promise<RgbImage> {
-  // Files of aligned faces are small: one look into them.
+  // Files of aligned faces are small, so read them at once.
   const bytes = blob.size <= READ_WHOLE_BYTES ? await readFileBytes(blob, path) : undefined;
   const inspected = await inspectImage(blob, path, bytes);
   const decode = (): Promise<RgbImage> => decodeInspected(inspected);
@@ -103,14 +102,14 @@ export async function decodeImage(blob: Blob, path: string): Promise<RgbImage> {
 
 const READ_WHOLE_BYTES = 1e6;
 
-/** A large one is to be decoded in its turn. @throws UnreadableImageError */
+/** Decode a large photo only inside `inTurnOfLargePhotos`. @throws UnreadableImageError */
 export async function decodeInspected(image: InspectedImage): Promise<RgbImage> {
   try {
     return await (image.kind === 'tiff' || image.kind === 'pnm'
       ? decodeByItself(image)
       : decodeByBrowser(image));
   } catch (error) {
-    // What there is too little memory for.
+    // A RangeError means that there is not enough memory.
     if (!(error instanceof RangeError)) throw error;
     const megapixels = Math.round((image.width * image.height) / 1e6);
     throw new UnreadableImageError(
@@ -136,7 +135,7 @@ function partsOf(blob: Blob, path: string): (from: number, to: number) => Promis
   return (from, to) => readFileBytes(blob.slice(from, to), path);
 }
 
-/** These decoders are loaded when such a photo is met. */
+/** Loads our own decoder when the first such photo occurs. */
 async function decodeByItself(image: InspectedImage): Promise<RgbImage> {
   const { kind, width, height, orientation, blob, path } = image;
   const pixels = new UprightPixels(width, height, orientation);
@@ -151,15 +150,15 @@ async function decodeByItself(image: InspectedImage): Promise<RgbImage> {
   return pixels.image;
 }
 
-/** The turn that the browser leaves to this program. */
+/** The part of the orientation that the browser does not apply. */
 async function orientationLeft(image: InspectedImage): Promise<Orientation> {
   const place = image.isOrientationBehindPixels ? 'png, behind its pixels' : image.kind;
   return image.orientation === 1 || (await isTurnedByBrowser(place)) ? 1 : image.orientation;
 }
 
 /**
- * To be looked at: upright, with the photo's own colours, where the browser can without a copy of the pixels.
- * @param leastPx what is left of the shorter side, at least, of a photo that is reduced already
+ * Decodes a photo for display: upright, with colour management. Copies no pixels if the browser can decode the format.
+ * @param leastPx the smallest length of the shorter side, if the photo is reduced
  * @throws UnreadableImageError
  */
 export async function decodeForDisplay(blob: Blob, path: string, leastPx: number): Promise<ImageBitmap> {
@@ -176,7 +175,9 @@ export async function decodeForDisplay(blob: Blob, path: string, leastPx: number
   return isLarge(image) ? inTurnOfLargePhotos(decode) : decode();
 }
 
-/** Every n-th pixel of every n-th row: enough to be made smaller, and no second copy of a large photo. */
+/**
+ * Every n-th pixel of every n-th row. This is enough for a reduced picture, and avoids a second copy of a large photo.
+ */
 function sampledImageData({ width, height, data }: RgbImage, leastPx: number): ImageData {
   const step = Math.max(1, Math.floor(Math.min(width, height) / (2 * leastPx)));
   const [columns, rows] = [Math.ceil(width / step), Math.ceil(height / step)];
@@ -221,7 +222,7 @@ async function createBitmap({ blob, path, kind }: InspectedImage): Promise<Image
 
 const HEIC_CAUSE = unreadableFormatCause(PHOTO_FORMATS.find(({ name }) => name === 'HEIC')!);
 
-/** Before anything else is found fault with in such a file; where the browser does not tell, decoding it shows it. */
+/** Whether the browser says that it cannot decode HEIC. Checked first, so that this is the reported fault. */
 async function lacksHeic(): Promise<boolean> {
   return typeof ImageDecoder === 'function' && !(await ImageDecoder.isTypeSupported('image/heic'));
 }
@@ -239,7 +240,7 @@ function readBitmap(bitmap: ImageBitmap, mayHaveAlpha: boolean, target: UprightP
         context.drawImage(bitmap, left, top, width, height, 0, 0, width, height);
         const rgba = context.getImageData(0, 0, width, height).data;
         target.put(left, top, width, height, rgba, 4);
-        // Most files with an alpha channel use none of it, and a WebGL context takes longer than the rest together.
+        // Most files with an alpha channel are opaque, and a WebGL context takes longer than everything else together.
         if (!mayHaveAlpha || !hasTransparency(rgba)) continue;
         straight ??= new StraightAlphaReader();
         const colours = straight.read(bitmap, left, top, width, height);
@@ -250,16 +251,18 @@ function readBitmap(bitmap: ImageBitmap, mayHaveAlpha: boolean, target: UprightP
   }
 }
 
-/** The last one: photos of a folder often have one size, and a canvas takes longer to make than to draw on. */
+/**
+ * The last canvas. Photos of a folder often have the same size, and creating a canvas takes longer than drawing on it.
+ */
 let lastContext: OffscreenCanvasRenderingContext2D | undefined;
 
 function contextFor(width: number, height: number): OffscreenCanvasRenderingContext2D {
   if (lastContext?.canvas.width === width && lastContext.canvas.height === height) return lastContext;
   const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })!;
   context.imageSmoothingEnabled = false;
-  // Nothing of the photo before shows through one with transparency.
+  // With `copy`, the previous photo does not show through a transparent one.
   context.globalCompositeOperation = 'copy';
-  // Large ones are let go.
+  // Large canvases are not kept.
   lastContext = width * height <= KEPT_CANVAS_PIXELS ? context : undefined;
   return context;
 }

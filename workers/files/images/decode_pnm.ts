@@ -1,8 +1,8 @@
-/** The pixels of Netpbm's binary grey maps and pixel maps; of 16 bits a sample the upper 8 are kept. */
+/** Decodes Netpbm's binary grey maps and pixel maps. Of 16 bits per sample, the upper 8 are kept. */
 import { parsePnmHeader } from './structure/pnm.ts';
 import type { UprightPixels } from './upright_pixels.ts';
 
-/** Rows are read in pieces of so many bytes. */
+/** Rows are read in pieces of this many bytes. */
 const PIECE_BYTES = 4e6;
 
 export async function decodePnm(

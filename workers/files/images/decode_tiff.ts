@@ -1,16 +1,16 @@
 /**
- * The pixels of a TIFF file (TIFF 6.0, Adobe 1992), strip by strip or tile by tile: 8 or 16 bits a sample, of which the
- * upper 8 are kept, without compression or with LZW, Deflate or PackBits. What a strip unpacks to is bounded by its size
- * in the picture, whatever the file says.
+ * Decodes a TIFF file (TIFF 6.0, Adobe 1992), strip by strip or tile by tile: with 8 or 16 bits per sample, of which
+ * the upper 8 are kept, without compression or with LZW, Deflate or PackBits. A strip never unpacks to more than its
+ * size in the picture, whatever the file says.
  */
 import { ByteReader } from './structure/byte_reader.ts';
 import { PHOTOMETRIC, readTiffLayout, type TiffLayout } from './structure/tiff.ts';
 import type { UprightPixels } from './upright_pixels.ts';
 
-/** A strip without compression is read in pieces of so many bytes. */
+/** A strip without compression is read in pieces of this many bytes. */
 const PIECE_BYTES = 4e6;
 
-/** @throws Error where the content is damaged */
+/** @throws Error if the content is damaged */
 export async function decodeTiff(
   size: number,
   read: (from: number, to: number) => Promise<Uint8Array>,
@@ -23,7 +23,7 @@ export async function decodeTiff(
   const across = Math.ceil(width / tileWidth);
   const down = Math.ceil(height / tileHeight);
   const planes = layout.isPlanar ? layout.samplesPerPixel : 1;
-  // Of several planes only those of the colours.
+  // Only the planes of the colours are used.
   const used = layout.isPlanar ? Math.min(planes, samplesOf(layout)) : 1;
   const pixelBytes = ((layout.isPlanar ? 1 : layout.samplesPerPixel) * layout.bits) / 8;
   const rowBytes = tileWidth * pixelBytes;
@@ -31,7 +31,7 @@ export async function decodeTiff(
     for (let column = 0; column < across; column++) {
       const top = row * tileHeight;
       const left = column * tileWidth;
-      // The last strip has the rows that are left; tiles are always whole.
+      // The last strip has only the remaining rows; tiles are always complete.
       const tileRows = tileWidth === width && across === 1 ? Math.min(tileHeight, height - top) : tileHeight;
       const pieceRows = layout.compression === 1 ? Math.max(1, Math.floor(PIECE_BYTES / rowBytes)) : tileRows;
       for (let first = 0; first < Math.min(tileRows, height - top); first += pieceRows) {
@@ -76,7 +76,7 @@ function filled(bytes: Uint8Array, size: number): Uint8Array {
   return bytes.subarray(0, size);
 }
 
-/** Not more than `size` bytes, however many there would be. */
+/** Unpacks Deflate, but at most `size` bytes. */
 async function inflate(packed: Uint8Array, size: number): Promise<Uint8Array> {
   const stream = new Blob([packed as Uint8Array<ArrayBuffer>])
     .stream()
@@ -94,7 +94,7 @@ async function inflate(packed: Uint8Array, size: number): Promise<Uint8Array> {
   return bytes;
 }
 
-/** Section 9: runs and literal pieces. */
+/** PackBits, section 9: runs and literal bytes. */
 function unpackPackBits(packed: Uint8Array, size: number): Uint8Array {
   const bytes = new Uint8Array(size);
   let to = 0;
@@ -118,7 +118,7 @@ function unpackPackBits(packed: Uint8Array, size: number): Uint8Array {
 const CLEAR = 256;
 const END = 257;
 
-/** Section 13: codes of 9 to 12 bits, the highest bit first; the width grows one code early. */
+/** LZW, section 13: codes of 9 to 12 bits, the highest bit first. The width grows one code early. */
 function unpackLzw(packed: Uint8Array, size: number): Uint8Array {
   const bytes = new Uint8Array(size);
   const prefix = new Int16Array(4096).fill(-1);
@@ -139,7 +139,7 @@ function unpackLzw(packed: Uint8Array, size: number): Uint8Array {
       [next, width, previous] = [258, 9, -1];
       continue;
     }
-    // A code that is about to be made stands for the string before, and its first byte again.
+    // A code that is only about to be defined means the previous string plus its first byte.
     const isNew = code === next && previous >= 0;
     if (code > next || (code === next && !isNew) || (previous < 0 && code > 255))
       throw new Error('A strip is damaged.');
@@ -169,7 +169,7 @@ function unpackLzw(packed: Uint8Array, size: number): Uint8Array {
   return bytes;
 }
 
-/** Undoes the differences between neighbours, and keeps the upper byte of 16 bits. */
+/** Undoes the differences between neighbours, and keeps the upper byte of 16-bit samples. */
 function upperBytes(
   bytes: Uint8Array,
   { bits, hasPredictor, isLittle }: TiffLayout,

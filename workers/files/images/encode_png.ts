@@ -1,8 +1,8 @@
 /**
- * Photos as PNG files (ISO/IEC 15948): 8 bits a channel, no alpha, Paeth's filter in every row. They are compressed with
- * Huffman's codes and runs of equal bytes only (deflate, RFC 1951): what the filter leaves of a photo has hardly any
- * other repetitions, and the search for them takes most of the time. The files are a third smaller than what Chromium's
- * canvas writes, and as large as Pillow's.
+ * Encodes photos as PNG files (ISO/IEC 15948): 8 bits per channel, no alpha, Paeth's filter in every row. Compression
+ * uses only Huffman codes and runs of equal bytes (deflate, RFC 1951). After the filter, a photo has hardly any other
+ * repetitions, and searching for them takes most of the time. The files are a third smaller than those of Chromium's
+ * canvas, and as large as Pillow's.
  */
 import { crc32 } from '../../common/crc32.ts';
 import { hasVectors } from '../../webassembly/has_vectors.ts';
@@ -18,17 +18,17 @@ const PAETH = 4;
 
 const END_OF_BLOCK = 256;
 const SYMBOLS = 286;
-/** In the order in which a block gives the lengths of the codes of code lengths. */
+/** The order of the code lengths in the header of a block. */
 const CODE_LENGTH_ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
-/** Lengths from 0 to 15 are written in four bits each. */
+/** Lengths from 0 to 15 have four bits each. */
 const CODE_LENGTH_BITS = 4;
-/** As many bytes as Adler-32's sums can take before they are reduced. */
+/** The most bytes that Adler-32 can sum before a reduction. */
 const ADLER_BYTES = 5552;
 const ADLER_MODULUS = 65_521;
-/** Kernels read and write a little beyond the ends; and what stands before and behind the codes. */
+/** Room for accesses of the kernels slightly beyond the ends, and for the bytes before and after the codes. */
 const SLACK_BYTES = 512;
 
-/** Of each length of a run: its symbol, and the bits that follow it with the distance's code, which is 0. */
+/** For each length of a run: its symbol, and the bits after it (including the code of the distance, which is 0). */
 const LENGTH_SYMBOLS = new Uint16Array(LONGEST_RUN + 1);
 const LENGTH_BITS = new Uint8Array(LONGEST_RUN + 1);
 const LENGTH_RESTS = new Uint8Array(LONGEST_RUN + 1);
@@ -44,14 +44,14 @@ LENGTH_SYMBOLS[LONGEST_RUN] = 285;
 LENGTH_BITS[LONGEST_RUN] = 1;
 
 let encoder: PngEncoder | undefined;
-/** Of the encoder: what a photo of 600 × 600 pixels takes. */
+/** The largest encoder to keep: enough for a photo of 600 × 600 pixels. */
 const KEPT_BYTES = 8e6;
 
 export async function encodePng(image: RgbImage): Promise<Uint8Array<ArrayBuffer>> {
   if (!hasVectors()) return encodeWithCanvas(image);
   encoder ??= new PngEncoder();
   const file = encoder.encode(image);
-  // A kernels' memory does not shrink.
+  // The memory of the kernels cannot shrink, so drop a large encoder.
   if (encoder.memoryBytes > KEPT_BYTES) encoder = undefined;
   return file;
 }
@@ -72,7 +72,7 @@ class PngEncoder {
 
   encode({ width, height, data }: RgbImage): Uint8Array<ArrayBuffer> {
     const rowBytes = width * CHANNELS;
-    // Black pixels left of the photo and above it.
+    // Black pixels to the left of the photo and above it.
     const stride = rowBytes + CHANNELS;
     const filteredBytes = (rowBytes + 1) * height;
     const state = 0;
@@ -81,7 +81,7 @@ class PngEncoder {
     const pixels = align(codes + TOKENS * 4);
     const filtered = align(pixels + stride * (height + 1) + SLACK_BYTES);
     const tokens = align(filtered + filteredBytes + SLACK_BYTES);
-    // No code has more than 15 bits, no run more than the bytes it stands for.
+    // A code has at most 15 bits, and a run takes at most as many bytes as it replaces.
     const output = align(tokens + 2 * filteredBytes + SLACK_BYTES);
     this.#memory.reserve(output + 2 * filteredBytes + SLACK_BYTES);
     const { buffer } = this.#memory.memory;
@@ -101,7 +101,7 @@ class PngEncoder {
       kernels.paeth(row, row - stride, at + 1, rowBytes);
     }
     const end = filtered + filteredBytes;
-    // Runs neither begin before the first byte nor go on behind the last.
+    // Different bytes at both ends, so that no run begins before the first byte or continues after the last.
     bytes[filtered - 1] = 0;
     bytes[end] = bytes[end - 1]! ^ 255;
     const words = new Uint32Array(buffer);
@@ -123,7 +123,7 @@ class PngEncoder {
     return pngFile(width, height, bytes.subarray(output, writer.at));
   }
 
-  /** RFC 1950. */
+  /** Adler-32 of a range (RFC 1950). */
   #adler32(words: Uint32Array, from: number, to: number, state: number): number {
     words.set([1, 0], state / 4);
     for (let at = from; at < to; at += ADLER_BYTES) {
@@ -139,7 +139,7 @@ function align(address: number): number {
   return Math.ceil(address / 16) * 16;
 }
 
-/** Of the symbols that bytes and runs are written as. */
+/** The codes of the symbols for bytes and runs. */
 function codesFor(tokenCounts: Uint32Array): { lengths: Uint8Array; symbolCodes: Uint16Array } {
   const counts = new Uint32Array(SYMBOLS);
   counts.set(tokenCounts.subarray(0, FIRST_RUN));
@@ -150,7 +150,7 @@ function codesFor(tokenCounts: Uint32Array): { lengths: Uint8Array; symbolCodes:
   return { lengths, symbolCodes: canonicalCodes(lengths) };
 }
 
-/** As `writeCodes` takes them. */
+/** Writes the codes in the format that the kernel `writeCodes` reads. */
 function writeTokenCodes(codes: Uint32Array, lengths: Uint8Array, symbolCodes: Uint16Array): void {
   for (let token = 0; token < FIRST_RUN; token++)
     codes[token] = symbolCodes[token]! | (lengths[token]! << 24);
@@ -161,11 +161,11 @@ function writeTokenCodes(codes: Uint32Array, lengths: Uint8Array, symbolCodes: U
   }
 }
 
-/** Of the stream and of its only block. */
+/** Writes the headers of the stream and of its only block. */
 function writeHeader(writer: BitWriter, lengths: Uint8Array): void {
-  // Deflate with a window of 32 kB, the fastest way of compressing.
+  // Deflate with a window of 32 kB, marked as the fastest compression.
   writer.write(0x0178, 16);
-  // The last block, with codes of its own.
+  // The last block, with dynamic Huffman codes.
   writer.write(1, 1);
   writer.write(2, 2);
   writer.write(SYMBOLS - 257, 5);
@@ -205,7 +205,7 @@ function pngFile(width: number, height: number, content: Uint8Array): Uint8Array
   const view = new DataView(header.buffer);
   view.setUint32(0, width);
   view.setUint32(4, height);
-  // Eight bits; red, green and blue; the one method of compression and of filtering there is; rows from top to bottom.
+  // Eight bits; RGB; the only methods of compression and filtering; not interlaced.
   header.set([8, 2, 0, 0, 0], 8);
   const chunks = [
     ['IHDR', header],
@@ -219,7 +219,7 @@ function pngFile(width: number, height: number, content: Uint8Array): Uint8Array
   return file;
 }
 
-/** Its length, its name, what is in it, and a checksum of the last two. @returns where it ends */
+/** Writes a chunk: length, name, content, and a checksum of the last two. @returns the end of the chunk */
 function writeChunk(file: Uint8Array<ArrayBuffer>, at: number, name: string, content: Uint8Array): number {
   const view = new DataView(file.buffer);
   const end = at + 8 + content.length;

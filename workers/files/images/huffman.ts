@@ -1,8 +1,8 @@
-/** Huffman's codes as deflate has them (RFC 1951, 3.2.2). */
+/** Huffman codes for deflate (RFC 1951, 3.2.2). */
 
 const LONGEST_CODE = 15;
 
-/** @returns of each symbol's code: 0 for symbols that do not occur, at most 15 */
+/** @returns the length of each symbol's code, at most 15; 0 for symbols that do not occur */
 export function codeLengths(counts: Uint32Array): Uint8Array {
   const lengths = new Uint8Array(counts.length);
   const used: number[] = [];
@@ -10,7 +10,7 @@ export function codeLengths(counts: Uint32Array): Uint8Array {
   used.sort((a, b) => counts[a]! - counts[b]!);
   let weights = Uint32Array.from(used, (symbol) => counts[symbol]!);
   let depths = treeDepths(weights);
-  // Rare: weights that differ less make a tree that is not so deep.
+  // This is rare. Weights that differ less give a flatter tree.
   while (depths[0]! > LONGEST_CODE) {
     weights = weights.map((weight) => (weight >>> 1) + 1);
     depths = treeDepths(weights);
@@ -20,14 +20,14 @@ export function codeLengths(counts: Uint32Array): Uint8Array {
 }
 
 /**
- * How deep each weight lies in Huffman's tree; the first one lies deepest.
+ * The depth of each weight in the Huffman tree; the first is the deepest.
  * @param weights ascending, at least one
  */
 function treeDepths(weights: Uint32Array): Uint8Array {
   const leaves = weights.length;
   if (leaves === 1) return Uint8Array.of(1);
   const nodes = 2 * leaves - 1;
-  // Leaves first, then the nodes as they are made, whose sums ascend, too.
+  // Leaves first, then the inner nodes in the order of their creation, whose sums also ascend.
   const sums = new Uint32Array(nodes);
   sums.set(weights);
   const parents = new Uint16Array(nodes);
@@ -44,7 +44,10 @@ function treeDepths(weights: Uint32Array): Uint8Array {
   return depths.subarray(0, leaves);
 }
 
-/** Codes of one length count up, from the shortest length on. @returns as they are written: the first bit is the lowest */
+/**
+ * Codes of equal length are consecutive numbers, beginning with the shortest length.
+ * @returns the codes as they are written: the first bit is the lowest
+ */
 export function canonicalCodes(lengths: Uint8Array): Uint16Array {
   const perLength = new Uint16Array(LONGEST_CODE + 1);
   for (const length of lengths) if (length > 0) perLength[length]!++;

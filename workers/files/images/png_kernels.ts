@@ -1,6 +1,6 @@
 /**
- * What a PNG file takes of the processor, as WebAssembly kernels: Paeth's filter (ISO/IEC 15948, 9.4), the search for
- * runs of equal bytes, and their codes (see encode_png.ts). Addresses and lengths are in bytes.
+ * The expensive parts of writing a PNG file as WebAssembly kernels: Paeth's filter (ISO/IEC 15948, 9.4), the search
+ * for runs of equal bytes, and their codes (see encode_png.ts). Addresses and lengths are in bytes.
  */
 import {
   get,
@@ -17,7 +17,7 @@ import {
 } from '../../webassembly/code.ts';
 import { ModuleWriter } from '../../webassembly/module.ts';
 
-/** A token below is a byte; the others are runs, of so many bytes less. */
+/** A smaller token is a byte. A larger one is a run of (token − FIRST_RUN) bytes. */
 export const FIRST_RUN = 256;
 export const SHORTEST_RUN = 3;
 export const LONGEST_RUN = 258;
@@ -25,22 +25,23 @@ export const TOKENS = FIRST_RUN + LONGEST_RUN + 1;
 
 export interface PngKernels {
   /**
-   * A row of bytes less the guess from the pixels left of it (3 bytes before), above it and in between.
-   * Writes up to 15 bytes more.
+   * Subtracts from a row of bytes the prediction from the pixels to the left (3 bytes before), above, and above left.
+   * Writes up to 15 bytes beyond the row.
    */
   paeth(row: number, rowAbove: number, output: number, bytes: number): void;
   /**
-   * Bytes from `data` to `end` as 16-bit tokens: three or more that repeat the byte before them are a run. The byte
-   * before the first and the one behind the last must be others than these. The tokens are counted (32 bits each), and
-   * the address where they end is written to `tokensEnd`.
+   * Turns the bytes from `data` to `end` into 16-bit tokens. Three or more bytes that repeat the byte before them are
+   * a run. The bytes before the first and after the last must differ from these. The tokens are counted (32 bits
+   * each), and their end address is written to `tokensEnd`.
    */
   findRuns(data: number, end: number, tokens: number, counts: number, tokensEnd: number): void;
   /**
-   * The tokens' codes, first bit lowest. A code of up to 21 bits has a word in `codes`: the code, and from bit 24 on its
-   * length. `state` holds the address of the byte that is next, its bits so far (less than eight) and their number.
+   * Writes the codes of the tokens, the first bit lowest. Each code of up to 21 bits has a word in `codes`: the code,
+   * and its length from bit 24 on. `state` holds the address of the next byte, its bits so far (fewer than eight) and
+   * their number.
    */
   writeCodes(tokens: number, end: number, codes: number, state: number): void;
-  /** The two sums of Adler-32, continued in `sums`; they are not reduced. */
+  /** Continues the two sums of Adler-32 in `sums`, without reducing them. */
   addToSums(data: number, end: number, sums: number): void;
 }
 
@@ -155,7 +156,7 @@ export function pngModule(): Uint8Array<ArrayBuffer> {
             i32.or(get(pending), i32.shiftLeft(i32.and(get(code), i32.const(0xffffff)), get(bits))),
           ),
           set(bits, i32.add(get(bits), i32.shiftRight(get(code), i32.const(24)))),
-          // Whole bytes are written and passed, the others written again.
+          // Advances past the complete bytes; the remaining bits are written again.
           i32.store(get(output), get(pending)),
           set(output, i32.add(get(output), i32.shiftRight(get(bits), i32.const(3)))),
           set(pending, i32.shiftRight(get(pending), i32.and(get(bits), i32.const(24)))),

@@ -1,19 +1,19 @@
 /**
- * Text inside of a PNG file: an uncompressed iTXt chunk (W3C Portable Network Graphics 11.3.3.4) behind the header.
+ * Text inside a PNG file: an uncompressed iTXt chunk (W3C Portable Network Graphics 11.3.3.4) after the header.
  * Programs that read the picture skip it.
  */
 import { crc32 } from '../../common/crc32.ts';
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-/** Length and type before a chunk's data, CRC behind it. */
+/** Length and type before the data of a chunk, and CRC after it. */
 const CHUNK_FRAME_BYTES = 12;
 /** The signature and the header chunk, which is always the first and has 13 bytes of data. */
 const HEADER_END = SIGNATURE.length + CHUNK_FRAME_BYTES + 13;
 const TEXT = 'iTXt';
-/** Not compressed, method 0, no language, no translated keyword; the keyword's own end comes first. */
+/** End of the keyword, not compressed, method 0, no language, no translated keyword. */
 const BEFORE_TEXT = [0, 0, 0, 0, 0];
 
-/** @returns the file with this text in it, before its pixels */
+/** @returns the file with this text before its pixels */
 export function withPngText(
   file: Uint8Array<ArrayBuffer>,
   keyword: string,
@@ -37,7 +37,7 @@ export function withPngText(
   return result;
 }
 
-/** @returns the text of that keyword which stands before the pixels; undefined where there is none, or it is damaged */
+/** @returns the text with this keyword before the pixels; undefined if there is none, or it is damaged */
 export function pngText(file: Uint8Array<ArrayBuffer>, keyword: string): string | undefined {
   if (SIGNATURE.some((byte, index) => file[index] !== byte)) return undefined;
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);

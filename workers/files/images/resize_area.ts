@@ -1,7 +1,7 @@
 /**
  * OpenCV's cv::resize with INTER_AREA: the true area average when both sides shrink or stay, otherwise OpenCV's
  * "linear in area mode", whose weights come from how far a target pixel reaches beyond a source pixel.
- * Separable, so each axis is a short list of weighted source positions a target position.
+ * It is separable, so each axis is one short list of weighted source positions per target position.
  */
 
 /** For target position t: sources first[t] … first[t] + count[t] − 1, weights from offset[t]. */
@@ -9,7 +9,7 @@ export interface AxisWeights {
   readonly first: Int32Array;
   readonly count: Int32Array;
   readonly offset: Int32Array;
-  /** Single precision, as in OpenCV even where it resizes doubles. */
+  /** In single precision, which OpenCV uses even for images of doubles. */
   readonly weights: Float32Array;
 }
 
@@ -42,7 +42,7 @@ function areaWeights(source: number, target: number): AxisWeights {
       const lastWhole = Math.max(Math.min(Math.floor(end), source - 1), firstWhole);
       const weights: number[] = [];
       let first = firstWhole;
-      // OpenCV leaves out slivers below a thousandth of a pixel.
+      // OpenCV ignores slivers below a thousandth of a pixel.
       if (firstWhole - begin > 1e-3) {
         first = firstWhole - 1;
         weights.push((firstWhole - begin) / span);
@@ -67,7 +67,7 @@ function linearWeights(source: number, target: number): AxisWeights {
   );
 }
 
-/** Crops of one photo have few sizes, and photos of one size the same pyramid. */
+/** The crops of a photo have few different sizes, and photos of one size have the same pyramid. */
 const CACHED_WEIGHTS = 1000;
 const cache = new Map<string, AxisWeights>();
 
@@ -82,7 +82,7 @@ function cached(kind: 'area' | 'linear', source: number, target: number): AxisWe
   return weights;
 }
 
-/** Weights for both axes; which kind depends on both. */
+/** The weights for both axes. Their kind depends on both axes. */
 export function areaResizeWeights(
   sourceWidth: number,
   sourceHeight: number,
@@ -97,7 +97,7 @@ export function areaResizeWeights(
 }
 
 /**
- * As OpenCV resizes an image of doubles.
+ * Resizes like OpenCV with an image of doubles.
  * @param source [height, width, 3]
  * @returns [targetHeight, targetWidth, 3], not rounded
  */
@@ -142,11 +142,11 @@ export function resizeArea(
 }
 
 /**
- * As OpenCV resizes an image of bytes: sums in single precision, in OpenCV's order, so that the results are equal to
- * the level, halves included.
+ * Resizes like OpenCV with an image of bytes: sums in single precision, in OpenCV's order, so that all levels are
+ * equal, even for halves.
  * @param source [height, width, 3]
- * @param from the first of the target's columns that are wanted
- * @param columns how many of them
+ * @param from the first requested column of the target
+ * @param columns number of requested columns
  * @returns [targetHeight, columns, 3], whole grey levels
  */
 export function resizeAreaBytes(
@@ -217,7 +217,7 @@ function narrowBytes(
   }
 }
 
-/** Whole factors: integer sums; of 2 × 2 blocks halves go up, of others to even. */
+/** Resizes by integer factors with integer sums. Halves are rounded up for 2 × 2 blocks, otherwise to even. */
 function averageBlocks(
   source: Uint8Array,
   sourceWidth: number,
@@ -245,7 +245,7 @@ function averageBlocks(
   return target;
 }
 
-/** To the nearest integer, halves to even, as OpenCV's saturate_cast<uchar>. */
+/** Rounds to the nearest integer, halves to even, like OpenCV's saturate_cast<uchar>. */
 export function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   const fraction = value - floor;

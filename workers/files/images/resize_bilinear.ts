@@ -1,6 +1,6 @@
 /**
- * Pillow's Image.resize with BILINEAR, to the level: a triangle filter as wide as the scale when shrinking, 8-bit
- * intermediate results between the horizontal and the vertical pass, and weights in 22-bit fixed point.
+ * Pillow's Image.resize with BILINEAR, with exactly equal levels: a triangle filter that is as wide as the scale when
+ * shrinking, 8-bit results between the horizontal and the vertical pass, and 22-bit fixed-point weights.
  */
 import type { RgbImage } from '../../protocol/data/images.ts';
 
@@ -11,7 +11,7 @@ export interface FixedWeights {
   readonly first: Int32Array;
   readonly count: Int32Array;
   readonly offset: Int32Array;
-  /** Parts of 2^PRECISION_BITS. */
+  /** Weights in units of 2^−PRECISION_BITS. */
   readonly weights: Int32Array;
 }
 

@@ -1,12 +1,12 @@
 /**
- * Colours below transparency. A 2D canvas stores colours multiplied by alpha, so that transparent pixels lose theirs; a
- * WebGL texture does not.
+ * Reads the colours of transparent pixels. A 2D canvas stores colours multiplied by alpha, so these colours are lost.
+ * A WebGL texture keeps them.
  */
 export class StraightAlphaReader {
   readonly #context = new OffscreenCanvas(1, 1).getContext('webgl2');
 
   /**
-   * @param width, height of a piece of the bitmap, in pixels
+   * @param width, height size of a piece of the bitmap, pixels
    * @returns [height, width, 4]; undefined without WebGL, or for pieces larger than its textures
    */
   read(

@@ -1,8 +1,8 @@
-/** Small pictures of photos, of every kind and size that the jobs read, and the same way up. */
+/** Small pictures of photos, for all formats and sizes that the jobs read, with the same orientation. */
 import { decodeForDisplay } from './decode.ts';
 import { UnreadableImageError } from '../../protocol/data/file_errors.ts';
 
-/** @returns the middle square of the image, `sizePx` wide; undefined for what cannot be decoded */
+/** @returns the middle square of the image, `sizePx` wide; undefined if it cannot be decoded */
 export function thumbnail(blob: Blob, path: string, sizePx: number): Promise<ImageBitmap | undefined> {
   return reduced(blob, path, sizePx, (bitmap) => {
     const side = Math.min(bitmap.width, bitmap.height);
@@ -17,7 +17,7 @@ export function thumbnail(blob: Blob, path: string, sizePx: number): Promise<Ima
   });
 }
 
-/** @returns the whole image, `sizePx` at most in its longer side; undefined for what cannot be decoded */
+/** @returns the whole image, with a longer side of at most `sizePx`; undefined if it cannot be decoded */
 export function smallPicture(blob: Blob, path: string, sizePx: number): Promise<ImageBitmap | undefined> {
   return reduced(blob, path, sizePx, (bitmap) => {
     const scale = Math.min(1, sizePx / Math.max(bitmap.width, bitmap.height));
@@ -39,7 +39,7 @@ async function reduced(
   try {
     bitmap = await decodeForDisplay(blob, path, sizePx);
   } catch (error) {
-    // The job that reads the photo says what is the matter with it.
+    // The job that reads the photo reports the problem.
     if (error instanceof UnreadableImageError) return undefined;
     throw error;
   }

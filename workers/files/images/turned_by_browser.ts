@@ -1,21 +1,21 @@
 /**
- * Whether this browser turns pictures of a kind as EXIF says while it decodes them. Browsers differ, and from version to
- * version (Chromium turns JPEG and PNG, not WebP), so each is asked once, with a picture of 2 × 1 pixels that is to be
- * turned by 90°.
+ * Whether this browser applies EXIF orientation when it decodes a format. This differs between browsers and versions
+ * (Chromium applies it to JPEG and PNG, not to WebP), so it is tested once, with a picture of 2 × 1 pixels and a
+ * rotation of 90°.
  */
 import type { ImageKind } from './structure/image_structure.ts';
 
-/** Lossless WebP of 2 × 1 pixels with the EXIF orientation 6. */
+/** A lossless WebP of 2 × 1 pixels with EXIF orientation 6. */
 const WEBP =
   'UklGRlAAAABXRUJQVlA4WAoAAAAIAAAAAQAAAAAAVlA4TA8AAAAvAQAAAAcQ/Y/+ByKi/wEARVhJRhoAAABNTQAqAAAACAABARIAAwAAAAEABgAAAAAAAA==';
-/** PNG of 2 × 1 pixels with the EXIF orientation 6 in a chunk eXIf. */
+/** A PNG of 2 × 1 pixels with EXIF orientation 6 in an eXIf chunk. */
 const PNG =
   'iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAIAAAB7QOjdAAAAGmVYSWZNTQAqAAAACAABARIAAwAAAAEABgAAAAAAANZnS2kAAAAPSURBVHicY/zPwMDAwAAABggBActHdnUAAAAASUVORK5CYII=';
-/** The same with that chunk behind the pixels. */
+/** The same with the chunk after the pixels. */
 const PNG_BEHIND =
   'iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAIAAAB7QOjdAAAAD0lEQVR4nGP8z8DAwMAAAAYIAQHLR3Z1AAAAGmVYSWZNTQAqAAAACAABARIAAwAAAAEABgAAAAAAANZnS2kAAAAASUVORK5CYII=';
 
-/** Kinds of files, and where they say it, that browsers differ in. */
+/** Formats, and places of the orientation in them, that browsers treat differently. */
 export type OrientationPlace = ImageKind | 'png, behind its pixels';
 
 const PROBES: Partial<Record<OrientationPlace, { readonly type: string; readonly base64: string }>> = {
@@ -26,7 +26,7 @@ const PROBES: Partial<Record<OrientationPlace, { readonly type: string; readonly
 
 const answers = new Map<OrientationPlace, Promise<boolean>>();
 
-/** JPEG, AVIF and HEIC are turned by every browser that decodes them. */
+/** Every browser that decodes JPEG, AVIF or HEIC applies their orientation. */
 export function isTurnedByBrowser(place: OrientationPlace): Promise<boolean> {
   const probe = PROBES[place];
   if (!probe) return Promise.resolve(true);

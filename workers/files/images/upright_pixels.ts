@@ -1,15 +1,15 @@
-/** Pixels as they are stored → an image that is turned as EXIF says, without a second copy. */
+/** Stored pixels → an upright image after the EXIF orientation, without a second copy. */
 import type { RgbImage } from '../../protocol/data/images.ts';
 import type { Orientation } from './structure/exif.ts';
 
 export class UprightPixels {
   readonly image: RgbImage;
-  /** Where the first stored pixel goes, and what a step along a stored row or column moves on, bytes. */
+  /** The offset of the first stored pixel in the result (`#stepX`, `#stepY`: the step to the next one), bytes. */
   readonly #origin: number;
   readonly #stepX: number;
   readonly #stepY: number;
 
-  /** @param width, height as stored */
+  /** @param width, height the stored size */
   constructor(width: number, height: number, orientation: Orientation) {
     const isTurned = orientation >= 5;
     const [uprightWidth, uprightHeight] = isTurned ? [height, width] : [width, height];
@@ -25,7 +25,7 @@ export class UprightPixels {
   }
 
   /**
-   * @param left, top of the piece, as stored
+   * @param left, top place of the piece in the stored image
    * @param source [height, width, pixelBytes]: red, green and blue come first
    */
   put(

@@ -1,9 +1,9 @@
-/** BMP: Windows' bitmap headers, and OS/2's of 12 bytes. */
+/** BMP: the bitmap headers of Windows, and OS/2's header of 12 bytes. */
 import type { ByteReader } from './byte_reader.ts';
 import type { ImageStructure } from './image_structure.ts';
 
 const OS2_HEADER_BYTES = 12;
-/** Kinds of compression with rows of one length: none, and none with masks for the channels. */
+/** Compression methods with rows of one length: none, and none with channel masks. */
 const WITHOUT_COMPRESSION = [0, 3, 6];
 
 export async function readBmp(reader: ByteReader): Promise<Omit<ImageStructure, 'kind'>> {
@@ -18,7 +18,7 @@ export async function readBmp(reader: ByteReader): Promise<Omit<ImageStructure, 
   }
   const header = await reader.view(0, 34);
   if (!header) return nothing;
-  // Rows from the top down have a negative height.
+  // A negative height means rows from top to bottom.
   const [width, height] = [Math.abs(header.getInt32(18, true)), Math.abs(header.getInt32(22, true))];
   const bits = header.getUint16(28, true);
   const isCutOff =

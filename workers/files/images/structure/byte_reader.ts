@@ -1,6 +1,6 @@
-/** Looks into a file here and there without holding all of it. */
+/** Random access to a file without holding all of it in memory. */
 
-/** Of a file that is not in memory so many bytes are read at a time. */
+/** This many bytes are read at a time, unless the file is in memory. */
 const WINDOW_BYTES = 256 * 1024;
 
 export class ByteReader {
@@ -9,7 +9,7 @@ export class ByteReader {
   #window: Uint8Array = new Uint8Array();
   #windowAt = 0;
 
-  /** @param read a part of the file, or what there is of it */
+  /** @param read reads a range of the file; the result is shorter at its end */
   constructor(size: number, read: (from: number, to: number) => Promise<Uint8Array>) {
     this.size = size;
     this.#read = read;
@@ -21,7 +21,7 @@ export class ByteReader {
     return reader;
   }
 
-  /** @returns `length` bytes, or those up to the file's end; a view that holds until the next call */
+  /** @returns `length` bytes, fewer at the end of the file; a view that is valid until the next call */
   async bytes(at: number, length: number): Promise<Uint8Array> {
     const end = Math.min(at + length, this.size);
     if (at < this.#windowAt || end > this.#windowAt + this.#window.length) {
@@ -31,13 +31,13 @@ export class ByteReader {
     return this.#window.subarray(at - this.#windowAt, Math.max(end - this.#windowAt, 0));
   }
 
-  /** @returns what can be read at `at` with at most one look into the file: `least` bytes or more, but for its end */
+  /** @returns `least` bytes or more from `at` on (fewer at the end of the file), with at most one read of the file */
   async some(at: number, least: number): Promise<Uint8Array> {
     await this.bytes(at, least);
     return this.#window.subarray(at - this.#windowAt);
   }
 
-  /** @returns undefined behind the file's end */
+  /** @returns undefined beyond the end of the file */
   async view(at: number, length: number): Promise<DataView | undefined> {
     const { buffer, byteOffset, byteLength } = await this.bytes(at, length);
     return byteLength === length ? new DataView(buffer, byteOffset, byteLength) : undefined;

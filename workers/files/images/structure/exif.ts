@@ -1,12 +1,12 @@
-/** The orientation in EXIF data (CIPA DC-008, 4.6.4 A), which are a TIFF file of their own. */
+/** The orientation in EXIF data (CIPA DC-008, 4.6.4 A), which has the format of a TIFF file. */
 
-/** 1: as stored; 2 to 8: mirrored or turned. */
+/** 1: as stored; 2 to 8: mirrored or rotated. */
 export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
 const ORIENTATION_TAG = 0x0112;
 const SHORT = 3;
 
-/** @returns 1 where it is not said, or not in a way that means anything */
+/** @returns 1 if there is no valid orientation */
 export function exifOrientation(bytes: Uint8Array): Orientation {
   const hasPrefix = String.fromCharCode(...bytes.subarray(0, 6)) === 'Exif\0\0';
   const { buffer, byteOffset, byteLength } = hasPrefix ? bytes.subarray(6) : bytes;

@@ -1,4 +1,4 @@
-/** GIF89a (CompuServe, 1990): blocks up to the end of the first frame, which is the one that is shown. */
+/** GIF89a (CompuServe, 1990): reads blocks up to the end of the first frame, which browsers show. */
 import type { ByteReader } from './byte_reader.ts';
 import type { ImageStructure } from './image_structure.ts';
 
@@ -22,14 +22,14 @@ export async function readGif(reader: ByteReader): Promise<Omit<ImageStructure, 
     } else if (block === IMAGE) {
       const frame = await reader.view(at, 10);
       if (!frame) return result(true);
-      // A browser makes the screen larger where the first frame does not fit on it.
+      // If the first frame does not fit on the screen, browsers enlarge the screen.
       width = Math.max(width, frame.getUint16(1, true) + frame.getUint16(5, true));
       height = Math.max(height, frame.getUint16(3, true) + frame.getUint16(7, true));
-      // The codes' size is a byte before their sub-blocks.
+      // The sub-blocks follow a byte with the size of the codes.
       const data = at + 10 + colourTableBytes(frame.getUint8(9)) + 1;
       return result((await endOfSubBlocks(reader, data)) === undefined);
     }
-    // The trailer, or anything else that no decoder reads on behind: there is no frame.
+    // The trailer, or anything else at which decoders stop: there is no frame.
     else return result(true);
   }
 }
@@ -38,7 +38,7 @@ function colourTableBytes(flags: number): number {
   return (flags & 0x80) === 0 ? 0 : 3 * 2 ** ((flags & 7) + 1);
 }
 
-/** @returns where the block behind begins; undefined where the file ends before */
+/** @returns the beginning of the next block; undefined if the file ends before it */
 async function endOfSubBlocks(reader: ByteReader, at: number): Promise<number | undefined> {
   while (at < reader.size) {
     const bytes = await reader.some(at, 1);

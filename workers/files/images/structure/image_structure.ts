@@ -1,8 +1,8 @@
 /**
- * What an image file says about itself, read before anything is decoded: how large a picture the decoder is going to
- * make room for, how it is to be turned, and whether all of it is there. A file is walked along its own structure up to
- * the picture's end, in time linear in its size and in bounded memory; what lies behind the picture (a motion photo's
- * video, zeros) does not matter.
+ * The properties of an image file, read before anything is decoded: the size for which the decoder will allocate
+ * memory, the orientation, and whether the file is complete. A file is parsed along its structure up to the end of the
+ * picture, in linear time and bounded memory. Data after the picture (the video of a motion photo, zeros) does not
+ * matter.
  */
 import { photoFormatOfContent, FORMAT_BYTES } from '../../../protocol/data/photo_formats.ts';
 import { readBmp } from './bmp.ts';
@@ -20,22 +20,22 @@ export type ImageKind = 'jpeg' | 'png' | 'gif' | 'webp' | 'bmp' | 'avif' | 'heic
 
 export interface ImageStructure {
   readonly kind: ImageKind;
-  /** As stored, before orientation; of several sizes that the file names the largest. 0 × 0: it names none. */
+  /** The stored size, before orientation. The largest one if the file has several; 0 × 0 if it has none. */
   readonly width: number;
   readonly height: number;
-  /** Whether pixels may be transparent. */
+  /** Whether there may be transparent pixels. */
   readonly mayHaveAlpha: boolean;
-  /** As the file says. Browsers apply it by themselves for some kinds. */
+  /** The orientation in the file. Browsers apply it themselves for some formats. */
   readonly orientation: Orientation;
-  /** Of PNG: browsers may not look for it there. */
+  /** For PNG: whether the orientation is after the pixels, where some browsers do not look for it. */
   readonly isOrientationBehindPixels?: boolean;
-  /** Whether the picture's end is missing. */
+  /** Whether the end of the picture is missing. */
   readonly isCutOff: boolean;
-  /** Why such a picture is not read, as the end of a sentence. */
+  /** Why the picture cannot be read, as the end of a sentence. */
   readonly unreadableCause?: string | undefined;
 }
 
-/** @returns undefined for anything that is no image, or of another kind */
+/** @returns undefined if it is not an image of a known format */
 export async function readImageStructure(reader: ByteReader): Promise<ImageStructure | undefined> {
   const format = photoFormatOfContent(await reader.bytes(0, FORMAT_BYTES));
   switch (format?.name) {
@@ -62,7 +62,7 @@ export async function readImageStructure(reader: ByteReader): Promise<ImageStruc
   }
 }
 
-/** The larger of two sizes, by the number of pixels. */
+/** The size with more pixels. */
 export function largerSize(
   a: { readonly width: number; readonly height: number },
   b: { readonly width: number; readonly height: number },

@@ -1,17 +1,17 @@
 /**
- * AVIF and HEIC: files of boxes (ISO/IEC 14496-12 and 23008-12). Sizes are those of all pictures in the file, whichever
- * of them a browser shows: `ispe` of still ones, the tracks' of sequences.
+ * AVIF and HEIC: files of boxes (ISO/IEC 14496-12 and 23008-12). The sizes of all pictures in the file are read,
+ * whichever of them a browser shows: `ispe` for still pictures, the tracks' sizes for sequences.
  */
 import { textOf, type ByteReader } from './byte_reader.ts';
 import { largerSize, type ImageStructure } from './image_structure.ts';
 
-/** Boxes with boxes in them, and how many bytes stand before those. */
+/** Boxes that contain boxes, and the number of bytes before these. */
 const CONTAINERS: Readonly<Record<string, number>> = {
   ...{ meta: 4, iprp: 0, ipco: 0, moov: 0, trak: 0, mdia: 0, minf: 0, stbl: 0, stsd: 8 },
 };
-/** Boxes that a file may have at its top. Behind anything else its picture is over. */
+/** Boxes that may be at the top level of a file. Anything else is after the picture. */
 const TOP_BOXES = new Set(['ftyp', 'meta', 'mdat', 'moov', 'moof', 'free', 'skip', 'uuid', 'idat', 'mfra']);
-/** More than any picture needs; a file that has more is refused. */
+/** More than any picture needs. A file with more boxes is refused. */
 const MOST_BOXES = 100_000;
 
 export async function readIsoMedia(reader: ByteReader): Promise<Omit<ImageStructure, 'kind'>> {
@@ -29,7 +29,7 @@ export async function readIsoMedia(reader: ByteReader): Promise<Omit<ImageStruct
         length = large ? Number(large.getBigUint64(0)) : Infinity;
         headerBytes = 16;
       }
-      // To the file's end.
+      // The box extends to the end of the file.
       if (length === 0) length = to - at;
       if (length < headerBytes) return;
       if (isTop && at + length > to) isCutOff = true;
@@ -41,7 +41,7 @@ export async function readIsoMedia(reader: ByteReader): Promise<Omit<ImageStruct
   };
   await walk(0, reader.size, true);
   if (boxes > MOST_BOXES) size = { width: 0, height: 0 };
-  // The browser turns and mirrors as the boxes irot and imir say; EXIF does not count in these files.
+  // The browser applies the boxes irot and imir; EXIF orientation does not count in these files.
   return { ...size, mayHaveAlpha: true, orientation: 1, isCutOff };
 }
 
@@ -57,7 +57,7 @@ async function sizeIn(
     return box ? { width: box.getUint32(4), height: box.getUint32(8) } : none;
   }
   if (type === 'tkhd' && end - content >= 84) {
-    // Its last eight bytes, in parts of 65,536.
+    // The last eight bytes of the box, in units of 1/65,536.
     const box = await reader.view(end - 8, 8);
     return box ? { width: box.getUint32(0) / 65_536, height: box.getUint32(4) / 65_536 } : none;
   }

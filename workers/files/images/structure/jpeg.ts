@@ -1,6 +1,6 @@
 /**
- * JPEG (ITU-T T.81, annex B), walked as libjpeg does: between segments it skips whatever is no marker, and any number of
- * fill bytes. So a frame header is found wherever the decoder would find it.
+ * JPEG (ITU-T T.81, annex B), parsed like libjpeg: between segments, anything that is not a marker is skipped, and any
+ * number of fill bytes. So a frame header is found wherever the decoder would find it.
  */
 import type { ByteReader } from './byte_reader.ts';
 import { exifOrientation, type Orientation } from './exif.ts';
@@ -27,7 +27,7 @@ export async function readJpeg(reader: ByteReader): Promise<Omit<ImageStructure,
     const header = await reader.view(at, 2);
     if (!header) break;
     const length = header.getUint16(0);
-    // The decoder gives up here.
+    // The decoder stops here.
     if (length < 2) break;
     if (isFrame(marker)) {
       const frame = await reader.view(at, 7);
@@ -36,7 +36,7 @@ export async function readJpeg(reader: ByteReader): Promise<Omit<ImageStructure,
     } else if (marker === APPLICATION_1 && orientation === undefined)
       orientation = await readExif(reader, at + 2, length - 2);
     at += length;
-    // The picture's data follow; what is in them and looks like a marker has a zero behind it.
+    // The image data follow. In them, a byte that looks like a marker is followed by a zero.
   }
   return { ...size, mayHaveAlpha: false, orientation: orientation ?? 1, isCutOff };
 }
@@ -46,14 +46,14 @@ function isAlone(marker: number): boolean {
   return marker < 0xc0 || (marker >= 0xd0 && marker <= START);
 }
 
-/** SOF0 to SOF15; among them are DHT, JPG and DAC. */
+/** SOF0 to SOF15, except DHT, JPG and DAC in that range. */
 function isFrame(marker: number): boolean {
   return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
 }
 
 /**
- * Steps over markers without a segment.
- * @returns the next other marker at or behind `at`, and where its segment begins; undefined when the file ends before it
+ * Skips markers without a segment.
+ * @returns the next other marker at or after `at`, and the start of its segment; undefined if the file ends before it
  */
 async function nextMarker(
   reader: ByteReader,
@@ -66,7 +66,7 @@ async function nextMarker(
       if (marker === undefined) break;
       if (marker !== 0 && marker !== 0xff && !isAlone(marker)) return { marker, behind: at + place + 2 };
     }
-    // A marker may begin with the last byte.
+    // A marker may begin in the last byte.
     at += bytes.at(-1) === 0xff && bytes.length > 1 ? bytes.length - 1 : bytes.length;
   }
   return undefined;

@@ -4,7 +4,7 @@ import { exifOrientation, type Orientation } from './exif.ts';
 import { largerSize, type ImageStructure } from './image_structure.ts';
 
 const SIGNATURE_BYTES = 8;
-/** Length and type before a chunk's data, a checksum behind them. */
+/** Length and type before the data of a chunk; a checksum follows the data. */
 const CHUNK_HEADER_BYTES = 8;
 const CHECKSUM_BYTES = 4;
 const LARGEST_EXIF_BYTES = 65_536;
@@ -27,7 +27,7 @@ export async function readPng(reader: ByteReader): Promise<Omit<ImageStructure, 
       const content = await reader.view(data, 10);
       if (!content) break;
       size = largerSize(size, { width: content.getUint32(0), height: content.getUint32(4) });
-      // Colour types 4 and 6 carry alpha.
+      // Colour types 4 and 6 have alpha.
       mayHaveAlpha ||= content.getUint8(9) >= 4;
     } else if (type === 'tRNS') mayHaveAlpha = true;
     else if (type === 'IDAT') hasPixels = true;
@@ -35,7 +35,7 @@ export async function readPng(reader: ByteReader): Promise<Omit<ImageStructure, 
       orientation = exifOrientation(await reader.bytes(data, Math.min(length, LARGEST_EXIF_BYTES)));
       isOrientationBehindPixels = hasPixels;
     }
-    // A file may end within the last checksum: the picture is whole.
+    // Even if the file ends within the last checksum, the picture is complete.
     else if (type === 'IEND') {
       isCutOff = false;
       break;

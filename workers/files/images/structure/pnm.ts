@@ -2,7 +2,7 @@
 import type { ByteReader } from './byte_reader.ts';
 import type { ImageStructure } from './image_structure.ts';
 
-/** More than a header with a comment takes. */
+/** More than the size of a header with a comment. */
 const HEADER_BYTES = 4096;
 
 export interface PnmHeader {
@@ -11,11 +11,11 @@ export interface PnmHeader {
   readonly channels: 1 | 3;
   /** The value of white, up to 65,535. */
   readonly maximum: number;
-  /** Where the pixels begin. */
+  /** The offset of the pixels. */
   readonly dataAt: number;
 }
 
-/** @returns undefined where it is damaged */
+/** @returns undefined if the header is damaged */
 export function parsePnmHeader(bytes: Uint8Array): PnmHeader | undefined {
   const text = String.fromCharCode(...bytes.subarray(0, HEADER_BYTES));
   const separator = '(?:\\s|#[^\\n\\r]*[\\n\\r])+';

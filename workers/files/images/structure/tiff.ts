@@ -1,12 +1,12 @@
-/** TIFF 6.0 (Adobe, 1992): the first picture's directory of tags. */
+/** TIFF 6.0 (Adobe, 1992): the tags of the first picture. */
 import type { ByteReader } from './byte_reader.ts';
 import { asOrientation } from './exif.ts';
 import type { ImageStructure } from './image_structure.ts';
 
 const ENTRY_BYTES = 12;
-/** Bytes of a value, by its type: BYTE, SHORT, LONG. Other types hold nothing that is needed. */
+/** Bytes per value, by type: BYTE, SHORT, LONG. Other types are not needed. */
 const TYPE_BYTES: Readonly<Record<number, 1 | 2 | 4>> = { 1: 1, 3: 2, 4: 4 };
-/** More strips or tiles than a picture of 200 megapixels has, in tiles of 16 × 16 and planes. */
+/** More strips or tiles than 200 megapixels have, with tiles of 16 × 16 and separate planes. */
 const MOST_VALUES = 4e6;
 
 export const COMPRESSIONS: Readonly<Record<number, string>> = {
@@ -29,10 +29,10 @@ const OTHER_COMPRESSIONS: Readonly<Record<number, string>> = {
   },
 };
 
-/** How colours are written, the tag PhotometricInterpretation. */
+/** Values of the tag PhotometricInterpretation. */
 export const PHOTOMETRIC = { whiteIsZero: 0, blackIsZero: 1, rgb: 2, palette: 3, cmyk: 5 } as const;
 
-/** How a picture lies in the file. */
+/** The layout of a picture in the file. */
 export interface TiffLayout {
   readonly isLittle: boolean;
   readonly width: number;
@@ -41,11 +41,11 @@ export interface TiffLayout {
   readonly compression: number;
   readonly photometric: number;
   readonly samplesPerPixel: number;
-  /** Whether each sample has strips or tiles of its own. */
+  /** Whether each sample has separate strips or tiles. */
   readonly isPlanar: boolean;
   readonly hasPredictor: boolean;
   readonly colourMap: readonly number[];
-  /** A strip is a tile as wide as the picture. */
+  /** A strip is a tile that is as wide as the picture. */
   readonly tileWidth: number;
   readonly tileHeight: number;
   readonly offsets: readonly number[];
@@ -95,7 +95,7 @@ export async function readTiffLayout(reader: ByteReader): Promise<TiffReading> {
     return refuse(`colours of another kind (${photometric})`);
   if (samplesPerPixel < neededSamples || samplesPerPixel > 16)
     return refuse(`${samplesPerPixel} samples a pixel`);
-  // Pictures without a compression that gains by it may have the tag all the same.
+  // The tag counts only for LZW and Deflate, but may occur without them.
   const predictor =
     COMPRESSIONS[compression] === 'LZW' || COMPRESSIONS[compression] === 'Deflate' ? number(317, 1) : 1;
   if (predictor !== 1 && predictor !== 2) return refuse('a predictor for fractions');
@@ -137,7 +137,8 @@ async function readTags(
       entry.getUint32(4, isLittle),
     ];
     const bytes = TYPE_BYTES[type];
-    // The first of several counts, as in libtiff; reading each would take a file's size once for each entry.
+    // As in libtiff, the first of several equal tags counts. Reading each could take the time of the whole file per
+    // entry.
     if (bytes === undefined || length > MOST_VALUES || !WANTED_TAGS.has(tag) || tags.has(tag)) continue;
     const isInside = length * bytes <= 4;
     const values = isInside

@@ -5,7 +5,7 @@ import { largerSize, type ImageStructure } from './image_structure.ts';
 
 const FILE_HEADER_BYTES = 12;
 const CHUNK_HEADER_BYTES = 8;
-/** Of an animation's frame, before the chunks in it. */
+/** The header of an animation frame, before its chunks. */
 const FRAME_HEADER_BYTES = 16;
 const LARGEST_EXIF_BYTES = 65_536;
 const ALPHA_FLAG = 0x10;
@@ -14,7 +14,7 @@ export async function readWebp(reader: ByteReader): Promise<Omit<ImageStructure,
   let size = { width: 0, height: 0 };
   let orientation: Orientation = 1;
   let mayHaveAlpha = false;
-  // Until a picture has been found.
+  // True until a complete picture is found.
   let isCutOff = true;
   const file = await reader.view(0, FILE_HEADER_BYTES);
   const end = Math.min(reader.size, file ? 8 + file.getUint32(4, true) : 0);
@@ -23,7 +23,7 @@ export async function readWebp(reader: ByteReader): Promise<Omit<ImageStructure,
     const type = textOf(header, 0, 4);
     const length = header.getUint32(4, true);
     const data = at + CHUNK_HEADER_BYTES;
-    // Chunks have even lengths. A frame's chunks are read as if they were the file's.
+    // Chunks have even lengths. The chunks of a frame are read as if they were chunks of the file.
     at = type === 'ANMF' ? data + FRAME_HEADER_BYTES : data + length + (length % 2);
     if (type === 'VP8X') {
       const content = await reader.view(data, 10);
@@ -44,7 +44,7 @@ export async function readWebp(reader: ByteReader): Promise<Omit<ImageStructure,
     } else if (type === 'ALPH') mayHaveAlpha = true;
     else if (type === 'EXIF')
       orientation = exifOrientation(await reader.bytes(data, Math.min(length, LARGEST_EXIF_BYTES)));
-    // The first picture is the one that is shown.
+    // Browsers show the first picture.
     if ((type === 'VP8 ' || type === 'VP8L') && data + length <= reader.size) isCutOff = false;
   }
   return { ...size, mayHaveAlpha, orientation, isCutOff };
