@@ -1,6 +1,6 @@
-/** Bytes in JSON files. */
+/** Base64, for bytes in JSON files. */
 
-/** Too many arguments at once would fill the stack. */
+/** Too many arguments in one call would overflow the stack. */
 const BYTES_AT_ONCE = 8192;
 
 export function encodeBase64(bytes: Uint8Array): string {
@@ -10,12 +10,12 @@ export function encodeBase64(bytes: Uint8Array): string {
   return btoa(binary);
 }
 
-/** As they lie in memory: little-endian on every machine that runs this. */
+/** Encodes floats as in memory, which is little-endian on every machine that runs this. */
 export function encodeFloats(values: Float32Array): string {
   return encodeBase64(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
 }
 
-/** @returns undefined for what is no base64 */
+/** @returns undefined if the text is not base64 */
 export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   let binary: string;
   try {

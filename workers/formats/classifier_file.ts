@@ -1,8 +1,8 @@
 /**
- * A trained classifier as JSON: names of the people, and the support vector machine's values in base64.
+ * A trained classifier as JSON: the names of the people, and the values of the support vector machine in base64.
  *
- * Bounds. A file has at most a million people (see bounded_json.ts). Time is linear in it; memory is at most six times
- * its size.
+ * Bounds. A file has at most a million people (see bounded_json.ts). Time is linear in its size, and memory is at most
+ * six times its size.
  */
 import * as v from 'valibot';
 import type { LinearSvm } from '../protocol/use/classify.ts';
@@ -22,7 +22,7 @@ export class ClassifierFileError extends Error {
 
 export interface Classifier {
   readonly classNames: readonly string[];
-  /** Of the model whose embeddings it was trained on. */
+  /** The name of the model that made the embeddings for training. */
   readonly modelName: string;
   readonly svm: LinearSvm;
 }

@@ -1,9 +1,9 @@
 /**
- * The table of distances to the class centre that filters a dataset: as text, or as the original's
- * calculate_filtering_metrics writes it, an HDF5 file with the datasets image_list and distance_to_center (and
- * label_list and class_names, which the images' paths tell as well).
+ * The table of distances to class centres, for filtering a dataset. It is text, or an HDF5 file of the original's
+ * calculate_filtering_metrics with the datasets image_list and distance_to_center (and label_list and class_names,
+ * which also follow from the paths of the images).
  *
- * Bounds. A table has at most 256 MiB. Text is read in time and memory linear in it; HDF5 has the bounds of hdf5.ts.
+ * Bounds. A table has at most 256 MiB. Text takes linear time and memory; HDF5 has the bounds of hdf5.ts.
  */
 import { isImagePath } from '../protocol/data/images.ts';
 import { tableLineText } from '../protocol/escape_text.ts';
@@ -12,14 +12,14 @@ import { quoted } from '../protocol/quoted.ts';
 
 /** One image of the table. */
 export interface ImageDistance {
-  /** Ends in `<class>/<file>`; what is before it is where the folder was when the table was made. */
+  /** Ends in `<class>/<file>`. The part before it is the place of the folder when the table was made. */
   readonly path: string;
   readonly distance: number;
 }
 
 export class DistanceTableError extends Error {
   override name = 'DistanceTableError';
-  /** From 1; 0 when no single line is to blame. */
+  /** The line from 1; 0 if the problem is not in a single line. */
   readonly line: number;
   constructor(line: number, message: string) {
     super(message);
@@ -34,10 +34,10 @@ const INTEGER = /^\d+$/;
 const SEPARATORS = '\t ,';
 
 /**
- * Lines `path distance class_index`, separated by tabs, commas or spaces, with or without a first line of column
- * names; `#` begins a comment line. The index is not needed: an image's class is in its path. Time and memory are
- * linear in the text, whatever its lines are.
- * @throws DistanceTableError naming the line
+ * Lines are `path distance class_index`, separated by tabs, commas or spaces. The first line may have column names,
+ * and `#` begins a comment line. The index is ignored, because the path of an image gives its class. Time and memory
+ * are linear in the text for any lines.
+ * @throws DistanceTableError, which names the line
  */
 export function parseDistanceTable(text: string): ImageDistance[] {
   const rows: ImageDistance[] = [];
@@ -57,7 +57,7 @@ export function parseDistanceTable(text: string): ImageDistance[] {
   return rows;
 }
 
-/** Path, distance, and maybe the class's index; a path may hold separators. The distance is NaN where there is none. */
+/** Reads path, distance and an optional class index. A path may contain separators. A missing distance is NaN. */
 function rowOf(line: string): { path: string; distance: number } {
   const last = splitLastField(line);
   const beforeIt = INTEGER.test(last.field) ? splitLastField(last.before) : undefined;
@@ -71,7 +71,7 @@ function rowOf(line: string): { path: string; distance: number } {
   };
 }
 
-/** A line's last field, and what is before it and its separators. */
+/** The last field of a line, and the text before it without the separators between them. */
 function splitLastField(line: string): { before: string; field: string } {
   let start = line.length;
   while (start > 0 && !SEPARATORS.includes(line[start - 1]!)) start--;
@@ -80,7 +80,7 @@ function splitLastField(line: string): { before: string; field: string } {
   return { before: line.slice(0, end), field: line.slice(start) };
 }
 
-/** As parseDistanceTable reads it; classes are numbered as they come. */
+/** Writes the format of parseDistanceTable. Classes are numbered in the order of their first occurrence. */
 export function formatDistanceTable(rows: readonly ImageDistance[]): string {
   const indices = new Map<string, number>();
   const lines = rows.map(({ path, distance }) => {
@@ -91,13 +91,13 @@ export function formatDistanceTable(rows: readonly ImageDistance[]): string {
   return [HEADER, ...lines, ''].join('\n');
 }
 
-/** `<class>/<file>`, the end of a path by which an image is known; undefined for a path without a folder. */
+/** `<class>/<file>`, the end of a path, which identifies an image; undefined for a path without a folder. */
 export function imageKey(path: string): string | undefined {
   const parts = path.split(/[/\\]/).filter((part) => part !== '');
   return parts.length < 2 ? undefined : parts.slice(-2).join('/');
 }
 
-/** Ten million images. */
+/** Enough for ten million images. */
 const MAXIMUM_BYTES = 256 * 1024 * 1024;
 
 /** @throws DistanceTableError, Hdf5Error */

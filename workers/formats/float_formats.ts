@@ -1,6 +1,6 @@
 /**
- * The number formats that weights are stored in, as float32. Little-endian throughout, as the files and every machine
- * with WebGPU or WebAssembly are.
+ * Converts the number formats of weights to float32. All are little-endian, like the files and every machine with
+ * WebGPU or WebAssembly.
  */
 
 /** IEEE 754 binary16: 1 sign, 5 exponent and 10 fraction bits. */
@@ -26,9 +26,9 @@ export class Float16RangeError extends Error {
 }
 
 /**
- * Rounded to the nearest binary16, ties to even.
- * @param name of the tensor, for the message
- * @throws Float16RangeError for what would become infinite; infinities and NaN are kept
+ * Rounds to the nearest binary16, ties to even. Keeps infinities and NaN.
+ * @param name the name of the tensor, for the message
+ * @throws Float16RangeError for a finite value that would become infinite
  */
 export function toFloat16(values: Float32Array, name: string): Uint16Array<ArrayBuffer> {
   const result = new Uint16Array(values.length);
@@ -42,14 +42,14 @@ export function toFloat16(values: Float32Array, name: string): Uint16Array<Array
   return result;
 }
 
-/** @param bits of a float32 */
+/** @param bits the bits of a float32 */
 function roundToFloat16(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7e00;
   const exponent = (magnitude >>> 23) - 112;
   if (exponent >= 31) return sign | 0x7c00;
-  // Below the smallest normal number the fraction, with its leading one, moves right.
+  // Below the smallest normal number, the fraction is shifted right together with its leading one.
   const shift = exponent > 0 ? 13 : 14 - exponent;
   if (shift > 24) return sign;
   const fraction =
@@ -57,7 +57,7 @@ function roundToFloat16(bits: number): number {
   const half = 1 << (shift - 1);
   const rest = fraction & ((half << 1) - 1);
   const truncated = fraction >>> shift;
-  // A carry out of the fraction is the next exponent, up to infinity: what the format is made for.
+  // A carry out of the fraction increases the exponent, up to infinity, by the design of the format.
   return sign | (truncated + (rest > half || (rest === half && (truncated & 1) === 1) ? 1 : 0));
 }
 
@@ -74,14 +74,14 @@ function float16ToFloat32(values: Uint16Array): Float32Array<ArrayBuffer> {
 
 interface NumberFormat {
   readonly bytes: number;
-  /** Rounds to the nearest float32 where the format is wider; absent where this program has no use for the values. */
+  /** Rounds wider formats to the nearest float32. Absent for formats whose values this program does not use. */
   readonly toFloat32?: (buffer: ArrayBuffer) => Float32Array<ArrayBuffer>;
 }
 
 const toNumbers = (values: BigInt64Array | BigUint64Array): Float32Array<ArrayBuffer> =>
   Float32Array.from({ length: values.length }, (_, i) => Number(values[i]));
 
-/** By their names in safetensors files. */
+/** The formats by their names in safetensors files. */
 export const NUMBER_FORMATS: ReadonlyMap<string, NumberFormat> = new Map<string, NumberFormat>([
   ['F64', { bytes: 8, toFloat32: (buffer) => new Float32Array(new Float64Array(buffer)) }],
   ['F32', { bytes: 4, toFloat32: (buffer) => new Float32Array(buffer) }],

@@ -1,22 +1,22 @@
 /**
- * Enrolled people as JSON: their names, the embedding of each of their faces, and a small picture of it where the person
- * who enrolled them wants that. No photo, and nothing else of one.
+ * Enrolled people as JSON: their names, the embedding of each face, and a small picture of it if the person who
+ * enrolled them wants that. The file contains no photos.
  *
- * Bounds. A file has at most 500 MB, a million faces, and four values of JSON for each (see bounded_json.ts). Time is
- * linear in the file; memory is at most six times its size.
+ * Bounds. A file has at most 500 MB, a million faces, and four JSON values per face (see bounded_json.ts). Time is
+ * linear in its size, and memory is at most six times its size.
  */
 import * as v from 'valibot';
 import { JsonError, parseBoundedJson } from '../common/bounded_json.ts';
 import { decodeBase64, encodeBase64, encodeFloats } from './base64.ts';
 
 const FORMAT = 'facenet-webgpu-trainer gallery';
-/** A text in JavaScript can hold a little more. */
+/** Slightly less than the longest string in JavaScript. */
 const MAXIMUM_BYTES = 5e8;
 const MAXIMUM_FACES = 1e6;
-/** Person, label, photo and picture of each face, and the rest. */
+/** Person, label, photo and picture per face, and the rest. */
 const MAXIMUM_JSON_VALUES = 4 * MAXIMUM_FACES + 100;
 const MAXIMUM_DIMENSION = 65_536;
-/** Embeddings are of length 1; what a float32 network makes is a little off. */
+/** Embeddings have length 1, apart from the rounding of a float32 network. */
 const LENGTH_TOLERANCE = 1e-2;
 
 export class GalleryFileError extends Error {
@@ -30,16 +30,16 @@ export class GalleryFileError extends Error {
 
 export interface GalleryFace {
   readonly person: string;
-  /** The photo's name, for the person. */
+  /** The name of the photo, for display. */
   readonly photo: string;
   /** l2-normalised. */
   readonly embedding: Float32Array;
-  /** Empty: none is kept. */
+  /** Empty if no picture is kept. */
   readonly picture: Blob;
 }
 
 export interface GalleryContent {
-  /** Of the model that made the embeddings. */
+  /** The name of the model that made the embeddings. */
   readonly modelName: string;
   readonly fingerprint: string;
   readonly faces: readonly GalleryFace[];
@@ -52,7 +52,7 @@ const GallerySchema = v.object({
   fingerprint: text,
   embedding_size: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(MAXIMUM_DIMENSION)),
   people: v.pipe(v.array(v.pipe(text, v.minLength(1))), v.maxLength(MAXIMUM_FACES)),
-  /** The person of each face, by the place in `people`. */
+  /** The person of each face, as an index into `people`. */
   labels: v.pipe(v.array(v.pipe(v.number(), v.safeInteger(), v.minValue(0))), v.maxLength(MAXIMUM_FACES)),
   photos: v.array(text),
   embeddings: v.string(),
@@ -60,7 +60,7 @@ const GallerySchema = v.object({
   pictures: v.optional(v.array(v.string())),
 });
 
-/** @param faces at least one, all with embeddings of one size */
+/** @param faces at least one; all embeddings have the same size */
 export async function encodeGallery(
   { modelName, fingerprint, faces }: GalleryContent,
   withPictures: boolean,

@@ -1,14 +1,14 @@
 /**
- * HDF5 files in memory, through h5wasm (the HDF Group's C library compiled to WebAssembly). The library is 4 MB, so it
- * is loaded when the first file is read or written; its WebAssembly is inside its script, and nothing else is fetched.
- * The library holds contents and its own records against their checksums, where a file has them: Fletcher's for the
- * chunks of a dataset, Jenkins's for the records of newer files.
+ * HDF5 files in memory, with h5wasm (the HDF Group's C library compiled to WebAssembly). The library has 4 MB, so it
+ * is loaded when the first file is read or written. Its WebAssembly is inside its script, and nothing else is fetched.
+ * The library verifies the checksums that a file has: Fletcher's for the chunks of a dataset, Jenkins's for the
+ * records of newer files.
  *
- * Bounds of reading. The file is copied into the library's memory. All that is asked for unpacks to at most 32 times the
- * file and 16 MiB, whatever shapes it states, however many links lead to one dataset, and whatever stands for values
- * that were never written; a chunk, which is unpacked as a whole, has the same limit. There are at most 50,000 groups
- * and datasets, eight levels deep, with names of at most 1,024 characters. The library cannot be interrupted: where
- * reading has to be cancelled, it runs in a worker that is ended (keras_source.ts).
+ * Bounds of reading. The file is copied into the library's memory. All requested data together unpack to at most 32
+ * times the size of the file plus 16 MiB, whatever shapes the file states, however many links lead to one dataset, and
+ * whatever the fill values are. A chunk is unpacked as a whole and has the same limit. There are at most 50,000 groups
+ * and datasets, eight levels deep, with names of at most 1,024 characters. The library cannot be interrupted. If
+ * reading must be cancellable, it runs in a worker that can be ended (keras_source.ts).
  */
 import type { Dataset, File, Group } from 'h5wasm';
 import { unpackingLimitBytes } from './unpacking_limit.ts';
@@ -18,25 +18,25 @@ export class Hdf5Error extends Error {
   override name = 'Hdf5Error';
 }
 
-/** Values, row-major, and their shape; without one, a list. */
+/** Values in row-major order, and their shape; a list if there is no shape. */
 export interface Hdf5Array {
   readonly data: Float32Array;
   readonly shape?: readonly number[];
 }
 
-/** Below this an array is stored as it is: a compressed array needs a chunk index, which is larger. */
+/** Shorter arrays are not compressed, because the chunk index of a compressed array is larger than they are. */
 const COMPRESSED_FROM = 1024;
 const CHUNK_VALUES = 64 * 1024;
 const GZIP_LEVEL = 4;
 
-/** "\x89HDF\r\n\x1a\n", at the file's beginning. */
+/** "\x89HDF\r\n\x1a\n", at the beginning of the file. */
 const SIGNATURE = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 
 export function isHdf5(bytes: Uint8Array): boolean {
   return SIGNATURE.every((byte, index) => bytes[index] === byte);
 }
 
-/** @returns an HDF5 file with these arrays as datasets of its root, float32, the long ones gzip-compressed */
+/** @returns an HDF5 file with these arrays as float32 datasets in its root; long ones are gzip-compressed */
 export async function writeHdf5(arrays: ReadonlyMap<string, Hdf5Array>): Promise<Uint8Array<ArrayBuffer>> {
   const { path, library, fileSystem } = await temporaryFile();
   const file = new library.File(path, 'w');
@@ -61,7 +61,7 @@ export async function writeHdf5(arrays: ReadonlyMap<string, Hdf5Array>): Promise
   }
 }
 
-/** Whole rows, as many as fit. */
+/** A chunk has as many whole rows as fit. */
 function chunkShape(shape: readonly number[]): number[] {
   const [rows = 1, ...rest] = shape;
   const rowValues = rest.reduce((product, length) => product * length, 1);
@@ -72,31 +72,31 @@ function chunkShape(shape: readonly number[]): number[] {
 export interface Hdf5Reader {
   /** Names in the root group. */
   readonly names: readonly string[];
-  /** @throws Hdf5Error unless there is a dataset of that name with numbers in it */
+  /** @throws Hdf5Error unless there is a dataset with this name and with numbers */
   numbers(name: string): number[];
-  /** @throws Hdf5Error unless there is a dataset of that name with texts in it */
+  /** @throws Hdf5Error unless there is a dataset with this name and with texts */
   texts(name: string): string[];
-  /** null when there is no dataset of that name */
+  /** null if there is no dataset with this name */
   shape(name: string): readonly number[] | null;
   /** Paths and shapes of all datasets of floating point numbers, in all groups. @throws Hdf5Error for too many */
   datasets(): ReadonlyMap<string, readonly number[]>;
-  /** @param path as datasets gives it. @throws Hdf5Error for what is no dataset of floating point numbers */
+  /** @param path a key of `datasets`. @throws Hdf5Error unless it is a dataset of floating point numbers */
   floats(path: string): Float32Array;
 }
 
 const MAXIMUM_DEPTH = 8;
 const MAXIMUM_ENTITIES = 50_000;
 const MAXIMUM_NAME_LENGTH = 1024;
-/** Of texts of variable length, which are asked for in parts. */
+/** Texts of variable length are read in parts of at most this many. */
 const MOST_TEXTS_AT_ONCE = 65_536;
-/** A text in a list takes this much without its characters. */
+/** The size of a text in a list, without its characters. */
 const TEXT_BYTES = 16;
 const FLOAT_BYTES = 4;
 const NUMBER_BYTES = 8;
 
 /**
- * Opens the file for as long as `read` runs.
- * @throws Hdf5Error when it is none
+ * Opens the file while `read` runs.
+ * @throws Hdf5Error if it is not an HDF5 file
  */
 export async function readHdf5<Result>(
   bytes: Uint8Array<ArrayBuffer>,
@@ -117,11 +117,11 @@ export async function readHdf5<Result>(
       ),
     );
   } catch (error) {
-    // A damaged file can end the library itself, in its own memory and nowhere else.
+    // A damaged file can crash the library, but the damage is limited to its own memory.
     isLibraryBroken ||= error instanceof WebAssembly.RuntimeError;
     if (isLibraryBroken)
       throw new Hdf5Error('The HDF5 file cannot be read: it is damaged.', { cause: error });
-    // The library's errors are plain ones, with the places in its source.
+    // The library throws plain errors with places in its source.
     throw error instanceof Error && error.name !== 'Error'
       ? error
       : new Hdf5Error('The HDF5 file cannot be read: it is cut off or damaged.', { cause: error });
@@ -130,7 +130,7 @@ export async function readHdf5<Result>(
   }
 }
 
-/** Closing a damaged file may fail too; what was read, or why not, is known by then. */
+/** Closing a damaged file may fail, too, but by then the result or its error is known. */
 function closeAndRemove(file: File | undefined, remove: () => void): void {
   try {
     file?.close();
@@ -153,7 +153,7 @@ function readerOf(
   };
   const limitBytes = unpackingLimitBytes(fileBytes);
   let readBytes = 0;
-  /** Before it is read. @param leastBytes what a value takes at least, here or in the library */
+  /** Call this before reading. @param leastBytes the least memory per value, here or in the library */
   const spend = (dataset: Dataset, leastBytes: number): void => {
     readBytes += unpackedBytes(dataset, leastBytes);
     if (!(readBytes <= limitBytes)) throw tooLarge(fileBytes, readBytes);
@@ -174,7 +174,7 @@ function readerOf(
     if (shape?.length !== 1)
       throw new Hdf5Error(`The dataset ${quoted(name)} of the HDF5 file is not a list.`);
     const [count] = shape as [number];
-    // None is longer than the file.
+    // No text is longer than the file.
     const atOnce = Math.min(Math.floor(limitBytes / fileBytes), MOST_TEXTS_AT_ONCE);
     const texts: unknown[] = [];
     for (let start = 0; start < count; start += atOnce)
@@ -193,13 +193,13 @@ function readerOf(
       let totalBytes = 0;
       const walk = (parent: Group, path: string, depth: number): void => {
         for (const name of parent.keys()) {
-          // A group may lie in itself; the depth ends that, and the count ends many in many.
+          // A group may contain itself, which the depth limits. The count limits many groups in many groups.
           if (++entities > MAXIMUM_ENTITIES || depth > MAXIMUM_DEPTH || name.length > MAXIMUM_NAME_LENGTH)
             throw new Hdf5Error('The HDF5 file has too deeply nested groups or too long names.');
           const entity = parent.get(name);
           if (isDataset(entity)) {
             if (!isFloats(entity)) continue;
-            // One dataset under many names would be read once for each.
+            // A dataset with many names would be read once per name.
             totalBytes += unpackedBytes(entity, FLOAT_BYTES);
             if (!(totalBytes <= limitBytes)) throw tooLarge(fileBytes, totalBytes);
             found.set(`${path}/${name}`, entity.shape ?? []);
@@ -242,12 +242,12 @@ function readerOf(
   };
 }
 
-/** Of 32 or 64 bits. */
+/** Whether a dataset has floats of 32 or 64 bits. */
 function isFloats({ metadata }: Dataset): boolean {
   return metadata.type === FLOAT_CLASS && (metadata.size === 4 || metadata.size === 8);
 }
 
-/** What a dataset takes in the library's memory, or its largest chunk, where that is more. */
+/** The memory that a dataset, or its largest chunk if that is larger, takes in the library. */
 function unpackedBytes({ metadata }: Dataset, leastBytes: number): number {
   const { shape, chunks, size } = metadata;
   const count = (lengths: readonly number[] | null): number =>
@@ -267,7 +267,7 @@ const FLOAT_CLASS = 1;
 let filesMade = 0;
 let isLibraryBroken = false;
 
-/** In the library's own memory. */
+/** A temporary file in the memory of the library. */
 async function temporaryFile() {
   if (isLibraryBroken)
     throw new Hdf5Error(
@@ -275,7 +275,7 @@ async function temporaryFile() {
     );
   const library = await import('h5wasm');
   const module = await library.ready;
-  // Without this, failures are printed on the console and told by negative numbers.
+  // Without this, failures are printed on the console and returned as negative numbers.
   module.activate_throwing_error_handler();
   return { library: library.h5wasm, fileSystem: module.FS, path: `/${++filesMade}.h5` };
 }

@@ -1,4 +1,4 @@
-/** Says in words what a file is, by its first bytes: for messages about files that are something else than expected. */
+/** Describes a file by its first bytes, for messages about unexpected files. */
 
 const SIGNATURES: readonly { readonly bytes: readonly number[]; readonly description: string }[] = [
   { bytes: [0xff, 0xd8, 0xff], description: 'a JPEG image' },
@@ -20,7 +20,7 @@ export async function identifyFile(blob: Blob): Promise<string> {
   const head = new Uint8Array(await blob.slice(0, SNIFFED_BYTES).arrayBuffer());
   const known = SIGNATURES.find(({ bytes }) => bytes.every((byte, index) => head[index] === byte));
   if (known) return known.description;
-  // A header length of less than 16 MB, and a JSON object behind it.
+  // A header length below 16 MB, followed by a JSON object.
   if (head[8] === 0x7b && head[3] === 0 && head[4] === 0 && head[5] === 0 && head[6] === 0 && head[7] === 0)
     return SAFETENSORS;
   const text = decodeText(head, blob.size > SNIFFED_BYTES);
@@ -30,10 +30,10 @@ export async function identifyFile(blob: Blob): Promise<string> {
   return /^<(!doctype|html|\?xml|svg)/i.test(start) ? 'an HTML or XML page' : 'a text file';
 }
 
-/** Undefined for what is no text: bytes that are not UTF-8, or control characters. */
+/** undefined if it is not text: if it is not UTF-8, or has control characters. */
 function decodeText(head: Uint8Array, isCut: boolean): string | undefined {
   try {
-    // A character may be cut at the end of what was read.
+    // A character may be incomplete at the end of the bytes that were read.
     const text = new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: isCut });
     return [...text].some((char) => char < ' ' && !'\t\n\r\f'.includes(char)) ? undefined : text;
   } catch {

@@ -1,19 +1,19 @@
 /**
- * The weights in Keras's .h5 files: `save_weights` puts each layer's in a group of its name
- * (`Conv2d_1a_3x3/Conv2d_1a_3x3/kernel:0`), `model.save` puts these groups in `model_weights`. They are named
- * `<layer>/kernel` here, as TensorFlow.js names them.
+ * The weights in Keras's .h5 files. `save_weights` writes one group per layer, with the layer's name
+ * (`Conv2d_1a_3x3/Conv2d_1a_3x3/kernel:0`). `model.save` puts these groups into `model_weights`. Here, the weights
+ * have the names of TensorFlow.js, `<layer>/kernel`.
  *
- * Bounds: those of hdf5.ts; the file is kept, and copied each time that it is opened. Where the library runs in the
- * same thread as its caller, reading can be cancelled between two datasets.
+ * Bounds: those of hdf5.ts. The file is kept in memory, and copied each time it is opened. If the library runs in the
+ * thread of its caller, reading can be cancelled between two datasets.
  */
 import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
 import { Hdf5Error, readHdf5, type Hdf5Reader } from './hdf5.ts';
 import { quoted } from '../protocol/quoted.ts';
 
-/** The published model has 92 MB; the file is copied into the library's memory. */
+/** The published model has 92 MB. The file is copied into the library's memory. */
 const MAXIMUM_FILE_BYTES = 1024 * 1024 * 1024;
-/** Compressed data may unpack to any size; these networks have 30 million. */
+/** A limit for compressed data, which may unpack to any size. These networks have 30 million values. */
 const MAXIMUM_VALUES = 128 * 1024 * 1024;
 const WHOLE_MODEL = 'model_weights/';
 
@@ -21,7 +21,7 @@ export class KerasWeightsFile {
   readonly name: string;
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   readonly #bytes: Uint8Array<ArrayBuffer>;
-  /** From the names here to paths in the file. */
+  /** The paths in the file by the names here. */
   readonly #paths: ReadonlyMap<string, string>;
 
   private constructor(
@@ -53,7 +53,7 @@ export class KerasWeightsFile {
       values += elementCount(shape);
       if (values > MAXIMUM_VALUES)
         throw new Hdf5Error(`${name} would unpack to more than the ${MAXIMUM_VALUES} values allowed.`);
-      // A model within the model, and an optimizer's slots, give one name to several; a layer's own weights have one.
+      // Nested models and optimizer slots may repeat a name. A layer's own weights have it only once.
       if (shapes.has(weight) && [path, paths.get(weight)!].some(isOfLayer))
         throw new Hdf5Error(`${name} has the weights ${quoted(weight)} twice.`);
       shapes.set(weight, shape);
@@ -62,7 +62,7 @@ export class KerasWeightsFile {
     return new KerasWeightsFile(name, bytes, shapes, paths);
   }
 
-  /** Many at once: the file is opened for each call. @throws Hdf5Error, and the signal's reason */
+  /** Reads many at once, because each call opens the file. @throws Hdf5Error, and the signal's reason */
   async readAll(names: Iterable<string>, signal?: AbortSignal): Promise<Map<string, HostTensor>> {
     const tensors = await readHdf5(this.#bytes, (file) => {
       const tensors = new Map<string, HostTensor>();
@@ -79,7 +79,7 @@ export class KerasWeightsFile {
   }
 }
 
-/** `<layer>/<layer>/<weight>`, below the root or below the whole model's group. */
+/** Whether a path is `<layer>/<layer>/<weight>` in the root or in the group of the whole model. */
 function isOfLayer(path: string): boolean {
   const parts = path.replace(/^\//, '').replace(WHOLE_MODEL, '').split('/');
   return parts.length === 3 && parts[0] === parts[1];

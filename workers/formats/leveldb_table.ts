@@ -1,11 +1,12 @@
 /**
- * Tables of LevelDB, as TensorFlow's checkpoint index is one: blocks of sorted keys with shared prefixes, an index
- * block over them, and a footer. https://github.com/google/leveldb/blob/main/doc/table_format.md
- * TensorFlow writes the index without compression; compressed blocks are refused.
+ * LevelDB tables, the format of TensorFlow's checkpoint index: blocks of sorted keys with shared prefixes, an index
+ * block over them, and a footer. https://github.com/google/leveldb/blob/main/doc/table_format.md TensorFlow writes the
+ * index without compression; compressed blocks are refused.
  *
- * Bounds. Each block is read once, after it has been held against its checksum: blocks lie behind one another, and keys
- * are in ascending order. Keys have at most 1,024 bytes each, and 8 times the table's size altogether; there are at
- * most 100,000. So time and memory are linear in the table. Reading can be cancelled between two blocks.
+ * Bounds. Each block is read once, after its checksum has been verified. Blocks must follow each other, and keys must
+ * be in ascending order. A key has at most 1,024 bytes, and all keys together at most 8 times the size of the table.
+ * There are at most 100,000 keys. So time and memory are linear in the table. Reading can be cancelled between two
+ * blocks.
  */
 import { LongWork } from '../common/long_work.ts';
 import { maskedCrc32c } from './tensorboard_events.ts';
@@ -18,13 +19,13 @@ const FOOTER_BYTES = 48;
 const TRAILER_BYTES = 5;
 /** The last eight bytes, as two little-endian halves of 0xdb4775248b80fb57. */
 const MAGIC = [0x8b80fb57, 0xdb477524] as const;
-/** A checkpoint of these networks with all its optimizer's slots has about 2,000. */
+/** A checkpoint of these networks, with all optimizer slots, has about 2,000. */
 const MAXIMUM_ENTRIES = 100_000;
 const MAXIMUM_KEY_BYTES = 1024;
-/** A key shares its beginning with the one before it: written out, keys are longer than the table. */
+/** A key shares a prefix with the key before it, so all complete keys may be longer than the table. */
 const KEY_BYTES_PER_BYTE = 8;
 
-/** All entries; values are views of the table. @throws TableError, and the signal's reason */
+/** Reads all entries. Values are views of the table. @throws TableError, and the signal's reason */
 export async function readTable(bytes: Uint8Array, work = new LongWork()): Promise<Map<string, Uint8Array>> {
   if (bytes.length < FOOTER_BYTES) throw new TableError('it is too short');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -61,7 +62,7 @@ export async function readTable(bytes: Uint8Array, work = new LongWork()): Promi
 
 const NO_KEY: Uint8Array = new Uint8Array();
 
-/** What is left to be read of one table, in all its blocks. */
+/** What may still be read of one table, over all its blocks. */
 interface TableBudget {
   entries: number;
   keyBytes: number;
@@ -78,7 +79,10 @@ function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
-/** Entries (shared, not shared and value length, rest of the key, value), then restart points and their number. */
+/**
+ * A block has entries (lengths: shared, not shared, value; rest of the key; value), then restart points and their
+ * number.
+ */
 function readBlock(bytes: Uint8Array, offset: number, size: number, budget: TableBudget): TableEntry[] {
   if (offset + size + TRAILER_BYTES > bytes.length - FOOTER_BYTES || size < 4)
     throw new TableError('a block is outside the file');
@@ -134,7 +138,7 @@ class Cursor {
     throw new TableError('a number is too large');
   }
 
-  /** That so many bytes are left. */
+  /** Checks that `length` bytes are left. */
   check(length: number): number {
     if (this.#at + length > this.#bytes.length) throw new TableError('an entry ends after its block');
     return length;

@@ -3,21 +3,21 @@
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0];
-/** The values begin at a multiple of this. */
+/** The offset of the values is a multiple of this. */
 const ALIGNMENT = 64;
 
-/** float32, row-major; the memory of the values is used, not copied. */
+/** A file of float32 values in row-major order. Uses their memory without a copy. */
 export function npyFloats(data: Float32Array<ArrayBuffer>, shape: readonly number[]): Blob {
   return new Blob([head('<f4', shape), data]);
 }
 
-/** int64. */
+/** A file of int64 values. */
 export function npyIntegers(values: ArrayLike<number>): Blob {
   const data = BigInt64Array.from({ length: values.length }, (_, i) => BigInt(values[i]!));
   return new Blob([head('<i8', [values.length]), data]);
 }
 
-/** Unicode strings, as np.array makes of a list of str: all as long as the longest, filled up with zeros. */
+/** A file of Unicode strings, as np.array makes it of a list of str: all padded with zeros to the longest length. */
 export function npyTexts(texts: readonly string[]): Blob {
   const characters = texts.map((text) => Array.from(text, (character) => character.codePointAt(0)!));
   const length = Math.max(1, ...characters.map((codes) => codes.length));

@@ -1,9 +1,9 @@
-/** Numbers and names that an ONNX file is written with and read by. */
+/** Constants for writing and reading ONNX files. */
 
 /** TensorProto.DataType */
 export const ONNX_FLOAT = 1;
 
 export const ONNX_FLOAT16 = 10;
 
-/** A float16 weight has this behind its name; a Cast to float32 takes the name itself. */
+/** The suffix of a float16 weight. The Cast to float32 after it has the name without suffix. */
 export const FLOAT16_SUFFIX = '/float16';

@@ -1,8 +1,8 @@
 /**
- * The weights of an ONNX file by name, its initializers, and its metadata. The nodes are not run here.
+ * Reads the weights (initializers) of an ONNX file by name, and its metadata. Nodes are not executed.
  *
- * Bounds. Time is linear in the file, within a budget of fields (see protobuf_reader.ts). All weights together take at
- * most twice the file's size, as float32. Reading can be cancelled between two fields of the graph.
+ * Bounds. Time is linear in the file, within a budget of fields (see protobuf_reader.ts). All weights together, as
+ * float32, take at most twice the size of the file. Reading can be cancelled between two fields of the graph.
  */
 import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
@@ -30,7 +30,8 @@ export class OnnxError extends Error {
 }
 
 /**
- * Float tensors stored as raw data, as this program writes them; a float16 one has the name of its float32 value.
+ * Reads float tensors stored as raw data, as this program writes them. A float16 tensor gets the name of its float32
+ * value.
  * @throws OnnxError, and the signal's reason
  */
 export async function readOnnxWeights(
@@ -61,7 +62,7 @@ export async function readOnnxWeights(
   }
 }
 
-/** Texts that are no part of the computation: `metadata_props`. @throws OnnxError, and the signal's reason */
+/** Reads `metadata_props`, which are not part of the computation. @throws OnnxError, and the signal's reason */
 export async function readOnnxMetadata(
   bytes: Uint8Array,
   file: string,

@@ -1,13 +1,12 @@
 /**
- * Python pickles, read without ever executing them (opcodes: CPython's Lib/pickletools.py). A pickle is a program for a
- * stack machine that may call anything. Here it calls nothing: names of globals and calls become plain records, only
- * of those that are allowed, and what to make of them is for whoever asked. Opcodes outside of this list, which
- * containers of tensors do not need, are refused.
+ * Reads Python pickles without executing them (opcodes: CPython's Lib/pickletools.py). A pickle is a program for a
+ * stack machine that may call anything. Here it calls nothing: allowed globals and calls become plain records, which
+ * the caller interprets. Other globals are refused, and so are opcodes that containers of tensors do not need.
  *
- * Bounds. A pickle has at most a million operations, of which each makes one record or copies bytes of the pickle.
- * Calls that copy lists copy no more items altogether than bytes have been read. So time and memory are linear in the
- * pickle's length, at most about a second and 200 MB. Values may be nested as deeply as the pickle is long: whoever
- * walks them counts. Reading can be cancelled, every 4,096 operations.
+ * Bounds. A pickle has at most a million operations. Each operation makes one record or copies bytes of the pickle.
+ * Calls that copy lists never copy more items in total than the number of bytes read. So time and memory are linear in
+ * the length of the pickle, at most about a second and 200 MB. Values may be nested as deeply as the pickle is long,
+ * so code that walks them must limit the depth. Reading can be cancelled every 4,096 operations.
  */
 
 import { LongWork } from '../common/long_work.ts';
@@ -25,7 +24,7 @@ export class PickleGlobal {
   }
 }
 
-/** A call that would have been made. */
+/** A call that the pickle would have made. */
 export class PickleCall {
   readonly callee: string;
   readonly args: readonly PickleValue[];
@@ -35,7 +34,7 @@ export class PickleCall {
   }
 }
 
-/** Something that lies outside of the pickle, such as a tensor's storage. */
+/** An object outside the pickle, such as the storage of a tensor. */
 export class PicklePersistentId {
   readonly id: PickleValue;
   constructor(id: PickleValue) {
@@ -73,17 +72,17 @@ const MARK = Symbol('mark');
 type StackItem = PickleValue | typeof MARK;
 
 const ORDERED_DICT = 'collections.OrderedDict';
-/** A state dict of this program's networks takes about 40,000. */
+/** A state dict of this program's networks needs about 40,000. */
 const MAXIMUM_OPERATIONS = 1_000_000;
 const OPERATIONS_BETWEEN_PAUSES = 4096;
-/** Of a global's module or name. */
+/** The longest name of a global or its module. */
 const MAXIMUM_LINE_BYTES = 1000;
 
 /**
- * @param isAllowed says of each global whether the pickle may name it
- * @param start where in the bytes it begins
- * @returns the value, and where the pickle ends
- * @param work cancels it
+ * @param isAllowed whether the pickle may name a global
+ * @param start offset of the pickle in the bytes
+ * @param work can be cancelled
+ * @returns the value, and the end of the pickle
  * @throws PickleError, and the signal's reason
  */
 export async function readPickle(
@@ -104,7 +103,7 @@ class PickleMachine {
   readonly #isAllowed: (globalName: string) => boolean;
   readonly #stack: StackItem[] = [];
   readonly #memo = new Map<number, PickleValue>();
-  /** Items that calls have copied out of lists, which may be the same list again and again. */
+  /** Number of items that calls have copied from lists. The same list may be copied repeatedly. */
   #copiedItems = 0;
 
   constructor(bytes: Uint8Array, isAllowed: (globalName: string) => boolean, start: number) {
@@ -244,7 +243,7 @@ class PickleMachine {
         stack.push(this.#call());
         return;
       case 0x62: {
-        // BUILD: sets attributes, such as the _metadata of a state dict, which hold nothing of use.
+        // BUILD sets attributes, such as the _metadata of a state dict. They are not needed.
         this.#pop();
         if (!(this.#top() instanceof PickleDict)) throw new PickleError('it sets the state of an object');
         return;

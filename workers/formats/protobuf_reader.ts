@@ -1,9 +1,9 @@
 /**
- * Protocol Buffers' wire format, read without trusting it (https://protobuf.dev/programming-guides/encoding): every
- * length is held against what is there, fields that are not asked for are stepped over, and nothing is copied.
+ * Reads the wire format of untrusted Protocol Buffers (https://protobuf.dev/programming-guides/encoding). Every length
+ * is checked against the remaining bytes, unneeded fields are skipped, and nothing is copied.
  *
- * Bounds. Time is linear in the fields and in the messages that are opened, and a file has a budget of two million
- * fields, which take less than a second. Field values are views of the message: there is no memory but the file's.
+ * Bounds. Time is linear in the fields and in the opened messages. A file has a budget of two million fields, which
+ * take less than a second. Field values are views of the message, so no memory is needed beyond the file.
  */
 
 export class ProtobufError extends Error {
@@ -17,7 +17,7 @@ export type ProtobufField =
 /** A frozen graph of these networks has about 150,000. */
 const MAXIMUM_FIELDS = 2_000_000;
 
-/** What is left to be read of one file, whatever message of it. */
+/** The number of fields that may still be read from a file, over all its messages. */
 export class FieldBudget {
   #fields = MAXIMUM_FIELDS;
 
@@ -27,7 +27,7 @@ export class FieldBudget {
   }
 }
 
-/** The fields of one message, in their order. @throws ProtobufError (while iterating) */
+/** The fields of a message, in order. @throws ProtobufError (while iterating) */
 export function* protobufFields(message: Uint8Array, budget: FieldBudget): Generator<ProtobufField> {
   const cursor = { at: 0 };
   while (cursor.at < message.length) {
@@ -57,7 +57,7 @@ export function* protobufFields(message: Uint8Array, budget: FieldBudget): Gener
   }
 }
 
-/** The integers of a repeated field, packed or not. @throws ProtobufError for more than `most` */
+/** The integers of a repeated field, packed or not. @throws ProtobufError if there are more than `most` */
 export function integersOf(field: ProtobufField, most: number): bigint[] {
   if (field.wire === 'varint') return [field.value];
   if (field.wire !== 'bytes') throw new ProtobufError('an integer is stored as something else');
@@ -86,9 +86,9 @@ export function textOf(field: ProtobufField): string {
   return new TextDecoder().decode(bytesOfField(field));
 }
 
-/** Seven bits a byte, the lowest first; at most 64 bits. */
+/** Reads seven bits per byte, the lowest first, up to 64 bits. */
 function readVarint(bytes: Uint8Array, cursor: { at: number }): bigint {
-  // Four bytes fit into a number, which is much faster.
+  // Four bytes fit into a number, which is much faster than a bigint.
   let small = 0;
   for (let shift = 0; shift < 28; shift += 7) {
     const byte = bytes[cursor.at++];

@@ -1,6 +1,7 @@
 /**
- * Protocol Buffers' wire format, as much of it as is written here (https://protobuf.dev/programming-guides/encoding):
- * a message is a run of fields, each a key (number << 3 | wire type) and a value.
+ * Writes the parts of the Protocol Buffers wire format that are needed here
+ * (https://protobuf.dev/programming-guides/encoding): a message is a list of fields, each with a key (number << 3 |
+ * wire type) and a value.
  */
 
 const VARINT = 0;
@@ -15,7 +16,7 @@ export class ProtobufWriter {
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
 
-  /** Begins another message in the memory of this one. */
+  /** Starts a new message in the memory of this one. */
   clear(): this {
     this.#length = 0;
     return this;
@@ -46,7 +47,7 @@ export class ProtobufWriter {
     return this.bytes(field, encoder.encode(value));
   }
 
-  /** A bytes field, or an embedded message that is written already. */
+  /** A bytes field, or an embedded message that is already written. */
   bytes(field: number, value: Uint8Array): this {
     this.#key(field, LENGTH_DELIMITED);
     this.#varint(value.length);
@@ -61,7 +62,7 @@ export class ProtobufWriter {
     return this.bytes(field, value.#bytes.subarray(0, value.#length));
   }
 
-  /** The beginning of a bytes field of `size` bytes, which follow elsewhere: large values need not be copied. */
+  /** The beginning of a bytes field. Its `size` bytes are stored elsewhere, so that large values are not copied. */
   bytesHead(field: number, size: number): this {
     this.#key(field, LENGTH_DELIMITED);
     return this.#varint(size);
@@ -75,7 +76,7 @@ export class ProtobufWriter {
     return this;
   }
 
-  /** The message's bytes. */
+  /** The bytes of the message. */
   finish(): Uint8Array<ArrayBuffer> {
     return this.#bytes.slice(0, this.#length);
   }
@@ -84,7 +85,7 @@ export class ProtobufWriter {
     this.#varint(field * 8 + wireType);
   }
 
-  /** Seven bits a byte, the lowest first; the high bit says that more follow. */
+  /** Writes seven bits per byte, the lowest first. The high bit means that more bytes follow. */
   #varint(value: number): this {
     this.#reserve(10);
     let rest = value;

@@ -1,16 +1,17 @@
 /**
- * PyTorch's state dicts (`torch.save(model.state_dict())`), read without executing their pickle. Both layouts:
- * - since 1.6 a zip archive: `<name>/data.pkl`, and `<name>/data/<key>` with the values of each storage;
- * - before it, as facenet-pytorch's own published files are: pickles of a magic number, a protocol version, facts of
- *   the machine, the object, and the list of storage keys, then each storage as a count (int64) and its values.
- * In the object a tensor is a call of torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …).
- * https://github.com/pytorch/pytorch/blob/main/torch/serialization.py
+ * Reads PyTorch's state dicts (`torch.save(model.state_dict())`) without executing their pickle. There are two
+ * layouts:
+ * - since 1.6, a zip archive: `<name>/data.pkl`, and `<name>/data/<key>` with the values of each storage;
+ * - before that, and in the files that facenet-pytorch published: pickles of a magic number, a protocol version,
+ *   properties of the machine, the object, and the list of storage keys; then each storage as a count (int64) and its
+ *   values. In the object, a tensor is a call of torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …).
+ *   https://github.com/pytorch/pytorch/blob/main/torch/serialization.py
  *
- * Bounds. Opening takes time and memory linear in the pickle (see pickle.ts), and looks at 200,000 values at most. Each
- * storage lies in the file with the length that the pickle says, and the tensors together have at most four times the
- * values of the storages. Reading a tensor takes time linear in it and its storage; a storage that several tensors
- * share is read once and kept. So all tensors together take at most eight times the unpacked file. Reading can be
- * cancelled by a signal.
+ * Bounds. Opening takes time and memory linear in the pickle (see pickle.ts), and visits at most 200,000 values. Each
+ * storage must be in the file with the length that the pickle states. The tensors together have at most four times the
+ * values of the storages. Reading a tensor takes time linear in the tensor and its storage. A storage that several
+ * tensors share is read once and kept. So all tensors together take at most eight times the size of the unpacked file.
+ * A signal can cancel reading.
  */
 import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
@@ -29,16 +30,16 @@ import {
 import { ZipError, ZipFile } from './zip_reader.ts';
 import { quoted } from '../protocol/quoted.ts';
 
-/** The object's pickle has about 100 kB for these networks. */
+/** For these networks, the pickle of the object has about 100 kB. */
 const MAXIMUM_PICKLE_BYTES = 32 * 1024 * 1024;
-/** Of one storage; the largest of these networks, the classifier of 85,742 people, has 176 MB. */
+/** The limit for one storage. The largest here, a classifier of 85,742 people, has 176 MB. */
 const MAXIMUM_STORAGE_BYTES = 1024 * 1024 * 1024;
 const MAXIMUM_AXES = 8;
 const MAXIMUM_DEPTH = 8;
-/** One dict may be in another several times, and that one in a third: what is looked at is counted. */
+/** The most values to visit. Without a limit, dicts that repeatedly contain each other would take exponential time. */
 const MAXIMUM_VALUES = 200_000;
 const MAXIMUM_NAME_LENGTH = 512;
-/** Tied weights are one storage in two tensors. */
+/** Tied weights are two tensors that share one storage. */
 const MAXIMUM_SHARING = 4;
 const VALUES_BETWEEN_PAUSES = 65_536;
 
@@ -69,7 +70,7 @@ export class PytorchFileError extends Error {
 
 interface Storage {
   readonly key: string;
-  /** As safetensors names it. */
+  /** The type's name in safetensors. */
   readonly dtype: string;
   /** Number of values. */
   readonly length: number;
@@ -82,9 +83,9 @@ interface StoredTensor {
   readonly strides: readonly number[];
 }
 
-/** Where the values of storages are. */
+/** Gives access to the values of storages. */
 interface StorageReader {
-  /** @throws PickleError, ZipError where it is not there with all its values */
+  /** @throws PickleError, ZipError if the storage or a part of it is missing */
   check(storage: Storage): Promise<void> | void;
   /** @throws ZipError */
   read(storage: Storage): Promise<ArrayBuffer>;
@@ -95,9 +96,9 @@ export class PytorchFile {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly #reader: StorageReader;
   readonly #signal: AbortSignal | undefined;
-  /** Keys of the storages that are more than one tensor's. */
+  /** Keys of the storages that several tensors share. */
   readonly #shared: ReadonlySet<string>;
-  /** The values of those that have been read. */
+  /** The values of shared storages that have been read. */
   readonly #kept = new Map<string, Float32Array<ArrayBuffer>>();
 
   private constructor(
@@ -139,7 +140,7 @@ export class PytorchFile {
     }
   }
 
-  /** As float32, row-major. @throws PytorchFileError, and the signal's reason */
+  /** The values as float32, row-major. @throws PytorchFileError, and the signal's reason */
   async read(tensorName: string): Promise<HostTensor> {
     const tensor = this.tensors.get(tensorName);
     if (!tensor) throw new PytorchFileError(this.name, `there is no tensor ${quoted(tensorName)}`);
@@ -167,7 +168,10 @@ export class PytorchFile {
   }
 }
 
-/** Each storage once. @throws PickleError where tensors do not agree on one, or have far more values than there are */
+/**
+ * Each storage once.
+ * @throws PickleError if tensors contradict each other about a storage, or have far more values than the storages
+ */
 function storagesOf(tensors: ReadonlyMap<string, StoredTensor>): Map<string, Storage> {
   const storages = new Map<string, Storage>();
   let storedValues = 0;
@@ -241,7 +245,7 @@ async function openZip(blob: Blob, name: string, signal: AbortSignal | undefined
 
 async function openLegacy(blob: Blob, name: string, signal: AbortSignal | undefined): Promise<Opened> {
   const work = new LongWork(signal);
-  // The pickles come first; the values behind them are not read here.
+  // The pickles come first. The values after them are not read here.
   const head = new Uint8Array(await blob.slice(0, MAXIMUM_PICKLE_BYTES).arrayBuffer());
   const magic = await readPickle(head, isAllowed, 0, work);
   if (magic.value !== MAGIC_NUMBER) throw new PytorchFileError(name, 'it is another kind of pickle');
@@ -276,7 +280,7 @@ async function openLegacy(blob: Blob, name: string, signal: AbortSignal | undefi
   };
 }
 
-/** Each is a count and its values; one that no tensor uses has an unknown size, and ends the search. */
+/** A storage is a count and its values. One that no tensor uses has an unknown size, which ends the search. */
 async function findStorages(
   blob: Blob,
   keys: readonly string[],
@@ -313,7 +317,7 @@ function tensorsOf(object: PickleValue): ReadonlyMap<string, StoredTensor> {
   return tensors;
 }
 
-/** Dicts in dicts, as checkpoints have them, give names with dots between. */
+/** The keys of nested dicts, as in checkpoints, are joined with dots. */
 function collectTensors(
   value: PickleValue,
   path: string,
@@ -337,10 +341,10 @@ function collectTensors(
   tensors.set(path, tensor);
 }
 
-/** Undefined for what is no tensor. @throws PickleError for one that cannot be */
+/** undefined if it is not a tensor. @throws PickleError for an invalid tensor */
 function tensorOf(value: PickleValue, name: string): StoredTensor | undefined {
   if (!(value instanceof PickleCall)) return undefined;
-  // A parameter holds a tensor, and never another parameter.
+  // A parameter contains a tensor, never another parameter.
   const inner = value.callee === REBUILD_PARAMETER ? value.args[0] : value;
   if (!(inner instanceof PickleCall) || inner.callee !== REBUILD_TENSOR) return undefined;
   const [storageId, offset, size, stride] = inner.args;
@@ -352,7 +356,7 @@ function tensorOf(value: PickleValue, name: string): StoredTensor | undefined {
   if (!shape || !strides || shape.length !== strides.length || typeof offset !== 'number' || !isSize(offset))
     throw fail('has no valid shape');
   const count = elementCount(shape);
-  // A stride of zero could make terabytes of one value.
+  // Without this check, a stride of zero could expand one value to terabytes.
   if (!Number.isSafeInteger(count) || count > storage.length) throw fail('is larger than its storage');
   const last = shape.reduce((sum, length, axis) => sum + (length - 1) * strides[axis]!, offset);
   if (count > 0 && !(last < storage.length)) throw fail('reaches over the end of its storage');

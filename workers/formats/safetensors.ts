@@ -1,15 +1,15 @@
 /**
- * Safetensors: named tensors in one file that can be read without trusting it.
+ * Safetensors: named tensors in one file, which can be read without trusting it.
  * https://github.com/huggingface/safetensors#format
  *
- * A file is the header's length (u64, little-endian), the header (JSON: name → dtype, shape and data_offsets, and
- * `__metadata__` with strings), and the tensors' values one after the other, without holes, row-major, little-endian.
- * The header is checked before anything it says is used; values are read a tensor at a time, so that a large file is
- * never in memory as a whole.
+ * A file consists of the length of the header (u64, little-endian), the header (JSON: name → dtype, shape and
+ * data_offsets, and `__metadata__` with strings), and the values of the tensors without gaps, row-major,
+ * little-endian. The header is checked before it is used. Values are read one tensor at a time, so a large file is
+ * never completely in memory.
  *
  * Bounds. Opening takes time and memory linear in the header, which has at most 16 MiB and a million values (see
- * bounded_json.ts). No two tensors share bytes; one is read in time linear in its size, and takes its bytes and its
- * values as float32, at most four times the bytes. Opening and reading can be cancelled by a signal.
+ * bounded_json.ts). No two tensors share bytes. Reading a tensor takes linear time, and memory for its bytes and its
+ * values as float32, which take at most four times the bytes. A signal can cancel opening and reading.
  */
 import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor, type NamedTensors } from '../protocol/tensor.ts';
@@ -18,10 +18,10 @@ import { NUMBER_FORMATS, toFloat16 } from './float_formats.ts';
 import { findDuplicateKey } from '../common/json_keys.ts';
 import { quoted } from '../protocol/quoted.ts';
 
-/** The specification allows 100 MB; a header of this program's models has about 60 kB. */
+/** The specification allows 100 MB. A header of this program's models has about 60 kB. */
 const MAXIMUM_HEADER_BYTES = 16 * 1024 * 1024;
 const MAXIMUM_HEADER_VALUES = 1_000_000;
-/** As many as PyTorch and NumPy allow at least. */
+/** PyTorch and NumPy allow at least this many. */
 const MAXIMUM_AXES = 32;
 const LENGTH_BYTES = 8;
 const METADATA_KEY = '__metadata__';
@@ -37,30 +37,30 @@ export class SafetensorsError extends Error {
 
 export interface SafetensorsEntry {
   readonly name: string;
-  /** As the file names it: `F32`, `BF16`, … */
+  /** The name of the type in the file: `F32`, `BF16`, … */
   readonly dtype: string;
   readonly shape: readonly number[];
-  /** First byte of the values, from the start of the file. */
+  /** Offset of the values from the start of the file. */
   readonly offset: number;
   readonly sizeBytes: number;
 }
 
 export type SafetensorsMetadata = Readonly<Record<string, string>>;
 
-/** How the weights of an export are stored. */
+/** The type in which an export stores weights. */
 export type WeightFormat = 'float32' | 'float16';
 
 /**
- * Whether a tensor is stored in half precision where that is asked for: what has two axes or more. Biases and moving
- * statistics are few, and a variance may be too small or too large for float16.
+ * Whether a tensor is stored in half precision, if that is requested: only tensors with at least two axes. Biases and
+ * moving statistics are small, and a variance may be too small or too large for float16.
  */
 export function isStoredAsFloat16(shape: readonly number[], weightFormat: WeightFormat): boolean {
   return weightFormat === 'float16' && shape.length > 1;
 }
 
 /**
- * The file's bytes in pieces, in order; the tensors' own memory is used, nothing is copied but for float16. Tensors
- * are written in the order given, as F32 or F16 (see isStoredAsFloat16).
+ * The bytes of the file in pieces, in order. The pieces use the memory of the tensors; only float16 is copied. Tensors
+ * are written in the given order, as F32 or F16 (see isStoredAsFloat16).
  * @throws Float16RangeError
  */
 export function safetensorsParts(
@@ -84,10 +84,10 @@ export function safetensorsParts(
     values.push(bytes);
     offset += bytes.length;
   }
-  // Object.fromEntries would turn the name `__proto__` into nothing, and order numeric names first.
+  // Object.fromEntries would drop the name `__proto__`, and put numeric names first.
   const json = `{${header.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',')}}`;
   const text = new TextEncoder().encode(json);
-  // Spaces at the end let the values begin at a multiple of eight bytes.
+  // Spaces at the end, so that the values begin at a multiple of eight bytes.
   const headerBytes = Math.ceil(text.length / 8) * 8;
   const head = new Uint8Array(LENGTH_BYTES + headerBytes).fill(0x20);
   new DataView(head.buffer).setBigUint64(0, BigInt(headerBytes), true);
@@ -103,7 +103,7 @@ export function safetensorsBlob(
   return new Blob(safetensorsParts(tensors, metadata, weightFormat), { type: 'application/octet-stream' });
 }
 
-/** A view, or a copy where the memory is shared between threads, which a Blob cannot be made of. */
+/** A view; or a copy if the memory is shared between threads, because a Blob cannot be made from shared memory. */
 export function bytesOf(data: Float32Array): Uint8Array<ArrayBuffer> {
   const { buffer, byteOffset, byteLength } = data;
   return buffer instanceof ArrayBuffer
@@ -111,7 +111,7 @@ export function bytesOf(data: Float32Array): Uint8Array<ArrayBuffer> {
     : new Uint8Array(data.slice().buffer as ArrayBuffer);
 }
 
-/** An opened file: its checked header, and its tensors when asked for. */
+/** An opened file with a checked header. Its tensors are read on demand. */
 export class SafetensorsFile {
   readonly name: string;
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
@@ -135,7 +135,7 @@ export class SafetensorsFile {
 
   /**
    * Reads and checks the header.
-   * @param name of the file, for messages
+   * @param name the name of the file, for messages
    * @param signal cancels this, and later reading
    * @throws SafetensorsError, and the signal's reason
    */
@@ -155,8 +155,8 @@ export class SafetensorsFile {
   }
 
   /**
-   * The values as float32, whatever they are stored as.
-   * @throws SafetensorsError for a name that is not there, and for number formats that cannot be read
+   * The values as float32, whatever the stored type is.
+   * @throws SafetensorsError for a missing name, or a number format that cannot be read
    */
   async read(name: string): Promise<HostTensor> {
     const entry = this.entries.get(name);
@@ -209,7 +209,7 @@ function parseHeader(text: string, fileName: string): Record<string, unknown> {
   const duplicate = findDuplicateKey(text);
   if (duplicate !== undefined)
     throw new SafetensorsError(fileName, `its header has ${quoted(duplicate)} twice`);
-  // It begins with a brace: an object.
+  // It begins with a brace, so it is an object.
   return header as Record<string, unknown>;
 }
 
@@ -238,7 +238,7 @@ function readEntry(name: string, value: unknown, dataOffset: number, fileName: s
   return { name, dtype: dtype as string, shape, offset: dataOffset + begin, sizeBytes };
 }
 
-/** Every byte after the header belongs to one tensor, and to no second one. */
+/** Checks that every byte after the header belongs to exactly one tensor. */
 function checkLayout(
   entries: readonly SafetensorsEntry[],
   dataOffset: number,

@@ -1,6 +1,7 @@
 /**
- * stat.h5, the statistics that the original's train_softmax keeps of a run: float32 arrays by step, by epoch and by
- * validation, as long as the run was planned, zero where nothing was measured, and a histogram of |prelogits| an epoch.
+ * stat.h5, the statistics of a run in the format of the original's train_softmax: float32 arrays by step, by epoch and
+ * by validation, and one histogram of |prelogits| per epoch. The arrays have the planned length of the run, with zeros
+ * where nothing was measured.
  */
 import type {
   EvaluationSummary,
@@ -12,7 +13,7 @@ import type { TrainingOptions } from '../protocol/train/options.ts';
 import { PRELOGITS_BINS } from '../protocol/train/runs.ts';
 import { writeHdf5, type Hdf5Array } from './hdf5.ts';
 
-/** Longer plans are cut to what was done: 500 epochs of 1000 batches are an eighth of it. */
+/** Longer plans are cut to the steps that were done. 500 epochs of 1000 batches are an eighth of this. */
 const LONGEST_PLAN = 2 ** 22;
 
 const STEP_ARRAYS = ['loss', 'center_loss', 'reg_loss', 'xent_loss', 'prelogits_norm', 'accuracy'] as const;
@@ -34,7 +35,7 @@ type ArrayName =
 
 type Plan = Pick<TrainingOptions, 'max_nrof_epochs' | 'epoch_size' | 'validate_every_n_epochs'>;
 
-/** Collects the arrays as the run goes on. */
+/** Collects the arrays during a run. */
 export class RunStatistics {
   readonly #plan: Plan;
   readonly #arrays = new Map<ArrayName, GrowingArray>(
@@ -47,12 +48,12 @@ export class RunStatistics {
     this.#plan = plan;
   }
 
-  /** Each step once, in any order. */
+  /** Add each step once, in any order. */
   addStep(record: StepRecord): void {
     const index = record.step - 1;
     this.#set('loss', index, record.totalLoss);
     this.#set('center_loss', index, record.centerLoss);
-    // The original's is the sum of all regularisation losses with their factors: all of the loss but this.
+    // In the original, this is the sum of all losses with their factors, except the cross entropy.
     this.#set('reg_loss', index, record.totalLoss - record.crossEntropy);
     this.#set('xent_loss', index, record.crossEntropy);
     this.#set('prelogits_norm', index, record.prelogitsNorm);
@@ -79,7 +80,7 @@ export class RunStatistics {
     counts.forEach((count, bin) => this.#set(HISTOGRAM_ARRAY, (epoch - 1) * PRELOGITS_BINS + bin, count));
   }
 
-  /** By the original's names. */
+  /** The arrays by their names in the original. */
   arrays(): Map<ArrayName, Hdf5Array> {
     const { max_nrof_epochs: epochs, epoch_size: epochSize, validate_every_n_epochs: every } = this.#plan;
     const named = (names: readonly ArrayName[], planned: number): [ArrayName, Hdf5Array][] =>
@@ -102,7 +103,7 @@ export class RunStatistics {
     return { data, shape: [data.length / PRELOGITS_BINS, PRELOGITS_BINS] };
   }
 
-  /** The file as it is now. */
+  /** The file with the current values. */
   toFile(): Promise<Uint8Array<ArrayBuffer>> {
     return writeHdf5(this.arrays());
   }
@@ -112,7 +113,7 @@ export class RunStatistics {
   }
 }
 
-/** A float32 array that is as long as its last value wants it. */
+/** A float32 array that grows up to its last value. */
 class GrowingArray {
   #values = new Float32Array(64);
   #length = 0;
@@ -127,7 +128,7 @@ class GrowingArray {
     this.#values[index] = this.#values[index]! + value;
   }
 
-  /** A copy, with zeros up to `length`. */
+  /** A copy with zeros up to `length`. */
   padded(length: number): Float32Array {
     const values = new Float32Array(Math.max(length, this.#length));
     values.set(this.#values.subarray(0, this.#length));

@@ -1,7 +1,7 @@
-/** The order of a tensor's axes: [height, width, in, out] here and in TensorFlow, [out, in, height, width] elsewhere. */
+/** The order of axes: [height, width, in, out] here and in TensorFlow, [out, in, height, width] in other programs. */
 import type { HostTensor } from '../protocol/tensor.ts';
 
-/** From convolution weights here to PyTorch's and ONNX's, and back; of dense weights the reverse is the way back too. */
+/** Converts convolution weights to the order of PyTorch and ONNX. Also converts them back. */
 export const HWIO_TO_OIHW: readonly number[] = [3, 2, 0, 1];
 export const OIHW_TO_HWIO: readonly number[] = [2, 3, 1, 0];
 export const SWAP: readonly number[] = [1, 0];
@@ -17,7 +17,7 @@ export function permuteTensor({ shape, data }: HostTensor, permutation: readonly
   let from = 0;
   for (let to = 0; to < result.length; to++) {
     result[to] = data[from]!;
-    // Counts up the last axis, and carries over to those before it.
+    // Increments the index of the last axis, and carries over to the axes before it.
     let axis = last;
     from += steps[axis]!;
     while (axis >= 0 && ++place[axis]! === newShape[axis]) {

@@ -6,17 +6,17 @@
 import { crc32c } from '../common/crc32.ts';
 import { ProtobufWriter } from './protobuf_writer.ts';
 
-/** Rotated and moved by a constant, so that the checksum of data that contains checksums is no special case. */
+/** Rotated, plus a constant, because the CRC of data that contains CRCs is problematic. */
 export function maskedCrc32c(bytes: Uint8Array): number {
   return masked(crc32c(bytes));
 }
 
-/** @param crc of all bytes, where they come in parts */
+/** @param crc the CRC of all bytes */
 export function masked(crc: number): number {
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }
 
-/** uint64 length, its masked CRC, the data, the data's masked CRC; little-endian. */
+/** A frame: uint64 length, masked CRC of the length, data, masked CRC of the data; little-endian. */
 export function frameRecord(data: Uint8Array): Uint8Array<ArrayBuffer> {
   const frame = new Uint8Array(data.length + 16);
   const view = new DataView(frame.buffer);
@@ -27,7 +27,7 @@ export function frameRecord(data: Uint8Array): Uint8Array<ArrayBuffer> {
   return frame;
 }
 
-/** As HistogramProto has it: bucket i holds the values above limit i − 1 up to limit i. */
+/** The content of HistogramProto. Bucket i counts the values above limit i − 1, up to limit i. */
 export interface Histogram {
   readonly minimum: number;
   readonly maximum: number;
@@ -38,7 +38,7 @@ export interface Histogram {
   readonly bucketCounts: readonly number[];
 }
 
-/** TensorFlow's default limits: 1e−12 · 1.1^k up to 1e20 on both sides of zero, and the largest double at the ends. */
+/** TensorFlow's default limits: 1e−12 · 1.1^k up to 1e20 on both sides of zero; the largest double at the ends. */
 const BUCKET_LIMITS: readonly number[] = (() => {
   const positive: number[] = [];
   for (let limit = 1e-12; limit < 1e20; limit *= 1.1) positive.push(limit);
@@ -46,7 +46,7 @@ const BUCKET_LIMITS: readonly number[] = (() => {
   return [...positive.map((limit) => -limit).reverse(), 0, ...positive];
 })();
 
-/** Values that are no finite numbers are left out. Empty buckets are kept only where they bound a full one. */
+/** Leaves out values that are not finite. Empty buckets are kept only next to buckets with values. */
 export function histogramOf(values: ArrayLike<number>): Histogram {
   const counts = new Float64Array(BUCKET_LIMITS.length);
   let [minimum, maximum, count, sum, sumOfSquares] = [Infinity, -Infinity, 0, 0, 0];
@@ -74,7 +74,7 @@ export function histogramOf(values: ArrayLike<number>): Histogram {
     : { minimum, maximum, count, sum, sumOfSquares, bucketLimits, bucketCounts };
 }
 
-/** The first bucket whose limit is at least the value. */
+/** The index of the first bucket whose limit is at least the value. */
 function bucketOf(value: number): number {
   let [low, high] = [0, BUCKET_LIMITS.length - 1];
   while (low < high) {
@@ -87,15 +87,18 @@ function bucketOf(value: number): number {
 
 export type SummaryValue = number | Histogram;
 
-/** TensorBoard reads the files of a folder in the order of their names. @param host as TensorFlow puts the machine's name */
+/**
+ * The name of an event file. TensorBoard reads the files of a folder in the order of their names.
+ * @param host the last part of the name, where TensorFlow writes the name of the machine
+ */
 export function eventFileName(startedAtMs: number, host = 'facenet'): string {
   return `events.out.tfevents.${String(Math.floor(startedAtMs / 1000)).padStart(10, '0')}.${host}`;
 }
 
-/** Records in the order they were added; the file grows, and can be had whole at any time. */
+/** A growing event file with records in the order of their addition. The whole file is available at any time. */
 export class TensorBoardEvents {
   readonly fileName: string;
-  // One of each, since a long run has millions of values.
+  // These are reused, because a long run has millions of values.
   readonly #event = new ProtobufWriter();
   readonly #summary = new ProtobufWriter();
   readonly #value = new ProtobufWriter();
@@ -104,7 +107,7 @@ export class TensorBoardEvents {
   #pendingBytes = 0;
 
   /**
-   * @param firstStep the first step of this file: TensorBoard forgets what earlier files say of it and later ones
+   * @param firstStep the first step of this file; TensorBoard forgets this and later steps of earlier files
    */
   constructor(startedAtMs: number, firstStep = 0) {
     this.fileName = eventFileName(startedAtMs);
@@ -114,7 +117,7 @@ export class TensorBoardEvents {
       this.#add(this.#begin(startedAtMs, firstStep).message(7, new ProtobufWriter().integer(1, 1)));
   }
 
-  /** One event with a value for each tag. */
+  /** Adds one event with a value for each tag. */
   add(atMs: number, step: number, values: Readonly<Record<string, SummaryValue>>): void {
     const summary = this.#summary.clear();
     for (const [tag, value] of Object.entries(values))
@@ -122,7 +125,7 @@ export class TensorBoardEvents {
     this.#add(this.#begin(atMs, step).message(5, summary));
   }
 
-  /** The file as it is now. */
+  /** The current file. */
   toBlob(): Blob {
     this.#collect();
     return new Blob(this.#parts);
@@ -140,7 +143,7 @@ export class TensorBoardEvents {
     const frame = frameRecord(message.finish());
     this.#pending.push(frame);
     this.#pendingBytes += frame.length;
-    // A blob's bytes need not stay in the program's memory.
+    // The browser may keep the bytes of a Blob outside the program's memory.
     if (this.#pendingBytes > 1024 * 1024) this.#collect();
   }
 

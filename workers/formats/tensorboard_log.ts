@@ -1,7 +1,7 @@
 /**
- * How far the event files of a log folder come, so that a run that goes on adds what they lack. The files are read as
- * TensorBoard reads them: in the order of their names, and a session that begins at a step makes it forget that step and
- * later ones of the files before. Damage ends a file, as it does there.
+ * Finds the last logged steps in the event files of a folder, so that a resumed run can add what is missing. The files
+ * are read like in TensorBoard: in the order of their names. A session that begins at a step discards that step and
+ * later ones from the files before. Damage ends a file.
  */
 import {
   bytesOfField,
@@ -18,10 +18,10 @@ const START = 1;
 const HEADER_BYTES = 12;
 const CHECKSUM_BYTES = 4;
 
-/** The last step that each tag has a value for. */
+/** The last step with a value, for each tag. */
 export type LoggedSteps = Map<string, number>;
 
-/** Adds what a file holds. One record is in memory at a time. */
+/** Adds the steps of a file. Only one record is in memory at a time. */
 export function addLoggedSteps(logged: LoggedSteps, file: Uint8Array): void {
   try {
     for (const record of recordsOf(file)) addEvent(logged, record);
@@ -30,7 +30,7 @@ export function addLoggedSteps(logged: LoggedSteps, file: Uint8Array): void {
   }
 }
 
-/** TFRecord frames, up to the first that is damaged or cut off. */
+/** The TFRecord frames up to the first damaged or incomplete one. */
 function* recordsOf(file: Uint8Array): Generator<Uint8Array> {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   for (let at = 0; at + HEADER_BYTES <= file.length;) {
@@ -50,7 +50,7 @@ function addEvent(logged: LoggedSteps, event: Uint8Array): void {
   let step = 0;
   const tags: string[] = [];
   let isStart = false;
-  // A budget for each event: a long run has millions of them.
+  // One budget per event, because a long run has millions of events.
   const budget = new FieldBudget();
   for (const field of protobufFields(event, budget)) {
     if (field.number === 2) step = sizeOf(field);

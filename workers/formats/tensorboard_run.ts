@@ -1,6 +1,6 @@
 /**
- * A run's measurements as TensorBoard's scalars, under the original's tags as far as it has them: learning_rate,
- * lfw/accuracy, lfw/val_rate, time/total, time/lfw. Times are in seconds, as the original's are.
+ * The measurements of a run as TensorBoard scalars, with the tags of the original if it has them: learning_rate,
+ * lfw/accuracy, lfw/val_rate, time/total, time/lfw. Times are in seconds, as in the original.
  */
 import type { EvaluationSummary, StepRecord, ValidationRecord } from '../protocol/train/runs.ts';
 
@@ -21,7 +21,7 @@ export function stepScalars(record: StepRecord): Scalars {
   };
 }
 
-/** @param trainMs what the epoch's steps took together */
+/** @param trainMs the total time of the epoch's steps */
 export function epochScalars(trainMs: number): Scalars {
   return { 'time/total': trainMs / 1000 };
 }

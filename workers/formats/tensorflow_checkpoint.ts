@@ -1,10 +1,9 @@
 /**
- * TensorFlow checkpoints, version 2: `<name>.index`, a table from variable names to places, and the values in
+ * TensorFlow checkpoints, version 2: `<name>.index`, a table of the places of variables, and the values in
  * `<name>.data-00000-of-00001` (tensorflow/core/protobuf/tensor_bundle.proto).
  *
- * Bounds. The index is read in time and memory linear in its size (see leveldb_table.ts). A variable is read in time
- * linear in its size, and takes that memory twice. All values are held against their checksums. Reading can be
- * cancelled by a signal.
+ * Bounds. Reading the index takes time and memory linear in its size (see leveldb_table.ts). Reading a variable takes
+ * time linear in its size, and twice its size in memory. All checksums are verified. A signal can cancel reading.
  */
 import type { ReadableDirectory } from '../protocol/data/directories.ts';
 import { elementCount } from '../protocol/tensor.ts';
@@ -18,11 +17,11 @@ import { masked } from './tensorboard_events.ts';
 import { readTensorShape, TENSORFLOW_FORMATS } from './tensorflow_types.ts';
 import { quoted } from '../protocol/quoted.ts';
 
-/** An index of these networks has about 30 kB, with optimizer slots 100. */
+/** An index of these networks has about 30 kB; 100 kB with optimizer slots. */
 const MAXIMUM_INDEX_BYTES = 64 * 1024 * 1024;
 const MAXIMUM_SHARDS = 1000;
 const ENTRIES_BETWEEN_PAUSES = 256;
-/** Values are held against their checksum in parts of this size. */
+/** Checksums are computed in parts of this size. */
 const PART_BYTES = 1024 * 1024;
 
 export class CheckpointFileError extends Error {
@@ -63,9 +62,9 @@ export class TensorflowCheckpoint {
   }
 
   /**
-   * @param path of the .index file in the folder
+   * @param path the path of the .index file in the folder
    * @param signal cancels this, and later reading
-   * @throws CheckpointFileError, what the folder throws for data that is missing, and the signal's reason
+   * @throws CheckpointFileError, the folder's error if data is missing, and the signal's reason
    */
   static async open(
     directory: ReadableDirectory,
@@ -96,7 +95,7 @@ export class TensorflowCheckpoint {
     return new TensorflowCheckpoint(path, entries, shards, signal);
   }
 
-  /** As float32. @throws CheckpointFileError */
+  /** The values as float32. @throws CheckpointFileError */
   async read(name: string): Promise<HostTensor> {
     const entry = this.entries.get(name);
     if (!entry) throw new CheckpointFileError(this.path, `there is no variable ${quoted(name)}`);
@@ -150,8 +149,8 @@ export async function readIndex(
 }
 
 /**
- * BundleEntryProto: dtype = 1, shape = 2, shard_id = 3, offset = 4, size = 5, crc32c = 6, slices = 7. Undefined for what holds no
- * numbers, and for variables that are stored in slices.
+ * BundleEntryProto: dtype = 1, shape = 2, shard_id = 3, offset = 4, size = 5, crc32c = 6, slices = 7.
+ * @returns undefined if the entry has no numbers, or if the variable is stored in slices
  */
 function readEntry(message: Uint8Array, budget: FieldBudget): BundleEntry | undefined {
   let type = 0;
@@ -159,7 +158,7 @@ function readEntry(message: Uint8Array, budget: FieldBudget): BundleEntry | unde
   let shard = 0;
   let offset = 0;
   let sizeBytes = 0;
-  // As TensorFlow does: what is not there is zero, and no reason not to check.
+  // As in TensorFlow, a missing checksum is zero, and is checked all the same.
   let checksum = 0;
   for (const field of protobufFields(message, budget)) {
     if (field.number === 1) type = sizeOf(field);

@@ -2,11 +2,11 @@
  * The constants of a frozen TensorFlow graph (.pb): a GraphDef whose variables have become Const nodes.
  * tensorflow/core/framework/graph.proto, node_def.proto, attr_value.proto, tensor.proto
  *
- * The file is read whole and the values are views of it; nothing is run.
+ * The file is read as a whole, and the values are views of it. Nothing is executed.
  *
- * Bounds. Time is linear in the file, within a budget of fields (see protobuf_reader.ts). It takes its own size of
- * memory, and reading constants twice that. Single values that stand for many make at most a million altogether.
- * Opening can be cancelled between two nodes, reading between two constants.
+ * Bounds. Time is linear in the file, within a budget of fields (see protobuf_reader.ts). Memory is the size of the
+ * file, and twice that for reading constants. Single values that stand for whole tensors expand to at most a million
+ * values in total. Opening can be cancelled between two nodes, reading between two constants.
  */
 import { elementCount } from '../protocol/tensor.ts';
 import { type HostTensor } from '../protocol/tensor.ts';
@@ -26,7 +26,7 @@ import { quoted } from '../protocol/quoted.ts';
 /** The original's frozen model has 95 MB. */
 const MAXIMUM_FILE_BYTES = 1024 * 1024 * 1024;
 const MAXIMUM_NODES = 100_000;
-/** Of single values that stand for whole tensors, in all of them: biases of zero, factors of one. */
+/** The most values in all tensors that are stored as a single value, such as zero biases. */
 const MAXIMUM_REPEATED = 1_000_000;
 
 export class GraphDefError extends Error {
@@ -42,7 +42,7 @@ interface Constant {
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly bytes: Uint8Array;
-  /** One value is meant for all. */
+  /** Whether the tensor is stored as one value. */
   readonly isRepeated: boolean;
 }
 
@@ -94,7 +94,7 @@ export class GraphDefFile {
     return new GraphDefFile(name, constants, signal);
   }
 
-  /** As float32. @throws GraphDefError, and the signal's reason */
+  /** The values as float32. @throws GraphDefError, and the signal's reason */
   read(name: string): HostTensor {
     this.#signal?.throwIfAborted();
     const constant = this.constants.get(name);
@@ -108,7 +108,7 @@ export class GraphDefFile {
   }
 }
 
-/** NodeDef: name = 1, op = 2, attr = 5. Undefined for other nodes than constants of numbers. */
+/** NodeDef: name = 1, op = 2, attr = 5. undefined unless the node is a constant with numbers. */
 function readNode(
   message: Uint8Array,
   budget: FieldBudget,
@@ -120,7 +120,7 @@ function readNode(
     if (field.number === 1) name = textOf(field);
     else if (field.number === 2) {
       isConstant = textOf(field) === 'Const';
-      // The op comes before the attributes, in any file that is written in the order of the fields.
+      // The op comes before the attributes in any file that is written in the order of the fields.
       if (!isConstant) return undefined;
     } else if (field.number === 5 && isConstant) {
       let key = '';

@@ -1,4 +1,4 @@
-/** What TensorFlow's files have in common: number formats and shapes (tensorflow/core/framework/*.proto). */
+/** Number formats and shapes in TensorFlow's files (tensorflow/core/framework/*.proto). */
 import { bytesOfField, protobufFields, ProtobufError, sizeOf, type FieldBudget } from './protobuf_reader.ts';
 
 /** DataType → its name in workers/formats/float_formats.ts. */

@@ -1,11 +1,12 @@
 /**
- * Reads the weights of a TensorFlow.js model (see tfjs_graph_model.ts) by name, a tensor at a time. Only its manifest
- * and metadata are used; the topology is not run here. Graph models and layers models have the same manifest.
+ * Reads the weights of a TensorFlow.js model (see tfjs_graph_model.ts) by name, one tensor at a time. Only the
+ * manifest and the metadata are used; the topology is not executed. Graph models and layers models have the same
+ * manifest.
  *
- * Bounds. model.json has at most 64 MiB and two million values (see bounded_json.ts), and is read in time and memory
- * linear in its size. Each weight file is named once, and their bytes are exactly those that the manifest needs. A
- * tensor is read in time linear in its size, and takes its bytes and twice its values as float32. Opening and reading
- * can be cancelled by a signal.
+ * Bounds. model.json has at most 64 MiB and two million values (see bounded_json.ts), and takes linear time and
+ * memory. Each weight file occurs once, and the files have exactly the bytes that the manifest needs. Reading a tensor
+ * takes linear time, and memory for its bytes and twice its values as float32. A signal can cancel opening and
+ * reading.
  */
 import * as v from 'valibot';
 import type { ReadableDirectory } from '../protocol/data/directories.ts';
@@ -15,7 +16,7 @@ import { JsonError, parseBoundedJson } from '../common/bounded_json.ts';
 import { NUMBER_FORMATS } from './float_formats.ts';
 import { quoted } from '../protocol/quoted.ts';
 
-/** model.json of this program's models has about 300 kB. */
+/** The model.json of this program's models has about 300 kB. */
 const MAXIMUM_JSON_BYTES = 64 * 1024 * 1024;
 const MAXIMUM_JSON_VALUES = 2_000_000;
 const MAXIMUM_AXES = 8;
@@ -30,7 +31,7 @@ export class TfjsModelError extends Error {
 }
 
 const size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-/** As tensorflowjs_converter quantizes: value = stored · scale + min. float16 has neither. */
+/** Quantization of tensorflowjs_converter: value = stored · scale + min. float16 has neither. */
 const QuantizationSchema = v.object({
   dtype: v.picklist(['float16', 'uint8', 'uint16']),
   scale: v.optional(v.number()),
@@ -78,7 +79,7 @@ export class TfjsGraphModelFile {
   readonly format: 'graph-model' | 'layers-model';
   readonly metadata: ReadonlyMap<string, unknown>;
   readonly weights: ReadonlyMap<string, StoredWeight>;
-  /** Each group's shards as one. */
+  /** The joined shards of each group. */
   readonly #groups: readonly Blob[];
   readonly #signal: AbortSignal | undefined;
 
@@ -100,7 +101,7 @@ export class TfjsGraphModelFile {
 
   /**
    * @param signal cancels this, and later reading
-   * @throws TfjsModelError, what the folder throws for a shard that is missing, and the signal's reason
+   * @throws TfjsModelError, the folder's error if a shard is missing, and the signal's reason
    */
   static async open(
     directory: ReadableDirectory,
@@ -131,7 +132,7 @@ export class TfjsGraphModelFile {
         shardNames.add(shard);
         shards.push(await directory.read(folder + shard));
       }
-      // Blobs of blobs: the shards are not read here.
+      // A Blob of Blobs, so the shards are not read here.
       const content = new Blob(shards);
       if (content.size !== offset)
         throw new TfjsModelError(
@@ -150,7 +151,7 @@ export class TfjsGraphModelFile {
     );
   }
 
-  /** @throws TfjsModelError for a name that is not there, or is no float32 tensor */
+  /** @throws TfjsModelError if the name is missing or is not a tensor of floats */
   async read(name: string): Promise<HostTensor> {
     const stored = this.weights.get(name);
     if (stored?.dtype !== 'float32')
@@ -189,7 +190,7 @@ async function readModelJson(blob: Blob, path: string): Promise<v.InferOutput<ty
   return result.output;
 }
 
-/** A name in the same folder or below; nothing else is ever opened on behalf of a file. */
+/** Checks that a shard is in the same folder or below it. A model file cannot open any other file. */
 function checkShardPath(shard: string, path: string): void {
   const parts = shard.split('/');
   if (shard.includes('\\') || parts.some((part) => part === '' || part === '.' || part === '..'))

@@ -1,4 +1,4 @@
-/** A zip file written as files come, in bounded memory: client-zip streams, and writing waits for the reader. */
+/** Writes files to a zip file in bounded memory: client-zip streams, and writing waits for the reader. */
 import { makeZip } from 'client-zip';
 import type { FileListing, WritableDirectory } from '../protocol/data/directories.ts';
 import { FileMissingError } from '../protocol/data/file_errors.ts';
@@ -9,7 +9,7 @@ interface Entry {
   readonly lastModified: Date;
 }
 
-/** What takes the zip's bytes takes no more of them: none of the zip is of use. */
+/** The output accepts no more bytes, so the zip file is unusable. */
 export class ZipNotWrittenError extends Error {
   override name = 'ZipNotWrittenError';
   constructor(cause: unknown) {
@@ -17,7 +17,7 @@ export class ZipNotWrittenError extends Error {
   }
 }
 
-/** Files can be written, and nothing else: what is in the zip cannot be read back or removed. */
+/** Only supports writing. Files in the zip cannot be read back or removed. */
 export class ZipDirectory implements WritableDirectory {
   readonly name = 'zip';
   readonly #written = new Set<string>();
@@ -29,7 +29,7 @@ export class ZipDirectory implements WritableDirectory {
     this.#entries = new TransformStream<Entry, Entry>();
     this.#writer = this.#entries.writable.getWriter();
     this.#done = makeZip(this.#read()).pipeTo(output);
-    // A failing output shows at the next write, or at close.
+    // A failure of the output is reported by the next write, or by close.
     this.#done.catch(() => undefined);
   }
 
@@ -58,7 +58,7 @@ export class ZipDirectory implements WritableDirectory {
   async write(path: string, content: Blob | Uint8Array<ArrayBuffer> | string): Promise<void> {
     this.#written.add(path);
     const written = this.#writer.write({ name: path, input: content, lastModified: new Date() });
-    // A broken output never drains: whichever comes first.
+    // A failed output never drains, so wait for whichever comes first.
     await Promise.race([
       written,
       this.#done.then(
@@ -76,7 +76,7 @@ export class ZipDirectory implements WritableDirectory {
     throw new Error(`${path} is in the zip file already and cannot be removed.`);
   }
 
-  /** Writes the zip's directory; the file is whole when this resolves. @throws ZipNotWrittenError */
+  /** Writes the directory of the zip. The file is complete when this resolves. @throws ZipNotWrittenError */
   async close(): Promise<void> {
     try {
       await Promise.all([this.#writer.close(), this.#done]);
@@ -85,9 +85,9 @@ export class ZipDirectory implements WritableDirectory {
     }
   }
 
-  /** Ends the zip before it is whole: what takes its bytes is told, and can throw them away. */
+  /** Aborts an incomplete zip. The output receives the reason, and can discard the bytes. */
   async abort(reason: unknown): Promise<void> {
-    // It is not waited for: what was being written to a broken output never ends.
+    // Not awaited, because a pending write to a failed output never ends.
     this.#writer.abort(reason).catch(() => undefined);
     await this.#done.catch(() => undefined);
   }

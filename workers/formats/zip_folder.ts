@@ -1,9 +1,9 @@
-/** A zip archive as a folder that can be read: entries are unpacked when they are asked for, and never to more than they say. */
+/** A zip archive as a readable folder. Entries are unpacked on demand, and never to more than their stated size. */
 import type { FileListing, ReadableDirectory } from '../protocol/data/directories.ts';
 import { FileMissingError } from '../protocol/data/file_errors.ts';
 import type { ZipFile } from './zip_reader.ts';
 
-/** Of one file; the largest of these models' files has 100 MB. */
+/** The limit for one file. The largest file of these models has 100 MB. */
 const MAXIMUM_FILE_BYTES = 1024 * 1024 * 1024;
 
 export class ZipFolder implements ReadableDirectory {
@@ -18,7 +18,7 @@ export class ZipFolder implements ReadableDirectory {
   async *list(signal?: AbortSignal): AsyncIterable<FileListing> {
     for (const path of this.#zip.entries.keys()) {
       signal?.throwIfAborted();
-      // What macOS puts beside the files begins with a dot, too.
+      // The extra files of macOS also begin with a dot.
       if (!path.endsWith('/') && !path.split('/').some((part) => part.startsWith('.'))) yield { path };
     }
   }

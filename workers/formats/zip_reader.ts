@@ -1,12 +1,12 @@
 /**
- * Zip archives read by their central directory, without trusting them (PKWARE's APPNOTE.TXT, sections 4.3 and 4.5.3):
- * stored and deflated entries, Zip64. Nothing is unpacked before it is asked for. Whatever two programs could read
- * differently is refused: a directory with another number of entries than stated, headers that contradict it, entries
- * that overlap. Each content is held against its CRC-32.
+ * Reads untrusted zip archives by their central directory (PKWARE's APPNOTE.TXT, sections 4.3 and 4.5.3): stored and
+ * deflated entries, Zip64. Entries are unpacked on demand. Archives that two programs could read differently are
+ * refused: a directory with a wrong number of entries, headers that contradict it, or overlapping entries. The CRC-32
+ * of each entry is verified.
  *
- * Bounds. Opening takes time and memory linear in the directory, which has at most 16 MiB and 65,536 entries. An entry
- * is read in time linear in its packed and unpacked size, and takes the memory of its content. Entries do not overlap,
- * and together they unpack to at most 32 times the archive and 16 MiB. Reading can be cancelled by a signal.
+ * Bounds. Opening takes time and memory linear in the directory, which has at most 16 MiB and 65,536 entries. Reading
+ * an entry takes time linear in its packed and unpacked size, and memory for its content. Entries do not overlap, and
+ * all of them unpack to at most 32 times the size of the archive plus 16 MiB. A signal can cancel reading.
  */
 import { crc32 } from '../common/crc32.ts';
 import { LongWork } from '../common/long_work.ts';
@@ -23,14 +23,14 @@ const DIRECTORY_ENTRY_BYTES = 46;
 const LOCAL_HEADER_BYTES = 30;
 const STORED = 0;
 const DEFLATED = 8;
-/** What a 16 or 32-bit field holds where its value is in a Zip64 record. */
+/** A 16-bit (`ELSEWHERE_32`: 32-bit) field has this value if the real value is in a Zip64 record. */
 const ELSEWHERE_16 = 0xffff;
 const ELSEWHERE_32 = 0xffffffff;
 /** General purpose bits 0 (encrypted), 6 (strong encryption) and 13 (masked headers). */
 const ENCRYPTION_FLAGS = 0x2041;
-/** Bit 3: checksum and sizes of the local header are behind the content. */
+/** Bit 3: the checksum and sizes of the local header are after the content. */
 const DESCRIPTOR_FLAG = 0x0008;
-/** Checksums of stored contents are computed in parts of this size. */
+/** Checksums of stored entries are computed in parts of this size. */
 const PART_BYTES = 1024 * 1024;
 
 export class ZipError extends Error {
@@ -51,9 +51,9 @@ export interface ZipEntry {
   readonly checksum: number;
   readonly compressedBytes: number;
   readonly sizeBytes: number;
-  /** Where the entry's own header begins, from the start of the file. */
+  /** The offset of the entry's local header from the start of the file. */
   readonly offset: number;
-  /** Where the next entry, or the directory, begins. */
+  /** The offset of the next entry, or of the directory. */
   readonly end: number;
 }
 
@@ -112,7 +112,7 @@ export class ZipFile {
     return new ZipFile(name, blob, placeEntries(listed, place.offset, name), signal);
   }
 
-  /** An entry's content, without a copy where it is stored as it is. @throws ZipError as read does */
+  /** The content of an entry; a stored entry is not copied. @throws ZipError like `read` */
   async open(name: string, limitBytes: number): Promise<Blob> {
     const entry = this.#checkedEntry(name, limitBytes);
     if (entry.method !== STORED) return new Blob([await this.read(name, limitBytes)]);
@@ -128,8 +128,8 @@ export class ZipFile {
   }
 
   /**
-   * An entry's content.
-   * @param limitBytes more than this is refused, whatever the archive says
+   * The content of an entry.
+   * @param limitBytes larger content is refused, whatever size the archive states
    * @throws ZipError, and the signal's reason
    */
   async read(name: string, limitBytes: number): Promise<Uint8Array<ArrayBuffer>> {
@@ -188,7 +188,7 @@ export class ZipFile {
     return entry;
   }
 
-  /** The content as it is stored, behind a header that says what the directory says. */
+  /** The packed content, after checking that the local header agrees with the directory. */
   async #packedContent(entry: ZipEntry): Promise<Blob> {
     const { name, offset, end, compressedBytes } = entry;
     const header = await viewOf(this.#blob, offset, Math.min(offset + LOCAL_HEADER_BYTES, end));
@@ -230,7 +230,7 @@ async function viewOf(blob: Blob, start: number, end: number): Promise<DataView>
   return new DataView(await blob.slice(start, end).arrayBuffer());
 }
 
-/** @throws ZipError unless the directory lies before the records at the end, and has a size that can be read */
+/** @throws ZipError unless the directory is before the records at the end, and has an acceptable size */
 async function findDirectory(blob: Blob, name: string): Promise<DirectoryPlace> {
   const tailBytes = END_BYTES + MAXIMUM_COMMENT_BYTES + ZIP64_LOCATOR_BYTES;
   const tailStart = Math.max(blob.size - tailBytes, 0);
@@ -260,7 +260,7 @@ async function findDirectory(blob: Blob, name: string): Promise<DirectoryPlace> 
   return found;
 }
 
-/** Behind the record there is its comment, and maybe what was appended to the file. */
+/** The record is followed by its comment, and maybe by data appended to the file. */
 function isEndRecord(tail: DataView, at: number): boolean {
   return (
     tail.getUint32(at, true) === 0x06054b50 &&
@@ -268,7 +268,7 @@ function isEndRecord(tail: DataView, at: number): boolean {
   );
 }
 
-/** The values of the record, which those of the shorter one must not contradict. */
+/** The values of the Zip64 record. The shorter record must not contradict them. */
 async function readZip64Record(
   blob: Blob,
   tail: DataView,
@@ -301,7 +301,7 @@ function readEntry(view: DataView, at: number, nameBytes: number, extraBytes: nu
   let compressedBytes = view.getUint32(at + 20, true);
   let sizeBytes = view.getUint32(at + 24, true);
   let offset = view.getUint32(at + 42, true);
-  // What does not fit in 32 bits is in the Zip64 field, in this order.
+  // Values that do not fit 32 bits are in the Zip64 field, in this order.
   const extraEnd = nameStart + nameBytes + extraBytes;
   for (let extra = nameStart + nameBytes; extra + 4 <= extraEnd;) {
     const length = view.getUint16(extra + 2, true);
@@ -349,7 +349,7 @@ function checkUnpackedSize(entries: Iterable<DirectoryEntry>, fileBytes: number,
     );
 }
 
-/** Each entry with its end, which is the next one's beginning. @throws ZipError where two overlap */
+/** Each entry with its end, which is the beginning of the next one. @throws ZipError if two overlap */
 function placeEntries(
   listed: ReadonlyMap<string, DirectoryEntry>,
   directoryOffset: number,
