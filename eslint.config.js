@@ -6,7 +6,7 @@ import ts from 'typescript-eslint';
 import { importLaw } from './scripts/setup/import_law.mjs';
 import svelteConfig from './svelte.config.js';
 
-/** A promise that nobody waits for loses its error. These rules need the types. */
+/** The error of a promise that is not awaited is lost. These rules need the types. */
 const promiseRules = {
   '@typescript-eslint/no-floating-promises': 'error',
   '@typescript-eslint/no-misused-promises': 'error',
@@ -36,7 +36,7 @@ export default ts.config(
     },
   },
   {
-    // These run unchanged in Node and know no page and no worker.
+    // These run unchanged in Node, so they use neither the page nor a worker.
     files: [
       'workers/{common,protocol,evaluation,formats,training}/**/*.ts',
       'workers/compute/{graph,step,engine}/**/*.ts',

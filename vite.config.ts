@@ -11,15 +11,15 @@ import { serveWeights } from './scripts/build/serve_weights.ts';
 
 export { isolationHeaders };
 
-/** The development server connects to itself, and its policy is the looser one in the page (see pagePolicy). */
+/** The development server connects to itself, so its policy is the weaker one in the page (see pagePolicy). */
 const { 'Content-Security-Policy': _builtOnly, ...developmentHeaders } = pageHeaders;
 
-/** The detector's weights have no extension, and a name that ends in a dot is one that some hosts do not keep. */
+/** The detector's weights have no extension. Some hosts do not support names that end in a dot. */
 const assetFileNames = ({ names }: { names: readonly string[] }): string =>
   /\.\w+$/.test(names[0] ?? '') ? 'assets/[name]-[hash][extname]' : 'assets/[name]-[hash].bin';
 
 export default defineConfig({
-  // Relative addresses: the built page works from any folder of any static host.
+  // Relative addresses, so that the built page works from any folder of any static host.
   base: './',
   plugins: [svelte(), serveWeights(), pagePolicy(), hostFiles(), offlineCopy()],
   worker: {
@@ -30,7 +30,7 @@ export default defineConfig({
   assetsInclude: ['**/*-shard1', '**/*-shard2'],
   build: {
     target: 'es2023',
-    // index.html is the page; terminal.html is the same workers without a page, driven by the terminal front end.
+    // index.html is the page. terminal.html has the same workers without a user interface, for the terminal front end.
     rollupOptions: {
       input: {
         index: resolve(import.meta.dirname, 'index.html'),

@@ -6,27 +6,28 @@ import { serveWeights } from './scripts/build/serve_weights.ts';
 import { isolationHeaders } from './vite.config.ts';
 
 /**
- * Three kinds of tests: `unit` is pure logic in Node, `gpu` runs kernels and tfjs on real WebGPU in headless Chromium,
- * `e2e` clicks through the built page and drives the terminal front end.
+ * There are three kinds of tests. `unit` tests pure logic in Node. `gpu` tests kernels and TensorFlow.js on real
+ * WebGPU in headless Chromium. `e2e` clicks through the built page and drives the terminal front end.
  */
 export default defineConfig({
   test: {
     projects: [
       {
-        // The page's state classes are tested in Node too, with workers that the test answers for.
+        // The page's state classes are also tested in Node, with fake workers.
         plugins: [svelte()],
         test: {
           name: 'unit',
           environment: 'node',
           include: ['test/unit/**/*.test.ts'],
-          // One less than the processor's cores is Vitest's default: on two cores half of the machine would wait.
+          // Vitest's default is one less than the number of CPU cores, so half of a machine with two cores would be
+          // idle.
           maxWorkers: '100%',
           testTimeout: 60_000,
         },
       },
       {
         plugins: [svelte(), serveWeights()],
-        // Bundled before the tests begin: a dependency found in the middle of a test would reload its page.
+        // Bundled before the tests begin. A dependency that Vite finds during a test would reload its page.
         optimizeDeps: {
           include: [
             '@tensorflow/tfjs',
@@ -42,7 +43,7 @@ export default defineConfig({
             'valibot',
           ],
         },
-        // Reference values that are not part of the project lie beside it, where they are there at all.
+        // Some reference values are not part of the project. If they exist, they are in a neighbouring folder.
         server: { headers: isolationHeaders, fs: { allow: ['.', '../shared'] } },
         test: {
           name: 'gpu',
@@ -71,7 +72,7 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 300_000,
           expect: { poll: { timeout: 30_000 } },
-          // On a busy machine a browser can be late. Vitest's report names the tests that needed it.
+          // On a busy machine a browser may be late. Vitest's report names the tests that needed a retry.
           retry: process.env.CI ? 1 : 0,
           fileParallelism: false,
         },

@@ -1,4 +1,4 @@
-/** `adapter`: which GPU WebGPU finds in Node, and what it offers: the first thing to ask of an unknown machine. */
+/** `adapter`: which GPU WebGPU finds in Node, with its features and limits. Run it first on an unknown machine. */
 import { installWebGpu } from '../cli/browser/node_webgpu.ts';
 import type { Benchmark } from './run_benchmarks.ts';
 
@@ -12,7 +12,7 @@ export const adapterBenchmark: Benchmark = {
       throw new Error('WebGPU finds no adapter. On Linux it needs a Vulkan driver and the Vulkan loader.');
     const { vendor, architecture, device, description } = adapter.info;
     const limits: Record<string, number> = {};
-    // The limits are getters of a prototype.
+    // The limits are getters on the prototype.
     for (const name in adapter.limits) {
       const value = adapter.limits[name as keyof GPUSupportedLimits];
       if (typeof value === 'number') limits[name] = value;

@@ -1,4 +1,4 @@
-/** A headless Chromium as a place where benchmarks run: Vite serves their sources to a page. */
+/** Runs benchmarks in a headless Chromium. Vite serves their sources to a page. */
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { createServer } from 'vite';
@@ -9,7 +9,7 @@ import type { EngineBenchOptions } from './engine/engine_bench.ts';
 import type { BenchPage } from './page.ts';
 import type { EngineComparison } from './engine/run_engine_bench.ts';
 
-/** @param software the software adapter even where there is a GPU */
+/** @param software use the software adapter even if there is a GPU */
 export async function runInChromium(
   options: EngineBenchOptions,
   stock: boolean,

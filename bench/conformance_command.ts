@@ -1,4 +1,4 @@
-/** `conformance`: as the terminal's command of that name with `--runtime node`, for machines that only have the pack. */
+/** `conformance`: the same as the terminal's command with `--runtime node`, for machines that only have the pack. */
 import { readFileSync } from 'node:fs';
 import { installWebGpu } from '../cli/browser/node_webgpu.ts';
 import { runConformance } from '../workers/jobs/conformance/run.ts';

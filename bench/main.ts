@@ -15,7 +15,7 @@ export function main(args: readonly string[]): Promise<number> {
         'Usage: npm run bench -- [benchmark] [--json] [flags]',
         'One line of JSON and nothing else: npm run --silent bench -- [benchmark] --json > report.json',
       ],
-      // Adding a benchmark is adding a line here.
+      // To add a benchmark, add a line here.
       benchmarks: {
         engine: engineBenchmark,
         embed: embedBenchmark,

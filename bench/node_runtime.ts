@@ -1,4 +1,4 @@
-/** Node with Dawn, the npm package `webgpu`, as a place where benchmarks run. */
+/** Runs benchmarks in Node with Dawn (the npm package `webgpu`). */
 import { installWebGpu } from '../cli/browser/node_webgpu.ts';
 import type { EngineBenchOptions } from './engine/engine_bench.ts';
 import type { EngineComparison } from './engine/run_engine_bench.ts';
@@ -8,7 +8,7 @@ export async function runInNode(
   stock: boolean,
   onMessage: (message: string) => void,
 ): Promise<EngineComparison> {
-  // Timestamps in nanoseconds instead of larger steps.
+  // Timestamps in nanoseconds instead of coarser steps.
   await installWebGpu(['disable-dawn-features=timestamp_quantization']);
   const { runEngineBench } = await import('./engine/run_engine_bench.ts');
   return runEngineBench(options, stock, onMessage);

@@ -1,6 +1,6 @@
 /**
- * The benchmarks that need neither a browser nor npm's packages: the entry of what `npm run pack_bench -- FOLDER` makes
- * for a machine that has a GPU and nothing else.
+ * The entry point of `npm run pack_bench -- FOLDER`: the benchmarks that need neither a browser nor npm's packages,
+ * for a machine that has only Node and a GPU.
  */
 import { adapterBenchmark } from './adapter_command.ts';
 import { conformanceBenchmark } from './conformance_command.ts';
@@ -8,7 +8,7 @@ import { engineBenchmark } from './engine/engine_command.ts';
 import { precisionBenchmark } from './precision/precision_command.ts';
 import { runBenchmarks, type Benchmark } from './run_benchmarks.ts';
 
-/** There is no browser to choose. */
+/** Without the flags that choose a browser. */
 const { runtime: _always, software: _inChromium, ...engineFlags } = engineBenchmark.flags;
 const engineInNode: Benchmark = {
   ...engineBenchmark,

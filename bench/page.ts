@@ -1,4 +1,4 @@
-/** What the benchmark's page offers to chromium_runtime.ts. */
+/** The functions that the benchmark's page offers to chromium_runtime.ts. */
 import type { EngineBenchOptions } from './engine/engine_bench.ts';
 import { runEngineBench, type EngineComparison } from './engine/run_engine_bench.ts';
 

@@ -1,4 +1,4 @@
-/** A command line of benchmarks: the first word names one, flags follow, the report is standard output's alone. */
+/** A command line for benchmarks: a name, then flags. Standard output has only the report. */
 import { parseArgs } from 'node:util';
 
 export interface BenchmarkContext {
@@ -17,7 +17,7 @@ export interface Benchmark {
     readonly report: unknown;
     /** For people. */
     readonly lines: readonly string[];
-    /** What did not hold, where the report is not all: the exit code is 1 then. */
+    /** The requirement that was not met, if any. The exit code is then 1. */
     readonly failure?: string | undefined;
   }>;
 }
@@ -27,7 +27,7 @@ export interface BenchmarkSet {
   /** The first lines of its help. */
   readonly usage: readonly string[];
   readonly benchmarks: Readonly<Record<string, Benchmark>>;
-  /** What runs where none is named. */
+  /** The benchmark to run if none is named. */
   readonly defaultBenchmark: string;
 }
 
@@ -68,7 +68,7 @@ export async function runBenchmarks(set: BenchmarkSet, args: readonly string[]):
     return 0;
   }
   try {
-    // Standard output is the report's alone, whatever a library has to say.
+    // Standard output has only the report, even if a library logs something.
     if (values.json) console.log = console.error;
     const { report, lines, failure } = await benchmark.run({
       flags: values,

@@ -1,4 +1,4 @@
-// `npm run bench -- [engine | …] [flags]`: measures this machine beside its peers; see docs/performance.md.
+// `npm run bench -- [engine | …] [flags]`: runs a benchmark on this machine; see docs/performance.md.
 import { ensureModules } from './setup/ensure_modules.mjs';
 
 try {

@@ -1,4 +1,4 @@
-// `npm run --silent facenet -- <command> …`: the terminal front end, with everything it needs in place first.
+// `npm run --silent facenet -- <command> …`: the terminal front end. It first installs everything it needs.
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,13 +15,13 @@ try {
   console.error(`facenet: ${error.message}`);
   process.exit(1);
 }
-// In this process, so that Ctrl-C reaches one program.
+// In this process, so that Ctrl-C reaches only one program.
 const { register } = await import('tsx/esm/api');
 register();
 const { main } = await import('../cli/main.ts');
 process.exit(await main(process.argv.slice(2)));
 
-/** What starts this program and the browser both write there, and fail with nothing but a code. */
+/** tsx and the browser both write there. If they cannot, they fail with only an exit code. */
 function requireTemporaryFolder() {
   try {
     rmdirSync(mkdtempSync(join(tmpdir(), 'facenet-try-')));

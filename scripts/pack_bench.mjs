@@ -1,5 +1,5 @@
-// `npm run pack_bench -- FOLDER`: the engine's benchmarks as a folder that runs where there is Node and a GPU, but
-// neither npm's packages nor a browser nor a network; see docs/performance.md.
+// `npm run pack_bench -- FOLDER`: writes the engine's benchmarks to a folder that runs on a machine with Node and a
+// GPU, but without npm's packages, a browser or a network; see docs/performance.md.
 import { cp, mkdir, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ensureModules } from './setup/ensure_modules.mjs';
@@ -21,7 +21,7 @@ try {
     configFile: false,
     publicDir: false,
     logLevel: 'warn',
-    // Dawn is no JavaScript and comes along as it is. What starts a browser is never called there.
+    // Dawn is not JavaScript, so it is copied. The code that starts a browser is never called there.
     ssr: { noExternal: true, external: ['webgpu', 'vite', 'playwright-core'] },
     build: {
       ssr: join(projectRoot, 'bench/packed.ts'),

@@ -1,14 +1,14 @@
 // `npm start`: installs what is missing, builds the page, serves it and opens a browser.
 //
-// The built page is served, not the development server: that one finds TensorFlow.js only when a worker first asks
-// for it, bundles it then and reloads the page, in the middle of somebody's first job. For work on the code there is
-// `npm run dev`.
+// This serves the built page, without the development server. The development server finds TensorFlow.js only when a
+// worker first requests it. It then bundles it and reloads the page, in the middle of the first job. For work on the
+// code, use `npm run dev`.
 import { parseArgs } from 'node:util';
 import { ensureBuild } from './setup/ensure_build.mjs';
 import { ensureModules } from './setup/ensure_modules.mjs';
 import { projectRoot } from './setup/run_command.mjs';
 
-// Always the same one where it is free: a browser keeps runs and datasets by address, port included.
+// The same port as always, if it is free, because a browser stores runs and datasets by address, including the port.
 const PORT = 4173;
 
 try {

@@ -1,4 +1,4 @@
-// `npm test`: installs what is missing, then every check, up to the first stage in which one fails.
+// `npm test`: installs what is missing, then runs every check, up to the first stage with a failure.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureBuild } from './setup/ensure_build.mjs';
@@ -6,12 +6,12 @@ import { ensureChromium } from './setup/ensure_chromium.mjs';
 import { ensureModules } from './setup/ensure_modules.mjs';
 import { projectRoot, runCommand, runNpm } from './setup/run_command.mjs';
 
-/** How the paths of the end-to-end tests of the terminal begin. */
+/** The prefix of the terminal's end-to-end tests. */
 const TERMINAL_TESTS = 'test/e2e/terminal_';
 
 const totals = { passed: 0, failed: 0 };
 
-/** One after the other; the steps of a stage side by side, where each alone would leave a processor core idle. */
+/** Stages run one after the other. The steps of a stage run in parallel if each alone would leave a CPU core idle. */
 const stages = [
   { install: () => ensureModules() },
   { chromium: useChromium },
@@ -23,7 +23,7 @@ const stages = [
   { build: () => ensureBuild() },
   { 'unit tests': () => runTests('unit') },
   {
-    // Half as long as the others together: the tests of the terminal come after them.
+    // The GPU tests take half as long as the others together, so the tests of the terminal follow them.
     'GPU tests, tests of the terminal': async () =>
       `${await runTests('gpu')}\n${await runTests('e2e', 'terminal', [TERMINAL_TESTS])}`,
     'tests of the page': () => runTests('e2e', 'page', ['--exclude', `${TERMINAL_TESTS}*`]),
@@ -42,13 +42,13 @@ console.log(`\nEverything passed after ${secondsSince(startedAt)} s.`);
 console.log(`${totals.passed} passed, ${totals.failed} failed`);
 
 /**
- * What a step prints appears when it ends: that of steps side by side would mix.
+ * The output of a step is printed when it ends, because the output of parallel steps would mix.
  * @returns {Promise<boolean>} whether it passed
  */
 async function runStep([name, run]) {
   console.log(`\n── ${name} …`);
   const stepStartedAt = performance.now();
-  // Minutes of silence look like a program that hangs.
+  // Without this, minutes without output would look like a hanging program.
   const sign = setInterval(() => console.log(`── ${name}: ${secondsSince(stepStartedAt)} s`), 60_000);
   try {
     const output = await run();
@@ -71,7 +71,7 @@ function secondsSince(time) {
 async function useChromium() {
   const path = await ensureChromium({ log: console.log });
   console.log(path);
-  // Every later step finds the same one.
+  // Every later step uses the same browser.
   process.env.FACENET_BROWSER = path;
 }
 
@@ -81,9 +81,9 @@ async function runScript(name) {
 }
 
 /**
- * @param {'unit' | 'gpu' | 'e2e'} project of vitest.config.ts
- * @param {string} name of its report
- * @param {readonly string[]} files which of the project's files, as Vitest's arguments
+ * @param {'unit' | 'gpu' | 'e2e'} project a project in vitest.config.ts
+ * @param {string} name the name of its report
+ * @param {readonly string[]} files selects files of the project, as arguments for Vitest
  */
 async function runTests(project, name = project, files = []) {
   mkdirSync(join(projectRoot, '.cache'), { recursive: true });
@@ -105,7 +105,7 @@ function readReport(path) {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch {
-    // Vitest ended before it ran a test; its exit code says so.
+    // Vitest ended before it ran a test, and its exit code says so.
     return { numPassedTests: 0, numFailedTests: 0 };
   }
 }

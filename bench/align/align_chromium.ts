@@ -14,7 +14,7 @@ export interface AlignBrowser {
   memory(settings: MemorySettings): Promise<MemoryReport>;
 }
 
-/** @param photos files of the machine that the page may fetch, by the addresses in `photoAddress` */
+/** @param photos files of this machine, which the page may fetch from the addresses that `photoAddress` gives */
 export async function withAlignBrowser<Result>(
   photos: readonly string[],
   software: boolean,
@@ -27,7 +27,7 @@ export async function withAlignBrowser<Result>(
     logLevel: 'error',
     plugins: [serveWeights()],
     server: { port: 0, headers: isolationHeaders, hmr: false },
-    // All that the page and its workers import: one found later would reload the page.
+    // All packages that the page and its workers import. One that Vite finds later would reload the page.
     optimizeDeps: {
       include: [
         '@tensorflow/tfjs-core',

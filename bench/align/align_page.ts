@@ -1,4 +1,4 @@
-/** What the alignment benchmark's page offers to align_chromium.ts. */
+/** The functions that the alignment benchmark's page offers to align_chromium.ts. */
 import { proxy, wrap } from 'comlink';
 import { JobControl } from '../../workers/protocol/job_control.ts';
 import '../../workers/rpc/job_control_transfer.ts';
@@ -52,7 +52,7 @@ async function clearOutput(): Promise<void> {
   await root.removeEntry(OUTPUT, { recursive: true }).catch(() => undefined);
 }
 
-/** Of all the browser's processes; align_chromium.ts offers it. */
+/** CPU time of all browser processes. align_chromium.ts provides this function. */
 declare function processorSeconds(): Promise<number>;
 
 /** One folder for each person, one person for every twenty photos. */
@@ -67,7 +67,7 @@ function folderOf(files: readonly File[]): DirectoryReference {
   };
 }
 
-/** From the moment the detector is ready: what a long job has as its rate. */
+/** Timed from the moment the detector is ready, so that the rate is that of a long job. */
 async function align(
   files: readonly File[],
   options: Partial<AlignOptions>,
@@ -97,7 +97,7 @@ async function align(
   return { ...summary, runMs: performance.now() - startedAt, device };
 }
 
-/** Of the same photos, from the call on; nothing is cut out or written. */
+/** Detection on the same photos, timed from the call on. Nothing is cut out or written. */
 async function detect(
   files: readonly File[],
   minsize: number,
@@ -134,7 +134,7 @@ async function measureSet(
   const peerTotals = { decodeMs: 0, detectMs: 0, detected: 0 };
   let last: (AlignSummary & { device: string }) | undefined;
   let detected = 0;
-  // One after the other, so that both see the machine as busy as it is.
+  // The programs alternate, so that both run under the same load.
   for (let round = 0; round < options.rounds; round++) {
     last = await own.measure(() => align(files, { minsize }, backend));
     ({ detected } = await ownDetection.measure(() => detect(files, minsize, backend)));
@@ -162,7 +162,7 @@ async function measureSet(
   };
 }
 
-/** The backends that were tried may still compile or draw in the GPU's process: that is no round's work. */
+/** The backends that were tried may still compile or draw in the GPU process. No round should include that work. */
 async function untilQuiet(): Promise<void> {
   for (let second = 0; second < 60; second++) {
     const before = await processorSeconds();
@@ -172,7 +172,7 @@ async function untilQuiet(): Promise<void> {
 }
 
 class Rounds {
-  /** Photos a second. */
+  /** Photos per second. */
   readonly rates: number[] = [];
   readonly #count: number;
   #processorSeconds = 0;
@@ -224,11 +224,11 @@ async function rates(options: AlignBenchOptions): Promise<AlignBenchReport> {
   };
 }
 
-/** Many photos of many sizes; at each mark the job is paused and the memory is looked at. */
+/** Aligns many photos of many sizes. At each mark the job is paused and the memory is measured. */
 async function memory({ photos, marks, backend, minsize, largestPx }: MemorySettings): Promise<MemoryReport> {
   const distinct: File[] = [];
   for (let index = 0; index < MEMORY_SIZES; index++) {
-    // All different, small ones more often, every fifth one upright.
+    // All sizes differ, small ones are more frequent, and every fifth photo is in portrait format.
     const long = Math.round(80 + (largestPx - 80) * (((index * 17) % MEMORY_SIZES) / MEMORY_SIZES) ** 2.5);
     const short = Math.round(long * (0.6 + 0.4 * (((index * 31) % MEMORY_SIZES) / MEMORY_SIZES)));
     const isUpright = index % 5 === 0;
@@ -244,7 +244,7 @@ async function memory({ photos, marks, backend, minsize, largestPx }: MemorySett
   const look = async (): Promise<void> => {
     control.pause();
     const at = done;
-    // What is under way comes to its end.
+    // Photos in progress are finished meanwhile.
     await new Promise((resolve) => setTimeout(resolve, 3000));
     const networks = await worker.memory();
     const { bytes } = await (performance as MemoryPerformance).measureUserAgentSpecificMemory();

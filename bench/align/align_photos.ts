@@ -1,4 +1,4 @@
-/** The photos that the alignment benchmark measures with: drawn ones, or given ones brought to a size. */
+/** The photos of the alignment benchmark: drawn photos, or given photos resized to one size. */
 import { drawSampleFace } from '../../workers/jobs/sample_faces/draw_face.ts';
 import { samplePerson } from '../../workers/jobs/sample_faces/person.ts';
 import { samplePhoto } from '../../workers/jobs/sample_faces/photo.ts';
@@ -25,7 +25,7 @@ export async function makePhotos(
   return files;
 }
 
-/** The middle of the photo, as large as covers the canvas. */
+/** Draws the middle of the photo, scaled to cover the canvas. */
 async function drawGiven(canvas: OffscreenCanvas, url: string): Promise<void> {
   const bitmap = await createImageBitmap(await (await fetch(url)).blob());
   drawCovering(canvas, bitmap);
@@ -40,7 +40,7 @@ function drawCovering(canvas: OffscreenCanvas, image: ImageBitmap | OffscreenCan
   context.drawImage(image, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
 }
 
-/** One drawn face in a small photo; in a large one a group of different sizes before a textured wall. */
+/** One drawn face in a small photo; in a large photo, several faces of different sizes in front of a textured wall. */
 function drawFaces(canvas: OffscreenCanvas, index: number): void {
   const face = (person: number, photo: number): OffscreenCanvas =>
     drawSampleFace(samplePerson(SEED, person % PEOPLE), samplePhoto(SEED, person % PEOPLE, photo));
@@ -57,7 +57,7 @@ function drawFaces(canvas: OffscreenCanvas, index: number): void {
   }
 }
 
-/** Noise at several scales: edges of all sizes, as foliage or a bookshelf has. */
+/** Noise at several scales, which gives edges of all sizes, like foliage or a bookshelf. */
 function drawWall(canvas: OffscreenCanvas, index: number): void {
   const context = canvas.getContext('2d')!;
   for (const [cells, alpha] of [

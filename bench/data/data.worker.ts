@@ -1,4 +1,4 @@
-/** The data path of a training by itself, in a worker as in a run: files → decoded and stacked batches. */
+/** Only the data path of a training, in a worker as in a run: files → decoded and stacked batches. */
 import { expose } from 'comlink';
 import { readClasses, type Dataset } from '../../workers/files/classes.ts';
 import { encodePng } from '../../workers/files/images/encode_png.ts';
@@ -16,13 +16,13 @@ import type { DecodeRate, DecodeSettings, ImageKind } from './data_bench.ts';
 const PEOPLE = 4;
 const SEED = 1;
 const JPEG_QUALITY = 0.95;
-/** Drawing one takes longer than all the rest; the other files are copies. */
+/** Drawing a face takes longer than everything else, so the other files are copies. */
 const DIFFERENT_FACES = 40;
-/** Nothing is kept: each image is decoded anew, as in a dataset that is larger than the memory. */
+/** Nothing is cached: each image is decoded each time, as with a dataset that is larger than the memory. */
 const NO_CACHE_BYTES = 1;
 const WARM_UP_BATCHES = 3;
 
-/** Held, so that its memory can be measured. */
+/** Kept, so that its memory can be measured. */
 let scanned: Dataset | undefined;
 
 function folderOf(kind: ImageKind): DirectoryReference {
@@ -102,7 +102,7 @@ const api = {
     };
   },
 
-  /** The first of the files that decode wrote. */
+  /** The first files that `decode` wrote. */
   async files(kind: ImageKind, count: number): Promise<Uint8Array[]> {
     const directory = await openWritableDirectory(folderOf(kind));
     const files: Uint8Array[] = [];
@@ -113,7 +113,7 @@ const api = {
     return files;
   },
 
-  /** Reads the names below the folders, and keeps the list. @returns seconds, and what there is */
+  /** Reads the names in the folders, and keeps the list. @returns the time and the counts */
   async scan(
     references: readonly DirectoryReference[],
   ): Promise<{ seconds: number; files: number; classes: number }> {

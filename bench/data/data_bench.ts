@@ -1,23 +1,23 @@
-/** What the data benchmark asks for and reports; see data_command.ts. */
+/** Options and report of the data benchmark; see data_command.ts. */
 
-/** `png` as this program's alignment writes it, `jpeg` as most datasets come. */
+/** `png` as alignment writes it, `jpeg` as in most datasets. */
 export const IMAGE_KINDS = ['png', 'jpeg'] as const;
 export type ImageKind = (typeof IMAGE_KINDS)[number];
 
 export interface DecodeSettings {
   readonly kind: ImageKind;
-  /** Files in the folder; drawn faces. */
+  /** Number of files in the folder, which show drawn faces. */
   readonly imageCount: number;
-  /** Width and height of each, pixels. */
+  /** Width and height of each file, pixels. */
   readonly imageSize: number;
   readonly batchSize: number;
   /** nrof_preprocess_threads */
   readonly workers: number;
-  /** How long it is measured. */
+  /** Duration of the measurement. */
   readonly seconds: number;
 }
 
-/** The data path alone: nothing else waits, trains or draws. */
+/** Only the data path. Nothing trains or draws at the same time. */
 export interface DecodeRate {
   readonly kind: ImageKind;
   readonly imagesPerSecond: number;
@@ -30,6 +30,6 @@ export interface ScanReport {
   readonly files: number;
   readonly classes: number;
   readonly seconds: number;
-  /** Of the page and its workers, while the list of files is held, above what they took before. */
+  /** How much the memory of the page and its workers grows by the list of files. */
   readonly memoryBytes: number;
 }

@@ -1,7 +1,7 @@
 /**
- * The charts of a run of half a million steps in the built page: how long a frame takes while they are looked at and
- * while steps arrive, and the longest task of the page's main thread. The run is a real one, of a small network, whose
- * stored steps are replaced by many; then it goes on.
+ * The charts of a run of half a million steps in the built page: the frame time while a person views them and while
+ * steps arrive, and the longest task of the page's main thread. The run is a real one with a small network. Its stored
+ * steps are replaced by many, and then it is resumed.
  */
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { startStaticServer } from '../../cli/browser/static_server.ts';
@@ -14,7 +14,7 @@ import type { TrainSummary } from '../../workers/protocol/train/train.ts';
 import { defaultTrainingOptions, type TrainingOptions } from '../../workers/protocol/train/options.ts';
 import { mainThreadTasks, TRACE_CATEGORIES, type MainThreadTasks } from './data_trace.ts';
 
-/** Of the differences between animation frames, milliseconds. */
+/** The times between animation frames, milliseconds. */
 export interface FrameTimes {
   readonly frames: number;
   readonly p50: number;
@@ -24,11 +24,11 @@ export interface FrameTimes {
 
 export interface ChartsReport {
   readonly points: number;
-  /** From the click to the first chart. */
+  /** The time from the click to the first chart. */
   readonly openMs: number;
   readonly opening: MainThreadTasks;
   readonly looking: FrameTimes & MainThreadTasks;
-  /** While the run goes on and its steps arrive. */
+  /** Figures while the run trains and its steps arrive. */
   readonly running: FrameTimes & MainThreadTasks & { readonly steps: number };
 }
 
@@ -61,7 +61,7 @@ export async function measureCharts(
   try {
     const address = `http://localhost:${server.port}/`;
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
-    // What tsx marks functions with.
+    // tsx wraps functions in calls of this.
     await context.addInitScript({ content: 'globalThis.__name ??= (value) => value;' });
     onMessage('Training a small run, then giving it its points …');
     const terminal = await context.newPage();
@@ -127,7 +127,7 @@ async function traced(browser: Browser, page: Page, work: () => Promise<void>): 
   return mainThreadTasks(trace.toString('utf8'));
 }
 
-/** Times between animation frames while something goes on. */
+/** Measures the times between animation frames while `work` runs. */
 async function frames(page: Page, work: () => Promise<void>): Promise<FrameTimes> {
   await page.evaluate(() => {
     const times: number[] = [];
@@ -142,7 +142,7 @@ async function frames(page: Page, work: () => Promise<void>): Promise<FrameTimes
   const times = await page.evaluate(() => {
     const { frameTimes } = globalThis as unknown as { frameTimes: number[] };
     const copy = [...frameTimes];
-    // Ends the loop.
+    // This ends the loop.
     frameTimes.length = 1e6;
     return copy;
   });
@@ -155,7 +155,7 @@ async function frames(page: Page, work: () => Promise<void>): Promise<FrameTimes
   return { frames: differences.length, p50: at(0.5), p95: at(0.95), max: at(1) };
 }
 
-/** Zooms in by drawing over a chart, points at values, moves the stretch on, and back to the whole run. */
+/** Zooms in by dragging over a chart, points at values, pans, and zooms out to the whole run. */
 async function lookAround(page: Page, seconds: number): Promise<void> {
   const canvas = page.getByRole('figure', { name: 'Cross entropy' }).locator('.u-over');
   const until = Date.now() + seconds * 1000;
@@ -207,7 +207,7 @@ async function makeRun(terminal: Page): Promise<string> {
   }, OPTIONS);
 }
 
-/** As if the run had done so many steps and been interrupted then. */
+/** Makes the stored run look as if it had been interrupted after `points` steps. */
 async function giveSteps(terminal: Page, runId: string, points: number): Promise<void> {
   await terminal.evaluate(
     async ({ id, count, epochSize }) => {

@@ -10,9 +10,9 @@ import type { DataBenchPage } from './data_page.ts';
 
 export interface DataBrowser {
   decode(settings: DecodeSettings): Promise<DecodeRate>;
-  /** The first of the files that decode wrote. */
+  /** The first files that `decode` wrote. */
   files(kind: ImageKind, count: number): Promise<Uint8Array[]>;
-  /** @param folder of the machine; it is dropped on the page */
+  /** @param folder a folder of this machine, which is dropped on the page */
   scan(folder: string): Promise<ScanReport>;
 }
 

@@ -1,7 +1,6 @@
 /**
- * `npm run bench -- data`: what stands between the disk and the network, and between a long run and the eye. The data
- * path alone, beside one core of the original's kind (Python) where that is installed; the scan of a large folder; the
- * charts of a long run, and the page's main thread.
+ * `npm run bench -- data`: the data path from the disk to the network, compared with one core of Python (if
+ * installed), as in the original; the scan of a large folder; the charts of a long run, and the page's main thread.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +15,7 @@ import type { Benchmark } from '../run_benchmarks.ts';
 
 const DEFAULTS = { images: 1000, image_size: 182, batch: 90, seconds: 10, files: 100_000, points: 500_000 };
 const FILES_PER_CLASS = 25;
-/** What the peer decodes. */
+/** Number of files that the peer decodes. */
 const PEER_FILES = 50;
 
 interface PeerRate {
@@ -31,7 +30,7 @@ export interface DataReport {
   /** nrof_preprocess_threads */
   readonly decodingWorkers: number;
   readonly decode: readonly DecodeRate[];
-  /** One core; absent where Python or Pillow is not installed. */
+  /** The rate of one core. Absent if Python or Pillow is not installed. */
   readonly peer: Partial<Record<ImageKind, PeerRate>>;
   readonly scan?: ScanReport;
   readonly charts?: ChartsReport;
@@ -88,7 +87,7 @@ export const dataBenchmark: Benchmark = {
   },
 };
 
-/** Undefined where there is no Python or no Pillow. */
+/** undefined if Python or Pillow is not installed. */
 function measurePeer(images: readonly Uint8Array[], seconds: number): PeerRate | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'facenet-bench-'));
   try {
@@ -109,7 +108,7 @@ function measurePeer(images: readonly Uint8Array[], seconds: number): PeerRate |
   }
 }
 
-/** Empty files: only their names are read. */
+/** Measures with empty files, because only their names are read. */
 async function measureScan(
   browser: DataBrowser,
   count: number,

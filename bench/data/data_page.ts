@@ -1,4 +1,4 @@
-/** What the data benchmark's page offers to data_chromium.ts. A folder is dropped on it, as a person would. */
+/** The functions that the data benchmark's page offers to data_chromium.ts. The folder is dropped on the page. */
 import { wrap } from 'comlink';
 import type { DirectoryReference } from '../../workers/protocol/data/dataset.ts';
 import { droppedFolders } from '../../src/session/folders.ts';
@@ -8,7 +8,7 @@ import type { DecodeRate, DecodeSettings, ImageKind, ScanReport } from './data_b
 export interface DataBenchPage {
   dataBench: {
     decode(settings: DecodeSettings): Promise<DecodeRate>;
-    /** Of those that decode wrote; base64. */
+    /** The first files that `decode` wrote, in base64. */
     files(kind: ImageKind, count: number): Promise<string[]>;
     /** Waits for the folder to be dropped. */
     scan(): Promise<ScanReport>;

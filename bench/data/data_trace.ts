@@ -1,6 +1,6 @@
 /**
- * The page's main thread in a trace of Chromium's: how long its tasks are. Format: Trace Event Format; a task is a
- * `RunTask` of the thread named CrRendererMain.
+ * The lengths of the page's main-thread tasks in a Chromium trace. The format is the Trace Event Format; a task is a
+ * `RunTask` of the thread CrRendererMain.
  */
 
 interface TraceEvent {
@@ -8,10 +8,10 @@ interface TraceEvent {
   readonly ph: string;
   readonly pid: number;
   readonly tid: number;
-  /** Microseconds. */
+  /** Start, microseconds. */
   readonly ts: number;
   readonly dur?: number;
-  /** On a processor; shorter than dur where other programs had it. */
+  /** CPU time. It is shorter than dur if other programs had the CPU meanwhile. */
   readonly tdur?: number;
   readonly args?: { readonly name?: string };
 }
@@ -19,21 +19,21 @@ interface TraceEvent {
 export interface MainThreadTasks {
   readonly count: number;
   readonly longestMs: number;
-  /** The longest one's time on a processor, milliseconds: what it takes on a machine that does nothing else. */
+  /** The longest CPU time of a task, milliseconds: its duration on an idle machine. */
   readonly longestProcessorMs: number;
   readonly over50Ms: number;
 }
 
-/** Categories for the recording. */
+/** The categories to record. */
 export const TRACE_CATEGORIES = ['toplevel', 'devtools.timeline', 'disabled-by-default-devtools.timeline'];
 
-/** @param trace what Browser.stopTracing returns */
+/** @param trace the result of Browser.stopTracing */
 export function mainThreadTasks(trace: string): MainThreadTasks {
   const { traceEvents } = JSON.parse(trace) as { traceEvents: TraceEvent[] };
   const threads = traceEvents.filter(
     ({ name, args }) => name === 'thread_name' && args?.name === 'CrRendererMain',
   );
-  // Of several pages, the one that does something.
+  // If there are several pages, use the busiest one.
   const perThread = threads.map(({ pid, tid }) =>
     traceEvents.filter(
       (event) => event.pid === pid && event.tid === tid && event.ph === 'X' && /RunTask$/.test(event.name),

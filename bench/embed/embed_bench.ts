@@ -1,6 +1,6 @@
 /**
- * Embeddings a second: the engine beside the programs that the exports are for, each with the same weights and images, on
- * the same adapter, in one page. Each reads the export that is meant for it; all must give the same embeddings.
+ * Embeddings per second: the engine compared with the programs for which there are exports, with the same weights and
+ * images, on the same adapter, in one page. Each program reads its export, and all must give the same embeddings.
  */
 import type { InferenceSession } from 'onnxruntime-web';
 import { createEngineExecutor } from '../../workers/compute/engine/executor.ts';
@@ -19,7 +19,7 @@ export interface EmbedBenchOptions {
   readonly embeddingSize: number;
   readonly batch: number;
   readonly imageSize: number;
-  /** Measured batches, after one that is not counted. */
+  /** Number of measured batches. One more batch before them does not count. */
   readonly repetitions: number;
   /** Programs to run, by their keys in PROGRAMS. */
   readonly programs: readonly string[];
@@ -47,11 +47,11 @@ export const DEFAULT_EMBED_BENCH: EmbedBenchOptions = {
 export interface ProgramFigures {
   readonly program: ProgramName;
   readonly title: string;
-  /** From the files to a program that has embedded its first batch. */
+  /** The time from reading the files to the end of the first batch. */
   readonly readyMs: number;
   readonly batchMs: number;
   readonly embeddingsPerSecond: number;
-  /** The smallest cosine with the first program's embeddings. */
+  /** The smallest cosine between these embeddings and those of the first program. */
   readonly smallestCosine: number;
 }
 
@@ -71,11 +71,11 @@ interface Runner {
 interface Work {
   readonly model: LoadedModel;
   readonly batch: ImageBatch;
-  /** Standardised, [N, S, S, 3]: what the exports take. The engine gets the pixels and standardises them itself. */
+  /** Standardised images for the exports, [N, S, S, 3]. The engine gets the pixels and standardises them itself. */
   readonly images: Float32Array;
 }
 
-/** @param wasmFolder where onnxruntime-web's WebAssembly files are served */
+/** @param wasmFolder the address of onnxruntime-web's WebAssembly files */
 export async function benchEmbed(
   options: EmbedBenchOptions,
   wasmFolder: string,
@@ -210,7 +210,7 @@ async function startOnnx(
     provider === 'webgpu' ? await import('onnxruntime-web/webgpu') : await import('onnxruntime-web/wasm');
   ort.env.wasm.wasmPaths = wasmFolder;
   ort.env.wasm.numThreads = crossOriginIsolated ? navigator.hardwareConcurrency : 1;
-  // NCHW is what onnxruntime computes in: its best case.
+  // onnxruntime computes in NCHW, so this is its best case.
   const [file] = modelFiles(model, { format: 'onnx', inputLayout: 'nchw' });
   const bytes = new Uint8Array(await file!.content.arrayBuffer());
   const session: InferenceSession = await ort.InferenceSession.create(bytes, {

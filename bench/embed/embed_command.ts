@@ -1,4 +1,4 @@
-/** `npm run bench -- embed`: embeddings a second, beside stock TensorFlow.js and onnxruntime-web. */
+/** `npm run bench -- embed`: embeddings per second, compared with stock TensorFlow.js and onnxruntime-web. */
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { createServer } from 'vite';
@@ -64,7 +64,7 @@ async function inChromium(
     configFile: false,
     logLevel: 'error',
     server: { port: 0, headers: isolationHeaders, hmr: false },
-    // Bundled before the page opens: a dependency found later would reload it in the middle of a measurement.
+    // Bundled before the page opens. A dependency that Vite finds later would reload it in the middle of a measurement.
     optimizeDeps: {
       include: [
         '@tensorflow/tfjs',

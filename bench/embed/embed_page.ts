@@ -1,4 +1,4 @@
-/** What the embedding benchmark's page offers to embed_command.ts. */
+/** The functions that the embedding benchmark's page offers to embed_command.ts. */
 import { benchEmbed, type EmbedBenchOptions, type EmbedBenchReport } from './embed_bench.ts';
 
 export interface EmbedBenchPage {

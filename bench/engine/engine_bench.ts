@@ -1,7 +1,7 @@
 /**
- * Measures the engine on the adapter it finds: the whole training step, the forward pass, the hottest convolutions
- * against the adapter's own peak, and the same training step by stock TensorFlow.js on WebGPU. Runs in Node and in a
- * page.
+ * Measures the engine on the available adapter: the whole training step, the forward pass, the most expensive
+ * convolutions relative to the adapter's peak, and the same training step in stock TensorFlow.js on WebGPU. Runs in
+ * Node and in a page.
  */
 import { createEngineExecutor, type EngineExecutor } from '../../workers/compute/engine/executor.ts';
 import type { EngineDevice } from '../../workers/gpu/device.ts';
@@ -29,13 +29,13 @@ export interface EngineBenchOptions {
   readonly model: string;
   readonly classes: number;
   readonly embeddingSize: number;
-  /** Measured steps, after one that is not counted. */
+  /** Number of measured steps. One more step before them does not count. */
   readonly steps: number;
-  /** Whether kernels are chosen by measurement first. */
+  /** Whether to choose kernels by measurement first. */
   readonly tune: boolean;
-  /** How activations are stored. */
+  /** The type in which activations are stored. */
   readonly precision: Precision;
-  /** Whether the GPU's time is measured kernel by kernel. */
+  /** Whether to measure the GPU time of each kernel. */
   readonly profile: boolean;
 }
 
@@ -54,7 +54,7 @@ export const DEFAULT_ENGINE_BENCH: EngineBenchOptions = {
 export interface ConvolutionFigure {
   readonly operation: ConvolutionUse['operation'];
   readonly shape: string;
-  /** How many of the network's convolutions are like it. */
+  /** Number of convolutions with this shape in the network. */
   readonly count: number;
   readonly gflop: number;
   readonly milliseconds: number;
@@ -112,7 +112,7 @@ export function benchBatch({ batchSize, imageSize, graph }: TrainerSettings): La
   };
 }
 
-/** A kernel that does nothing but multiply and add in registers: what the adapter can reach at most. */
+/** A kernel that only multiplies and adds in registers, which gives the peak rate of the adapter. */
 function peakKernel(threads: number, iterations: number): Kernel {
   const builder = new KernelBuilder();
   const lanes = Array.from({ length: 8 }, (_, index) => index);
@@ -143,7 +143,7 @@ function memoryCache(): TuningCache {
   return { load: () => Promise.resolve(undefined), save: () => Promise.resolve() };
 }
 
-/** The shapes that take most of the network's operations, each with the three things computed of it. */
+/** The shapes with the most operations in the network, each with its three operations. */
 function hottestConvolutions(uses: readonly ConvolutionUse[], count: number): ConvolutionUse[][] {
   const byShape = new Map<string, ConvolutionUse[]>();
   for (const use of uses) {
@@ -178,7 +178,7 @@ async function measureConvolutions(
       figures.push({
         operation,
         shape: describeShape(shape),
-        // Inference programs list forward passes of their own; filter gradients are listed once a convolution.
+        // Inference programs also list forward passes, but filter gradients are listed once per convolution.
         count: group.filter((use) => use.operation === 'filter_gradient').length,
         gflop: operationsOf(shape) / 1e9,
         milliseconds,
@@ -267,7 +267,7 @@ async function timeOf(work: () => Promise<void>, repetitions: number): Promise<n
   return (performance.now() - startedAt) / repetitions;
 }
 
-/** Milliseconds that encoding and submitting a training step takes the processor; the GPU may still be busy after it. */
+/** CPU time for encoding and submitting a training step, milliseconds. The GPU may still be busy afterwards. */
 function timeEncoding(executor: EngineExecutor): number {
   const startedAt = performance.now();
   submitDispatches(executor.device, executor.run.program('training'), 'training step');

@@ -1,4 +1,4 @@
-/** `npm run bench -- engine`: the engine beside stock tfjs-webgpu, and beside PyTorch where it is installed. */
+/** `npm run bench -- engine`: the engine compared with stock tfjs-webgpu, and with PyTorch if installed. */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { DEFAULT_ENGINE_BENCH, type EngineBenchOptions } from './engine_bench.ts';
@@ -11,9 +11,9 @@ const here = (file: string): string => fileURLToPath(new URL(file, import.meta.u
 
 export interface EngineReport extends EngineComparison {
   readonly runtime: 'node' | 'chromium';
-  /** What pytorch_step.py prints; absent where PyTorch or a GPU for it is missing. */
+  /** The output of pytorch_step.py. Absent without PyTorch or a GPU for it. */
   readonly pytorch?: PytorchReport | undefined;
-  /** PyTorch's eager float32 step, TF32 off, the better memory layout, over the engine's. */
+  /** Time of PyTorch's eager float32 step (TF32 off, the faster memory layout) divided by the engine's. */
   readonly overPytorch?: number | undefined;
 }
 
@@ -77,7 +77,7 @@ export const engineBenchmark: Benchmark = {
   },
 };
 
-/** Undefined where there is no Python, no PyTorch or no GPU for it. */
+/** undefined without Python, PyTorch or a GPU for it. */
 function measurePytorch(options: EngineBenchOptions): PytorchReport | undefined {
   const { status, stdout } = spawnSync(
     process.env.PYTHON ?? 'python3',

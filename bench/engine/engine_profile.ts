@@ -1,6 +1,6 @@
 /**
- * Where the GPU's time of a training step goes: each dispatch in a compute pass of its own between two timestamps. The
- * passes follow one another, so that their sum is close to the step's time, plus what a pass costs.
+ * GPU time of a training step by kernel: each dispatch is in a separate compute pass between two timestamps. The
+ * passes follow each other, so their sum is close to the time of the step plus the overhead of the passes.
  */
 import { GpuError } from '../../workers/gpu/errors.ts';
 import type { Dispatch } from '../../workers/compute/engine/dispatcher.ts';
@@ -11,9 +11,9 @@ export interface KernelKindTime {
   readonly kind: string;
   readonly dispatches: number;
   readonly milliseconds: number;
-  /** Of all dispatches' time. */
+  /** The share of the time of all dispatches. */
   readonly share: number;
-  /** 0 for kernels whose operations nobody counts: they move memory. */
+  /** 0 for kernels that only move memory, whose operations are not counted. */
   readonly gflops: number;
 }
 
@@ -26,7 +26,7 @@ export interface DispatchTime {
 export interface EngineProfile {
   /** Sum over all dispatches. */
   readonly milliseconds: number;
-  /** The longest first. */
+  /** Kinds of kernels, the longest first. */
   readonly kinds: readonly KernelKindTime[];
   readonly slowest: readonly DispatchTime[];
 }
@@ -36,17 +36,17 @@ export interface ProfileUnavailable {
   readonly unavailable: string;
 }
 
-/** A query set has 4,096 places at most; two for each dispatch. */
+/** A query set has at most 4,096 entries, and each dispatch needs two. */
 const DISPATCHES_PER_SUBMISSION = 1024;
-/** As in dispatcher.ts: what an adapter gets at once. */
+/** As in dispatcher.ts: operations per submission. */
 const OPERATIONS_PER_SUBMISSION = { software: 4e9, hardware: 2e11 } as const;
 const SLOWEST = 10;
-/** Of a step shorter than this the best of several measurements counts. */
+/** For shorter steps, the best of several measurements counts. */
 const SHORT_STEP_MS = 1000;
 const REPETITIONS = 5;
 
 /**
- * Runs the training program again, over what the last step left.
+ * Runs the training program again, on the data of the last step.
  * @throws GpuError
  */
 export async function profileTraining(
@@ -136,7 +136,7 @@ async function timeChunk(executor: EngineExecutor, chunk: readonly Dispatch[]): 
   }
 }
 
-/** Adds the times up. Separate from the device, for tests. */
+/** Adds up the times. Separate from the device, for tests. */
 export function summarize(
   dispatches: readonly Pick<Dispatch, 'kernel' | 'operations'>[],
   milliseconds: readonly number[],
@@ -176,7 +176,9 @@ export function summarize(
   };
 }
 
-/** Kernels are named `<node> <what is done>`: the node's kind and what is done; kernels of no node by their name. */
+/**
+ * The kind of a kernel with the name `<node> <operation>`: the kind of its node and the operation; otherwise its name.
+ */
 function kindOf(kernel: string, nodeKinds: ReadonlyMap<string, string>): string {
   const space = kernel.indexOf(' ');
   const nodeKind = nodeKinds.get(kernel.slice(0, Math.max(space, 0)))?.replaceAll('_', ' ');
@@ -194,7 +196,7 @@ function sumOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0);
 }
 
-/** For people. */
+/** The profile as readable lines. */
 export function describeProfile(profile: EngineProfile | ProfileUnavailable): string[] {
   if ('unavailable' in profile) return ['', `No profile: ${profile.unavailable}`];
   const lines = [

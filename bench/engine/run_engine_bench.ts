@@ -1,15 +1,15 @@
-/** The engine's benchmark with its peer beside it, in whatever runs this: a page or Node. */
+/** The benchmark of the engine and its peer, in a page or in Node. */
 import { benchEngine, type EngineBenchOptions, type EngineBenchReport } from './engine_bench.ts';
 import type { StockReport } from './stock_tfjs.ts';
 
 export interface EngineComparison {
   readonly engine: EngineBenchReport;
   readonly stock?: StockReport | undefined;
-  /** Stock's training step over the engine's. */
+  /** Time of stock's training step divided by the engine's. */
   readonly speedup?: number | undefined;
 }
 
-/** @param withStock whether stock TensorFlow.js runs too; it takes some ten times as long */
+/** @param withStock whether to run stock TensorFlow.js, too, which takes some ten times as long */
 export async function runEngineBench(
   options: EngineBenchOptions,
   withStock: boolean,

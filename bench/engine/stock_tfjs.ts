@@ -1,6 +1,6 @@
 /**
- * The same training step with stock TensorFlow.js: its operations, its gradients (tf.variableGrads) and its ADAM, on
- * its current backend. What the engine is compared with.
+ * The same training step with stock TensorFlow.js, for comparison with the engine: its operations, its gradients
+ * (tf.variableGrads) and its ADAM, on its current backend.
  */
 import * as tf from '@tensorflow/tfjs';
 import type { Tensor, Tensor1D, Tensor2D, Tensor4D, Variable } from '@tensorflow/tfjs';
@@ -11,7 +11,7 @@ import { benchBatch, benchSettings, type EngineBenchOptions } from './engine_ben
 
 export interface StockReport {
   readonly backend: string;
-  /** With tfjs's naive kernel for input gradients, and without; the smaller counts. */
+  /** Times with and without the naive kernel of TensorFlow.js for input gradients. The smaller time counts. */
   readonly trainingStepMs: { readonly naive: number; readonly notNaive: number };
   readonly bestTrainingStepMs: number;
   readonly forwardMs: number;
@@ -19,7 +19,7 @@ export interface StockReport {
 
 const FLAG = 'WEBGPU_USE_NAIVE_CONV2D_TRANSPOSE';
 
-/** @param options as of the engine; `steps` are measured after one that is not */
+/** @param options those of the engine; one step before the `steps` measured ones does not count */
 export async function benchStock(
   options: EngineBenchOptions,
   onMessage: (message: string) => void = () => undefined,
@@ -37,7 +37,7 @@ export async function benchStock(
     [batch.count, settings.imageSize, settings.imageSize, 3],
   );
   const labels = tf.oneHot(tf.tensor1d(batch.labels, 'int32'), graph.classes).toFloat() as Tensor2D;
-  // tfjs applies its epsilon as TensorFlow 2 does; the cost is the same.
+  // TensorFlow.js applies epsilon like TensorFlow 2. The cost is the same.
   const optimizer = tf.train.adam(0.01, 0.9, 0.999, 0.1);
 
   const loss = (): tf.Scalar => {
@@ -46,7 +46,7 @@ export async function benchStock(
     const squares = graph.parameters
       .filter(({ regularized }) => regularized)
       .map(({ name }) => tf.sum(tf.square(variables.get(name)!)));
-    // Not addN: its kernel binds a buffer for each of them, and there are more than a device takes.
+    // Not addN, because its kernel binds one buffer per summand, and there are more than a device allows.
     const total = squares.reduce((sum, square) => tf.add(sum, square));
     const regularization = tf.mul(total, settings.weightDecay / 2);
     const norm = tf.mul(
@@ -139,7 +139,7 @@ function forwardNode(
       const input = value(node.input);
       const axes = Array.from({ length: input.rank - 1 }, (_, axis) => axis);
       const { mean, variance } = tf.moments(input, axes);
-      // Its gradient needs a scale to be there.
+      // The gradient needs a scale.
       const scale = tf.ones([input.shape.at(-1)!]) as Tensor1D;
       return tf.batchNorm(
         input,

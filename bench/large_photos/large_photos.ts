@@ -1,20 +1,20 @@
-/** What the benchmark of large photos and its page tell each other. */
+/** The interface between the benchmark of large photos and its page. */
 import type { BackendName } from '../../workers/protocol/device.ts';
 
-/** The heads of a picture: this many, in a row through its middle. */
+/** Number of heads in a picture, in a row through its middle. */
 export const HEADS = 8;
-/** Width and height of a head, of which the face is about a half, pixels. */
+/** Width and height of a head, pixels. The face is about half of it. */
 export const HEAD_PX = 120;
 
 export interface LargePhoto {
-  /** As it is seen. */
+  /** The width of the upright picture (`height`: its height). */
   readonly width: number;
   readonly height: number;
-  /** EXIF's: 1, or 6 for one that is stored lying on its side. */
+  /** The EXIF orientation: 1, or 6 for a picture that is stored on its side. */
   readonly orientation: 1 | 6;
 }
 
-/** The left and upper edge of a head, in the picture as it is seen. */
+/** The left and upper edge of a head in the upright picture. */
 export function headPlace({ width, height }: LargePhoto, index: number): [x: number, y: number] {
   return [Math.floor(((index + 0.5) * width) / HEADS - HEAD_PX / 2), Math.floor((height - HEAD_PX) / 2)];
 }
@@ -34,16 +34,16 @@ export interface LargePhotoResult {
   /** What failed, in one sentence. */
   readonly failure?: string | undefined;
   readonly faces: readonly {
-    /** Of the crop, x1, y1, x2, y2 in the photo's pixels. */
+    /** The box of the crop: x1, y1, x2, y2 in pixels of the photo. */
     readonly box: readonly number[];
-    /** The aligned face's file, base64. */
+    /** The file of the aligned face, in base64. */
     readonly png: string;
   }[];
 }
 
 export interface LargePhotosPage {
   largePhotos: {
-    /** @returns the file, base64 */
+    /** @returns the file in base64 */
     make(photo: LargePhoto): Promise<string>;
     align(request: LargePhotoRequest): Promise<LargePhotoResult>;
   };

@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- large_photos`: photos of 1 to 200 megapixels with eight small heads each, lying, upright and turned by
- * EXIF. For each: how many of its faces are found, how far their crops are from Pillow's at full size, and the peak
- * memory of the browser's process.
+ * `npm run bench -- large_photos`: photos of 1 to 200 megapixels with eight small heads each: landscape, portrait, and
+ * rotated by EXIF. For each photo: how many of its faces are found, how much their crops differ from Pillow's at full
+ * size, and the peak memory of the browser's process.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -30,7 +30,7 @@ const MEGAPIXELS = [1, 4, 12, 16.1, 24, 50, 100, 200];
 const SHAPES = ['landscape', 'portrait', 'exif'] as const;
 type Shape = (typeof SHAPES)[number];
 
-/** Crops of photos up to this size are to be within so many grey levels of Pillow's. */
+/** Crops of photos up to this size must be within LARGEST_DIFFERENCE grey levels of Pillow's. */
 const EXACT_MEGAPIXELS = 50;
 const LARGEST_DIFFERENCE = 2;
 
@@ -41,11 +41,11 @@ export interface LargePhotoRow {
   readonly height: number;
   readonly backend: BackendName;
   readonly faces: number;
-  /** Of the crops from Pillow's, grey levels; the mean of the crop that is farthest off. */
+  /** The mean difference from Pillow's crop, grey levels, for the crop that differs most. */
   readonly worstMeanDifference?: number | undefined;
-  /** Of the process that runs the page and its workers; on Linux. */
+  /** Peak memory of the process of the page and its workers; on Linux. */
   readonly peakBytes?: number | undefined;
-  /** Of the same process before the photo. */
+  /** Memory of the same process before the photo. */
   readonly idleBytes?: number | undefined;
   readonly seconds: number;
   readonly failure?: string | undefined;
@@ -109,7 +109,7 @@ interface Case {
 }
 
 async function measure({ megapixels, shape, backend, minsize, isSoftware }: Case): Promise<LargePhotoRow> {
-  // Three to two.
+  // The sides have a ratio of three to two.
   const long = Math.floor(Math.sqrt(megapixels * 1.5e6));
   const short = Math.floor((megapixels * 1e6) / long);
   const photo: LargePhoto =
@@ -119,7 +119,7 @@ async function measure({ megapixels, shape, backend, minsize, isSoftware }: Case
   const folder = mkdtempSync(join(tmpdir(), 'facenet-large-photos-'));
   const path = join(folder, 'photo.jpg');
   try {
-    // In a browser of its own: the canvas is as large as the photo.
+    // In a separate browser, because the canvas is as large as the photo.
     await withPage(isSoftware, path, async (page) => {
       const base64 = await page.evaluate(
         (given) => (globalThis as unknown as LargePhotosPage).largePhotos.make(given),
@@ -147,7 +147,7 @@ async function measure({ megapixels, shape, backend, minsize, isSoftware }: Case
   }
 }
 
-/** Heads that have exactly one crop about their middle; fewer where there are crops elsewhere. */
+/** Number of heads with exactly one crop about their middle, minus the number of crops elsewhere. */
 function facesInPlace(photo: LargePhoto, { width, height, faces }: LargePhotoResult): number {
   if (width !== photo.width || height !== photo.height) return 0;
   const middles = faces.map(({ box }) => [(box[0]! + box[2]!) / 2, (box[1]! + box[3]!) / 2] as const);
@@ -160,7 +160,7 @@ function facesInPlace(photo: LargePhoto, { width, height, faces }: LargePhotoRes
   return found.filter((count) => count === 1).length - elsewhere;
 }
 
-/** @returns undefined where there is no Python with Pillow and NumPy */
+/** @returns undefined without Python, Pillow or NumPy */
 async function differenceFromPillow(
   path: string,
   size: number,
@@ -183,7 +183,7 @@ async function differenceFromPillow(
   return undefined;
 }
 
-/** The most memory that the largest of the browser's pages' processes has had so far; undefined but on Linux. */
+/** The peak memory of the largest page process of the browser so far; undefined on systems other than Linux. */
 async function peakOf(browser: Browser): Promise<number | undefined> {
   const devTools = await browser.newBrowserCDPSession();
   const { processInfo } = await devTools.send('SystemInfo.getProcessInfo');

@@ -1,4 +1,4 @@
-/** The benchmark's page: it makes large photos of many small heads, and aligns them. */
+/** The page of the benchmark. It makes large photos with many small heads, and aligns them. */
 import { proxy, wrap } from 'comlink';
 import astronautUrl from '../../test/fixtures/astronaut.png?url';
 import { JobControl } from '../../workers/protocol/job_control.ts';
@@ -21,7 +21,7 @@ import {
 
 const OUTPUT = 'bench-large-photos';
 
-/** The head in the astronaut's picture, pixels. */
+/** The place of the head in the astronaut's picture, pixels. */
 const [HEAD_X, HEAD_Y, HEAD_SIDE] = [130, 0, 200];
 
 async function make({ width, height, orientation }: LargePhoto): Promise<string> {
@@ -29,7 +29,7 @@ async function make({ width, height, orientation }: LargePhoto): Promise<string>
   const isTurned = orientation === 6;
   const canvas = isTurned ? new OffscreenCanvas(height, width) : new OffscreenCanvas(width, height);
   const context = canvas.getContext('2d', { willReadFrequently: true })!;
-  // Stored so that a turn to the right by 90° makes it upright.
+  // Stored so that a rotation to the right by 90° makes it upright.
   if (isTurned) {
     context.translate(0, width);
     context.rotate(-Math.PI / 2);
@@ -50,7 +50,7 @@ async function make({ width, height, orientation }: LargePhoto): Promise<string>
   return base64Of(isTurned ? withOrientation(jpeg, orientation) : jpeg);
 }
 
-/** With a segment of EXIF behind the file's beginning. */
+/** Inserts an EXIF segment after the beginning of the file. */
 function withOrientation(jpeg: Uint8Array, orientation: number): Uint8Array<ArrayBuffer> {
   const exif = [
     ...[0x45, 0x78, 0x69, 0x66, 0, 0, 0x4d, 0x4d, 0, 42, 0, 0, 0, 8],

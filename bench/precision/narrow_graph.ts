@@ -1,7 +1,9 @@
-/** A network with a fraction of its channels: as deep as the whole one, and quick enough for many runs. */
+/**
+ * Makes a network with a fraction of the channels. It is as deep as the original one, and fast enough for many runs.
+ */
 import type { Graph, GraphNode, ParameterSpec } from '../../workers/compute/graph/ir.ts';
 
-/** @param divisor of the convolutions' filters, which stay at least 4; dense layers keep their units */
+/** @param divisor divides the numbers of filters, which stay at least 4; dense layers keep their units */
 export function narrowGraph(graph: Graph, divisor: number): Graph {
   if (divisor === 1) return graph;
   const channels = new Map<string, number>();
@@ -20,7 +22,7 @@ export function narrowGraph(graph: Graph, divisor: number): Graph {
   return { ...graph, nodes, parameters };
 }
 
-/** @param channels of the nodes before it */
+/** @param channels the channels of the nodes before it */
 function channelsOf(node: GraphNode, channels: ReadonlyMap<string, number>): number {
   switch (node.kind) {
     case 'input':

@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- precision`: the same runs with float32 and with float16, from the same starts on the same batches.
- * What it shows is whether float16 ends where float32 does, and what it saves. One run cannot tell chance from a loss of
- * quality: several starts can, and a control (precision_run.ts). It runs in Node with Dawn.
+ * `npm run bench -- precision`: the same runs with float32 and with float16, from the same initial values, on the same
+ * batches. It shows whether float16 reaches the loss of float32, and what it saves. One run cannot separate chance
+ * from a loss of quality, so there are several starts and a control (precision_run.ts). It runs in Node with Dawn.
  */
 import { installWebGpu } from '../../cli/browser/node_webgpu.ts';
 import type { Benchmark } from '../run_benchmarks.ts';
@@ -65,7 +65,7 @@ export const precisionBenchmark: Benchmark = {
     const runs: PrecisionRun[] = [];
     for (let start = 1; start <= starts; start++)
       for (let turn = 0; turn < PRECISION_KINDS.length; turn++) {
-        // Each start begins with another kind, lest a machine that slows down favours one.
+        // Each start begins with a different kind, so that a machine that slows down does not favour one kind.
         const kind = PRECISION_KINDS[(start - 1 + turn) % PRECISION_KINDS.length]!;
         const done = earlier.find((run) => run.kind === kind && run.start === start);
         const run = done ?? (await runWithPrecision(kind, start, options, onMessage));

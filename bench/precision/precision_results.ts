@@ -1,4 +1,4 @@
-/** Finished runs in a file, a line of JSON each, so that a benchmark of hours can be broken off and gone on with. */
+/** Stores finished runs in a file, one line of JSON per run, so that a benchmark of hours can be resumed. */
 import { appendFileSync, readFileSync } from 'node:fs';
 import type { PrecisionOptions, PrecisionRun } from './precision_run.ts';
 
@@ -8,12 +8,12 @@ interface Line {
 }
 
 /**
- * Runs with the same options; others, and a last line that was cut off, are left where they are.
- * @throws Error for a file that holds something else or cannot be written
+ * Reads the runs with the same options. Other runs, and an incomplete last line, stay in the file.
+ * @throws Error if the file contains anything else or cannot be written
  */
 export function readPrecisionRuns(path: string, options: PrecisionOptions): PrecisionRun[] {
   try {
-    // Made if it is not there: better to fail now than after the first run.
+    // Creates the file, so that a failure occurs now and not after the first run.
     appendFileSync(path, '');
   } catch (cause) {
     throw new Error(`${path} cannot be written: ${(cause as Error).message}`, { cause });
@@ -22,7 +22,7 @@ export function readPrecisionRuns(path: string, options: PrecisionOptions): Prec
   return lines.flatMap((text, index) => {
     const line = parseLine(text);
     if (line) return sameOptions(line.options, options) ? [line.run] : [];
-    // A run is written with a newline before it and after it: what was cut off ends at one.
+    // A run is written with a newline before and after it, so an incomplete line ends at a newline.
     if (text === '' || text.startsWith('{"options":')) return [];
     throw new Error(
       `${path}, line ${index + 1}, is no run of this benchmark. Name another file with --results.`,

@@ -1,4 +1,4 @@
-/** One training run of the precision benchmark: a start, a way of storing, batches that follow from the start. */
+/** One training run of the precision benchmark: a start, a precision, and batches that depend on the start. */
 import { createEngineExecutor } from '../../workers/compute/engine/executor.ts';
 import { float16ToNumber, toFloat16 } from '../../workers/formats/float_formats.ts';
 import { initializeParameters } from '../../workers/compute/graph/initialize.ts';
@@ -10,15 +10,15 @@ import { DEFAULT_ENGINE_BENCH, benchSettings } from '../engine/engine_bench.ts';
 import { narrowGraph } from './narrow_graph.ts';
 
 /**
- * `control` is float32 from a start that is rounded to the 11 bits of float16: small differences grow while a network is
- * trained, and the control shows by how much.
+ * `control` is float32 from initial values that are rounded to the 11 bits of float16. Small differences grow during
+ * training, and the control shows by how much.
  */
 export const PRECISION_KINDS = ['float32', 'control', 'float16'] as const;
 export type PrecisionKind = (typeof PRECISION_KINDS)[number];
 
 export interface PrecisionOptions {
   readonly model: string;
-  /** What the network's channels are divided by; 1: the whole network. */
+  /** The divisor of the network's channels; 1: the whole network. */
   readonly narrow: number;
   readonly batch: number;
   readonly imageSize: number;
@@ -36,7 +36,7 @@ export interface PrecisionRun {
   readonly stepMs: number;
   /** Cross entropy of each step's batch. */
   readonly losses: readonly number[];
-  /** Steps that loss scaling left out, with float16. */
+  /** Number of steps that loss scaling skipped, with float16. */
   readonly skippedSteps: number;
 }
 
@@ -56,7 +56,7 @@ export async function runWithPrecision(
     const losses: number[] = [];
     let startedAt = performance.now();
     for (let step = 0; step < options.steps; step++) {
-      // The first step pays for what the driver puts off.
+      // The first step includes work that the driver has postponed.
       if (step === 1) startedAt = performance.now();
       const batch = learnableBatch(options, start, step);
       const { crossEntropy } = await executor.trainStep(batch, step, options.learningRate);
@@ -88,10 +88,10 @@ function rounded(tensors: NamedTensors): Map<string, HostTensor> {
   );
 }
 
-/** Waves that a class's picture is the sum of. */
+/** Number of waves whose sum is the picture of a class. */
 const WAVES = 4;
 
-/** A class is a sum of waves of its own; a photo of it is moved, lit and disturbed at random. */
+/** Each class has a different sum of waves. A photo of it is randomly shifted, lit and disturbed. */
 export function learnableBatch(
   { batch, imageSize, classes }: PrecisionOptions,
   start: number,

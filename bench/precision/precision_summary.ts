@@ -1,4 +1,4 @@
-/** What several starts say together: the mean and the spread of the losses a run ends with, and of their differences. */
+/** Summarises several starts: mean and standard deviation of the final losses, and of their differences. */
 import { PRECISION_KINDS, type PrecisionKind, type PrecisionRun } from './precision_run.ts';
 
 export interface PrecisionSummary {
@@ -16,7 +16,7 @@ export interface PrecisionSummary {
   readonly skippedSteps: number;
 }
 
-/** Of the kinds that there are runs of, in the order of PRECISION_KINDS. */
+/** The summaries of the kinds that have runs, in the order of PRECISION_KINDS. */
 export function summarizePrecision(runs: readonly PrecisionRun[]): PrecisionSummary[] {
   const references = new Map(
     runs.filter(({ kind }) => kind === 'float32').map((run) => [run.start, finalLossOf(run)]),
@@ -53,7 +53,7 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Of a sample, with n − 1. */
+/** The standard deviation of a sample, with n − 1. */
 function deviation(values: readonly number[]): number {
   const centre = mean(values);
   return Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1));

@@ -1,7 +1,7 @@
 import type { Plugin } from 'vite';
 import { pageHeaders } from './page_headers.mjs';
 
-/** Files whose name changes with their content need no second look; the others do, at every visit. */
+/** Files whose names change with their content never have to be checked again; others are checked at every visit. */
 const FOREVER = 'public, max-age=31536000, immutable';
 const LOOK_EACH_TIME = 'no-cache';
 const COMPRESSED = [
@@ -15,8 +15,8 @@ const COMPRESSED = [
 ];
 
 /**
- * Puts the headers beside the page in the form that common hosts read from its folder: `_headers` for Netlify and
- * Cloudflare Pages, `.htaccess` for Apache. docs/hosting.md has them for others.
+ * Writes the headers into files that common hosts read from the page's folder: `_headers` for Netlify and Cloudflare
+ * Pages, `.htaccess` for Apache. docs/hosting.md has the headers for other hosts.
  */
 export function hostFiles(): Plugin {
   return {

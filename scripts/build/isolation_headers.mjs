@@ -1,6 +1,6 @@
 /**
- * Cross-origin isolation gives the workers SharedArrayBuffer, and with it the threaded WebAssembly backend where
- * there is no GPU.
+ * Cross-origin isolation gives the workers SharedArrayBuffer, which the threaded WebAssembly backend needs on machines
+ * without a GPU.
  */
 export const isolationHeaders = {
   'Cross-Origin-Opener-Policy': 'same-origin',

@@ -6,10 +6,10 @@ import type { Program } from '../../workers/protocol/offline.ts';
 import { pageHeaders } from './page_headers.mjs';
 
 /**
- * Writes dist/service_worker.js once everything else is there, with the list of all files and their digests in it.
+ * Writes dist/service_worker.js after everything else. It contains the list of all files and their digests.
  *
- * Why no library: Workbox (through vite-plugin-pwa) brings some two hundred packages and a runtime of its own for what is
- * one page of code here, and neither checks digests nor knows that a job is running.
+ * Why no library: Workbox (through vite-plugin-pwa) brings some two hundred packages and its own runtime, for one page
+ * of code here. It neither checks digests nor knows whether a job is running.
  */
 export function offlineCopy(): Plugin {
   let root = '';
@@ -26,7 +26,7 @@ export function offlineCopy(): Plugin {
       isWritten = true;
     },
     async closeBundle() {
-      // Also called after a build that failed.
+      // This is also called after a failed build.
       if (!isWritten) return;
       const program = await describeProgram(outputFolder);
       await build({
@@ -50,8 +50,8 @@ export function offlineCopy(): Plugin {
 }
 
 /**
- * No part of it: the terminal's page, as what drives that page brings its own server; and what only the host reads
- * (its name begins with . or _).
+ * Files that are not part of the copy: the terminal's page, which the terminal serves itself, and files for the host,
+ * whose names begin with . or _.
  */
 const LEFT_OUT = /^(?:terminal\.html|service_worker\.js|assets\/terminal-[^/]+\.js|[._].*)$/;
 
@@ -69,7 +69,7 @@ async function describeProgram(folder: string): Promise<Program> {
   const files = await Promise.all(
     paths.map(async (path) => {
       const digest = createHash('sha256').update(await readFile(join(folder, path)));
-      // Hosts differ in what they make of "index.html"; the folder itself is the page everywhere.
+      // Hosts treat "index.html" differently, but the folder itself is the page on every host.
       return [path === 'index.html' ? '' : path, `sha256-${digest.digest('base64')}`] as const;
     }),
   );

@@ -1,16 +1,16 @@
-// The headers that a host should send with every file of the built page, each with its reason. docs/hosting.md gives
-// them for common hosts; a test keeps it and this file the same.
+// The headers that a host should send with every file of the built page, with their reasons. docs/hosting.md has them
+// for common hosts; a test compares it with this file.
 
 import { isolationHeaders } from './isolation_headers.mjs';
 
 const policyInPage = {
-  // Nothing is loaded from, or sent to, anywhere but where the page came from.
+  // Nothing is loaded from or sent to any origin other than that of the page.
   'default-src': "'self'",
-  // TensorFlow.js's and h5wasm's WebAssembly must be compiled; text is never run as a script.
+  // The WebAssembly of TensorFlow.js and h5wasm must be compiled. Text is never run as a script.
   'script-src': "'self' 'wasm-unsafe-eval'",
   // TensorFlow.js starts the threads of its WebAssembly backend from a blob.
   'worker-src': "'self' blob:",
-  // Thumbnails and charts are blobs made in the page.
+  // Thumbnails and charts are blobs that the page makes.
   'img-src': "'self' blob: data:",
   'media-src': "'self' blob:",
   'style-src': "'self'",
@@ -28,12 +28,12 @@ const joined = (policy) =>
     .map((directive) => directive.join(' '))
     .join('; ');
 
-/** For the meta element in the built page: what holds on a host that sends no header. */
+/** The policy for the meta element in the built page, which also works on hosts that send no headers. */
 export const contentSecurityPolicyInPage = joined(policyInPage);
 
 /**
- * For the header, which reaches the workers too. Only a worker needs blob: among the scripts (the threads load their
- * program from one), and only a header may forbid frames; for the page itself both policies hold.
+ * The policy for the header, which also applies to the workers. Only a worker needs blob: among the scripts (threads
+ * load their program from a blob), and only a header may forbid frames. Both policies apply to the page itself.
  */
 export const contentSecurityPolicy = joined({
   ...policyInPage,
@@ -41,7 +41,7 @@ export const contentSecurityPolicy = joined({
   'frame-ancestors': "'none'",
 });
 
-/** What this page may ask the browser for: the camera, for pictures that stay here, and a screen that stays awake. */
+/** The permissions of the page: the camera, whose pictures stay on the machine, and keeping the screen awake. */
 const permissionsPolicy = [
   'camera=(self)',
   'screen-wake-lock=(self)',
@@ -60,8 +60,8 @@ const permissionsPolicy = [
 
 export const pageHeaders = {
   'Content-Security-Policy': contentSecurityPolicy,
-  // What no Content-Security-Policy governs (a new window, a navigation, WebRTC, a name that is only looked up) reaches no
-  // other origin either, where a browser knows this header (Chromium from version 152 on).
+  // Keeps things that no Content-Security-Policy governs (new windows, navigations, WebRTC, DNS lookups) from reaching
+  // another origin, in browsers that support this header (Chromium from version 152 on).
   'Connection-Allowlist': '(response-origin)',
   'Permissions-Policy': permissionsPolicy,
   'Referrer-Policy': 'no-referrer',

@@ -2,9 +2,9 @@ import type { Plugin } from 'vite';
 import { contentSecurityPolicyInPage } from './page_headers.mjs';
 
 /**
- * Writes the page's Content-Security-Policy into its first lines, where anyone can read it, and where it holds on hosts
- * that send no headers. The development server puts style elements into the page, which the built page's policy
- * forbids.
+ * Writes the Content-Security-Policy into the first lines of the page, where anyone can read it, and where it also
+ * works on hosts that send no headers. The development server adds style elements to the page, which the policy of the
+ * built page forbids.
  */
 export function pagePolicy(): Plugin {
   let isDevelopment = false;

@@ -1,9 +1,9 @@
 import type { Plugin } from 'vite';
 
 /**
- * tfjs-backend-wasm gives its threads the source text of a function of this module, in which nothing around it exists.
- * The function asks for a variable around it with `typeof`, and a minifier, to whom the variable exists, takes that
- * away: the threads then fail. The variable is of no use to them (it is for pages that load the file with a script
+ * tfjs-backend-wasm passes the source text of a function of this module to its threads, where nothing else of the
+ * module exists. The function tests an outer variable with `typeof`. A minifier removes that test, because it sees the
+ * variable, and then the threads fail. They do not need the variable (it is for pages that load the file with a script
  * element).
  */
 export function selfContainedWasmThreads(): Plugin {

@@ -1,7 +1,7 @@
-// `npm run audit`: what a visitor's browser makes of the built page, in figures with pass marks: speed of the first
-// visit, accessibility of every page and state, and good practice. In the manner of Lighthouse, whose metrics these are
-// (https://web.dev/articles/vitals), and whose pass marks for the metrics are taken. --json prints one JSON object,
-// --quick leaves the states out that need a job, --query "?people=4&photos=4" makes the sample smaller.
+// `npm run audit`: figures with pass marks for the built page: speed of the first visit, accessibility of every page
+// and state, and good practice. The metrics and their pass marks are Lighthouse's (https://web.dev/articles/vitals).
+// --json prints one JSON object, --quick omits the states that need a job, --query "?people=4&photos=4" makes the
+// sample smaller.
 import axe from 'axe-core';
 import { createServer } from 'node:http';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -18,10 +18,10 @@ import { walkStates } from './page_states.mjs';
 const WIDTHS = [400, 1280];
 const SCHEMES = ['light', 'dark'];
 const LOADS = 3;
-/** Nothing more is loading, and no long task ran, for this long. */
+/** The page is quiet if nothing has loaded and no long task has run for this time. */
 const QUIET_MS = 2000;
 
-/** Lighthouse's: a middling phone on a slow mobile network, and a desk. */
+/** Lighthouse's conditions: a mid-range phone on a slow mobile network, and a desktop computer. */
 const VISITORS = {
   desk: { roundTripMs: 40, downloadKilobits: 10_240, slowdown: 1, width: 1350, height: 940 },
   phone: { roundTripMs: 150, downloadKilobits: 1638, slowdown: 4, width: 412, height: 823 },
@@ -50,7 +50,10 @@ const { values } = parseArgs({
   },
 });
 
-/** @type {{ area: string, what: string, value: string | number, mark: string, passed: boolean, details?: string[] }[]} */
+/**
+ * @type {{ area: string, what: string, value: string | number, mark: string, passed: boolean, details?: string[]
+ *   }[]}
+ */
 const results = [];
 const report = (area, what, value, mark, passed, details = []) =>
   results.push({ area, what, value, mark, passed, ...(details.length > 0 && { details }) });
@@ -78,7 +81,7 @@ if (values.json) console.log(JSON.stringify({ passed: failed.length === 0, resul
 else printTable();
 process.exit(failed.length === 0 ? 0 : 1);
 
-/** As a good host does: compressed, with all headers. */
+/** Serves like a good host: compressed, with all headers. */
 async function serveCompressed() {
   const app = createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://localhost');
@@ -148,7 +151,9 @@ async function measureFirstVisit(visitor) {
     if (kind !== 'Script') report('size', kind.toLowerCase(), `${kilobytes(size)} kB`, '', true);
 }
 
-/** Bytes on the wire by kind of what the page itself asks for; the copy for later is the service worker's. */
+/**
+ * Transferred bytes, by type, for the requests of the page itself. The service worker's offline copy does not count.
+ */
 function countBytes(session) {
   const kinds = new Map();
   const bytes = {};
@@ -160,7 +165,7 @@ function countBytes(session) {
   return bytes;
 }
 
-/** In the page: collects what the browser measures. */
+/** Runs in the page: collects the browser's measurements. */
 function observeVitals() {
   const vitals = { FCP: 0, LCP: 0, TBT: 0, CLS: 0 };
   let lastBusyAt = 0;
@@ -182,7 +187,7 @@ function observeVitals() {
     lastBusyAt = performance.now();
     while (performance.now() - lastBusyAt < quietMs || vitals.LCP === 0)
       await new Promise((resolve) => setTimeout(resolve, 100));
-    // What lies before the first picture keeps nobody from using it, and is in FCP (as Lighthouse counts).
+    // Tasks before the first contentful paint count in FCP, not here (as in Lighthouse).
     for (const { startTime, duration } of tasks)
       vitals.TBT += Math.max(0, startTime + duration - Math.max(startTime, vitals.FCP) - 50);
     return vitals;
@@ -255,7 +260,7 @@ async function lookAtPages() {
   await rm(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
 }
 
-/** A busy machine takes its time to paint a page in other colours. */
+/** A busy machine may take long to repaint a page in other colours. */
 async function untilPainted(page) {
   await page.evaluate(
     () =>
@@ -275,7 +280,7 @@ async function axeViolations(page) {
   return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id} ${target.join(' ')}`));
 }
 
-/** In the page: pictures that are shown with other proportions than they have. */
+/** Runs in the page: finds pictures that are shown with wrong proportions. */
 function distortedPictures() {
   return [...document.images]
     .filter(({ naturalWidth, width, height }) => naturalWidth > 0 && width > 0 && height > 0)

@@ -1,5 +1,5 @@
-// `node scripts/chores/draw_icons.mjs`: public/icons from public/logo.svg, for the manifest and for home screens. Needed only
-// when the logo changes; the pictures are part of the project.
+// `node scripts/chores/draw_icons.mjs`: draws public/icons from public/logo.svg, for the manifest and for home screens.
+// Needed only when the logo changes, because the pictures are part of the project.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -7,7 +7,10 @@ import { chromiumArguments, findChromium } from '../setup/chromium.mjs';
 import { projectRoot } from '../setup/run_command.mjs';
 
 const BACKGROUND = '#e1f1ee';
-/** logoShare: of the side. A maskable icon may be cut to a circle of 80 % of its side, which the logo's corners must stay within. */
+/**
+ * logoShare: share of the side. A maskable icon may be cut to a circle of 80 % of its side, so the logo must fit into
+ * it.
+ */
 const ICONS = [
   { file: 'icon-192.png', side: 192, logoShare: 0.86, background: 'transparent' },
   { file: 'icon-512.png', side: 512, logoShare: 0.86, background: 'transparent' },

@@ -1,6 +1,6 @@
-// `npm run newcomer`: the way of somebody who has just found the project, with a stop-watch: a fresh clone, `npm start`,
-// the page, and one click to a first model. --query "?people=4&photos=4" takes a smaller sample, --keep keeps the clone,
-// --json prints one JSON object.
+// `npm run newcomer`: times the first steps of somebody who has just found the project: a fresh clone, `npm start`,
+// the page, and one click to a first model. --query "?people=4&photos=4" uses a smaller sample, --keep keeps the
+// clone, --json prints one JSON object.
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -26,7 +26,7 @@ const folder = await mkdtemp(join(tmpdir(), 'facenet-newcomer-'));
 const clone = join(folder, 'clone');
 const startedAt = performance.now();
 const stops = [];
-/** Time since the step before, and since the beginning. */
+/** Records the time since the previous step, and since the beginning. */
 function stop(what) {
   const seconds = (performance.now() - startedAt) / 1000;
   const before = stops.at(-1)?.seconds ?? 0;
@@ -75,10 +75,10 @@ try {
 }
 process.exit(0);
 
-/** @returns the page's address, once it is served */
+/** @returns the address of the page, once it is served */
 function start() {
   return new Promise((resolve, reject) => {
-    // A group of its own, so that npm and what it starts end together.
+    // A separate process group, so that npm and its children end together.
     server = spawn('npm', ['start', '--', '--no-open', '--port', values.port], {
       cwd: clone,
       detached: true,

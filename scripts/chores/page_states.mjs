@@ -1,15 +1,15 @@
-// The page in each of its states, one after the other, as a person would bring it there: for pictures and for checks.
-// Only drawn faces are ever seen.
+// Brings the page into each of its states, one after the other, as a person would, for screenshots and checks. It uses
+// only drawn faces.
 const JOB_LIMIT_MS = 900_000;
 const STEP_PAGES = ['train', 'evaluate', 'models', 'use'];
 const USE_PARTS = ['identify', 'inspect'];
 
 /**
  * @param {import('playwright-core').Page} page
- * @param {{ address: string, query?: string, withJobs?: boolean }} options
- *   address: of the page; query: e.g. "?people=4&photos=4", a smaller sample; withJobs: false for what is there at once
- * @param {(name: string, options: { isBrief?: boolean, isDialog?: boolean }) => Promise<void>} visit isBrief: the state
- *   does not last, one look must do; isDialog: only what is in the window matters
+ * @param {{ address: string, query?: string, withJobs?: boolean }} options address: the page's address; query: e.g.
+ *   "?people=4&photos=4" for a smaller sample; withJobs: false omits states that need a job
+ * @param {(name: string, options: { isBrief?: boolean, isDialog?: boolean }) => Promise<void>} visit isBrief: the
+ *   state does not last, so there is time for one picture only; isDialog: only the visible part matters
  */
 export async function walkStates(page, { address, query = '', withJobs = true }, visit) {
   page.setDefaultTimeout(JOB_LIMIT_MS);
@@ -17,7 +17,7 @@ export async function walkStates(page, { address, query = '', withJobs = true },
   const open = async (place) => {
     await page.goto(`${address}${query}#${place}`);
     await page.getByRole('heading', { level: 1 }).waitFor();
-    // Parts that load by themselves.
+    // Some parts of the page are loaded separately.
     await page.getByRole('progressbar', { name: /^Loading/ }).waitFor({ state: 'detached' });
   };
   const sampleRun = page.getByRole('region', { name: 'Sample run' });
@@ -48,7 +48,7 @@ export async function walkStates(page, { address, query = '', withJobs = true },
   await visit('photos-drawing', { isBrief: true });
   await page.getByRole('button', { name: 'Pause' }).click();
   await page.getByRole('button', { name: 'Resume' }).waitFor();
-  // A small sample is aligned in no time: then it was the training that paused.
+  // A small sample is aligned very quickly. Then the training is what was paused.
   await visit(`${new URL(page.url()).hash.slice(1)}-paused`, {});
   await page.getByRole('button', { name: 'Resume' }).click();
   await page.getByRole('log').getByText('Checkpoint saved').first().waitFor();
@@ -87,7 +87,7 @@ export async function walkStates(page, { address, query = '', withJobs = true },
   await visit('models-delete', { isDialog: true });
 }
 
-/** Some photos of a few people: with the trained model chosen, they are compared at once. */
+/** Compares some photos of a few people with the trained model. */
 async function compareFaces(page, photos) {
   const nameOf = (photo) => photo.name.replace(/_\d+\.png$/, '');
   const people = [...new Set(photos.map(nameOf))].slice(0, 3);
@@ -96,7 +96,7 @@ async function compareFaces(page, photos) {
   await page.getByRole('region', { name: 'Distances between the faces' }).waitFor();
 }
 
-/** All of them as people, a few photos of them asked about, and the test. */
+/** Enrols all people, identifies a few photos, and runs the test. */
 async function identifyPeople(page, photos) {
   await page
     .getByRole('button', { name: /^Sample faces/ })
@@ -111,7 +111,7 @@ async function identifyPeople(page, photos) {
 }
 
 async function lookAtFaces(page) {
-  // The page Train may have chosen them already.
+  // The Train page may have chosen them already.
   const choice = page.getByRole('button', { name: /^Sample faces .* aligned/ });
   const look = page.getByRole('button', { name: 'Inspect the photos' });
   await look.waitFor();
@@ -122,7 +122,7 @@ async function lookAtFaces(page) {
   await page.getByRole('progressbar').waitFor({ state: 'detached' });
 }
 
-/** The drawn photos, out of the private file system, as files to choose. */
+/** Reads the drawn photos from the private file system, as files to choose. */
 async function readSamplePhotos(page) {
   const files = await page.evaluate(async () => {
     const found = [];

@@ -1,5 +1,5 @@
-// Draws the loss and the accuracy of a training run from its log (the lines that `facenet train` prints, which are the
-// original's) as an SVG picture for the documentation, and writes the same numbers as a table.
+// Draws the loss and the accuracy of a training run from its log (the output of `facenet train`, in the original's
+// format) as an SVG picture for the documentation, and writes the same numbers as a table.
 //
 //   node scripts/chores/plot_training_log.mjs train.log docs/training-run/NAME
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ const STEP_LINE =
 const WIDTH = 860;
 const HEIGHT = 300;
 const MARGIN = { left: 46, right: 46, top: 30, bottom: 38 };
-/** Steps in the mean that is drawn over the single steps. */
+/** Number of steps in the mean that is drawn over the single steps. */
 const SMOOTHING = 10;
 
 const [logPath, outputPath] = process.argv.slice(2);

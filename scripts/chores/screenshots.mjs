@@ -1,6 +1,7 @@
-// `npm run screenshots`: pictures of every page and state, in light, and at the last width in dark too, into
-// docs/screenshots. --widths 400,1280 takes other widths, --all takes all of them in dark, --query "?people=4&photos=4"
-// makes the sample smaller, --empty takes only what is there without a job, --only train-done,use-compare takes only those.
+// `npm run screenshots`: writes pictures of every page and state to docs/screenshots, in the light theme, and for the
+// last width also in the dark theme. --widths 400,1280 sets the widths, --all makes dark pictures for all widths,
+// --query "?people=4&photos=4" makes the sample smaller, --empty omits states that need a job, --only
+// train-done,use-compare takes only these states.
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,9 +15,9 @@ import { walkStates } from './page_states.mjs';
 import { projectRoot } from '../setup/run_command.mjs';
 
 const SCHEMES = ['light', 'dark'];
-/** Of the browser's WebP encoder: text stays crisp, and a page is some 60 kB. */
+/** The quality for the browser's WebP encoder. Text stays crisp, and a page has some 60 kB. */
 const QUALITY = 0.75;
-/** Beyond it a picture shows nothing new. */
+/** Pictures are cut at this height, because nothing new follows. */
 const HEIGHT_LIMIT = 3000;
 
 const { values } = parseArgs({
@@ -28,7 +29,7 @@ const { values } = parseArgs({
     empty: { type: 'boolean', default: false },
     only: { type: 'string' },
     all: { type: 'boolean', default: false },
-    // What image viewers without WebP need; four times as large.
+    // For image viewers without WebP; the files are four times as large.
     png: { type: 'boolean', default: false },
   },
 });
@@ -82,7 +83,7 @@ async function shoot(page, name, widths, fullPage) {
     for (const colorScheme of width === allWidths.at(-1) || values.all ? SCHEMES : ['light']) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       await page.setViewportSize({ width, height: 900 });
-      // Charts are drawn anew for a new size or colour.
+      // Charts are redrawn for a new size or colour.
       await page.waitForTimeout(600);
       await page.evaluate(() => window.scrollTo(0, 0));
       const height = fullPage ? await page.evaluate(() => document.documentElement.scrollHeight) : 900;
@@ -97,7 +98,7 @@ async function shoot(page, name, widths, fullPage) {
   console.log(name);
 }
 
-/** Pictures of states that are no more; the other file type's and others' files stay. */
+/** Removes pictures of states that no longer exist. Other files, and pictures of the other type, stay. */
 function removeOldPictures() {
   if (values.empty || only) return;
   const ours = new RegExp(`-\\d+-(?:${SCHEMES.join('|')})\\.${extension}$`);
@@ -105,7 +106,7 @@ function removeOldPictures() {
     if (ours.test(file) && !written.has(file)) rmSync(join(folder, file));
 }
 
-/** The browser's own encoder, in a page of its own. */
+/** Encodes with the browser's encoder, in a separate page. */
 async function toWebp(png) {
   const base64 = await encoder.evaluate(
     async ([source, quality]) => {

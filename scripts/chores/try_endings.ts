@@ -1,7 +1,7 @@
 /**
- * `npm run try_endings -- --seed 1 --moments 30`: ends align, train, export and embed at random moments, in every way,
- * and looks that nothing half-written is under its own name, that what is listed is on the disk, that the command run
- * again gives what an undisturbed one gives, and that no process, profile or hidden file is left.
+ * `npm run try_endings -- --seed 1 --moments 30`: ends align, train, export and embed at random moments, in every way.
+ * Then it checks that no incomplete file has its final name, that everything listed is on the disk, that running the
+ * command again gives the result of an undisturbed run, and that no process, profile or hidden file is left.
  */
 import {
   copyFileSync,
@@ -121,7 +121,7 @@ console.log(
 rmSync(home, { recursive: true, force: true });
 process.exit(faulty === 0 ? 0 : 1);
 
-/** @returns what is wrong */
+/** @returns the problems */
 async function tryEnding(job: Job, ending: Ending, delayMs: number, toGroup: boolean): Promise<string[]> {
   const out = join(home, 'out');
   rmSync(out, { recursive: true, force: true });
@@ -142,7 +142,7 @@ async function tryEnding(job: Job, ending: Ending, delayMs: number, toGroup: boo
   return problems;
 }
 
-/** @returns undefined where the run has finished */
+/** @returns undefined if the run has finished */
 function goOnArgs(out: string): string[] | undefined {
   const store = join(home, 'state/facenet-webgpu-trainer/runs');
   for (const slot of existsSync(store) ? readdirSync(store) : []) {
@@ -153,17 +153,17 @@ function goOnArgs(out: string): string[] | undefined {
     if (run && !run.isFinished) return ['train', '--resume', run.runId];
   }
   const [finished] = filesBelow(join(out, 'models')).filter((path) => path.endsWith(`-${STEPS}.safetensors`));
-  // Ended before it began: there is nothing to go on with.
+  // The run ended before it began, so there is nothing to resume.
   return finished ? undefined : argsOf('train', out);
 }
 
-/** @param isComplete the job has been run to its end */
+/** @param isComplete whether the job has run to its end */
 function wrongIn(job: Job, out: string, isComplete: boolean): string[] {
   return job === 'train' ? wrongInTraining(out, isComplete) : wrongFiles(job, out, isComplete);
 }
 
 function wrongFiles(job: Job, out: string, isComplete: boolean): string[] {
-  // Each session writes lists of its own, under a random number.
+  // Each session writes new lists, named with a random number.
   const isList = (path: string): boolean => /^(bounding_boxes|alignment)_\d+\./.test(path);
   const expected = filesBelow(join(reference, job)).filter((path) => !isList(path));
   const found = filesBelow(out).filter((path) => !isList(path));

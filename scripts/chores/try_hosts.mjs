@@ -1,6 +1,6 @@
-// `node scripts/chores/try_hosts.mjs`: what docs/hosting.md says, tried on the real servers that are installed here (nginx,
-// Apache, Caddy; the paths of Debian's packages): each serves the built page from a folder of its host, by the document's
-// own lines, and a browser does the sample job there. --query "" takes the whole sample; names of hosts take only those.
+// `node scripts/chores/try_hosts.mjs`: tries docs/hosting.md on the real servers that are installed (nginx, Apache,
+// Caddy; with the paths of Debian's packages). Each serves the built page from a folder of its host with the lines
+// from the document, and a browser does the sample job. --query "" uses the whole sample; host names select hosts.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -29,7 +29,7 @@ const TYPES = {
   '.txt': /^text\/plain/,
 };
 const COMPRESSED = new Set(['.html', '.js', '.css', '.wasm', '.svg']);
-/** What only some hosts read from the page's folder. */
+/** Files that only some hosts read from the page's folder. */
 const FOR_HOSTS = /^[._]/;
 
 const { values, positionals } = parseArgs({
@@ -41,7 +41,7 @@ const { values, positionals } = parseArgs({
 const document = readFileSync(join(projectRoot, 'docs/hosting.md'), 'utf8');
 const fromDocument = (pattern) => pattern.exec(document)[1];
 
-/** Each with what starts it in the foreground, told by files in `folder`, whose www/ is the host's root. */
+/** Each host with its command in the foreground, configured by files in `folder`, whose www/ is the host's root. */
 const HOSTS = {
   nginx: {
     program: '/usr/sbin/nginx',
@@ -101,7 +101,7 @@ process.exit(failures === 0 ? 0 : 1);
 
 async function tryHost(name, { program, start }) {
   const folder = await mkdtemp(join(tmpdir(), 'facenet-host-'));
-  // Servers read as a user of their own.
+  // Servers read the files as a different user.
   chmodSync(folder, 0o755);
   mkdirSync(join(folder, 'logs'));
   cpSync(distFolder, join(folder, 'www', PLACE), { recursive: true });
@@ -131,14 +131,14 @@ async function tryHost(name, { program, start }) {
   }
 }
 
-/** @returns {Promise<string[]>} what is wrong with the answers */
+/** @returns {Promise<string[]>} the problems with the responses */
 async function checkFiles(origin) {
   const problems = [];
   const files = readdirSync(distFolder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && !FOR_HOSTS.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name).slice(distFolder.length + 1));
   for (const file of files) {
-    // Hosts differ in what they make of "index.html".
+    // Hosts treat "index.html" differently.
     const address = origin + PLACE + (file === 'index.html' ? '' : file);
     const response = await fetch(address);
     const content = Buffer.from(await response.arrayBuffer());
@@ -167,7 +167,7 @@ async function checkFiles(origin) {
   return problems;
 }
 
-/** The sample job, and the page once more when the host is gone. */
+/** Does the sample job, and opens the page once more after the host has stopped. */
 async function checkPage(origin, stop) {
   const problems = [];
   const profile = await mkdtemp(join(tmpdir(), 'facenet-host-profile-'));

@@ -1,4 +1,4 @@
-// Finds a Chromium that can run the page headless, and the flags that give it WebGPU. Plain JavaScript without
+// Finds a Chromium that can run the page headless, and the flags that enable WebGPU. This is plain JavaScript without
 // dependencies, so that it can run before anything is installed.
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -17,7 +17,7 @@ const INSTALLED = [
   'C:\\Program Files (x86)\\Microsoft\\Edge\\Application\\msedge.exe',
 ];
 
-/** Where Playwright keeps the browsers that `playwright-core install chromium` downloads. */
+/** Finds a Chromium that `playwright-core install chromium` has downloaded. */
 function playwrightChromium() {
   const root =
     process.env.PLAYWRIGHT_BROWSERS_PATH ??
@@ -48,7 +48,7 @@ function playwrightChromium() {
 }
 
 /**
- * @param {string} [preferred] a path given by the user; it wins, and must exist
+ * @param {string} [preferred] a path given by the user; it has priority, and must exist
  * @returns {{ path: string } | undefined}
  */
 export function findChromium(preferred = process.env.FACENET_BROWSER) {
@@ -69,7 +69,7 @@ function isSnapPlaceholder(path) {
   return readFileSync(path, 'latin1').includes('/snap/bin/chromium');
 }
 
-/** Device files of a GPU: Linux's own drivers, NVIDIA's, and that of Windows for Linux. */
+/** Device files of GPUs: Linux's drivers, NVIDIA's driver, and Windows Subsystem for Linux. */
 const GPU_DEVICES = [/^\/dev\/dri\/renderD\d+$/, /^\/dev\/nvidia\d+$/, /^\/dev\/dxg$/];
 
 /** @param {readonly string[]} [files] device files; default: this machine's */
@@ -84,7 +84,7 @@ function deviceFiles() {
 }
 
 /**
- * @param {{ software?: boolean }} [options] software: use the SwiftShader adapter even where there is a GPU, so that
+ * @param {{ software?: boolean }} [options] software: use the SwiftShader adapter even if there is a GPU, so that
  *   tests give the same result on every machine
  * @returns {string[]}
  */
@@ -95,7 +95,7 @@ export function chromiumArguments({ software = false } = {}) {
     '--disable-background-networking',
     '--disable-component-update',
     '--disable-sync',
-    // A worker that waits for a GPU for minutes in a page that is not visible must not be slowed down.
+    // A worker of an invisible page that waits minutes for a GPU must not be throttled.
     '--disable-background-timer-throttling',
     '--disable-renderer-backgrounding',
   ];
@@ -103,8 +103,8 @@ export function chromiumArguments({ software = false } = {}) {
   if (software) list.push('--use-webgpu-adapter=swiftshader');
   else {
     list.push('--ignore-gpu-blocklist');
-    // Headless Chromium on Linux reaches a real GPU through Vulkan without a window. Where Vulkan has only Mesa's
-    // simulation on the processor (llvmpipe), the same flags make Chromium hang at its first frame.
+    // Headless Chromium on Linux reaches a real GPU through Vulkan without a window. If Vulkan has only Mesa's software
+    // renderer (llvmpipe), the same flags make Chromium hang at its first frame.
     if (process.platform === 'linux' && hasGpuDevice())
       list.push('--enable-features=Vulkan', '--use-angle=vulkan', '--disable-vulkan-surface');
   }

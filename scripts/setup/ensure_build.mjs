@@ -1,4 +1,4 @@
-// Builds the page where dist is missing or was made from other sources.
+// Builds the page if dist is missing or was made from other sources.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ const STAMP = '.cache/build.json';
 /** The folder of the built page. */
 export const distFolder = join(projectRoot, 'dist');
 
-/** Throws when the build fails, with what it said. */
+/** Throws if the build fails, with its output. */
 export async function ensureBuild({ quiet = false } = {}) {
   if (isFresh(hashSources())) return;
   await withLock('build', async () => {
@@ -32,7 +32,7 @@ export async function ensureBuild({ quiet = false } = {}) {
     if (!quiet) console.log('Building the page (vite build) …');
     const { code, output } = await runCommand(process.execPath, ['node_modules/vite/bin/vite.js', 'build'], {
       quiet: true,
-      // Not what the caller runs in: a test's build is the one that people get.
+      // Not the caller's mode: a build for a test must be the one that people get.
       env: { NODE_ENV: 'production' },
     });
     if (code !== 0)
@@ -42,7 +42,7 @@ export async function ensureBuild({ quiet = false } = {}) {
   });
 }
 
-/** A build made by hand in between is not known, and is made again. */
+/** A build that was made by hand is not recognised, and is made again. */
 function isFresh(hash) {
   try {
     const stamp = JSON.parse(readFileSync(join(projectRoot, STAMP), 'utf8'));

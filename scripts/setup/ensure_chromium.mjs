@@ -1,4 +1,4 @@
-// Gets a Chromium: an installed one, else Playwright's, else Debian's package as root. Needs node_modules.
+// Provides a Chromium: an installed one, or Playwright's, or (as root) Debian's package. Needs node_modules.
 import { readFileSync } from 'node:fs';
 import { findChromium } from './chromium.mjs';
 import { runCommand } from './run_command.mjs';
@@ -8,7 +8,7 @@ const START_LIMIT_MS = 30_000;
 
 /**
  * @param {{ preferred?: string, log?: (line: string) => void }} [options] preferred: the user's own choice
- * @returns {Promise<string>} the path of a Chromium that starts; throws, with what to do, where none can be had
+ * @returns {Promise<string>} the path of a Chromium that starts; throws an error that says what to do if there is none
  */
 export async function ensureChromium({ preferred, log = () => undefined } = {}) {
   const found = findChromium(preferred);
@@ -35,7 +35,7 @@ export async function ensureChromium({ preferred, log = () => undefined } = {}) 
   );
 }
 
-/** @returns {Promise<string>} empty when it starts; a missing library shows here already */
+/** @returns {Promise<string>} the reason, such as a missing library; empty if it starts */
 async function whyItDoesNotStart(path) {
   // Chrome on Windows opens a window instead of printing its version.
   if (process.platform === 'win32') return '';

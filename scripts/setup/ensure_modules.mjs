@@ -1,13 +1,13 @@
-// Installs the packages of package-lock.json where they are missing or other ones than it names.
+// Installs the packages of package-lock.json if some are missing or have other versions.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot, runNpm } from './run_command.mjs';
 import { withLock } from './with_lock.mjs';
 
-/** Throws when the installation fails, with what to do. */
+/** Throws an error that says what to do if the installation fails. */
 export async function ensureModules({ quiet = false } = {}) {
   if (modulesAreInstalled()) return;
-  // Two commands started at once install once.
+  // If two commands start at once, only one of them installs.
   await withLock('install', async () => {
     if (modulesAreInstalled()) return;
     if (!quiet) console.log('Installing the packages of package-lock.json (npm ci) …');
@@ -19,7 +19,7 @@ export async function ensureModules({ quiet = false } = {}) {
   });
 }
 
-/** npm records what lies in node_modules in node_modules/.package-lock.json, in the lock file's own format. */
+/** npm records the content of node_modules in node_modules/.package-lock.json, in the format of the lock file. */
 function modulesAreInstalled() {
   const wanted = readPackages('package-lock.json');
   const installed = readPackages('node_modules/.package-lock.json');
@@ -29,7 +29,7 @@ function modulesAreInstalled() {
     );
   if (!installed) return false;
   return Object.entries(wanted).every(([path, { version, integrity, optional }]) => {
-    // The lock file's own entry; packages for other platforms are optional.
+    // The empty path is the project itself. Optional packages may be for other platforms.
     if (path === '' || (optional && !installed[path])) return true;
     return installed[path]?.version === version && installed[path]?.integrity === integrity;
   });

@@ -1,8 +1,9 @@
-// The import law: which folder may import which. ESLint holds every import to it (see eslint.config.js), and a unit test
-// holds the whole tree to it. A folder is a room of this table; what lies below it belongs to the same room.
+// The import law: which folder may import which. ESLint checks every import (see eslint.config.js), and a unit test
+// checks the whole tree. A folder in this table is a room; its subfolders belong to the same room unless they have
+// their own entry.
 import { dirname, relative, resolve, sep } from 'node:path';
 
-/** What stands beside the numbers: bytes and values in files, folders and the browser's own storage. */
+/** Files, folders, formats and the browser's storage: bytes and values, without computation. */
 const BESIDE = ['workers/files', 'workers/formats', 'workers/storage'];
 const COMPUTE = [
   'workers/compute',
@@ -11,7 +12,7 @@ const COMPUTE = [
   'workers/compute/engine',
   'workers/compute/tfjs',
 ];
-/** An executor of networks: on the GPU's foundation, for the graph, with the arithmetic of a step. */
+/** An executor of networks may use the GPU helpers, the graph and the arithmetic of a step. */
 const EXECUTOR = [
   'workers/protocol',
   'workers/common',
@@ -34,7 +35,7 @@ const JOBS = [
   'workers',
 ];
 
-/** Each room, and the rooms that it may import. A room that is not here may import nothing outside of itself. */
+/** Each room, and the rooms that it may import. A room that is not listed may import nothing outside itself. */
 export const IMPORT_LAW = {
   'workers/common': [],
   'workers/webassembly': [],
@@ -73,7 +74,7 @@ export const IMPORT_LAW = {
     'workers/jobs/models',
     'workers/jobs/train',
   ],
-  // Entry points tie everything together.
+  // Entry points connect everything.
   workers: [
     ...JOBS,
     'workers/jobs/align',
@@ -115,7 +116,7 @@ export const IMPORT_LAW = {
   ],
 
   'cli/system': ['workers/protocol'],
-  // The page without a page that the front end drives: it is built with src.
+  // The page without a user interface that the front end drives. It is built with src.
   'cli/page': ['workers/protocol', 'workers/rpc', 'src/session'],
   'cli/browser': ['cli/system', 'cli/page', 'workers/protocol', 'scripts/setup', 'scripts/build'],
   'cli/arguments': ['cli/system', 'cli/browser', 'workers/protocol'],
@@ -127,13 +128,16 @@ export const IMPORT_LAW = {
   'scripts/build': ['workers/protocol', 'scripts/setup'],
 };
 
-/** Rooms by their depth, so that the deepest one that holds a file is found first. */
+/** Rooms sorted by depth, so that the deepest room of a file is found first. */
 const ROOMS = Object.keys(IMPORT_LAW).sort((a, b) => b.split('/').length - a.split('/').length);
 
-/** @param {string} file from the project's root, with `/`. @returns {string | undefined} undefined where the law says nothing */
+/**
+ * @param {string} file path from the project's root, with `/`
+ * @returns {string | undefined} the room of a file; undefined if the law has none
+ */
 export function roomOf(file) {
   return ROOMS.find((room) =>
-    // An entry point lies in workers itself; folders below it are rooms of their own.
+    // An entry point is in workers itself; the folders below it are separate rooms.
     room === 'workers' || room === 'cli' ? dirname(file) === room : file.startsWith(`${room}/`),
   );
 }
@@ -141,7 +145,7 @@ export function roomOf(file) {
 /**
  * @param {string} from the importing file
  * @param {string} to the imported file; both from the project's root, with `/`
- * @returns {string | undefined} what is wrong with the import
+ * @returns {string | undefined} the fault of the import, if any
  */
 export function importFault(from, to) {
   const room = roomOf(from);
@@ -153,7 +157,7 @@ export function importFault(from, to) {
   return `${room} may not import ${target}. The import law is in scripts/setup/import_law.mjs and docs/how-it-works.md.`;
 }
 
-/** ESLint's rule: holds the imports of a file to the law. */
+/** The ESLint rule that checks the imports of a file. */
 export const importLaw = {
   meta: { type: 'problem', schema: [] },
   create(context) {

@@ -2,10 +2,10 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** The project's folder: scripts work wherever they are called from. */
+/** The project's folder, so that scripts work in any current folder. */
 export const projectRoot = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Runs npm: the one that runs this script, where npm says which. Options as runCommand's. */
+/** Runs the npm that runs this script, if npm says which one that is. The options are those of runCommand. */
 export function runNpm(args, options) {
   const npm = process.env.npm_execpath;
   return npm?.endsWith('.js')
@@ -17,14 +17,14 @@ export function runNpm(args, options) {
  * @param {string} program
  * @param {readonly string[]} args
  * @param {{ quiet?: boolean, timeoutMs?: number, env?: Record<string, string | undefined> }} [options]
- *   quiet: keep what it prints, and return it instead
- * @returns {Promise<{ code: number, output: string }>} code: 127 when the program does not exist, 124 on time-out
+ *   quiet: return the output instead of printing it
+ * @returns {Promise<{ code: number, output: string }>} code: 127 if the program does not exist, 124 after a time-out
  */
 export function runCommand(program, args, { quiet = false, timeoutMs, env = {} } = {}) {
   return new Promise((resolve) => {
     const child = spawn(program, args, {
       cwd: projectRoot,
-      // Kept output may end in one line of a message.
+      // Returned output may become a line of a message.
       env: { ...process.env, ...(quiet ? { NO_COLOR: '1' } : {}), ...env },
       stdio: quiet ? ['ignore', 'pipe', 'pipe'] : 'inherit',
       // npm and npx are batch files on Windows.

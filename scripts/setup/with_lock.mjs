@@ -1,11 +1,11 @@
-// One process at a time: a folder in the project's .cache that holds the owner's process id.
+// A lock for one process at a time: a folder in the project's .cache that contains the process id of the owner.
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { projectRoot } from './run_command.mjs';
 
 const POLL_MS = 200;
-/** A lock whose owner has not written its id by then died between two lines. */
+/** If the owner of a lock has not written its id by then, it has died in between. */
 const UNNAMED_LOCK_MS = 5000;
 
 /**
@@ -51,7 +51,7 @@ function isAbandoned(folder) {
     process.kill(owner, 0);
     return false;
   } catch (error) {
-    // EPERM: alive, and someone else's.
+    // EPERM: the process is alive and belongs to another user.
     return error.code !== 'EPERM';
   }
 }

@@ -168,7 +168,7 @@ function readerOf(
   };
   const listOf = (value: unknown): unknown[] =>
     Array.isArray(value) || ArrayBuffer.isView(value) ? Array.from(value as ArrayLike<unknown>) : [value];
-  /** Many texts may be one in the file, so that no list of them is asked for at once. */
+  /** Many texts may be one text in the file, so they are not all read at once. */
   const textsInParts = (dataset: Dataset, name: string): unknown[] => {
     const { shape } = dataset;
     if (shape?.length !== 1)
