@@ -107,7 +107,9 @@ describe.sequential('a browser without folder access', () => {
   it('tries the chosen ones again with other settings', async () => {
     await page.getByLabel('Ada/grey wall.png: no face found').check();
     await page.getByLabel('Try again with').selectOption('both');
-    await page.getByText('Uses thresholds 0.45, 0.55, 0.55 and a smallest face of 12 pixels').waitFor();
+    await page
+      .getByText('Uses the thresholds 0.45, 0.55, 0.55 and looks for faces of at least 12 pixels')
+      .waitFor();
     await page.getByRole('button', { name: 'Try 1 photo again' }).click();
     await page.getByRole('heading', { name: 'Done: no face was found' }).waitFor();
     await page.getByText('No face was found in this photo this time either.').waitFor();

@@ -76,7 +76,7 @@ describe.sequential('inspecting a dataset', () => {
 
   it('measures again without it, from the embeddings that it has', async () => {
     await page.getByRole('button', { name: 'Measure again' }).click();
-    await page.getByText('You have excluded or included photos').waitFor({ state: 'detached' });
+    await page.getByText('You have changed which photos are included').waitFor({ state: 'detached' });
     await expect.poll(() => page.getByRole('progressbar').count(), POLL).toBe(0);
     const names = await suspects()
       .getByRole('button')

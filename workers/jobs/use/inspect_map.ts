@@ -17,7 +17,7 @@ export class TooFewPhotosError extends Error {
   override name = 'TooFewPhotosError';
   constructor(count: number) {
     super(
-      `A map by neighbourhoods needs at least ${LEAST_PHOTOS} photos, but there are only ${count}. Use the map by principal components.`,
+      `A map by neighbourhood needs at least ${LEAST_PHOTOS} photos, but there are only ${count}. Use the map by principal components.`,
     );
   }
 }
