@@ -19,22 +19,22 @@ import * as sets from './storage/stored_sets.ts';
 import * as runs from './storage/runs.ts';
 import { describeDevice } from './gpu/describe_device.ts';
 
-class JobGoesOnError extends Error {
-  override name = 'JobGoesOnError';
+class JobRunningError extends Error {
+  override name = 'JobRunningError';
   constructor(what: string) {
     super(
-      `${what} is going on, in this tab or in another one, and needs what is stored. Stop it first, then delete everything.`,
+      `${what} is running in this tab or another one and needs the stored data. Stop it first, then delete everything.`,
     );
   }
 }
 
-/** @throws JobGoesOnError. Without Web Locks nobody knows. */
+/** @throws JobRunningError. Without Web Locks nobody knows. */
 async function requireNoJob(): Promise<void> {
   const locks = navigator.locks as LockManager | undefined;
   const names = ((await locks?.query())?.held ?? []).map(({ name = '' }) => name);
   const runId = names.map(runs.runOfLock).find((id) => id !== undefined);
-  if (runId !== undefined) throw new JobGoesOnError(`The run ${runId}`);
-  if (names.includes(JOB_LOCK)) throw new JobGoesOnError('A job');
+  if (runId !== undefined) throw new JobRunningError(`The run ${runId}`);
+  if (names.includes(JOB_LOCK)) throw new JobRunningError('A job');
 }
 
 const api: LibraryWorkerApi = {

@@ -9,7 +9,7 @@ const WIDTH = 100;
 export function generalHelp(commands: readonly Command[]): string {
   const width = Math.max(...commands.map(({ name }) => name.length));
   return [
-    'Trains and uses face-embedding models. This runs the same program as the web page, in a headless browser, on folders of your disk.',
+    'Trains and uses face-embedding models. This runs the same program as the web page, in a headless browser, on the folders on your disk.',
     '',
     `Usage: ${INVOCATION} <command> [arguments]`,
     '',
@@ -62,7 +62,9 @@ function valueOf(flag: FlagSpec): string {
 }
 
 function defaultOf(flag: FlagSpec): string {
-  return 'default' in flag && flag.default !== undefined && flag.default !== '' ? ` (${flag.default})` : '';
+  return 'default' in flag && flag.default !== undefined && flag.default !== ''
+    ? ` (default: ${flag.default})`
+    : '';
 }
 
 function table(rows: readonly (readonly [string, string])[]): string[] {

@@ -13,12 +13,12 @@ export const isLeftEmpty = new URLSearchParams(location.search).has(LEFT_EMPTY);
 /**
  * Runs, checkpoints, remembered folders and measurements of the device (IndexedDB), faces (private file system), the
  * program's own copy (caches and service worker), and what else is kept under this page's name.
- * @throws JobGoesOnError, before anything is deleted; what else fails is thrown after the rest was deleted
+ * @throws JobRunningError, before anything is deleted; what else fails is thrown after the rest was deleted
  */
 export async function deleteEverythingStored(): Promise<void> {
   // A job that goes on keeps all of it.
   const data = await settled(libraryWorker.call((api) => api.deleteEverything()));
-  if (data.status === 'rejected' && data.reason instanceof Error && data.reason.name === 'JobGoesOnError')
+  if (data.status === 'rejected' && data.reason instanceof Error && data.reason.name === 'JobRunningError')
     throw data.reason;
   const results = await Promise.allSettled([
     data.status === 'rejected' ? Promise.reject(data.reason as Error) : undefined,

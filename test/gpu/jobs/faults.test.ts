@@ -471,7 +471,7 @@ describe('what is stored of a run', () => {
     await expect.poll(() => refusals.length).toBe(2);
     const [one, all] = await Promise.all(refusals);
     expect(one).toMatchObject({ name: 'RunBusyError' });
-    expect(all).toMatchObject({ name: 'JobGoesOnError', message: expect.stringContaining(run.runId) });
+    expect(all).toMatchObject({ name: 'JobRunningError', message: expect.stringContaining(run.runId) });
     await run.end;
     expect((await getRun(run.runId))!.status).toBe('finished');
     await library.deleteRun(run.runId);

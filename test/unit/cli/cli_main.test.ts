@@ -125,7 +125,7 @@ describe('help', () => {
   it('shows the limits and defaults of a training flag', async () => {
     await main(['train', '--help']);
     expect(printed[0]).toMatch(
-      /--prelogits_norm_loss_factor <number>\s+Weight of the loss on the norm of the prelogits\. \(0\)/,
+      /--prelogits_norm_loss_factor <number>\s+Weight of the loss on the norm of the prelogits\.\s+\(default: 0\)/,
     );
   });
 });

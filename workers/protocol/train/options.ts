@@ -93,7 +93,7 @@ export const TRAINING_OPTIONS: readonly OptionSpec[] = [
   { name: 'model_def', type: 'text', suggestions: MODEL_NAMES.map((name) => `models.${name}`), default: 'models.inception_resnet_v1', group: 'model', description: 'The network: models.inception_resnet_v1, models.inception_resnet_v2, models.squeezenet or models.dlib_face_resnet.' },
   { name: 'embedding_size', type: 'integer', minimum: 1, maximum: 4096, default: 128, group: 'model', description: 'Number of values in an embedding.' },
   { name: 'batch_norm_decay', type: 'number', minimum: 0, maximum: 1, advice: (value) => value === 1 ? 'At 1 the moving statistics never change, so the model will be unusable.' : undefined, default: 0.995, group: 'model', description: 'Decay of the moving statistics of batch normalisation. Use a smaller value for runs of a few hundred steps.' },
-  { name: 'max_nrof_epochs', type: 'integer', minimum: 1, maximum: 2 ** 31 - 1, default: 500, group: 'schedule', description: 'How long to train. More epochs take longer and help until validation stops improving.' },
+  { name: 'max_nrof_epochs', type: 'integer', minimum: 1, maximum: 2 ** 31 - 1, default: 500, group: 'schedule', description: 'Maximum number of epochs. More epochs take longer and help until validation stops improving.' },
   { name: 'epoch_size', type: 'integer', minimum: 1, maximum: 2 ** 31 - 1, default: 1000, group: 'schedule', description: 'Number of batches per epoch.' },
   { name: 'batch_size', type: 'integer', minimum: 2, maximum: 4096, default: 90, group: 'schedule', description: 'Number of images per batch.' },
   { name: 'optimizer', type: 'choice', choices: OPTIMIZERS, default: 'ADAGRAD', group: 'schedule', description: 'The optimization algorithm.' },
