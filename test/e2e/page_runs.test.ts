@@ -136,7 +136,7 @@ describe.sequential('settings', () => {
   it('writes the settings to a file and reads them back', async () => {
     await page.getByLabel('Images per batch').fill('17');
     const downloading = page.waitForEvent('download');
-    await page.getByRole('button', { name: 'Save to a file' }).click();
+    await page.getByRole('button', { name: 'Save to file' }).click();
     const text = readFileSync(await (await downloading).path(), 'utf8');
     expect(JSON.parse(text).options).toMatchObject({
       batch_size: 17,
@@ -251,7 +251,7 @@ describe.sequential('runs', () => {
     await page.getByRole('button', { name: 'Compare 2 runs' }).click();
     await page.getByRole('figure', { name: 'Pair accuracy' }).locator('canvas').waitFor();
     const rows = await page
-      .getByRole('region', { name: 'Settings that differ' })
+      .getByRole('region', { name: 'Table of the settings that differ' })
       .getByRole('row')
       .allInnerTexts();
     const names = rows.slice(1).map((row) => row.split('\t')[0]);

@@ -182,12 +182,12 @@ describe.sequential('using a model', () => {
     await expect.poll(() => names.allInnerTexts(), POLL).toEqual(['Unknown', 'Unknown']);
     await page.getByLabel('Accept a stranger by mistake: at most').selectOption('1 in 10');
     await expect.poll(() => names.allInnerTexts(), POLL).toEqual([nameOf(photos[0]!), nameOf(photos[5]!)]);
-    await page.getByLabel('By', { exact: true }).selectOption('a linear support vector machine');
+    await page.getByLabel('Method').selectOption('linear support vector machine');
     await answers().getByText('probability').first().waitFor();
   });
 
   it('tests itself on photos that were held back', async () => {
-    await page.getByLabel('By', { exact: true }).selectOption('the nearest enrolled faces');
+    await page.getByLabel('Method').selectOption('nearest enrolled faces');
     await button('Test').click();
     const confusion = page.getByRole('region', { name: 'Confusion matrix' });
     await confusion.waitFor();
@@ -196,7 +196,7 @@ describe.sequential('using a model', () => {
     const right = counts.filter((_, cell) => cell % (PEOPLE + 2) === 0).reduce((a, b) => a + b);
     const tested = PEOPLE * (PHOTOS_EACH - 2);
     expect(counts.reduce((a, b) => a + b)).toBe(tested);
-    const result = page.locator('dl[aria-label="Result of the test"]');
+    const result = page.locator('dl[aria-label="Test result"]');
     expect(await result.innerText()).toContain(`${right} of ${tested} faces`);
     await openAllDetails(page);
     for (const scheme of ['light', 'dark'] as const) {
@@ -218,7 +218,7 @@ describe.sequential('using a model', () => {
 
     await page.getByLabel('Model file').setInputFiles(await smallModelFile(2));
     await page.getByLabel('Photos to identify: files').setInputFiles([photos[0]!]);
-    await page.getByRole('alert').getByText('another model').waitFor({ timeout: JOB_LIMIT_MS });
+    await page.getByRole('alert').getByText('a different model').waitFor({ timeout: JOB_LIMIT_MS });
     await page.getByLabel('Model file').setInputFiles(await smallModelFile(1));
     await page.getByLabel('Photos to identify: files').setInputFiles([photos[0]!]);
     await answers().getByText(nameOf(photos[0]!)).waitFor({ timeout: JOB_LIMIT_MS });
