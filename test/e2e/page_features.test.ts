@@ -139,7 +139,7 @@ describe('a browser that lacks', () => {
       );
       await page.getByRole('button', { name: 'Try it with sample faces' }).click();
       const banner = page.getByRole('region', { name: 'Sample run' });
-      await banner.getByText(/Done|did not work|Stopped/).waitFor({ timeout: JOB_LIMIT_MS });
+      await banner.getByText(/Done|failed|Stopped/).waitFor({ timeout: JOB_LIMIT_MS });
       expect(await banner.innerText()).toContain('Done');
       expect(await saidAbout('Keeping the screen awake')).toEqual(['no', expect.stringContaining('sleep')]);
       expect(await saidAbout('Safe in several tabs')).toEqual(['no', expect.stringContaining('one tab')]);

@@ -147,7 +147,7 @@ describe.each([
     'is read again by a training, which can be stopped before there is a run',
     async () => {
       await page.getByRole('button', { name: 'Start training' }).click();
-      await page.getByText(/^Reading the dataset: [\d,]+ files so far/).waitFor();
+      await page.getByText(/^Reading the dataset: [\d,]+ files and/).waitFor();
       await page.getByRole('button', { name: 'Stop', exact: true }).click();
       await expect.poll(() => page.getByRole('button', { name: 'Start training' }).isDisabled()).toBe(false);
       expect(await page.getByRole('alert').count()).toBe(0);

@@ -31,7 +31,7 @@ const STOPPED_BY_SECTION: Readonly<Record<string, string | undefined>> = {
   'evaluate: Result': 'Recalculate',
   'train: Charts': undefined,
   'use/compare: Threshold': undefined,
-  'use/identify: How faces are named': undefined,
+  'use/identify: How faces are recognised': undefined,
   'use/identify: Test it': 'Test',
 };
 

@@ -32,7 +32,7 @@ beforeAll(async () => {
     .setInputFiles(join(root, 'faces'));
   await page.getByLabel('Pairs per fold').fill('8');
   await page.getByLabel('Folds').fill('4');
-  await page.getByText('How distances are measured').click();
+  await page.getByText('More settings').click();
 });
 
 afterAll(async () => {
