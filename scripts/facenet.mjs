@@ -27,7 +27,7 @@ function requireTemporaryFolder() {
     rmdirSync(mkdtempSync(join(tmpdir(), 'facenet-try-')));
   } catch (error) {
     throw new Error(
-      `Nothing can be written into the folder for temporary files, ${tmpdir()} (${error.code}). Name another one in the environment variable TMPDIR.`,
+      `The folder for temporary files, ${tmpdir()}, is not writable (${error.code}). Set the environment variable TMPDIR to another folder.`,
       { cause: error },
     );
   }

@@ -241,7 +241,7 @@ describe.sequential('models', () => {
     await page.getByRole('region', { name: 'What is missing' }).getByText('BatchNorm').first().waitFor();
     writeFileSync(join(root, 'letter.pt'), 'Dear all,');
     await importFiles(join(root, 'letter.pt'));
-    await page.getByRole('alert').getByText('letter.pt is a text file, no model').waitFor();
+    await page.getByRole('alert').getByText('letter.pt is a text file, not a model').waitFor();
     // A damaged file of Keras is refused in a worker of its own, each time anew.
     const damaged = Buffer.concat([Buffer.from('\x89HDF\r\n\x1a\n', 'latin1'), Buffer.alloc(4000, 7)]);
     writeFileSync(join(root, 'damaged.h5'), damaged);

@@ -28,8 +28,8 @@ describe('bad input ends with one clear line and an exit code', () => {
       /Unknown flag --imagesize\. Did you mean --image_size\?/,
     ],
     [['align', 'empty', 'out'], 1, /No photos were found in "empty" \(1 other file/],
-    [['train', '--data_dir', 'photos'], 1, /holds one person only/],
-    [['export', 'model.safetensors', 'out'], 1, /model\.safetensors is a text file, no model/],
+    [['train', '--data_dir', 'photos'], 1, /contains only one person/],
+    [['export', 'model.safetensors', 'out'], 1, /model\.safetensors is a text file, not a model/],
     [['conformance', 'fixture.json'], 1, /fixture\.json: .*is not a conformance fixture/],
   ])('%j', async (args, code, message) => {
     const result = await facenet(args, { home });

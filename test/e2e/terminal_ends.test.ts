@@ -188,7 +188,7 @@ describe.skipIf(process.platform !== 'linux')('a command', () => {
     };
     expect((await run(`${facenet} train --help | head -1`)).split('\n')).toHaveLength(1);
     expect(await run(`${facenet} --help`, { TMPDIR: join(home, 'missing') })).toMatch(
-      /^facenet: Nothing can be written into the folder for temporary files, .*missing \(ENOENT\)\. Name another one in the environment variable TMPDIR\.$/,
+      /^facenet: The folder for temporary files, .*missing, is not writable \(ENOENT\)\. Set the environment variable TMPDIR to another folder\.$/,
     );
   });
 });

@@ -79,7 +79,7 @@ describe.skipIf(process.platform === 'win32')('files that cannot be read', () =>
     ];
     const { code, stdout } = await facenet(args, { home });
     expect(stdout).toContain(LEADS_NOWHERE);
-    expect(stdout).toContain('Another photo takes its place.');
+    expect(stdout).toContain('Another photo is used instead.');
     expect(code).toBe(0);
   });
 });

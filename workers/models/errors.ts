@@ -7,7 +7,7 @@ const NAMES_SHOWN = 4;
 
 export class NotAModelError extends Error {
   override name = 'NotAModelError';
-  /** @param problem e.g. `is a JPEG image, no model` */
+  /** @param problem e.g. `is a JPEG image, not a model` */
   constructor(file: string, problem: string) {
     super(`${file} ${problem}. ${FORMATS}`);
   }

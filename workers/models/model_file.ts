@@ -116,7 +116,7 @@ async function openSafetensors(
 ): Promise<SafetensorsFile> {
   const kind = await identifyFile(blob);
   if (kind !== SAFETENSORS && (kind !== UNKNOWN_BINARY || !name.endsWith(MODEL_FILE_EXTENSION)))
-    throw new NotAModelError(name, `is ${kind}, no model`);
+    throw new NotAModelError(name, `is ${kind}, not a model`);
   return SafetensorsFile.open(blob, name, signal);
 }
 

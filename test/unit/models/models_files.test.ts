@@ -129,7 +129,9 @@ describe('model files', () => {
       );
     const jpeg = Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 16, 74, 70, 73, 70);
     expect(await problem('', 'x.safetensors')).toMatch(/NotAModelError: x.safetensors is an empty file/);
-    expect(await problem(jpeg, 'x.safetensors')).toMatch(/is a JPEG image, no model. Models are read from/);
+    expect(await problem(jpeg, 'x.safetensors')).toMatch(
+      /is a JPEG image, not a model. Models are read from/,
+    );
     expect(await problem('hello\n', 'x.safetensors')).toMatch(/is a text file/);
     expect(await problem('{"a":1}', 'x.txt')).toMatch(/is a JSON file/);
     expect(await problem(Uint8Array.of(0x50, 0x4b, 3, 4, 0), 'x.pt')).toMatch(/PyTorch/);

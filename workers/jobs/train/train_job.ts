@@ -174,7 +174,7 @@ class TrainJob {
         augmentation: { random_crop, random_flip, random_rotate },
       },
       read,
-      (error) => this.#warn(`${error.message} Another photo takes its place.`),
+      (error) => this.#warn(`${error.message} Another photo is used instead.`),
     );
   }
 

@@ -112,7 +112,7 @@ export async function readTrainingData(
   const dataset = await readClasses(await openDirectories(references), onProgress, signal, isPhotoPath);
   if (dataset.classes.length < 2)
     throw new TooFewClassesError(
-      `"${dataset.name}" holds one person only ("${dataset.classes[0]!.name}", ${dataset.imageCount} photos). A classifier learns to tell people apart: it needs two folders of people at least.`,
+      `"${dataset.name}" contains only one person ("${dataset.classes[0]!.name}", ${dataset.imageCount} photos). Training needs at least two people.`,
     );
   const { validation_set_split_ratio, min_nrof_val_images_per_class, seed } = options;
   const filtered = filter && applyFilter(dataset, filter, options.filter_min_nrof_images_per_class);
