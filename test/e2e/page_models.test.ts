@@ -237,8 +237,8 @@ describe.sequential('models', () => {
     await page.getByText('This model is incomplete').waitFor();
     expect(Number(await tile('Matched variables', 'Missing'))).toBeGreaterThan(0);
     expect(await page.getByRole('button', { name: 'Import', exact: true }).isDisabled()).toBe(true);
-    await page.getByText(/^What is missing/).click();
-    await page.getByRole('region', { name: 'What is missing' }).getByText('BatchNorm').first().waitFor();
+    await page.getByText(/^Missing variables/).click();
+    await page.getByRole('region', { name: 'Missing variables' }).getByText('BatchNorm').first().waitFor();
     writeFileSync(join(root, 'letter.pt'), 'Dear all,');
     await importFiles(join(root, 'letter.pt'));
     await page.getByRole('alert').getByText('letter.pt is a text file, not a model').waitFor();
@@ -253,7 +253,7 @@ describe.sequential('models', () => {
 
   it('are measured, with the worst pairs as pictures', { timeout: JOB_LIMIT_MS }, async () => {
     await goTo(/Evaluate/);
-    await page.getByLabel('A model that was brought in').check();
+    await page.getByLabel('An imported model').check();
     await page
       .getByRole('combobox', { name: 'Model', exact: true })
       .selectOption({ label: 'first model · this program' });
@@ -352,15 +352,15 @@ describe.sequential('models', () => {
       const exported = await exportFrom(card);
       expect(exported.name).toBe(`${RUN}-step-30-safetensors.zip`);
       expect(exported.zip.includes(bytesOf(3))).toBe(true);
-      expect(exported.zip.includes('Its values are the trained variables themselves')).toBe(true);
-      expect(exported.zip.includes('the best of the run')).toBe(false);
+      expect(exported.zip.includes('The weights are the trained variables themselves')).toBe(true);
+      expect(exported.zip.includes('the run’s checkpoint with the best')).toBe(false);
       await card.getByLabel('Checkpoint', { exact: true }).selectOption('best');
       await card.getByLabel('Weights', { exact: true }).selectOption('averages');
       const averaged = await exportFrom(card);
       expect(averaged.name).toBe(`${RUN}-best-moving-averages-safetensors.zip`);
       expect(averaged.zip.includes(bytesOf(2))).toBe(true);
-      expect(averaged.zip.includes('the best of the run’s measured models, by the validation')).toBe(true);
-      expect(averaged.zip.includes('Its values are the exponential moving averages')).toBe(true);
+      expect(averaged.zip.includes('the run’s checkpoint with the best validation accuracy')).toBe(true);
+      expect(averaged.zip.includes('The weights are the exponential moving averages')).toBe(true);
       expect(averaged.zip.includes('| 20 | moving averages |')).toBe(true);
       await card.getByText(/from step 20, best validation accuracy, moving averages/).waitFor();
       await expectClean();

@@ -14,11 +14,11 @@ export function modelCard(model: LoadedModel, settings: ExportSettings, fileName
   const { imageSize: size, graph } = model;
   return `# ${markdownText(model.name)}
 
-A face embedding model: ${graph.name}, ${graph.embeddingSize} values an embedding, l2-normalised. The distance of two
-embeddings says how alike two faces are.
+A face embedding model: ${graph.name}, ${graph.embeddingSize} values per embedding, l2-normalised. The smaller the
+distance between two embeddings, the more similar the faces.
 
 Input: an aligned face, ${size} × ${size} pixels, RGB, standardised as ${standardization(model)}.
-Another standardisation gives embeddings that look right and are not.
+With another standardisation the embeddings are wrong, and nothing else shows it.
 
 ## Alignment
 ${alignmentLines(model).join('\n')}
@@ -32,7 +32,7 @@ ${evaluationLines(model).join('\n')}
 ## Use
 ${snippetText(snippetOf(model, settings, fileName))}${settings.dtype === 'float16' ? FLOAT16_NOTE : ''}
 ## Licence
-${licenseText(settings) || '(to be filled in by who publishes it)'}
+${licenseText(settings) || '(not specified; add one before you publish the model)'}
 `;
 }
 
@@ -40,7 +40,7 @@ function evaluationLines(model: LoadedModel): string[] {
   const { evaluations = [] } = metadataOf(model);
   if (evaluations.length === 0) return ['Not evaluated.'];
   return [
-    'As on LFW: mean ± deviation over the folds; VAL is the share of one person’s pairs that is accepted at the FAR.',
+    'Measured as on LFW: mean ± standard deviation over the folds. VAL is the share of same-person pairs that are accepted at the given FAR.',
     '',
     '| images | seen in training | pairs | step | values | accuracy | VAL | FAR | AUC | EER | threshold |',
     '| --- | --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |',
@@ -51,7 +51,7 @@ function evaluationLines(model: LoadedModel): string[] {
     ...(evaluations.some(({ seen_in_training: isSeen }) => isSeen)
       ? [
           '',
-          'Where it says “yes”, **the model was trained on these very images**: it tells people that it has never seen apart less well than these figures say. Measure it on other people before you rely on it.',
+          '“yes” means that **the model was trained on these images**, so it will do worse on new people than these figures suggest. Evaluate it on other people before you rely on it.',
         ]
       : []),
     ...thresholdLines(evaluations),
@@ -70,14 +70,14 @@ function thresholdLines(evaluations: readonly ModelEvaluation[]): string[] {
     const distance =
       metric === 1 ? 'angle / π (arccos of the cosine similarity)' : 'squared Euclidean distance';
     const changes = [
-      ...(flipped ? ['the embeddings of a face and of its mirror image are put side by side'] : []),
+      ...(flipped ? ['the embeddings of a face and of its mirror image are concatenated'] : []),
       ...(centred ? ['the mean embedding of the pairs is subtracted from each'] : []),
     ];
     return [
-      `- ${markdownText(one.images)}: one person where the ${distance} is below ${threshold.toFixed(3)}${changes.length > 0 ? `, after ${changes.join(' and ')}. For embeddings as they are, another threshold has to be measured` : ''}.`,
+      `- ${markdownText(one.images)}: same person if the ${distance} is below ${threshold.toFixed(3)}${changes.length > 0 ? `, after ${changes.join(' and ')}. Plain embeddings need a different threshold` : ''}.`,
     ];
   });
-  return lines.length > 0 ? ['', 'Thresholds, the mean of the best ones over the folds:', '', ...lines] : [];
+  return lines.length > 0 ? ['', 'Thresholds (the average of the best threshold of each fold):', '', ...lines] : [];
 }
 
 /** How the image that the model takes is cut out of a photo. */
@@ -85,8 +85,8 @@ function alignmentLines({ imageSize: size, metadata }: LoadedModel): string[] {
   const crops = metadata?.face_crops;
   return [
     'The face is found with MTCNN (smallest face 20 pixels, thresholds 0.6, 0.7, 0.7, pyramid factor 0.709). Its box is',
-    'widened by a margin in pixels of the photo, half of it on each side, cut off at the photo’s edges, and resized to a',
-    'square with an antialiased bilinear filter (Pillow’s BILINEAR). The face is not turned upright.',
+    'widened by a margin in pixels of the photo, half of it on each side, clipped at the photo’s edges, and resized to a',
+    'square with an antialiased bilinear filter (Pillow’s BILINEAR). The face is not rotated upright.',
     '',
     ...(crops ? knownCropLines(crops, size) : unknownCropLines(size)),
   ];
@@ -95,7 +95,7 @@ function alignmentLines({ imageSize: size, metadata }: LoadedModel): string[] {
 function knownCropLines({ image_size: cropSize, margin }: FaceCrops, size: number): string[] {
   const isOriginals = cropSize === 182 && margin === 44 && size === 160;
   return [
-    `The training’s faces were cut out with a margin of ${margin} and resized to ${cropSize} × ${cropSize} pixels${cropSize > size ? `, of which the network takes a part of ${size} × ${size}` : ''}.${isOriginals ? ' To measure such a network, the original cuts faces of 160 × 160 pixels out with a margin of 32.' : ''} Cut faces out for this model with`,
+    `The training faces were cropped with a margin of ${margin} and resized to ${cropSize} × ${cropSize} pixels${cropSize > size ? `, of which the network uses a part of ${size} × ${size}` : ''}.${isOriginals ? ' To evaluate such a network, the original (davidsandberg/facenet) crops faces to 160 × 160 pixels with a margin of 32.' : ''} Crop faces for this model with`,
     '',
     `    facenet align PHOTOS FACES --image_size ${size} --margin ${isOriginals ? 32 : margin}`,
   ];
@@ -103,11 +103,11 @@ function knownCropLines({ image_size: cropSize, margin }: FaceCrops, size: numbe
 
 function unknownCropLines(size: number): string[] {
   return [
-    `Which margin the training’s faces had is not stored in the model. The original’s defaults for networks of 160 × 160 pixels are a margin of 44 for faces of 182 × 182 to train on, of which the network takes a part of 160 × 160, and a margin of 32 for faces of 160 × 160 to measure on. Cut faces out for this model with`,
+    `The margin of the training faces is not stored in the model. For networks of 160 × 160 pixels, the original (davidsandberg/facenet) trains on faces of 182 × 182 pixels with a margin of 44, of which the network uses a part of 160 × 160, and evaluates on faces of 160 × 160 with a margin of 32. Crop faces for this model with`,
     '',
     `    facenet align PHOTOS FACES --image_size ${size} --margin 32`,
     '',
-    'or with another margin where the training had another one.',
+    'or with the margin that was used in training, if it was different.',
   ];
 }
 
@@ -135,7 +135,7 @@ function trainingLines(model: LoadedModel): string[] {
     step === undefined ? undefined : `${step} steps${epoch === undefined ? '' : `, ${epoch} epochs`}`,
     best === undefined
       ? undefined
-      : `the best of the run’s measured models, by ${best === 'pairs' ? 'the accuracy on pairs' : 'the validation'}`,
+      : `the run’s checkpoint with the best ${best === 'pairs' ? 'accuracy on pairs' : 'validation accuracy'}`,
     dataset === undefined ? undefined : `dataset “${markdownText(dataset)}”`,
     images === undefined ? undefined : `${images} images`,
     people === undefined ? undefined : `${people} people`,
@@ -144,7 +144,7 @@ function trainingLines(model: LoadedModel): string[] {
     ({ name }) => `    ${name}: ${lineText(String(options?.[name]).trim().replaceAll('\n', ' | '))}`,
   );
   return [
-    facts.length > 0 ? `${facts.join('; ')}.` : 'Not known: the model came without this information.',
+    facts.length > 0 ? `${facts.join('; ')}.` : 'Unknown: the model does not contain this information.',
     ...valuesLines(metadata),
     ...(settings.length > 0 ? ['', 'Settings:', '', ...settings] : []),
   ];
@@ -155,13 +155,13 @@ function valuesLines({ moving_averages: areAverages, options }: ModelMetadata): 
   const decay = options?.moving_average_decay ?? 0;
   if (areAverages)
     return [
-      `Its values are the exponential moving averages of the trained variables${decay > 0 ? ` (decay ${decay})` : ''}.`,
+      `The weights are the exponential moving averages of the trained variables${decay > 0 ? ` (decay ${decay})` : ''}.`,
     ];
-  return decay > 0 ? ['Its values are the trained variables themselves, not their moving averages.'] : [];
+  return decay > 0 ? ['The weights are the trained variables themselves, not their moving averages.'] : [];
 }
 
 const FLOAT16_NOTE = `
-Weights are stored as float16, biases and moving statistics as float32; computations are in float32.
+Weights are stored as float16, biases and moving statistics as float32. Computations are done in float32.
 `;
 
 /** An example of how the model is used. */
@@ -203,8 +203,8 @@ image = Image.open("face.png").convert("RGB").resize((${size}, ${size}))
 pixels = np.asarray(image, np.float32)
 ${standardize}${inputLayout === 'nchw' ? 'pixels = pixels.transpose(2, 0, 1)\n' : ''}session = onnxruntime.InferenceSession(${pythonString(fileName)})
 (embeddings,) = session.run(["embeddings"], {"input": pixels[None]})`,
-    note: `The input is [N, ${inputLayout === 'nhwc' ? `${size}, ${size}, 3` : `3, ${size}, ${size}`}], ${inside === undefined ? 'standardised as above' : 'values 0 … 255; the model standardises them itself'}. Batch norms are folded into the convolutions; the
-batch size is free.`,
+    note: `The input is [N, ${inputLayout === 'nhwc' ? `${size}, ${size}, 3` : `3, ${size}, ${size}`}], ${inside === undefined ? 'standardised as above' : 'pixel values from 0 to 255; the model standardises them itself'}. Batch norm is merged into the convolutions. Any
+batch size works.`,
   };
 }
 
@@ -255,7 +255,7 @@ const embedding = tf.tidy(() => {
 ${standardize}
   return model.predict(input.expandDims());
 });`,
-    note: 'Batch norms are folded into the convolutions; the batch size is free.',
+    note: 'Batch norm is merged into the convolutions. Any batch size works.',
   };
 }
 
@@ -265,6 +265,6 @@ function safetensorsSnippet(fileName: string): Snippet {
     code: `from safetensors.numpy import load_file
 
 variables = load_file(${pythonString(fileName)})  # the original's TensorFlow variable names, moving statistics included`,
-    note: 'Convolution weights are [height, width, in, out], dense weights [in, out]; batch norms have no gamma and ε = 0.001.',
+    note: 'Convolution weights are [height, width, in, out], dense weights [in, out]. Batch norm has no gamma, and ε = 0.001.',
   };
 }

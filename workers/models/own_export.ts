@@ -5,7 +5,7 @@ import { standardizationOf, type StandardizationFact } from '../protocol/models/
 import type { LoadedModel } from './loaded_model.ts';
 
 /** How a model's standardisation is known where its own metadata state it. */
-export const AS_STATED = 'as its file says';
+export const AS_STATED = 'as stated in its file';
 
 /** For the person, of exports whose batch norms are folded. */
 export const FOLDED_NOTE = 'Its batch norms were folded into the layers before them when it was exported.';

@@ -34,14 +34,14 @@ export function standardizationByName(names: readonly string[]): Standardization
   const runs = names.flatMap((name) => [...name.matchAll(RUN_NAME)].map(([, run]) => run!));
   for (const run of runs) {
     const value = PUBLISHED[run];
-    if (value) return { value, basis: `as the original’s published model ${run}, whose name it has` };
+    if (value) return { value, basis: `like the published FaceNet model ${run}, which has the same name` };
   }
   const old = runs.find((run) => run < FIRST_FIXED);
   return old === undefined
     ? undefined
     : {
         value: 'per_image',
-        basis: `as its name, ${old}, is of the time when the original had no other`,
+        basis: `because its name, ${old}, dates from before the original had another one`,
       };
 }
 
@@ -49,7 +49,7 @@ export function standardizationByName(names: readonly string[]): Standardization
 export function standardizationOfProgram(program: string): StandardizationFact | undefined {
   const value: ImageStandardization | undefined =
     program === 'facenet-pytorch' ? 'fixed' : program === 'keras-facenet' ? 'per_image' : undefined;
-  return value && { value, basis: `as all models of ${program}` };
+  return value && { value, basis: `like all models of ${program}` };
 }
 
 /**
@@ -67,5 +67,5 @@ export function standardizationOfNodes(
   for (const value of scalars) isFixed ||= value === 127.5;
   // The original of 2018 has both, and chooses between them with a number that is fed.
   if (isPerImage === isFixed) return undefined;
-  return { value: isFixed ? 'fixed' : 'per_image', basis: 'as the nodes of its graph' };
+  return { value: isFixed ? 'fixed' : 'per_image', basis: 'according to the nodes of its graph' };
 }

@@ -74,11 +74,11 @@ describe('the crops of a training set', () => {
   it('are in the model card, with the command that cuts out such faces', () => {
     const original = cardOf({ image_size: 182, margin: 44 });
     expect(original).toContain(
-      'cut out with a margin of 44 and resized to 182 × 182 pixels, of which the network',
+      'cropped with a margin of 44 and resized to 182 × 182 pixels, of which the network',
     );
     expect(original).toContain('--image_size 160 --margin 32');
     const other = cardOf({ image_size: 96, margin: 10 }, 96);
-    expect(other).toContain('cut out with a margin of 10 and resized to 96 × 96 pixels. Cut faces');
+    expect(other).toContain('cropped with a margin of 10 and resized to 96 × 96 pixels. Crop faces');
     expect(other).toContain('--image_size 96 --margin 10');
     expect(cardOf(undefined)).toContain('is not stored in the model');
   });

@@ -102,7 +102,7 @@ describe('exportModel', () => {
     });
     expect(summary.verifiedMaxAbsError).toBeLessThanOrEqual(1e-5);
     expect(summary.files.at(-1)!.path).toBe('model-20260102-030405-60.onnx');
-    expect(zip.text).toContain('[N, 3, 80, 80], values 0');
+    expect(zip.text).toContain('[N, 3, 80, 80], pixel values from 0');
   });
 
   it('says of images of another size that they are what it takes', async () => {
@@ -176,10 +176,10 @@ describe('the model card', () => {
     expect(card).toContain('80 × 80 pixels, RGB, standardised as (p − mean)');
     expect(card).toContain("tf.loadGraphModel('model.json')");
     expect(card).toContain('Not evaluated.');
-    expect(card).toContain('## Licence\n(to be filled in');
+    expect(card).toContain('## Licence\n(not specified');
     expect(
       modelCard({ ...model, metadata: undefined }, { format: 'safetensors' }, 'a.safetensors'),
-    ).toContain('Not known');
+    ).toContain('Unknown');
   });
 });
 
@@ -212,8 +212,8 @@ describe('a model card of a model that was evaluated', () => {
       expect(card).toContain(
         `| lfw\\|160 | not known | 6000 | 60 | ${values} | 0.9905 ± 0.0042 | 0.9700 ± 0.0100 | 0.00100 | 0.9990 | 0.0100 |`,
       );
-    expect(card).toContain('the best of the run’s measured models, by the accuracy on pairs');
-    expect(card).toContain('Its values are the exponential moving averages of the trained variables');
+    expect(card).toContain('the run’s checkpoint with the best accuracy on pairs');
+    expect(card).toContain('The weights are the exponential moving averages of the trained variables');
     expect(card).toContain('## Licence\nCC0-1.0');
   });
 });

@@ -160,10 +160,10 @@ describe('the model card', () => {
     const card = modelCard(model, { format: 'onnx' }, 'm.onnx');
     expect(card).toContain('| faces | yes | 600 |');
     expect(card).toContain('| lfw | not known | 600 |');
-    expect(card).toContain('the model was trained on these very images');
-    expect(card).toContain('- lfw: one person where the squared Euclidean distance is below 1.000.');
+    expect(card).toContain('the model was trained on these images');
+    expect(card).toContain('- lfw: same person if the squared Euclidean distance is below 1.000.');
     expect(card).toMatch(
-      /- faces: one person where the angle \/ π .* is below 1\.000, after the mean embedding/,
+      /- faces: same person if the angle \/ π .* is below 1\.000, after the mean embedding/,
     );
   });
 
@@ -172,6 +172,6 @@ describe('the model card', () => {
     expect(card).toContain('## Alignment');
     expect(card).toMatch(/MTCNN[\s\S]*margin[\s\S]*BILINEAR/);
     expect(card).toContain('facenet align PHOTOS FACES --image_size 96 --margin 32');
-    expect(card).not.toContain('trained on these very images');
+    expect(card).not.toContain('trained on these images');
   });
 });

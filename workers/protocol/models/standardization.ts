@@ -8,7 +8,7 @@ export const IMAGE_STANDARDIZATIONS: readonly ImageStandardization[] = ['fixed',
 /** What a model needs, and how that is known. */
 export interface StandardizationFact {
   readonly value: ImageStandardization;
-  /** The end of a sentence: `as its file says`. */
+  /** The end of a sentence: `as stated in its file`. */
   readonly basis: string;
 }
 
