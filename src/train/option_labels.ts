@@ -70,6 +70,7 @@ export const CHOICE_LABELS: Readonly<Partial<Record<OptionName, Readonly<Record<
     'models.inception_resnet_v1': 'Inception-ResNet-v1',
     'models.inception_resnet_v2': 'Inception-ResNet-v2',
     'models.squeezenet': 'SqueezeNet',
+    'models.dlib_face_resnet': 'dlib’s face ResNet',
   },
   lfw_distance_metric: { 0: 'Squared Euclidean', 1: 'Angle' },
   optimizer: { MOM: 'Momentum (MOM)' },

@@ -77,7 +77,9 @@ function thresholdLines(evaluations: readonly ModelEvaluation[]): string[] {
       `- ${markdownText(one.images)}: same person if the ${distance} is below ${threshold.toFixed(3)}${changes.length > 0 ? `, after ${changes.join(' and ')}. Plain embeddings need a different threshold` : ''}.`,
     ];
   });
-  return lines.length > 0 ? ['', 'Thresholds (the average of the best threshold of each fold):', '', ...lines] : [];
+  return lines.length > 0
+    ? ['', 'Thresholds (the average of the best threshold of each fold):', '', ...lines]
+    : [];
 }
 
 /** How the image that the model takes is cut out of a photo. */

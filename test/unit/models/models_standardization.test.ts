@@ -79,7 +79,7 @@ describe('how images are standardised is known', () => {
     expect(loaded.useFixedImageStandardization).toBe(false);
     expect((await describeModel({ kind: 'file', file })).standardization).toEqual({
       value: 'per_image',
-      basis: 'as all models of keras-facenet',
+      basis: 'like all models of keras-facenet',
     });
   });
 

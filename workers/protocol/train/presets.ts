@@ -97,7 +97,7 @@ export const PRESETS: readonly Preset[] = [
     id: 'guide',
     title: 'Large: 500,000 photos (CASIA-WebFace)',
     description:
-      'The settings of the FaceNet training guide (davidsandberg/facenet). Needs a GPU and a long time. Published accuracy on LFW: 99.05%.',
+      'The settings of the FaceNet training guide (davidsandberg/facenet). Needs a GPU and takes a long time. Published accuracy on LFW: 99.05%.',
     options: GUIDE,
   },
   {
