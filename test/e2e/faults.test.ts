@@ -1,6 +1,6 @@
 /**
- * Faults that only a whole browser can have: killed in the middle of a checkpoint, a GPU process that dies, a quota that
- * is really reached, a page that is frozen. The losses afterwards are those of a run that nothing happened to.
+ * Faults that need a real browser: it is killed in the middle of a checkpoint, its GPU process dies, its quota is
+ * reached, or its page is frozen. The losses afterwards are those of an undisturbed run.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -33,7 +33,7 @@ const OPTIONS: TrainingOptions = {
   backend: 'webgpu',
 };
 
-/** The page that the terminal drives, in a browser whose processes the test may end. */
+/** The terminal's page, in a browser whose processes the test may end. */
 class Session {
   readonly page: Page;
   readonly #context: BrowserContext;
@@ -87,7 +87,10 @@ class Session {
     return { losses: [...losses], events };
   }
 
-  /** SIGKILL, as when the machine runs out of memory. @param type of Chromium's processes; default: the browser itself */
+  /**
+   * SIGKILL, as when the machine runs out of memory.
+   * @param type of Chromium's processes; default: the browser itself
+   */
   kill(type?: 'gpu-process'): void {
     const killed = execFileSync('ps', ['-axww', '-o', 'pid=,args='], { encoding: 'utf8' })
       .split('\n')
@@ -119,7 +122,7 @@ class Session {
     });
   }
 
-  /** Lets nobody write a checkpoint's record any more; resolves when the chunks of one more have been written. */
+  /** Prevents writing the record of a checkpoint. Resolves when the chunks of one more checkpoint have been written. */
   async holdNextCheckpoint(): Promise<void> {
     await this.page.evaluate(async () => {
       const database = await new Promise<IDBDatabase>((resolve, reject) => {
@@ -135,7 +138,7 @@ class Session {
         });
       const before = await idsOfChunks();
       const records = database.transaction('checkpoints', 'readwrite').objectStore('checkpoints');
-      // A transaction lives as long as it is asked for something.
+      // A transaction lives as long as there are requests.
       const keepAlive = (): void => {
         records.count().onsuccess = keepAlive;
       };
@@ -150,7 +153,7 @@ class Session {
   }
 }
 
-// Finding Chromium's processes takes a Unix.
+// Chromium's processes can be found only on Unix.
 describe.skipIf(process.platform === 'win32')('a browser', () => {
   const profile = mkdtempSync(join(tmpdir(), 'facenet-faults-'));
   let server: StaticServer;
@@ -186,7 +189,7 @@ describe.skipIf(process.platform === 'win32')('a browser', () => {
     rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   });
 
-  it('killed in the middle of a checkpoint: the run goes on from the one before', async () => {
+  it('killed in the middle of a checkpoint: the run resumes from the one before', async () => {
     let held: Promise<void> | undefined;
     let isEnded = false;
     const killed = session.train({ options: OPTIONS, data }, (event) => {
@@ -223,7 +226,7 @@ describe.skipIf(process.platform === 'win32')('a browser', () => {
     expect(steps.map(({ step, totalLoss }) => [step, totalLoss])).toEqual(undisturbed);
   });
 
-  it('whose GPU process dies: the run goes on by itself', async () => {
+  it('whose GPU process dies: the run resumes by itself', async () => {
     let killedAt = 0;
     let goesOnMs = 0;
     const { losses, events } = await session.train({ options: OPTIONS, data }, (event) => {
@@ -239,14 +242,14 @@ describe.skipIf(process.platform === 'win32')('a browser', () => {
     expect(events.filter(({ kind }) => kind === 'started')).toHaveLength(2);
   });
 
-  it('whose quota is reached: the run goes on, and says what found no room', async () => {
-    // For half a minute the browser goes by what it last knew of the room; a new one asks.
+  it('whose quota is reached: the run continues, and says what could not be stored', async () => {
+    // For half a minute the browser uses the last known quota. A new browser reads the quota.
     await session.close();
     session = await Session.open(address, profile);
     const devTools = await session.page.context().newCDPSession(session.page);
     const origin = new URL(address).origin;
     const { usage } = await devTools.send('Storage.getUsageAndQuota', { origin });
-    // Room for one checkpoint and a half.
+    // There is room for one and a half checkpoints.
     const quotaSize = usage + Math.round(1.5 * checkpointBytes);
     await devTools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize });
     const { losses, events } = await session.train({ options: OPTIONS, data });
@@ -258,7 +261,7 @@ describe.skipIf(process.platform === 'win32')('a browser', () => {
     );
     expect(losses).toEqual(undisturbed);
     expect(events.at(-1)).toMatchObject({ kind: 'status', status: 'finished' });
-    // How many fit depends on when the browser tidies up its files.
+    // How many fit depends on when the browser cleans up its files.
     expect(stored.length).toBeLessThan(3);
     expect(warnings.join(' ')).toMatch(/no room for a checkpoint/);
     expect(warnings.join(' ')).not.toMatch(/: {2}/);
@@ -270,7 +273,7 @@ describe.skipIf(process.platform === 'win32')('a browser', () => {
     expect(next.events.filter(({ kind }) => kind === 'checkpoint')).toHaveLength(3);
   });
 
-  it('that freezes the page: the run goes on when the page does', async () => {
+  it('that freezes the page: the run continues when the page does', async () => {
     const FROZEN_MS = 3000;
     const devTools = await session.page.context().newCDPSession(session.page);
     const stepsWhileFrozen: number[] = [];

@@ -1,6 +1,7 @@
 /**
- * float16 storage of activations, in Node with Dawn: the software adapter of browsers knows no half precision. Where no
- * adapter with `shader-f16` is found (llvmpipe has it), only the refusal is tested, in test/gpu/engine_executor.
+ * float16 storage of activations, in Node with Dawn, because the software adapter of browsers has no half precision.
+ * Without an adapter with `shader-f16` (llvmpipe has it), only the refusal is tested, in
+ * test/gpu/engine/engine_executor.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
@@ -17,9 +18,9 @@ import type { TrainerSettings } from '../../workers/compute/executor.ts';
 import { checkBatchNorm, checkConvolution } from '../gpu/engine/engine_checks.ts';
 import { smallBatch, smallSettings } from '../gpu/engine/engine_network.ts';
 
-/** Half a unit in the last of float16's 11 bits. */
+/** Half a unit in the last of the 11 bits of float16. */
 const ROUNDING = 2 ** -11;
-/** Of the kernels' float32 arithmetic. */
+/** The error of the kernels' float32 arithmetic. */
 const BOUND = 1e-5;
 const FIXTURE = new URL('../../../shared/fixtures/inception-resnet-v1.json', import.meta.url);
 
@@ -97,7 +98,7 @@ describe.skipIf(!device)('kernels over float16 (needs an adapter with shader-f16
     'stride 2': convolutionGeometry({ batch: 2, height: 10, width: 9, channels: 16 }, 20, [3, 3], 2, 'SAME'),
   };
   for (const [name, shape] of Object.entries(shapes))
-    // Tiles take a software adapter long to compile.
+    // A software adapter takes long to compile tiles.
     for (const kind of name === 'stride 2' ? (['direct', 'tiled'] as const) : (['direct'] as const))
       it(`convolution: ${name}, ${kind}`, async () => {
         const isAligned = shape.channels % 4 === 0;
@@ -147,7 +148,7 @@ describe.skipIf(!device)('training with float16 (needs an adapter with shader-f1
     const [half, single] = [await engine(), await engine({ precision: 'float32' })];
     expect(half.bytes).toBeLessThan(single.bytes);
     const [halfLosses, singleLosses] = [await train(half, 0, 60), await train(single, 0, 60)];
-    // The forward pass of the first step: nothing but rounding to 11 bits.
+    // The forward pass of the first step differs only by rounding to 11 bits.
     expect(Math.abs(halfLosses[0]! / singleLosses[0]! - 1)).toBeLessThan(1e-3);
     const end = (losses: readonly number[]): number =>
       losses.slice(-20).reduce((sum, loss) => sum + loss, 0) / 20;
@@ -156,8 +157,8 @@ describe.skipIf(!device)('training with float16 (needs an adapter with shader-f1
     expect(await lossScale(half)).toEqual({ factor: LOSS_SCALING.initial, goodSteps: 60, skippedSteps: 0 });
   });
 
-  it('repeats a run to the bit, and goes on from what it read', async () => {
-    // So large that the first steps are skipped: what a checkpoint keeps of the factor matters.
+  it('repeats a run bit for bit, and resumes from what it read', async () => {
+    // So large that the first steps are skipped, so the factor in the checkpoint matters.
     const start = withLossScale(2 ** 19);
     const whole = await engine();
     await whole.writeState(start);
@@ -199,7 +200,7 @@ describe.skipIf(!device)('training with float16 (needs an adapter with shader-f1
       expect(loss).toSatisfy(Number.isFinite);
       expect(await read()).toEqual(before);
       expect(await lossScale(executor)).toEqual({ factor: 2 ** 39, goodSteps: 0, skippedSteps: 1 });
-      // It goes on halving until a step is good, and then trains.
+      // The factor is halved until a step is good, and then the run trains.
       let steps = 3;
       while ((await lossScale(executor)).goodSteps === 0) {
         expect(steps).toBeLessThan(60);
@@ -241,7 +242,7 @@ describe.skipIf(!device)('training with float16 (needs an adapter with shader-f1
     }
   });
 
-  it('ends in a loss that is no number where the gradients are infinite by themselves', async () => {
+  it('ends with a NaN loss if the gradients are infinite by themselves', async () => {
     const executor = await engine();
     await executor.writeState(withLossScale(1));
     const parameters = await executor.readParameters();

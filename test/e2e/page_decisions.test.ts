@@ -8,7 +8,7 @@ import { axeViolations, showColourScheme } from './helpers/page_axe.ts';
 import { PageBrowser } from './helpers/page_browser.ts';
 
 const ASTRONAUT = join(import.meta.dirname, '../fixtures/astronaut.png');
-/** A folder for pictures of the page, to look at. */
+/** A folder for screenshots. */
 const { FACENET_SHOTS, FACENET_TEST_DIST } = process.env;
 
 let browser: PageBrowser;
@@ -39,7 +39,7 @@ function write(path: string, content: Buffer): void {
   writeFileSync(file, content);
 }
 
-/** The photo's middle twice, the second one mirrored and smaller. */
+/** The middle of the photo twice; the second one is mirrored and smaller. */
 async function besideItself(photo: Buffer): Promise<Buffer> {
   const url = await page.evaluate(async (base64) => {
     const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
@@ -81,7 +81,7 @@ describe.sequential('after an alignment', () => {
     await page.getByRole('button', { name: 'Choose a folder' }).click();
     await (await choosing).setFiles(join(root, 'people'));
     await page.getByText('More settings').click();
-    // Few levels: the page's look is what is tested.
+    // Few levels, because this tests the page.
     await page.getByLabel('Smallest face (pixels)').fill('60');
     await page.getByRole('button', { name: 'Align the faces' }).click();
     await page.getByRole('heading', { name: '3 faces' }).waitFor();

@@ -1,4 +1,4 @@
-/** Files that are dropped beside the place for them, with a folder, or instead of one. */
+/** Files that are dropped next to the drop area, together with a folder, or instead of one. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ afterAll(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
-/** As the browser itself gives a drop to the page, in the window's left upper corner. */
+/** Drops files like the browser itself, in the upper left corner of the window. */
 async function drop(...names: string[]): Promise<void> {
   const devTools = await page.context().newCDPSession(page);
   const data = { items: [], files: names.map((name) => join(root, name)), dragOperationsMask: 1 };
@@ -36,7 +36,7 @@ async function drop(...names: string[]): Promise<void> {
 }
 
 describe.sequential('what is dropped in the window', () => {
-  it('is named where it is no folder, and the browser does not open it', async () => {
+  it('is named if it is not a folder, and the browser does not open it', async () => {
     await drop('loose.png');
     await page.getByText('“loose.png” is a file, not a folder.').waitFor();
     await page.getByText('Please drop a folder', { exact: true }).waitFor();
@@ -52,7 +52,7 @@ describe.sequential('what is dropped in the window', () => {
     await page.getByText('Only folders can be dropped here, so “loose.png” was ignored').waitFor();
   });
 
-  it('is not opened by the browser where the page has no place for it', async () => {
+  it('is not opened by the browser if the page has no place for it', async () => {
     await page.goto(`${browser.address}#privacy`);
     await page.getByRole('heading', { level: 1 }).waitFor();
     await drop('loose.png');

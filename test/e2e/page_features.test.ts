@@ -1,4 +1,6 @@
-/** Browsers that lack something, made so before the page loads, in the page and in its workers: the way around it. */
+/**
+ * Removes features from the browser before the page loads, in the page and in its workers, and tests the replacement.
+ */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, copyFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -73,7 +75,7 @@ describe('a browser that lacks', () => {
   it('private storage, as in some private windows', { timeout: JOB_LIMIT_MS }, async () => {
     await open({
       prelude: () => {
-        // Not there yet on the empty page that a browser begins with.
+        // Missing on the empty page with which a browser begins.
         if (!('StorageManager' in globalThis)) return;
         StorageManager.prototype.getDirectory = () =>
           Promise.reject(new DOMException('Security error when calling GetDirectory', 'SecurityError'));
@@ -86,7 +88,7 @@ describe('a browser that lacks', () => {
     await expectClean();
     expectFaceIn(await alignIntoZip());
     expect(await saidAbout('Private file storage')).toEqual(['no', expect.stringContaining('zip file')]);
-    // Everything that can be stored elsewhere goes all the same.
+    // Everything that is stored elsewhere is deleted all the same.
     await page.goto(`${browser!.address}#models`);
     await page.getByRole('button', { name: 'Delete everything' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Delete everything' }).click();

@@ -1,4 +1,4 @@
-/** Folders in a browser that lacks the newer ways to open them, with everything bad that a folder can hold. */
+/** Folders in a browser without the newer ways to open them, with every kind of bad file. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -76,7 +76,7 @@ describe.sequential('a browser without folder access', () => {
     await page.getByRole('heading', { name: 'Ready to align 4 photos' }).waitFor();
     const facts = await page.locator('dl').first().innerText();
     expect(facts.replace(/\s+/g, ' ')).toMatch(/2 identities|identities 2/);
-    // A photo that is missed is named without a click, what is no photo after one.
+    // A photo that cannot be used is named at once; a file that is not a photo after a click.
     const missed = page.getByText('1 photo is not inside a person’s folder and will not be used: stray.png.');
     expect(await missed.isVisible()).toBe(true);
     expect(await page.getByText('1 file is not a photo').isVisible()).toBe(false);
@@ -113,10 +113,10 @@ describe.sequential('a browser without folder access', () => {
     await page.getByRole('button', { name: 'Try 1 photo again' }).click();
     await page.getByRole('heading', { name: 'Done: no face was found' }).waitFor();
     await page.getByText('No face was found in this photo this time either.').waitFor();
-    // The choice stays as it was made.
+    // The choice stays.
     expect(await page.getByLabel('Ada/grey wall.png: no face found').isChecked()).toBe(true);
     expect(await page.getByLabel('Try again with').inputValue()).toBe('both');
-    // The others are not forgotten, and neither was tried.
+    // The others are not forgotten, and none of them was tried.
     await page.getByRole('heading', { name: 'No face saved for 4 photos' }).waitFor();
     await page.getByRole('button', { name: 'Select the 2 that could be read' }).click();
     await page.getByRole('button', { name: 'Try 2 photos again' }).waitFor();

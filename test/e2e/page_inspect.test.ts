@@ -1,6 +1,6 @@
 /**
- * A dataset in which one photo lies in another person's folder: it is the first that the page suspects, one click leaves
- * it out, and training has one photo fewer.
+ * A dataset with one photo in another person's folder. The page suspects it first, one click leaves it out, and
+ * training has one photo fewer.
  */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -44,7 +44,7 @@ async function chooseDataset(): Promise<void> {
 }
 
 describe.sequential('inspecting a dataset', () => {
-  it('finds the photo that lies in another person’s folder', { timeout: JOB_LIMIT_MS }, async () => {
+  it('finds the photo in another person’s folder', { timeout: JOB_LIMIT_MS }, async () => {
     await page.getByText('Choose a model first.').waitFor();
     await chooseDataset();
     await page.getByLabel('Model file').setInputFiles(await smallModelFile(1));
@@ -91,11 +91,11 @@ describe.sequential('inspecting a dataset', () => {
       map.locator('canvas').evaluate((canvas) => {
         const { width, height } = canvas as HTMLCanvasElement;
         const { data } = (canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height);
-        // Where there is colour, and how much: another picture has another number.
+        // A number that depends on the colours and their places, so that it differs between pictures.
         return data.reduce((sum, value, at) => (sum + value * (at % 65521)) % 1e9, 0);
       });
     await expect.poll(drawn, POLL).toBeGreaterThan(0);
-    // Faces come as they are read.
+    // Faces appear as they are read.
     await page.waitForTimeout(1000);
     const whole = await drawn();
     await map.focus();

@@ -1,4 +1,4 @@
-/** A folder of very many files: the people in it are there at once, their counts grow, and reading it can be stopped. */
+/** A folder with very many files: its people are listed at once, their counts grow, and reading can be stopped. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,11 +9,11 @@ import { PageBrowser } from './helpers/page_browser.ts';
 
 const PEOPLE = 600;
 const PHOTOS_EACH = 20;
-/** Where files are asked for one by one, of which each takes a millisecond. */
+/** The size of a folder whose files are read one by one, at a millisecond each. */
 const FEWER_PEOPLE = 120;
 const LIMIT_MS = 60_000;
 
-/** What the page showed, each time it changed while the folder was read. */
+/** The texts that the page showed while the folder was read. */
 interface Shown {
   readonly people: number;
   readonly images: number;
@@ -46,7 +46,7 @@ async function dropFolder(page: Page, zone: Locator, path: string): Promise<void
     });
 }
 
-/** From now on; read with `shownSoFar`. */
+/** Records texts from now on. Read them with `shownSoFar`. */
 async function watch(page: Page): Promise<void> {
   await page.evaluate(() => {
     const shown: Shown[] = [];
@@ -108,7 +108,7 @@ describe.each([
     if (!hasHandles)
       await browser.context.addInitScript(() => {
         delete (DataTransferItem.prototype as { getAsFileSystemHandle?: unknown }).getAsFileSystemHandle;
-        // There the page itself reads, and can be made to wait.
+        // Here the page itself reads, so the test can make it wait.
         const { webkitGetAsEntry } = DataTransferItem.prototype;
         let count = 0;
         DataTransferItem.prototype.webkitGetAsEntry = function () {
@@ -174,7 +174,7 @@ describe.each([
         1,
       );
       await expect.poll(() => page.getByRole('button', { name: 'Start training' }).isDisabled()).toBe(false);
-      // The reading has ended in the worker, too: another one is soon begun and done.
+      // The reading has also ended in the worker, so another one starts and ends quickly.
       await dataset.getByRole('button', { name: `Remove ${folder}` }).click();
       await zone.getByText('or drop one here').waitFor();
       expect(browser.complaints).toEqual([]);

@@ -1,6 +1,6 @@
 /**
- * What is too wide, cut off or hidden, on every page, from the narrowest phone to a wide screen; and that pages do not
- * contradict each other. What is stored is written by the test itself, with names as long as people give them.
+ * Finds everything that is too wide, cut off or hidden, on every page, from the narrowest phone to a wide screen. Also
+ * checks that pages do not contradict each other. The test writes the stored data itself, with long names.
  */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -39,7 +39,7 @@ afterAll(() => browser?.close());
 async function open(place: string): Promise<void> {
   const [address, part] = place.split(', ');
   await page.goto(`${browser.address}#${address}`);
-  // What an earlier test opened is closed.
+  // Close what an earlier test has opened.
   if (!part) await page.reload();
   await page.getByRole('heading', { level: 1 }).waitFor();
   await page.getByRole('progressbar', { name: /^Loading/ }).waitFor({ state: 'detached' });
@@ -57,7 +57,7 @@ async function open(place: string): Promise<void> {
   await openAllDetails(page);
 }
 
-/** Everything of the shown page that is too wide or cut off, in words. */
+/** Describes everything on the visible page that is too wide or cut off. */
 function faultsAt(width: number): Promise<string[]> {
   return page.evaluate((windowWidth) => {
     const faults: string[] = [];
@@ -85,11 +85,11 @@ function faultsAt(width: number): Promise<string[]> {
           faults.push(`“${element.textContent}” touches “${next.textContent}”`);
       });
     const visible = (element: Element): boolean => element.getClientRects().length > 0;
-    // On the narrowest screens an ellipsis says that there is more.
+    // On the narrowest screens, an ellipsis shows that there is more.
     if (windowWidth >= 400)
       for (const select of document.querySelectorAll('main select')) {
         if (!visible(select) || !(select instanceof HTMLSelectElement)) continue;
-        // The longest of its choices may be the one that is taken.
+        // The longest choice may be the selected one.
         const clone = select.cloneNode(true) as HTMLSelectElement;
         Object.assign(clone.style, {
           position: 'absolute',
@@ -125,7 +125,7 @@ describe.each(WIDTHS)('at %i pixels', (width) => {
   it.each(PLACES)('%s', async (place) => {
     await page.setViewportSize({ width, height: 900 });
     await open(place);
-    // Charts are drawn for the new width.
+    // Charts are redrawn for the new width.
     await expect.poll(() => faultsAt(width), { timeout: 5000 }).toEqual([]);
   });
 });
@@ -156,7 +156,7 @@ describe.each([400, 1280])('the keyboard’s focus at %i pixels', (width) => {
 });
 
 describe('the GPU', () => {
-  it('is spoken of in the same way everywhere: here there is none', async () => {
+  it('is described in the same way everywhere: here there is none', async () => {
     const sentence = 'No GPU was found (the browser only simulates one)';
     await page.goto(`${browser.address}#photos`);
     await page.getByText(sentence).waitFor();
@@ -172,7 +172,7 @@ describe('the GPU', () => {
   });
 });
 
-it('keeps what the step bar says when the page is loaded anew', async () => {
+it('keeps what the step bar says after a reload', async () => {
   const steps = page.getByRole('navigation', { name: 'Steps' });
   await page.reload();
   for (const text of ['1 set', '2 runs', '71.7% correct', '2 models']) await steps.getByText(text).waitFor();

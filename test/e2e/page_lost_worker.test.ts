@@ -1,4 +1,4 @@
-/** A worker whose script does not come: the job ends with a message, and the page works again when it comes. */
+/** If the script of a worker is missing, the job ends with a message. Once it is there, the page works again. */
 import type { ServerResponse } from 'node:http';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -15,7 +15,7 @@ let answer: ((response: ServerResponse) => unknown) | undefined;
 
 beforeAll(async () => {
   browser = await PageBrowser.open({
-    // A prelude keeps the program's own copy out of the way.
+    // With a prelude, scripts do not come from the offline copy.
     prelude: () => undefined,
     intercept(path, response) {
       if (!answer || !DECODE_WORKER.test(path)) return false;

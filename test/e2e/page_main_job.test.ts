@@ -1,6 +1,6 @@
 /**
  * The main job as a person does it: one click, faces, charts, a result and a download; a reload in the middle of
- * training; and nothing that leaves the machine or that assistive technology cannot read.
+ * training. Nothing leaves the machine, and assistive technology can read everything.
  */
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
@@ -13,7 +13,7 @@ import { readSamplePhotos } from './helpers/sample_dataset.ts';
 const SMALL = '?people=4&photos=4&max_nrof_epochs=2&epoch_size=2&batch_size=8';
 const JOB_LIMIT_MS = 300_000;
 const POLL = { timeout: 30_000 };
-/** Compare cuts the faces out of whole photos, more tightly than the aligned ones that are evaluated: seen was 3.9. */
+/** Compare cuts faces out of photos more tightly than those for the evaluation. A difference of 3.9 has occurred. */
 const TOLERANCE_PERCENT = 12;
 
 let browser: PageBrowser;
@@ -32,10 +32,10 @@ afterAll(async () => {
 
 const heading = (text: string | RegExp) => page.getByRole('heading', { name: text });
 
-/** What has the keyboard's focus. */
+/** The element with the keyboard focus. */
 const focused = () => page.evaluate(() => document.activeElement?.textContent?.trim());
 
-/** The value of the number that stands under `label`. */
+/** The value of the number with the label `label`. */
 async function metric(label: string): Promise<string> {
   return page
     .locator('dt')
@@ -46,7 +46,7 @@ async function metric(label: string): Promise<string> {
 
 describe.sequential('the main job', () => {
   it('goes from sample faces to a model in one click', { timeout: JOB_LIMIT_MS }, async () => {
-    // The walk does not wait for us: we look out for what passes by from before it starts.
+    // The sample run does not wait for the test, so watch for each state before the run starts.
     const passesBy = Promise.all([
       page.getByRole('progressbar', { name: 'Drawing sample faces' }).waitFor({ timeout: JOB_LIMIT_MS }),
       page
@@ -56,7 +56,7 @@ describe.sequential('the main job', () => {
         .waitFor({ timeout: JOB_LIMIT_MS }),
       heading('Result').waitFor({ timeout: JOB_LIMIT_MS }),
     ]);
-    // Where the job fails, the failure is told further down.
+    // If the job fails, a later line reports the failure.
     passesBy.catch(() => undefined);
     await page.getByRole('button', { name: 'Try it with sample faces' }).click();
 
@@ -68,7 +68,7 @@ describe.sequential('the main job', () => {
     const first = await metric('Cross entropy');
     expect(Number.parseFloat(first)).toBeGreaterThan(0);
     expect(await chart.innerText()).toContain('ln(4) = 1.39');
-    // The charts and numbers move as steps are done.
+    // The charts and numbers change with the steps.
     await log.getByText('Epoch: [2][1/2]').waitFor({ timeout: JOB_LIMIT_MS });
     await expect.poll(() => metric('Cross entropy'), POLL).not.toBe(first);
     await chart.getByText('Table').click();
@@ -76,7 +76,7 @@ describe.sequential('the main job', () => {
     await log.getByText('Checkpoint saved at step 2').waitFor();
     expect(await axeViolations(page)).toEqual([]);
 
-    // It walks on by itself: evaluation, then export.
+    // The sample run continues by itself: evaluation, then export.
     const banner = page.getByRole('region', { name: 'Sample run' });
     await banner.getByText('Done').waitFor({ timeout: JOB_LIMIT_MS });
 
@@ -124,7 +124,7 @@ describe.sequential('the main job', () => {
     await expect.poll(() => roc.locator('tbody tr').count(), POLL).toBeGreaterThan(1);
     await page.getByLabel('Logarithmic axis').uncheck();
 
-    // From a result to its model's own export form.
+    // From a result to the export form of its model.
     await page.getByRole('link', { name: 'Export the model' }).click();
     await heading('Models').waitFor();
     await expect.poll(focused, POLL).toBe('Export');
@@ -134,14 +134,14 @@ describe.sequential('the main job', () => {
   it('decides in Use as the evaluation measured', { timeout: JOB_LIMIT_MS }, async () => {
     const photos = await readSamplePhotos(page);
     await page.goto(`${browser.address}${SMALL}#use/compare`);
-    // The threshold that the evaluation measured is taken without a word, and is the one that is offered.
+    // The threshold that the evaluation measured is used by default, and is the one on offer.
     const offer = page.getByRole('button', { name: /^[\d.]+ · Sample faces .*%$/ });
     expect(await offer.getAttribute('aria-pressed')).toBe('true');
     const [, offered, percent] = /^([\d.]+) · .* · ([\d.]+)%$/.exec(await offer.innerText())!;
     const threshold = Number(await page.getByLabel('Same person below a distance of').inputValue());
     expect(Math.abs(threshold - Number(offered))).toBeLessThan(0.006);
 
-    // A model is chosen, so they are looked at as soon as they are here.
+    // A model is chosen, so the photos are processed at once.
     await page.getByLabel('Photos to compare: files').setInputFiles(photos);
     const downloading = page.waitForEvent('download', { timeout: JOB_LIMIT_MS });
     await page.getByRole('button', { name: 'Download CSV' }).click({ timeout: JOB_LIMIT_MS });
@@ -191,7 +191,7 @@ describe.sequential('the main job', () => {
     },
   );
 
-  it('goes on with a run after a reload in its middle', { timeout: JOB_LIMIT_MS }, async () => {
+  it('resumes a run after a reload in the middle', { timeout: JOB_LIMIT_MS }, async () => {
     await page.goto(`${browser.address}#train`);
     await page.getByRole('button', { name: /^Sample faces 4 × 4 aligned/ }).click();
     await page.getByLabel('Maximum epochs').fill('3');
@@ -200,7 +200,7 @@ describe.sequential('the main job', () => {
     await page.getByRole('button', { name: 'Start training' }).click();
     const log = page.getByRole('log');
     await heading(/^Run \d{8}-\d{6}/).waitFor();
-    // The button was far down; the run is read from its top.
+    // The button was far down, but the run is shown from its top.
     await expect.poll(() => page.evaluate(() => window.scrollY), POLL).toBe(0);
     await log.getByText('Checkpoint saved at step 2').waitFor({ timeout: JOB_LIMIT_MS });
     const runName = await heading(/^Run \d{8}-\d{6}/).innerText();
@@ -212,7 +212,7 @@ describe.sequential('the main job', () => {
     await banner.getByRole('button', { name: 'Resume' }).click();
     await log.getByText('Resuming run').waitFor({ timeout: JOB_LIMIT_MS });
     expect(await heading(/^Run \d{8}-\d{6}/).innerText()).toBe(runName);
-    // What was measured before the reload is still there, and the rest is added to it.
+    // The measurements from before the reload are still there, and the others are added.
     expect(await log.getByText('Epoch: [1][2/2]').innerText()).toBe(line);
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByRole('button', { name: 'Resume' }).waitFor({ timeout: JOB_LIMIT_MS });
@@ -235,7 +235,7 @@ describe.sequential('the main job', () => {
   });
 
   it('would have noticed a request of a worker, and one that the policy refuses', async () => {
-    // The worker lives until its report is here: with it would go what it has not sent yet.
+    // The worker lives until its report has arrived. Otherwise unsent data would be lost.
     const worker = await page.evaluateHandle(async () => {
       const source = "fetch('https://elsewhere.example/').catch(() => 0).finally(() => postMessage(0))";
       const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
@@ -247,7 +247,7 @@ describe.sequential('the main job', () => {
     });
     await expect.poll(() => browser.violations.join(), { timeout: 20_000 }).toContain('elsewhere.example');
     await worker.evaluate((asking) => asking.terminate());
-    // Nothing forbids it to a page without the policy, and then it is seen at the way out.
+    // A page without the policy may do this, and then the proxy records it.
     const free = await browser.context.newPage();
     await free.goto('data:text/html,<title>free</title>');
     await free.evaluate(() => fetch('http://elsewhere.example/', { mode: 'no-cors' }).catch(() => 0));

@@ -1,6 +1,6 @@
 /**
- * Models from elsewhere and to elsewhere, and how good they are: brought in after a look at what maps, measured on drawn
- * faces, compared, and taken out again.
+ * Importing, evaluating and exporting models: the page shows what maps before the import; models are evaluated on
+ * drawn faces, compared, and exported again.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ const graph = buildModel('squeezenet', { embeddingSize: 32, classes: 0 });
 let browser: PageBrowser;
 let page: Page;
 let root: string;
-/** Of the second model. */
+/** The seed of the second model. */
 let secondResult: { accuracy: number; auc: number; eer: number };
 
 async function writeModel(name: string, seed: number): Promise<string> {
@@ -44,7 +44,7 @@ beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'facenet-models-'));
   browser = await PageBrowser.open();
   await browser.context.addInitScript(() => {
-    // Playwright can give files to an input, not to the browser's own picker.
+    // Playwright can set the files of an input, but not of the browser's file picker.
     delete (window as { showDirectoryPicker?: unknown }).showDirectoryPicker;
     delete (window as { showSaveFilePicker?: unknown }).showSaveFilePicker;
   });
@@ -79,13 +79,13 @@ async function exportFrom(card: Locator): Promise<{ name: string; zip: Buffer }>
   return { name: download.suggestedFilename(), zip: readFileSync(await download.path()) };
 }
 
-/** Of the values that initializeParameters makes from the seed, a part that tells them from others. */
+/** A part of the values that initializeParameters makes from the seed, which identifies them. */
 function bytesOf(seed: number): Buffer {
   const { data } = initializeParameters(graph, seed).get('squeezenet/Bottleneck/weights')!;
   return Buffer.from(data.buffer, data.byteOffset, 256);
 }
 
-/** A checkpoint's tensors and bytes, as a training stores them: values of one seed, their averages of another. */
+/** The tensors and bytes of a checkpoint: values from one seed, averages from another. */
 function checkpointOf(step: number, seed: number, averagesSeed: number) {
   const averages = initializeParameters(graph, averagesSeed);
   const tensors = [
@@ -114,7 +114,7 @@ function checkpointOf(step: number, seed: number, averagesSeed: number) {
   };
 }
 
-/** A run as a training leaves it: the three newest checkpoints, of which one is the best by the validation. */
+/** A stored run with its three newest checkpoints, one of which is the best by the validation. */
 async function storeRun(): Promise<void> {
   const checkpoints = [checkpointOf(20, 4, 2), checkpointOf(30, 3, 5), checkpointOf(40, 6, 7)];
   const run = {
@@ -164,7 +164,7 @@ async function storeRun(): Promise<void> {
   );
 }
 
-/** The value of a number that stands under `label`. */
+/** The value of the number with the label `label`. */
 async function tile(group: string, label: string): Promise<string> {
   const list = page.locator(`dl[aria-label="${group}"]`);
   return list
@@ -192,7 +192,7 @@ describe.sequential('models', () => {
     await page.getByText(`${SIZE} × ${SIZE} pixels`, { exact: true }).waitFor();
     await page.getByText('fixed: (p − 127.5)/128, as stated in its file').waitFor();
     await expectClean();
-    // Nothing is kept before the person says so.
+    // Nothing is stored before the person confirms it.
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.getByRole('heading', { name: 'No models yet' }).waitFor();
     await importFiles(join(root, 'first model.safetensors'));
@@ -219,7 +219,7 @@ describe.sequential('models', () => {
     await page.getByRole('button', { name: 'Import', exact: true }).click();
     const card = page.getByRole('region', { name: 'nameless' });
     await card.getByText('per image: (p − mean)/max(deviation, 1/√N), as chosen').waitFor();
-    // It can be said otherwise later.
+    // It can be changed later.
     await card.getByText('Change the standardisation').click();
     await card.getByLabel('Image standardisation').selectOption('fixed');
     await card.getByText('fixed: (p − 127.5)/128, as chosen').waitFor();
@@ -228,7 +228,7 @@ describe.sequential('models', () => {
     await card.waitFor({ state: 'detached' });
   });
 
-  it('that are not whole, or no models, are refused with the reason', async () => {
+  it('that are incomplete, or not models, are refused with the reason', async () => {
     const some = new Map([...initializeParameters(graph, 1)].slice(0, -3));
     some.set('squeezenet/Bottleneck/weights', { shape: [1000, 32], data: new Float32Array(32_000) });
     const path = join(root, 'part.safetensors');
@@ -270,7 +270,7 @@ describe.sequential('models', () => {
     expect(names).toMatch(/distance 0\.\d+, threshold 0\.\d+, fold [1-4]/);
     const rows = page.getByRole('region', { name: 'Table of the folds' }).locator('tbody tr');
     expect(await rows.count()).toBe(4);
-    // Another false accept rate needs no new embedding.
+    // Another false accept rate does not need new embeddings.
     await page.getByLabel('Try another false accept rate').fill('0.5');
     await page.getByRole('button', { name: 'Recalculate' }).click();
     await page.getByText('Threshold at FAR 50%').waitFor();
@@ -364,7 +364,7 @@ describe.sequential('models', () => {
       expect(averaged.zip.includes('| 20 | moving averages |')).toBe(true);
       await card.getByText(/from step 20, best validation accuracy, moving averages/).waitFor();
       await expectClean();
-      // What was opened for that is closed again.
+      // The model that was opened for that is closed again.
       await page.reload();
     },
   );
@@ -389,7 +389,7 @@ describe.sequential('models', () => {
       .getByText('onnxruntime')
       .waitFor();
 
-    // It comes back as what it was.
+    // The re-imported model equals the exported one.
     const path = join(root, 'again.zip');
     writeFileSync(path, zip);
     await importFiles(path);
@@ -397,7 +397,7 @@ describe.sequential('models', () => {
     await page.getByRole('button', { name: 'Cancel' }).click();
 
     await card.getByLabel('Format').selectOption('tfjs');
-    // Pressed as soon as it is there: a small model is quickly exported.
+    // Pressed as soon as it appears, because a small model is exported quickly.
     await page.evaluate(() => {
       const observer = new MutationObserver(() => {
         const stop = document.querySelector<HTMLElement>(
@@ -418,7 +418,7 @@ describe.sequential('models', () => {
     await card.waitFor({ state: 'detached' });
     await goTo(/Evaluate/);
     const rows = page.getByRole('region', { name: 'Table of saved evaluations' }).locator('tbody tr');
-    // The first model's and the run's are left.
+    // Those of the first model and of the run are left.
     await expect.poll(() => rows.count()).toBe(2);
   });
 

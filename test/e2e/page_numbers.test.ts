@@ -1,6 +1,6 @@
 /**
- * Every field for a number, on every page, with what people type by mistake. The fields are found on the page, so that a
- * new one is tried too; a new section with such fields must say here what a wrong number stops.
+ * Enters common mistakes into every number field on every page. The fields are found on the page, so new fields are
+ * also tested. For a new section with such fields, add here what a wrong number blocks.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,15 +14,15 @@ import { smallModelFile } from './helpers/small_model.ts';
 import { RUN, storeRuns } from './helpers/stored_runs.ts';
 
 const JOB_LIMIT_MS = 120_000;
-/** `1e` is what a browser takes for no number at all; of `abc` it lets nothing into the field. */
+/** Browsers do not accept `1e` as a number, and do not let `abc` into the field. */
 const ENTRIES = ['', '-1', '0', '1e308', '0.5', '99999999', 'abc', '1e'];
-/** In no field. */
+/** Not accepted in any field. */
 const NEVER_RIGHT = ['1e308', '1e'];
 const PAGES_WITHOUT_NUMBERS = ['models', 'use/inspect', 'privacy'];
 
 /**
- * What a wrong number stops, by the heading of its section: a button, or nothing but its own effect, where a number acts
- * as soon as it is entered.
+ * What a wrong number blocks, by the heading of its section: a button, or only its own effect if a number takes effect
+ * at once.
  */
 const STOPPED_BY_SECTION: Readonly<Record<string, string | undefined>> = {
   'photos: Settings': 'Align the faces',
@@ -36,7 +36,7 @@ const STOPPED_BY_SECTION: Readonly<Record<string, string | undefined>> = {
 };
 
 interface Tried {
-  /** Sentences about fields that do not keep to the rule. */
+  /** Descriptions of fields that violate the rule. */
   readonly faults: string[];
   readonly sections: Set<string>;
   fieldCount: number;
@@ -51,7 +51,7 @@ beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'facenet-numbers-'));
   browser = await PageBrowser.open({ reducedMotion: 'reduce' });
   await browser.context.addInitScript(() => {
-    // Playwright can give files to an input, not to the browser's own picker.
+    // Playwright can set the files of an input, but not of the browser's file picker.
     delete (window as { showDirectoryPicker?: unknown }).showDirectoryPicker;
   });
   page = await browser.newPage('#photos');
@@ -79,13 +79,13 @@ async function chooseFolder(label: string): Promise<void> {
   await page.getByLabel(`${label}: folder`, { exact: true }).setInputFiles(join(root, 'faces'));
 }
 
-/** A field for files has no role; those of other cards have longer names. */
+/** A file field has no role, and those of other cards have longer names. */
 async function chooseModel(): Promise<void> {
   const field = page.locator('input[type=file][aria-label="Model file"]');
   await field.setInputFiles(await smallModelFile(1));
 }
 
-/** As a person would: the field is emptied, the text typed, the field left. */
+/** Like a person: empties the field, types the text, and leaves the field. */
 async function enter(field: Locator, entry: string): Promise<void> {
   const isNumber = /^[-\d.]*(e\d+)?$/.test(entry);
   await field.fill(isNumber ? entry : '');
@@ -98,11 +98,11 @@ interface FieldState {
   readonly sentence: string;
   readonly text: string;
   readonly value: number;
-  /** By the field's own attributes. */
+  /** Whether the value is within the limits in the attributes of the field. */
   readonly isWithin: boolean;
 }
 
-/** When the page has done what follows from the entry. */
+/** The state of a field after the page has reacted to an entry. */
 function stateOf(field: Locator): Promise<FieldState> {
   return field.evaluate(async (element) => {
     const input = element as HTMLInputElement;
@@ -134,7 +134,7 @@ async function tryFieldsOf(place: string): Promise<void> {
     if (!(await field.isVisible()) || !(await field.isEnabled())) continue;
     const { label, heading } = await field.evaluate((element) => ({
       label: (element as HTMLInputElement).labels?.[0]?.textContent?.trim() ?? '',
-      // Without the explanation that a word in it has.
+      // Without the explanations of words in it.
       heading: element.closest('section')?.querySelector<HTMLElement>('h2')?.innerText.trim() ?? '',
     }));
     const section = `${place}: ${heading}`;
@@ -239,7 +239,7 @@ describe.sequential('every field for a number', () => {
       await tryFieldsOf(place);
     }
     expect(tried.faults).toEqual([]);
-    // Nobody took the fields away, and every section that is named above was there.
+    // There are still fields, and every section named above exists.
     expect([...tried.sections].sort()).toEqual(Object.keys(STOPPED_BY_SECTION).sort());
     expect(tried.fieldCount).toBeGreaterThan(40);
     expect(browser.complaints).toEqual([]);

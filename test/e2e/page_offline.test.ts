@@ -1,6 +1,6 @@
 /**
- * The program's own copy in the browser: a host that goes away, a host with a new version, one that sends no headers, and
- * nothing left after everything was deleted. Served from a folder of its host, as on many static hosts.
+ * The offline copy in the browser, with a host that goes away, a host with a new version and a host without headers,
+ * and after everything is deleted. The page is in a folder of its host, as on many static hosts.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,8 +26,8 @@ let port = 0;
 let newVersion: string;
 
 /**
- * @param sendsHeaders false: a host on which no header can be set
- * @param serviceWorker a file that takes the place of the folder's service worker
+ * @param sendsHeaders false: a host without headers
+ * @param serviceWorker a file that replaces the service worker of the folder
  */
 async function serve(folder: string, sendsHeaders = true, serviceWorker?: string): Promise<void> {
   await server?.close();
@@ -52,7 +52,7 @@ async function serve(folder: string, sendsHeaders = true, serviceWorker?: string
   ({ port } = server);
 }
 
-/** Requests that the host leaves unanswered until the test lets them go on. */
+/** Requests that the host does not answer until the test allows it. */
 const held = new Map<string, () => void>();
 const HELD = `${PATH}held/`;
 
@@ -79,7 +79,7 @@ const isCopied = (page: Page): Promise<boolean> =>
 beforeAll(async () => {
   await ensureBuild({ quiet: true });
   newVersion = mkdtempSync(join(tmpdir(), 'facenet-new-version-'));
-  // As for people, not as in a test.
+  // As in normal use, not as in a test.
   vi.stubEnv('NODE_ENV', 'production');
   await build({
     root: projectRoot,
@@ -124,11 +124,11 @@ describe.sequential('the program’s own copy', () => {
     const { errors } = await session.send('Page.getAppManifest');
     expect(errors).toEqual([]);
     const { installabilityErrors } = await session.send('Page.getInstallabilityErrors');
-    // Chromium offers no installation in the windows that a test drives; nothing else may be in the way.
+    // Chromium does not offer installation in windows that a test drives. Nothing else may prevent it.
     expect(installabilityErrors.filter(({ errorId }) => errorId !== 'in-incognito')).toEqual([]);
   });
 
-  it('is the whole program, made at the first visit', async () => {
+  it('is the complete program, made at the first visit', async () => {
     await expect.poll(() => isCopied(page), POLL).toBe(true);
     const expected = readdirSync(distFolder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
@@ -192,7 +192,7 @@ describe.sequential('a new version', () => {
     const busy = await browser.newPage('?people=6&photos=6');
     other = busy;
     await busy.getByRole('button', { name: 'Try it with sample faces' }).click();
-    // Whichever job it gets hold of: a few faces are aligned in no time on some machines.
+    // Any running job will do, because some machines align a few faces very quickly.
     await busy.getByRole('button', { name: 'Pause' }).click({ timeout: JOB_LIMIT_MS });
     await busy.getByRole('button', { name: 'Resume' }).waitFor({ timeout: JOB_LIMIT_MS });
     await notice(busy).getByText('once the current job is done').waitFor();
@@ -244,7 +244,7 @@ describe.sequential('a new version', () => {
 
     await late.close();
     await other?.close();
-    // The next tab that opens lets the old copy go, once the browser has let go of those that were closed.
+    // The next tab that opens removes the old copy, once the browser has released the locks of closed tabs.
     const copiesAfterOpening = async () => {
       await page.reload();
       return (await copiedFiles()).length;
@@ -253,8 +253,8 @@ describe.sequential('a new version', () => {
     expect(browser.complaints).toEqual([]);
   });
 
-  it('is taken as a whole or not at all', async () => {
-    // A host in the middle of an update: a service worker of one version beside the files of another.
+  it('is accepted completely or not at all', async () => {
+    // A host in the middle of an update: the service worker of one version with the files of another.
     await serve(newVersion, true, join(distFolder, 'service_worker.js'));
     const outcome = await page.evaluate(async () => {
       const registration = (await navigator.serviceWorker.getRegistration())!;
@@ -317,7 +317,7 @@ describe.sequential('Delete everything', () => {
       };
     });
     expect(left).toEqual({
-      // Opened again, and empty.
+      // The page opens again and is empty.
       databases: ['facenet'],
       records: 0,
       files: [],

@@ -1,7 +1,7 @@
 /**
- * Where the faces go besides the browser's own storage: a zip file that is streamed to disk, and a folder of the person's,
- * whose permission is withdrawn and whose page is closed in the middle. Folders of the private file system take the place
- * of those on disk, which only a person can pick.
+ * Other outputs than the browser's own storage: a zip file that is streamed to disk, and a folder of the person, whose
+ * permission is withdrawn, and whose page is closed in the middle. Folders of the private file system replace folders
+ * on disk, which only a person can pick.
  */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -17,9 +17,9 @@ const JOB_LIMIT_MS = 180_000;
 let browser: PageBrowser;
 let page: Page;
 
-/** In the page and in its workers: permission for a folder goes, and comes back when it is asked for. */
+/** In the page and its workers: the permission for a folder is withdrawn, and granted again on request. */
 function withdrawPermission(): void {
-  // Not there yet on the empty page that a browser begins with.
+  // Missing on the empty page with which a browser begins.
   if (!('FileSystemFileHandle' in globalThis)) return;
   const WRITES_ALLOWED = 4;
   /** The sizes of the 12 photos are read first; a photo that has been read once is not read again. */
@@ -40,7 +40,7 @@ function withdrawPermission(): void {
   const { createWritable, getFile } = files;
   const refuse = () => Promise.reject(new DOMException('Not allowed.', 'NotAllowedError'));
   files.createWritable = function (...options) {
-    // Of the faces that an alignment writes only the first few.
+    // An alignment can write only its first few faces.
     const isFace = location.pathname.includes('/align.worker') && this.name.endsWith('.png');
     if (isFace && ++writes === WRITES_ALLOWED + 1) change({ readwrite: true });
     return withdrawn.readwrite ? refuse() : createWritable.apply(this, options);
@@ -161,7 +161,7 @@ describe.sequential('a zip file that cannot be finished is gone, and the page sa
     const notice = page.getByRole('alert').filter({ hasText: 'Alignment stopped' });
     await notice.waitFor();
     expect(await notice.innerText()).toMatch(message);
-    // Not a failure a photo besides.
+    // There is not one failure per photo in addition.
     expect(await heading(/No face saved for/).count()).toBe(0);
     expect(await savedZips()).toEqual([]);
     await button('Start over').click();
@@ -259,7 +259,7 @@ describe.sequential('a folder of the person’s', () => {
   });
 
   it('and nothing else went wrong', () => {
-    // What was refused on purpose is told on the console, with its cause.
+    // The console shows the deliberate refusal with its cause.
     const wanted = /PermissionLostError|no longer allows|not enough space|stopped working/;
     expect(browser.complaints.filter((line) => !wanted.test(line))).toEqual([]);
   });

@@ -1,4 +1,4 @@
-/** Data cannot leave by the ways that a Content-Security-Policy does not govern, where the browser can close them. */
+/** If the browser supports it, data cannot leave in ways that a Content-Security-Policy does not govern. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PageBrowser } from './helpers/page_browser.ts';
 
@@ -44,7 +44,7 @@ it('a new window, a navigation, a link, a form and a prefetch reach no other mac
   for (const [name, way] of Object.entries(ways)) {
     const page = await browser.newPage();
     await page.evaluate(way, ELSEWHERE);
-    // The browser asks, or refuses, before it answers this.
+    // The browser sends the request, or refuses it, before this returns.
     await page.waitForTimeout(500);
     expect(
       browser.foreignRequests.filter((address) => !browser.requests.includes(address)),

@@ -1,6 +1,5 @@
 /**
- * Settings and runs without training: what is stored is written by the test itself, so that a run may have half a
- * million steps.
+ * Settings and runs without training. The test writes the stored data itself, so a run may have half a million steps.
  */
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
@@ -30,7 +29,7 @@ beforeAll(async () => {
 
 afterAll(() => browser?.close());
 
-/** Writes a run as a training would have left it: a loss that stays near guessing, with one peak. */
+/** Writes the stored data of a run whose loss stays near guessing and has one peak. */
 async function storeRun(
   id: string,
   stepCount: number,
@@ -40,7 +39,7 @@ async function storeRun(
   const options = { ...presetOptions('guide'), epoch_size: epochSize, ...changes };
   await page.evaluate(
     async (run) => {
-      // The page makes it, with its stores: one that is opened here before would be empty.
+      // The page creates the database with its stores. If this opened it before, it would be empty.
       while (!(await indexedDB.databases()).some(({ name }) => name === 'facenet'))
         await new Promise((resolve) => setTimeout(resolve, 50));
       const database = await new Promise<IDBDatabase>((resolve, reject) => {
@@ -202,9 +201,9 @@ describe.sequential('a run of half a million steps', () => {
     console.log(
       `${LONG_STEPS} steps: first chart after ${openMs} ms, longest task of the page ${Math.round(longestMs)} ms`,
     );
-    // 50 ms on an idle machine, as the data benchmark measures it. This only finds a page that hangs.
+    // The data benchmark checks the limit of 50 ms, on an idle machine. This test only finds a page that hangs.
     expect(longestMs).toBeLessThan(1500);
-    // One peak among half a million steps is still in sight.
+    // One peak among half a million steps is still visible.
     await chart.getByText('Table').click();
     await page.getByLabel('To step').fill('300');
     await page.getByLabel('To step').press('Enter');

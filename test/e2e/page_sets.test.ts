@@ -1,6 +1,6 @@
 /**
- * Sets of aligned faces in the browser's own storage, made of two folders with one name. Folders of the private file
- * system take the place of those on disk, which only a person can pick.
+ * Sets of aligned faces in the browser's own storage, made from two folders with the same name. Folders of the private
+ * file system replace folders on disk, which only a person can pick.
  */
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -54,7 +54,7 @@ async function choose(path: string): Promise<void> {
   await page.getByRole('button', { name: 'Choose a folder' }).click();
   await page.getByRole('heading', { name: 'Ready to align 1 photo' }).waitFor();
   await page.getByText('More settings').click();
-  // Few levels: the sets are what is tested.
+  // Few levels, because this tests the sets.
   await page.getByLabel('Smallest face (pixels)').fill('60');
   await page.getByRole('button', { name: 'Align the faces' }).click();
 }
@@ -97,7 +97,7 @@ describe.sequential('two folders called “photos”', () => {
   it('have two sets, after a question', async () => {
     await choose('a/photos');
     await done();
-    // One person is nothing to train on.
+    // One person is not enough for training.
     await page.getByText('All faces belong to one person').waitFor();
     expect(await page.locator('button.primary', { hasText: 'Train on these faces' }).count()).toBe(0);
     await choose('b/photos');
@@ -183,7 +183,7 @@ describe.sequential('folders called “album” that the browser hands over as l
     expect(await facesOf(ALBUM)).toEqual(['Ann/alone.png']);
   });
 
-  it('are asked about when the photos are others, and are not mixed', async () => {
+  it('lead to a question if the photos differ, and are not mixed', async () => {
     await chooseFiles(makeAlbum('b', 'Bo'));
     const dialog = page.getByRole('dialog');
     await dialog.getByRole('heading', { name: 'There are already faces from a folder “album”' }).waitFor();

@@ -1,4 +1,4 @@
-/** The start size budget: what the first page loads as script, compressed as a host would. */
+/** The limit for the scripts that the first page loads, compressed as on a host. */
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -19,7 +19,7 @@ it('keeps the first page’s script below its budget', async () => {
     if (sizes.has(path)) continue;
     const script = readFileSync(path, 'utf8');
     sizes.set(path, gzipSync(script).length);
-    // Static imports come along at once; import() loads later and does not count.
+    // Static imports are loaded at once. import() loads later and does not count.
     for (const [, imported] of script.matchAll(/(?:import|from)\s*["'](\.[^"']+\.js)["']/g))
       waiting.push(join(dirname(path), imported!));
   }

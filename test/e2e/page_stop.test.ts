@@ -19,7 +19,7 @@ beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'facenet-stop-'));
   browser = await PageBrowser.open({ reducedMotion: 'reduce' });
   await browser.context.addInitScript(() => {
-    // Playwright can give files to an input, not to the browser's own picker.
+    // Playwright can set the files of an input, but not of the browser's file picker.
     delete (window as { showDirectoryPicker?: unknown }).showDirectoryPicker;
   });
   page = await browser.newPage('#evaluate');
@@ -53,7 +53,7 @@ describe.sequential('an evaluation with images of 1024 pixels', () => {
     await page.getByText(/^Loading the model/).waitFor();
     await page.waitForTimeout(3000);
     await page.getByRole('button', { name: 'Stop' }).click();
-    // A batch takes longer than this, and hears nothing: the worker is ended.
+    // A batch takes longer than this and cannot be interrupted, so the worker is ended.
     await evaluate().waitFor({ timeout: STOP_LIMIT_MS });
     expect(await page.getByRole('alert').count()).toBe(0);
     expect(await page.getByRole('heading', { name: 'Result' }).count()).toBe(0);

@@ -1,6 +1,6 @@
 /**
- * A model put to use as a person does it: faces compared, people enrolled, kept and recognised on photos and before the
- * camera. The faces are the drawn ones, the model one that takes no training.
+ * Using a model as a person does: comparing faces, enrolling people, saving them, and recognising them in photos and
+ * in front of the camera. The faces are drawn, and the model is not trained.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -103,7 +103,7 @@ describe.sequential('using a model', () => {
     const cells = await matrix().locator('tbody td').allInnerTexts();
     expect(cells.filter((text) => text === '–')).toHaveLength(4);
 
-    // The threshold says who is the same.
+    // The threshold decides who counts as the same person.
     await page.getByLabel('Same person below a distance of').fill('2');
     await page.getByText('6 of 6 pairs are below the threshold.').waitFor();
     await page.getByLabel('Same person below a distance of').fill('0');
@@ -117,7 +117,7 @@ describe.sequential('using a model', () => {
     expect(table).toHaveLength(5);
     expect(table[0]).toBe(`,${first!.name},${second!.name},both.png (face 1 of 2),both.png (face 2 of 2)`);
     const values = table.slice(1).map((line) => line.split(',').slice(1).map(Number));
-    // Shown are the same distances, and each is that of the other direction.
+    // The same distances are shown, and the matrix is symmetric.
     values.forEach((row, a) =>
       row.forEach((distance, b) => {
         expect(distance).toBe(values[b]![a]);
@@ -172,7 +172,7 @@ describe.sequential('using a model', () => {
     await page.getByLabel('Photos to identify: files').setInputFiles([photos[0]!, photos[5]!]);
     await answers().waitFor({ timeout: JOB_LIMIT_MS });
     const names = answers().locator('strong');
-    // The very photos that were enrolled: at a distance of nothing.
+    // These are the enrolled photos, so the distance is 0.
     await expect.poll(() => names.allInnerTexts(), POLL).toEqual([nameOf(photos[0]!), nameOf(photos[5]!)]);
     expect(await answers().getByText('distance 0.00').count()).toBe(2);
 
@@ -247,14 +247,14 @@ describe.sequential('using a model', () => {
     const face = page.locator('.picture .face');
     await expect.poll(() => face.count(), POLL).toBe(1);
     await expect.poll(() => face.innerText(), POLL).toContain(nameOf(photos[0]!));
-    // The box lies on the face, which is in the picture's middle.
+    // The box is on the face, which is in the middle of the picture.
     const [box, video] = [await face.boundingBox(), await page.locator('video').boundingBox()];
     expect(box!.x + box!.width / 2 - video!.x).toBeGreaterThan(video!.width * 0.35);
     expect(box!.x + box!.width / 2 - video!.x).toBeLessThan(video!.width * 0.65);
     expect(await axeViolations(page)).toEqual([]);
     await button('Stop').click();
     await expect.poll(() => page.locator('video').count(), POLL).toBe(0);
-    // Who goes elsewhere is looked at no more.
+    // On another page, the camera is switched off.
     await button('Use the camera').click();
     await page.getByText('pictures per second').waitFor({ timeout: JOB_LIMIT_MS });
     const track = await page

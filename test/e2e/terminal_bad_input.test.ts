@@ -38,7 +38,7 @@ describe('bad input ends with one clear line and an exit code', () => {
     expect(result.code).toBe(code);
   });
 
-  it('tells of each unreadable photo, and goes on', async () => {
+  it('reports each unreadable photo, and continues', async () => {
     const result = await facenet(['align', 'photos', 'aligned', '--json'], { home });
     for (const name of ['zero', 'text', 'cut'])
       expect(result.stdout).toMatch(

@@ -81,7 +81,7 @@ describe.skipIf(process.platform !== 'linux')('a command', () => {
       rmSync(join(home, 'out'), { recursive: true, force: true });
       const command = new StartedCommand(trainArgs(join(home, 'aligned')), home, ending);
       await waitFor(command, 'Epoch: [1][2/');
-      // To npm alone.
+      // The signal goes only to npm.
       command.interrupt(false);
       expect(await leftovers(home)).toEqual([]);
       const [run] = readdirSync(join(home, 'out/models'));

@@ -6,7 +6,7 @@ import { projectRoot } from '../../cli/system/paths.ts';
 import type { DetectionRecord } from '../../workers/protocol/align/align.ts';
 import { facenet, type TerminalResult } from './helpers/terminal.ts';
 
-/** With spaces and letters of other scripts, as people's folders have. */
+/** With spaces and letters of other scripts, like real folders. */
 let home: string;
 
 beforeAll(async () => {
@@ -159,7 +159,7 @@ describe('the whole job', () => {
     expect(await modelFiles(modelDir)).toHaveLength(2);
     expect(await readFile(join(logDir, 'arguments.txt'), 'utf8')).toContain('keep_probability: 0.8\n');
     expect((await readFile(join(logDir, 'lfw_result.txt'), 'utf8')).trimEnd().split('\n')).toHaveLength(2);
-    // A finished run needs no browser profile any more.
+    // A finished run does not need a browser profile any more.
     expect(await readdir(join(home, 'state/facenet-webgpu-trainer/runs'))).toEqual([]);
   });
 
@@ -192,7 +192,7 @@ describe('the whole job', () => {
     expect(await modelFiles(join(home, 'exported'))).toHaveLength(1);
   });
 
-  it('stops on Ctrl-C with a checkpoint, and goes on', async () => {
+  it('stops on Ctrl-C with a checkpoint, and resumes', async () => {
     const args = ['train', '--data_dir', 'demo/aligned', '--image_size', '75', '--embedding_size', '16'];
     let interruptions = 0;
     const stopped = await facenet(
@@ -211,7 +211,7 @@ describe('the whole job', () => {
         home,
         onLine(line, child) {
           if (!line.startsWith('Epoch: [1][1/8]')) return;
-          // As npm does, which passes on what the terminal has sent already.
+          // Like npm, which passes on the signal that the terminal has already sent.
           child.kill('SIGINT');
           child.kill('SIGINT');
           interruptions++;

@@ -1,4 +1,6 @@
-/** In the terminal, what cannot be read fails by its name and the rest continues; a folder that is gone ends the command. */
+/**
+ * In the terminal, an unreadable file is reported by name and the rest continues. A missing folder ends the command.
+ */
 import {
   copyFileSync,
   existsSync,

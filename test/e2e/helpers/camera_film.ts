@@ -1,4 +1,4 @@
-/** A film for Chromium's camera that is none: YUV4MPEG2, a few times the same picture. */
+/** A film for Chromium's fake camera: YUV4MPEG2 with the same picture a few times. */
 
 const FRAMES = 5;
 

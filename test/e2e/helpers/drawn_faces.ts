@@ -1,4 +1,4 @@
-/** Simple drawn faces, made by the browser's own canvas: enough to tell people apart, and of nobody. */
+/** Simple faces drawn on a canvas. They show nobody, but the people can be told apart. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -26,7 +26,7 @@ export async function writeDrawnFaces(
   }
 }
 
-/** Runs in the page. The person makes colours and proportions, the photo makes place and light. */
+/** Runs in the page. The person determines colours and proportions, the photo determines place and light. */
 async function drawFace([person, photo, size]: readonly [number, number, number]): Promise<string> {
   const canvas = new OffscreenCanvas(size, size);
   const context = canvas.getContext('2d')!;

@@ -1,6 +1,6 @@
 /**
- * Commands in a terminal that are ended in the middle, in every way that there is, and what they leave behind. For a
- * Unix with /proc, npm and script(1).
+ * Ends terminal commands in the middle, in every way, and finds what they leave behind. Needs a Unix with /proc, npm
+ * and script(1).
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -27,7 +27,7 @@ export class StartedCommand {
   readonly #ending: Ending | undefined;
   readonly #ended: Promise<unknown>;
 
-  /** @param ending for which the command is started in a terminal, or with a reader of its output */
+  /** @param ending decides whether the command is started in a terminal, or with a reader of its output */
   constructor(args: readonly string[], home: string, ending?: Ending) {
     mkdirSync(join(home, 'tmp'), { recursive: true });
     const env = {
@@ -82,18 +82,18 @@ function signal(id: number, name: NodeJS.Signals): void {
   try {
     process.kill(id, name);
   } catch {
-    // It ended by itself a moment ago.
+    // The process has just ended by itself.
   }
 }
 
-/** The processes that were started with this home folder, by their command lines. */
+/** The command lines of the processes that were started with this home folder. */
 export function processesOf(home: string): string[] {
   return readdirSync('/proc').flatMap((id) => {
     if (!/^\d+$/.test(id)) return [];
     try {
       if (!readFileSync(`/proc/${id}/environ`, 'latin1').includes(`HOME=${home}\0`)) return [];
       const command = readFileSync(`/proc/${id}/cmdline`, 'latin1').replaceAll('\0', ' ').trim();
-      // A zombie has none.
+      // A zombie process has no command line.
       return command === '' ? [] : [`${id} ${command.slice(0, 100)}`];
     } catch {
       return [];
@@ -101,13 +101,13 @@ export function processesOf(home: string): string[] {
   });
 }
 
-/** What is still there of a command that has ended, a while after that. */
+/** Everything that is left of a command some time after its end. */
 export async function leftovers(home: string): Promise<string[]> {
   for (let waitedMs = 0; processesOf(home).length > 0 && waitedMs < GONE_LIMIT_MS; waitedMs += 200)
     await sleep(200);
   return [
     ...processesOf(home),
-    // tsx keeps what it has compiled for the next time.
+    // tsx caches compiled files for the next start.
     ...readdirSync(join(home, 'tmp'))
       .filter((name) => !name.startsWith('tsx-'))
       .map((name) => `tmp/${name}`),
@@ -130,7 +130,10 @@ function hiddenBelow(folder: string): string[] {
     .filter((path) => /(^|\/)\.|\.part(\/|$)/.test(path));
 }
 
-/** The values' bytes of a safetensors file, whose description holds the run's name. @throws where it is cut off */
+/**
+ * The bytes of the values in a safetensors file, without the header, which has the run's name.
+ * @throws if incomplete
+ */
 export function safetensorsValues(path: string): Buffer {
   const file = readFileSync(path);
   const start = 8 + Number(file.readBigUInt64LE(0));
@@ -143,7 +146,7 @@ export function safetensorsValues(path: string): Buffer {
   return file.subarray(start);
 }
 
-/** The steps that TensorBoard shows of a tag, after it has read all files. */
+/** The steps that TensorBoard shows for a tag, after it has read all files. */
 export function loggedSteps(folder: string, tag: string): number[] {
   let steps: number[] = [];
   const budget = new FieldBudget();

@@ -1,10 +1,10 @@
-/** axe-core in the page: what it finds, in a form that a failed test can be read from. */
+/** Runs axe-core in the page. The findings are in a form that a failed test can show. */
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 
-/** @returns one line a violation and element; empty when the page is clean */
+/** @returns one line per violation and element; empty if there are none */
 export async function axeViolations(page: Page): Promise<string[]> {
-  // Not as a script element: the page's own policy would refuse it.
+  // Not as a script element, which the policy of the page would refuse.
   await page.evaluate(axe.source);
   await whenColoursRest(page);
   const results = await page.evaluate(() =>
@@ -24,7 +24,7 @@ export async function showColourScheme(page: Page, colorScheme: 'light' | 'dark'
     () =>
       new Promise((resolve) => {
         requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve, 50)));
-        // A page that has nothing new to paint may be given no frame.
+        // A page with nothing new to paint may get no frame.
         setTimeout(resolve, 2_000);
       }),
   );
@@ -32,8 +32,9 @@ export async function showColourScheme(page: Page, colorScheme: 'light' | 'dark'
 }
 
 /**
- * In the middle of a transition a text has no contrast. Not by the animations' promises: that of a transition which is
- * cut short between the list and the wait never ends. What moves for ever is not waited for.
+ * Waits for transitions, because a text has no contrast in the middle of one. This does not use the promises of
+ * animations: that of a transition that is cut short between the list and the wait never settles. Endless animations
+ * are ignored.
  */
 async function whenColoursRest(page: Page): Promise<void> {
   await page.waitForFunction(
@@ -49,7 +50,7 @@ async function whenColoursRest(page: Page): Promise<void> {
   );
 }
 
-/** What is folded away is looked at too. */
+/** Opens folded parts, so that they are checked, too. */
 export async function openAllDetails(page: Page): Promise<void> {
   await page.evaluate(() => {
     for (const details of document.querySelectorAll('main details'))

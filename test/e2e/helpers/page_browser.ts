@@ -1,6 +1,6 @@
 /**
- * The built page in a headless Chromium, served as a strict host would, with everything it asks for written down: by
- * the page, and, at the browser's way out to other machines, by its workers and the browser itself.
+ * The built page in a headless Chromium, served like on a strict host. All requests are recorded: those of the page,
+ * and, in a proxy to other machines, those of its workers and the browser itself.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, request, type Server, type ServerResponse } from 'node:http';
@@ -14,38 +14,38 @@ import { chromiumArguments, findChromium } from '../../../scripts/setup/chromium
 import { distFolder, ensureBuild } from '../../../scripts/setup/ensure_build.mjs';
 import { pageHeaders } from '../../../scripts/build/page_headers.mjs';
 
-/** What Chromium itself asks its maker now and then, whatever page is open; a page's requests are seen as such. */
+/** Hosts that Chromium itself contacts from time to time. Requests of a page are recorded separately. */
 const BROWSERS_OWN = /^(?:https?:\/\/)?(?:[\w-]+\.)*(?:google|googleapis|gvt1)\.com(?:[:/]|$)/;
 
-/** Where the browser sends what the policy refused. */
+/** The path to which the browser reports violations of the policy. */
 const REPORT_PATH = '/violations';
 
 export interface PageBrowserOptions {
   readonly colorScheme?: 'light' | 'dark';
   readonly viewport?: { readonly width: number; readonly height: number };
   readonly reducedMotion?: 'reduce' | 'no-preference';
-  /** Of the built page; default: dist, built first where it is not fresh. */
+  /** The folder of the built page; default: dist, which is built first if it is not up to date. */
   readonly folder?: string;
-  /** For Chromium, beside the usual ones. */
+  /** Additional arguments for Chromium. */
   readonly extraArguments?: readonly string[];
-  /** Of a page that the test serves itself. */
+  /** The address of a page that the test serves itself. */
   readonly address?: string;
   /** A name for the server in this browser; default: localhost, which counts as secure without HTTPS. */
   readonly host?: string;
-  /** A browser that lacks something: run before anything else in the page and in its workers. */
+  /** A script that removes features from the browser. It runs before anything else in the page and in its workers. */
   readonly prelude?: () => void;
-  /** Answers a request of the page or of any of its workers in the server's place. @returns whether it did */
+  /** Answers a request of the page or its workers instead of the server. @returns whether it did */
   readonly intercept?: (path: string, response: ServerResponse) => boolean;
 }
 
 export class PageBrowser {
   readonly context: BrowserContext;
   readonly address: string;
-  /** Every address asked for, by the page and by its workers. */
+  /** Every address that the page and its workers have requested. */
   readonly requests: string[] = [];
-  /** What the pages complained about. */
+  /** The errors of the pages. */
   readonly complaints: string[] = [];
-  /** What the Content-Security-Policy refused, in the page or a worker, as the browser reports it. */
+  /** Violations of the Content-Security-Policy in the page or a worker, as reported by the browser. */
   readonly violations: string[];
   readonly #askedOthers: string[];
   readonly #end: () => Promise<void>;
@@ -122,7 +122,7 @@ export class PageBrowser {
     return page;
   }
 
-  /** Addresses of other origins that the page asked for, and other machines that anything in the browser asked. */
+  /** Addresses of other origins that the page requested, and other machines that anything in the browser contacted. */
   get foreignRequests(): string[] {
     const { origin } = new URL(this.address);
     const foreign = this.requests.filter(
@@ -136,7 +136,7 @@ export class PageBrowser {
   }
 }
 
-/** A proxy that lets nothing through and writes down who was asked for; only `ownHost` it knows, at `ownPort`. */
+/** A proxy that records all requests and refuses them, except those for `ownHost`, which is at `ownPort`. */
 async function startWayOut(asked: string[], ownHost?: string, ownPort?: number): Promise<Server> {
   const server = createServer((incoming, response) => {
     const { hostname, pathname, search } = new URL(incoming.url ?? '');
@@ -158,7 +158,7 @@ async function startWayOut(asked: string[], ownHost?: string, ownPort?: number):
   return server;
 }
 
-/** In the workers by their scripts, which then must come from the server and not from the program's own copy. */
+/** Adds the prelude to the scripts of workers, which must then come from the server, not from the offline copy. */
 async function runFirst(context: BrowserContext, prelude: () => void): Promise<void> {
   await context.addInitScript(() => {
     Object.defineProperty(Navigator.prototype, 'serviceWorker', { get: () => undefined });

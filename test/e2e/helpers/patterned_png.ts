@@ -1,4 +1,4 @@
-/** A PNG with a pattern that a person and a photo make. */
+/** A PNG with a pattern that depends on the person and the photo. */
 import { writePng } from './write_png.ts';
 
 /** @param size width and height in pixels */

@@ -1,4 +1,4 @@
-/** Drawn faces as a dataset of the browser's own storage, with photos moved between people, before a page is opened. */
+/** Stores drawn faces as a dataset in the browser, with photos moved between people, before a page is opened. */
 import type { BrowserContext, Page } from 'playwright-core';
 import type { TerminalBridge } from '../../../cli/page/terminal_bridge.ts';
 import type { DirectoryReference, SampleFacesOptions } from '../../../workers/protocol/data/dataset.ts';
@@ -11,8 +11,8 @@ export interface MovedPhoto {
 }
 
 /**
- * Draws the faces in a page without a page, moves the photos, and has the folder remembered as one of aligned faces.
- * @param address of the built page
+ * Draws the faces in the terminal's page, moves the photos, and stores the folder as one of aligned faces.
+ * @param address the address of the built page
  * @returns the folder's path in the browser's own storage
  */
 export async function makeSampleDataset(
@@ -52,7 +52,7 @@ export async function makeSampleDataset(
   return path;
 }
 
-/** The drawn photos, out of the private file system. */
+/** The drawn photos from the private file system. */
 export async function readSamplePhotos(page: Page): Promise<UploadedFile[]> {
   const files = await page.evaluate(async () => {
     const root = await navigator.storage.getDirectory();

@@ -1,4 +1,4 @@
-/** A model file that takes no training: the smallest network with its initial values. */
+/** A model file without training: the smallest network with its initial values. */
 import { initializeParameters } from '../../../workers/compute/graph/initialize.ts';
 import { buildModel } from '../../../workers/compute/graph/models/index.ts';
 import { writeModelFile } from '../../../workers/models/model_file.ts';
@@ -9,7 +9,7 @@ export interface UploadedFile {
   readonly buffer: Buffer;
 }
 
-/** Its embeddings tell pictures apart, people hardly. */
+/** Its embeddings separate pictures, but hardly people. */
 export async function smallModelFile(
   seed: number,
   name = `small-${seed}.safetensors`,

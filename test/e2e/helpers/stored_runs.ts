@@ -1,4 +1,4 @@
-/** What trainings and evaluations leave in the browser's storage, written without running them. */
+/** Writes the stored results of trainings and evaluations without running them. */
 import type { Page } from 'playwright-core';
 import { presetOptions } from '../../../workers/protocol/train/presets.ts';
 
@@ -6,7 +6,7 @@ import { presetOptions } from '../../../workers/protocol/train/presets.ts';
 export const RUN = '20260101-100000';
 const DATASET = 'Sample faces 6 × 5 aligned 182-44';
 
-/** Stores two runs, two evaluations of one of them, and a set of faces. The page is to be reloaded then. */
+/** Stores two runs, two evaluations of one of them, and a set of faces. Reload the page afterwards. */
 export async function storeRuns(page: Page): Promise<void> {
   const options = {
     ...presetOptions('quick-try'),

@@ -6,7 +6,7 @@ import { projectRoot } from '../../../cli/system/paths.ts';
 
 const running = new Set<ChildProcess>();
 
-// What a test that timed out has started must not slow down the tests after it.
+// A command of a test that timed out must not slow down the next tests.
 afterEach(() => {
   for (const child of running) child.kill('SIGTERM');
 });

@@ -6,13 +6,13 @@ const COLOUR_TYPES = { grey: 0, rgb: 2 } as const;
 
 /**
  * @param size width and height in pixels
- * @param rows each of them one byte for its filter, which is none, and eight bits for each channel of its pixels
+ * @param rows each row has one byte for its filter (none), then eight bits per channel
  */
 export function writePng(size: number, colours: keyof typeof COLOUR_TYPES, rows: Uint8Array): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(size, 0);
   header.writeUInt32BE(size, 4);
-  // Eight bits a channel, deflate, not interlaced.
+  // Eight bits per channel, deflate, not interlaced.
   header.set([8, COLOUR_TYPES[colours], 0, 0, 0], 8);
   return Buffer.concat([
     Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),

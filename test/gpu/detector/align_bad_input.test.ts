@@ -78,7 +78,7 @@ beforeEach(async () => {
 });
 
 describe('a folder with all kinds of files', () => {
-  it('gives every readable face, names every other file with its reason, and goes on', async () => {
+  it('gives every readable face, names every other file with its reason, and continues', async () => {
     const good = new Uint8Array(await (await face(1)).arrayBuffer());
     const { failures, successfullyAligned, totalImages } = await run([
       folder({

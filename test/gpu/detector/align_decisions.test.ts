@@ -144,7 +144,7 @@ describe('a photo set aside', () => {
   });
 });
 
-it('writes a zip file while it goes on, with every face and the boxes', async () => {
+it('writes a zip file during the job, with every face and the boxes', async () => {
   const { readable, writable } = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>();
   const whole = new Response(readable).blob();
   const { successfullyAligned } = await run(await folder(), { kind: 'zip', stream: writable });

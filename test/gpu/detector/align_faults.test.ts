@@ -149,7 +149,7 @@ it('a permission that is not given again: the job can be stopped, and continued 
   expect(await run().end).toMatchObject({ skippedExisting: 3, successfullyAligned: PHOTOS });
 });
 
-it('a full disk stops the job; every face there is whole, and the rest follows later', async () => {
+it('a full disk stops the job; every face on it is complete, and the rest follows later', async () => {
   let writes = 0;
   let isFull = true;
   const createWritable = FileSystemFileHandle.prototype.createWritable;
@@ -174,7 +174,7 @@ it('a full disk stops the job; every face there is whole, and the rest follows l
   expect(await wholeFaces()).toHaveLength(PHOTOS);
 });
 
-it('stopped in the middle and run again: what is there is skipped, and all of it is whole', async () => {
+it('stopped in the middle and run again: existing faces are skipped, and all of them are complete', async () => {
   const first = run((event, control) => {
     if (event.kind === 'aligned') control.cancel();
   });

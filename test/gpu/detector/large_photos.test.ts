@@ -1,4 +1,7 @@
-/** Photos that are larger than what is searched, decoded or drawn at once, and those that are turned or followed by data. */
+/**
+ * Photos that are larger than what is searched, decoded or drawn at once, and those that are turned or followed by
+ * data.
+ */
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { decodeImage, LARGE_PHOTO_PIXELS } from '../../../workers/files/images/decode.ts';
@@ -112,7 +115,7 @@ describe('photos above 16 megapixels', () => {
     }
   });
 
-  it('are decoded one at a time, upright and whole', async () => {
+  it('are decoded one at a time, upright and complete', async () => {
     const [first, second] = await Promise.all([
       decode(makeFlatJpeg(6400, 3200, 1)),
       decode(withOrientation(makeFlatJpeg(6400, 3200, 1), 6)),

@@ -92,7 +92,7 @@ describe('the cascade on the GPU', () => {
     expect(candidates!.map(({ length }) => length)).toEqual(expected!.map(({ length }) => length));
   });
 
-  it('holds no more for photos of many sizes than for the largest of them, and makes no pipeline', async () => {
+  it('needs no more memory for photos of many sizes than for the largest, and makes no pipeline', async () => {
     const sizes = Array.from({ length: 24 }, (_, index) => [
       40 + ((index * 37) % 90),
       40 + ((index * 53) % 90),
@@ -126,7 +126,7 @@ describe('the cascade on the GPU', () => {
     expect(gpu.groups([tiny, tiny, tiny])).toHaveLength(1);
   });
 
-  it('says of a photo that it is too large, and goes on', async () => {
+  it('says that a photo is too large, and continues', async () => {
     // More than any adapter binds.
     const image = { width: 60_000, height: 60_000, data: new Uint8Array(0) };
     const error: unknown = await detectInPhotos(

@@ -1,4 +1,7 @@
-/** Whatever the GPU reports, at compile time or later, becomes an error with a name and, where there is one, a kernel's. */
+/**
+ * Whatever the GPU reports, at compile time or later, becomes an error with a name and, where there is one, a
+ * kernel's.
+ */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { EngineDevice } from '../../../workers/gpu/device.ts';
 import { Dispatcher, submitDispatches, type Resolve } from '../../../workers/compute/engine/dispatcher.ts';
@@ -94,7 +97,7 @@ describe('a kernel that the device refuses', () => {
     expect(error.message).toContain('65536');
   });
 
-  it('is told without the wait that an unnamed failure needs, which may be a loss', async () => {
+  it('is reported without the wait for an unnamed failure, which may be a loss', async () => {
     const startedAt = performance.now();
     const named = new GpuError('Block/Conv2d_7 copy', 'refused');
     expect(await failureOf(device.guard(Promise.reject(named)))).toBe(named);
@@ -155,7 +158,7 @@ describe('a run', () => {
     await expectStopped(error);
   });
 
-  it('that is told of an error long after its cause', async () => {
+  it('that reports an error long after its cause', async () => {
     const { device } = executor.device;
     const label = executor.run.program('embedding')[1]!.kernel.name;
     device.dispatchEvent(
@@ -236,7 +239,7 @@ describe('a device that is given', () => {
     executor.dispose();
   });
 
-  it('goes on when the engine on it is closed', async () => {
+  it('stays open when the engine on it is closed', async () => {
     const device = await open();
     const executor = await createEngineExecutor(SETTINGS, { device });
     const embeddings = await executor.embed(BATCH);

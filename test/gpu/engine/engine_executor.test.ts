@@ -137,7 +137,7 @@ it('repeats a run to the bit, in constant memory, making nothing after the first
   expect((await train(second, 0, 200)).slice(1)).toEqual(losses);
 });
 
-it('goes on from what it read, to the bit', async () => {
+it('resumes from what it read, bit for bit', async () => {
   const whole = await engine();
   await train(whole, 0, 10);
   const half = await engine();

@@ -57,7 +57,7 @@ describe('dataset.worker', () => {
     expect(after).toEqual(before);
   });
 
-  it('scans folders chosen with an input element, leaves hidden files out, and shows nothing for what is no picture', async () => {
+  it('scans folders chosen with an input element, leaves hidden files out, and shows nothing for files that are not pictures', async () => {
     const file = new File(['no picture'], 'a.jpg');
     const reference: DirectoryReference = {
       kind: 'files',
@@ -97,7 +97,7 @@ describe('dataset.worker', () => {
 });
 
 describe('HandleDirectory', () => {
-  it('writes whole files, lists them with their folders, and explains what is missing', async () => {
+  it('writes complete files, lists them with their folders, and explains what is missing', async () => {
     const root = await navigator.storage.getDirectory();
     await root.removeEntry('test-handle', { recursive: true }).catch(() => undefined);
     const directory = new HandleDirectory(await root.getDirectoryHandle('test-handle', { create: true }));

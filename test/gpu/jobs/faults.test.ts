@@ -134,7 +134,7 @@ describe('a lost GPU', () => {
     await whole.forget();
   });
 
-  it('before the first checkpoint begins anew, and while the run is paused costs nothing', async () => {
+  it('before the first checkpoint starts the run again, and during a pause costs nothing', async () => {
     const devices = new SimulatedDevices();
     let refusals = 0;
     let hasPaused = false;
@@ -162,7 +162,7 @@ describe('a lost GPU', () => {
     await run.forget();
   });
 
-  it('again and again without a checkpoint in between stops the run, which can go on later', async () => {
+  it('repeatedly without a checkpoint in between stops the run, which can be resumed later', async () => {
     const devices = new SimulatedDevices();
     const run = new ObservedRun(
       { options: OPTIONS, data },
@@ -235,7 +235,7 @@ function fillDisk(refuses: (store: string, value: Record<string, unknown>) => bo
   });
 }
 
-describe('a loss that is no number', () => {
+describe('a loss that is NaN', () => {
   it('ends the run as failed, says what to try, and keeps the last good checkpoint', async () => {
     const diverging = {
       ...OPTIONS,
@@ -320,7 +320,7 @@ describe('a full disk', () => {
 });
 
 describe('a folder whose permission is withdrawn', () => {
-  it('pauses the run with a checkpoint; after a click it goes on with the same losses', async () => {
+  it('pauses the run with a checkpoint; after a click it resumes with the same losses', async () => {
     const folder = await privateSquares('test-faults');
     let isWithdrawn = false;
     const getFile = FileSystemFileHandle.prototype.getFile;
@@ -351,7 +351,7 @@ describe('a folder whose permission is withdrawn', () => {
     await whole.forget();
   });
 
-  it('and a run that is stopped instead is whole', async () => {
+  it('and a run that is stopped instead is complete', async () => {
     const folder = await privateSquares('test-faults');
     const getFile = FileSystemFileHandle.prototype.getFile;
     let isWithdrawn = false;
@@ -379,7 +379,7 @@ describe('a folder whose permission is withdrawn', () => {
 });
 
 describe('a second tab', () => {
-  it('cannot train a run that is going on', async () => {
+  it('cannot train a run that is in progress', async () => {
     let refusal: Promise<unknown> | undefined;
     const run = new ObservedRun({ options: { ...OPTIONS, max_nrof_epochs: 1 }, data }, (event) => {
       if (!isStep(event, 1)) return;
@@ -401,7 +401,7 @@ describe('a dataset that vanishes', () => {
   const remove = async (): Promise<void> =>
     (await navigator.storage.getDirectory()).removeEntry(FOLDER, { recursive: true });
 
-  it('pauses the run, though every photo is cached; back in its place, the run goes on with the same losses', async () => {
+  it('pauses the run, though every photo is cached; back in its place, the run resumes with the same losses', async () => {
     const folder = await privateSquares(FOLDER);
     const run = new ObservedRun({ options: OPTIONS, data: [folder] }, (event) => {
       // Two steps an epoch, four photos per step, twelve photos: all are read ahead by then.
@@ -419,7 +419,7 @@ describe('a dataset that vanishes', () => {
     await remove();
   });
 
-  it('and a run that is stopped instead is whole', async () => {
+  it('and a run that is stopped instead is complete', async () => {
     const folder = await privateSquares(FOLDER);
     const run = new ObservedRun({ options: OPTIONS, data: [folder] }, (event) => {
       if (isStep(event, 1)) void remove();
@@ -443,7 +443,7 @@ describe('what is stored of a run', () => {
     return count + chunks.filter(([id]) => id.startsWith(`${runId}/`)).length;
   };
 
-  it('that is deleted while it goes on ends the run, which says so and stores nothing anew', async () => {
+  it('that is deleted in progress ends the run, which says so and stores nothing more', async () => {
     const run = new ObservedRun(
       { options: { ...OPTIONS, max_nrof_epochs: 40 }, data },
       (event, { runId }) => {
@@ -457,7 +457,7 @@ describe('what is stored of a run', () => {
     expect(await storedOf(run.runId)).toBe(0);
   });
 
-  it('cannot be deleted by others while it goes on, alone or with everything', async () => {
+  it('cannot be deleted by others while in progress, alone or with everything', async () => {
     const worker = new Worker(new URL('../../../workers/library.worker.ts', import.meta.url), {
       type: 'module',
     });
@@ -479,7 +479,7 @@ describe('what is stored of a run', () => {
     worker.terminate();
   });
 
-  it('is nothing where no network could be made for it', async () => {
+  it('is not stored if no network can be made for it', async () => {
     const before = (await (await openDatabase()).getAllKeys('runs')).length;
     const run = new ObservedRun({ options: OPTIONS, data }, undefined, async () => {
       throw new Error('does not fit');

@@ -17,7 +17,7 @@ async function executor(): Promise<Trainer> {
   return created;
 }
 
-it('fails at once, and starts anew with the same numbers', async () => {
+it('fails at once, and starts again with the same numbers', async () => {
   const first = await executor();
   const batch = smallBatch(0, BATCH_SIZE);
   const { totalLoss } = await first.trainStep(batch, 0, 0.01);

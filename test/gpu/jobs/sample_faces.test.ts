@@ -36,7 +36,7 @@ describe('sample faces', () => {
   });
   afterAll(() => detector.dispose());
 
-  it.each([1, 20180402])('of seed %i are found by the detector and told apart', async (seed) => {
+  it.each([1, 20180402])('of seed %i are found by the detector and can be told apart', async (seed) => {
     const missed: string[] = [];
     let several = 0;
     const crops: { person: number; values: Float32Array }[] = [];

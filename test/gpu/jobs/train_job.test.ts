@@ -65,7 +65,7 @@ async function observe(
 }
 
 describe('a run', () => {
-  it('stopped and gone on with has the losses, to the bit, of one that was not stopped', async () => {
+  it('stopped and resumed has, bit for bit, the losses of an uninterrupted run', async () => {
     const whole = await observe({});
     expect([...whole.losses.keys()]).toEqual([1, 2, 3, 4, 5, 6]);
     expect([...whole.losses.values()].every(Number.isFinite)).toBe(true);
@@ -84,7 +84,7 @@ describe('a run', () => {
     for (const { id } of await listRuns()) await deleteRun(id);
   });
 
-  it('pauses with a checkpoint, and goes on', async () => {
+  it('pauses with a checkpoint, and resumes', async () => {
     const control = new TrainControl();
     let paused = Promise.resolve();
     const observed = observe(
@@ -144,7 +144,7 @@ describe('a run', () => {
     await deleteRun(runId);
   });
 
-  it('refuses one person, and a dataset that is not the run’s', async () => {
+  it('refuses a single person, and a dataset of another run', async () => {
     const one = { ...data, files: data.files.slice(0, 4) };
     await expect(observe({ data: [one] })).rejects.toThrow(/only one person.*Ada/);
     // Pairs are looked at before the first step, not after the first epoch.

@@ -178,7 +178,7 @@ describe('records', () => {
     expect(inside).toEqual({ ...record, outputs: [{ ...record.outputs[0]!, sizeBytes: 0 }] });
   });
 
-  it('that are no records are passed over', async () => {
+  it('that are not records are skipped', async () => {
     const read: PhotoRecord[] = [];
     const text = '{"photo":3}\nnull\n[1,2\n\n{"version":2,"settings":{}}\n"text"\n{"version":1}\n';
     await readRecordLines(new Blob([text]), { onPhoto: (one) => read.push(one) });

@@ -35,7 +35,7 @@ async function writeTwo(open: () => Promise<WritableDirectory>): Promise<string>
   return 'written';
 }
 
-it('is whole when the job has ended', async () => {
+it('is complete when the job has ended', async () => {
   const taker = new Taker();
   expect(await withOutput(output(taker), writeTwo)).toBe('written');
   expect(taker.end).toBe('closed');
@@ -57,7 +57,7 @@ it.each([
   expect(taker.end).toBe(failure);
 });
 
-it('ends the job with the reason where the bytes are not taken', async () => {
+it('ends the job with the reason if the output refuses the bytes', async () => {
   const failed: unknown[] = [];
   const fill = async (open: () => Promise<WritableDirectory>): Promise<void> => {
     const directory = await open();

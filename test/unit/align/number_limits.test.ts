@@ -202,7 +202,7 @@ describe('settings that are allowed and hardly meant', () => {
     expect(warned(changes, facts)).toContain(option);
   });
 
-  it('are not the presets on a graphics processor, nor the quick one without', () => {
+  it('are not given for the presets with a GPU, nor for the quick one without', () => {
     expect(warned(presetOptions('guide'), { faceSize: 182 })).toEqual([]);
     expect(warned(presetOptions('quick-try-software'), { isProcessorOnly: true, faceSize: 182 })).toEqual([]);
   });

@@ -155,7 +155,7 @@ describe('folder server', () => {
     );
   });
 
-  it('adds text to the end of a file, and tells sizes and times of many files at once', async () => {
+  it('appends text to a file, and returns sizes and times of many files at once', async () => {
     const directory = openDirectory({ writable: true });
     await directory.append('notes/a.txt', 'first\n');
     await directory.append('notes/a.txt', 'sécond\n');
@@ -287,7 +287,7 @@ describe('folder server', () => {
     expect(await rawStatus('GET', address)).toBe(405);
   });
 
-  it('keeps the old file whole when a write is cut off, and leaves nothing behind', async () => {
+  it('keeps the old file complete when a write is interrupted, and leaves nothing behind', async () => {
     await writeFile(join(folder, 'model.bin'), 'old');
     const address = folders.open(folder, { writable: true });
     await new Promise<void>((resolve, reject) => {
@@ -328,7 +328,7 @@ describe('folder server', () => {
     expect(await readdir(folder)).toEqual(['person']);
   });
 
-  it('tells one unreadable file from a folder that is gone', async () => {
+  it('distinguishes an unreadable file from a missing folder', async () => {
     const directory = openDirectory();
     await mkdir(join(folder, 'person'));
     for (const name of ['1.jpg', '2.jpg']) await writeFile(join(folder, 'person', name), name);
@@ -351,7 +351,7 @@ describe('folder server', () => {
   });
 
   // A superuser may read everything, and becomes somebody else for this.
-  it.skipIf(process.platform === 'win32')('tells an unreadable file from an unreadable folder', async () => {
+  it.skipIf(process.platform === 'win32')('separates unreadable files from unreadable folders', async () => {
     const directory = openDirectory();
     await writeFile(join(folder, '1.jpg'), '1');
     await writeFile(join(folder, '2.jpg'), '2');

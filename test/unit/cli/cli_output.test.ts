@@ -66,7 +66,7 @@ describe('formats', () => {
     ]);
   });
 
-  it('tells how far the reading of folders is', () => {
+  it('shows the progress of reading folders', () => {
     expect(formatReading({ fileCount: 12_000, imageCount: 11_800, classCount: 480 })).toBe(
       'Reading the folders: 12000 files so far, 11800 images of 480 identities',
     );
@@ -189,7 +189,7 @@ describe('Ctrl-C', () => {
     expect(events).toEqual(['ended 130']);
   });
 
-  it('is not pressed a second time by a terminal that is closed, a reader that ends, or npm’s end', () => {
+  it('does not count as pressed twice if a terminal closes, a reader ends, or npm ends', () => {
     const events: string[] = [];
     let now = 0;
     const interruption = new Interruption(

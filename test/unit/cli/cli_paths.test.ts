@@ -32,7 +32,7 @@ describe('paths', () => {
     expect(splitPaths('C:\\x:D:/y')).toHaveLength(2);
   });
 
-  it('that are not UTF-8 cannot be typed, which is said', () => {
+  it('that are not UTF-8 are refused with the reason, because they cannot be typed', () => {
     const bytes = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from('J\xfcrgen', 'latin1')]);
     mkdirSync(bytes);
     expect(() => requireFolder(bytes.toString())).toThrow(/not valid UTF-8.*ln -s/);

@@ -48,7 +48,7 @@ describe('claims to photos', () => {
     expect(await claim(mine, 'A/a')).toEqual(['held']);
   });
 
-  it('that came to nothing are not tried again by those at work, also when their process has ended', async () => {
+  it('that failed are not tried again by running processes, even if their process has ended', async () => {
     const [mine, others] = [new PhotoClaims(root, ME), new PhotoClaims(root, OTHER)];
     await claim(others, 'A/b');
     await claim(mine, 'A/a');

@@ -146,7 +146,7 @@ const tree = fc
   .map((files) => ({ ...files, ...PEOPLE }));
 
 describe('files that a command does not use', () => {
-  it.each(COMMANDS)('are told of by %s, in words and in --json', async (_, command, argv) => {
+  it.each(COMMANDS)('are reported by %s, in words and in --json', async (_, command, argv) => {
     await fc.assert(
       fc.asyncProperty(tree, async (files) => {
         const { text, json } = await runCommand(command, argv, sessionOf(files));
@@ -166,7 +166,7 @@ describe('files that a command does not use', () => {
     );
   });
 
-  it('are told of by validate', async () => {
+  it('are reported by validate', async () => {
     const files = {
       ...PEOPLE,
       'Ben/4.jp2': '',

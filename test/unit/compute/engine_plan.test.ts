@@ -258,7 +258,7 @@ describe('float16', () => {
     expect(shader).toContain('= f16(value[lane])');
   });
 
-  it('takes half the room, in whole units of 16 bytes', () => {
+  it('takes half the memory, in whole units of 16 bytes', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1_000_000 }), (values) => {
         const { floats } = storage('half', values, 'float16');

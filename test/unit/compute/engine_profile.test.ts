@@ -44,7 +44,7 @@ describe('profile', () => {
     expect(summarize(many, Array<number>(30).fill(1), graph).slowest).toHaveLength(10);
   });
 
-  it('says why there is none where the adapter has no timestamps', async () => {
+  it('says why there is none if the adapter has no timestamps', async () => {
     const executor = { device: { device: { features: new Set() } } } as unknown as EngineExecutor;
     const profile = await profileTraining(executor, graph);
     expect(profile).toHaveProperty('unavailable');

@@ -33,7 +33,7 @@ describe('the histogram of the prelogits', () => {
     );
   });
 
-  it('adds to what is there, and leaves out what is no number', () => {
+  it('adds to the counts, and leaves out NaN', () => {
     const counts = new Float64Array(PRELOGITS_BINS);
     countPrelogits(counts, [0, -0.001, 5, NaN], 10);
     countPrelogits(counts, [0, 1e9, -Infinity], 10);

@@ -75,7 +75,7 @@ describe('a network on WebAssembly', () => {
     requireWasmFit(settingsOf({ ...sizes, batchSize: 1, imageSize }));
   });
 
-  it('takes no more memory than was estimated, and not far less', async () => {
+  it('takes at most the estimated memory, and not much less', async () => {
     const settings = settingsOf({ classes: 20_000, embeddingSize: 128, batchSize: 8, imageSize: 96 });
     const executor = new TfjsExecutor(settings, 'wasm');
     await executor.writeParameters(

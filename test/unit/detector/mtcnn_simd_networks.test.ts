@@ -61,14 +61,14 @@ describe('the networks on the processor', () => {
     }
   });
 
-  it.each([1, 2, 3, 5, 7])('refine %i crops alike', async (count) => {
+  it.each([1, 2, 3, 5, 7])('refine %i crops equally', async (count) => {
     const values = pixels(count, count * 24 * 24 * 3);
     const [actual, expected] = [await own.refine(values, count), await reference.refine(values, count)];
     expectClose(actual.scores, expected.scores);
     expectClose(actual.regressions, expected.regressions);
   });
 
-  it.each([1, 4, 6])('decide about %i crops alike', async (count) => {
+  it.each([1, 4, 6])('decide about %i crops equally', async (count) => {
     const values = pixels(count, count * 48 * 48 * 3);
     const [actual, expected] = [await own.output(values, count), await reference.output(values, count)];
     expectClose(actual.scores, expected.scores);

@@ -43,7 +43,7 @@ describe('levels of the pyramid', () => {
 });
 
 describe('crops', () => {
-  it.each([24, 48])('for %i pixels are equal but for the last bit, wherever they lie', (size) => {
+  it.each([24, 48])('for %i pixels are equal except for the last bit, wherever they are', (size) => {
     for (const [width, height] of SIZES) {
       const image = photo(size + width, width, height);
       const key = hashKey(size, width);
@@ -106,7 +106,7 @@ describe('the kernels’ memory', () => {
     expect(own.bytes).toBeLessThan(KEPT_BYTES);
   });
 
-  it('is given back with the large photo itself, and all goes on after it', () => {
+  it('is released with the large photo, and the next photo works', () => {
     const own = new PhotoPixels();
     own.level(large, 0.6);
     own.release(small);

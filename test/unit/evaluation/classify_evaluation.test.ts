@@ -52,7 +52,7 @@ describe('the linear support vector machine', () => {
     expect(decodeClassifier(encodeClassifier(classifier))).toEqual(classifier);
   });
 
-  it('refuses files that are no classifier', () => {
+  it('refuses files that are not classifiers', () => {
     const data = people(2, 4, 4, 0.5, 2);
     const text = encodeClassifier({ classNames: ['a', 'b'], modelName: 'm', svm: trainLinearSvm(data, 2) });
     for (const bad of [

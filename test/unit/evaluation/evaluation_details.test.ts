@@ -89,7 +89,7 @@ describe('a distance histogram', () => {
     );
   });
 
-  it('has round bins, and leaves out what is no number', () => {
+  it('has round bins, and leaves out NaN', () => {
     const histogram = distanceHistogram(Float64Array.of(0.2, 0.25, 0.7, NaN), [true, true, false, true]);
     expect(histogram.binWidth).toBe(0.01);
     expect(histogram.start).toBeCloseTo(0.2, 12);

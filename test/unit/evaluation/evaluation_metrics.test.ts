@@ -302,7 +302,7 @@ describe('measurePairs', () => {
     expect(() => measure([true, false], 2)).not.toThrow();
   });
 
-  it('refuses embeddings that are not numbers', () => {
+  it('refuses embeddings that are NaN', () => {
     const pairs = pairsAtDistances([1, NaN], [true, false]);
     expect(() => measurePairs(pairs, EUCLIDEAN)).toThrow(EmbeddingsNotFiniteError);
   });

@@ -45,7 +45,7 @@ describe('parsePairsFile', () => {
     );
   });
 
-  it('takes tabs or spaces, LF or CRLF, blank lines and a byte order mark alike', () => {
+  it('accepts tabs or spaces, LF or CRLF, blank lines and a byte order mark', () => {
     const separator = fc.constantFrom('\t', ' ', '   ', '\t\t', ' \t ');
     const newline = fc.constantFrom('\n', '\r\n', '\r', '\n\n', '  \r\n \r\n');
     fc.assert(

@@ -15,7 +15,7 @@ function rightOf(list: readonly (readonly [number, boolean])[], threshold: numbe
 }
 
 describe('the threshold of plain embeddings', () => {
-  it('judges as many pairs rightly as any threshold can', () => {
+  it('judges as many pairs correctly as any threshold can', () => {
     fc.assert(
       fc.property(pairs, (list) => {
         const { threshold } = plainThreshold(

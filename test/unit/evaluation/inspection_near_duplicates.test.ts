@@ -104,7 +104,7 @@ describe('photos that are near to each other', () => {
     );
   });
 
-  it('are none among photos that differ, and none that are left out', () => {
+  it('are not found among photos that differ, nor among those left out', () => {
     const drawn = drawClasses(8, { classCount: 10, photos: 10, dimension: 64, spread: 1 });
     const coordinates = coordinatesOf(drawn);
     expect(runToEnd(findNearPhotos(drawn, coordinates)).first).toHaveLength(0);

@@ -8,7 +8,10 @@ import {
 import { runToEnd } from '../jobs/run_to_end.ts';
 import { normals } from './inspection_embeddings.ts';
 
-/** Eigenvalues, the largest first, and vectors of a symmetric matrix: cyclic rotations until nothing is off the diagonal. */
+/**
+ * Eigenvalues, the largest first, and vectors of a symmetric matrix: cyclic rotations until nothing is off the
+ * diagonal.
+ */
 function jacobi(matrix: number[][]): { values: number[]; vectors: number[][] } {
   const n = matrix.length;
   const a = matrix.map((row) => [...row]);
@@ -125,7 +128,7 @@ describe('principal components', () => {
     }
   });
 
-  it('are not made of rows that are left out', () => {
+  it('ignore rows that are left out', () => {
     const rows = drawRows(3, 41, 5);
     const stray = [900, -900, 900, 900, 900];
     const isLeftOut = new Uint8Array(42);

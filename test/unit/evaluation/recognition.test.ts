@@ -111,14 +111,14 @@ describe('the threshold', () => {
     );
   });
 
-  it('is not known with one person, and nor are the rates', () => {
+  it('is unknown with one person, and so are the rates', () => {
     const distances = measure(onLine([1, 2], [0, 0]));
     expect(thresholdAtRate(distances, 0.1)).toBeUndefined();
     expect(ratesAt(distances, 1.5)).toEqual({ threshold: 1.5, falseAcceptRate: NaN, falseRejectRate: 0 });
     expect(rateCurve({ toOthers: new Float64Array(), toOwn: new Float64Array() }, 10)).toEqual([]);
   });
 
-  it('lies on a curve whose rates go from none to all', () => {
+  it('is on a curve whose rates go from none to all', () => {
     const curve = rateCurve(measure(people(5, 4, 6, 0.8, 3)), 50);
     expect(curve).toHaveLength(50);
     expect(curve[0]).toMatchObject({ falseAcceptRate: 0, falseRejectRate: 1 });

@@ -51,14 +51,14 @@ describe('readClasses', () => {
     expect(classes.flatMap(({ images }) => images.map(({ path }) => path)).sort()).toEqual([...paths].sort());
   });
 
-  it('says what a dataset is when there is none', async () => {
+  it('explains what a dataset is if there is none', async () => {
     await expect(readClasses([folder('readme.txt', 'a/b/c.jpg')])).rejects.toThrow(NoImagesError);
     await expect(readClasses([folder('readme.txt')])).rejects.toThrow(
       /1 other file was ignored.*one subfolder per person/s,
     );
   });
 
-  it('reports progress and stops when told to', async () => {
+  it('reports progress and stops on request', async () => {
     const many = folder(...Array.from({ length: 1200 }, (_, index) => `c${index % 7}/${index}.jpg`));
     const seen: DatasetTotals[] = [];
     await readClasses([many], (totals) => seen.push(totals));

@@ -159,7 +159,7 @@ describe('JPEG', () => {
     expect(await read(jpeg(40, 30, segment(0xe1, jpeg(160, 120))))).toMatchObject({ width: 40, height: 30 });
   });
 
-  it('is whole with anything behind it, and cut off without its end', async () => {
+  it('is complete with any data after it, and truncated without its end', async () => {
     const whole = jpeg(40, 30, segment(0xe1, [...text('Exif\0\0'), ...exif(6)]));
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async (behind) => {
@@ -215,7 +215,7 @@ describe('PNG', () => {
     });
   });
 
-  it('is whole with anything behind it, and cut off before its last chunk', async () => {
+  it('is complete with any data after it, and truncated before its last chunk', async () => {
     const whole = png(40, 30, chunk('tEXt', text('IEND')));
     expect((await read([...whole, ...zeros(70_000)]))!.isCutOff).toBe(false);
     for (let length = 20; length < whole.length - 4; length++)
@@ -234,7 +234,7 @@ describe('GIF', () => {
     expect(await read(gif(2, 2, gifFrame(10, 20, 300, 400)))).toMatchObject({ width: 310, height: 420 });
   });
 
-  it('is whole with its first frame, whatever is behind', async () => {
+  it('is complete with its first frame, whatever follows', async () => {
     const comment = [0x21, 0xfe, 3, 1, 2, 3, 0];
     const whole = gif(2, 2, comment, gifFrame(0, 0, 2, 2));
     expect((await read([...whole, 1, 2, 3, ...zeros(1000)]))!.isCutOff).toBe(false);
@@ -269,7 +269,7 @@ describe('WebP', () => {
       });
   });
 
-  it('is whole with anything behind it, and cut off within its picture', async () => {
+  it('is complete with any data after it, and truncated within its picture', async () => {
     const whole = webp(canvas(9, 9), lossy(9, 9));
     expect((await read([...whole, ...zeros(1000)]))!.isCutOff).toBe(false);
     for (let length = 20; length < whole.length; length++)
@@ -301,7 +301,7 @@ describe('AVIF and HEIC', () => {
     expect(await read(avif(40, 30).slice(0, 20))).toMatchObject({ width: 0, height: 0 });
   });
 
-  it('are whole with anything behind them, and cut off within a box', async () => {
+  it('are complete with any data after them, and truncated within a box', async () => {
     const whole = avif(40, 30);
     expect((await read([...whole, ...zeros(500)]))!.isCutOff).toBe(false);
     expect((await read([...whole, ...text('some other bytes')]))!.isCutOff).toBe(false);

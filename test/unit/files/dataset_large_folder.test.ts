@@ -1,4 +1,7 @@
-/** Folders of very many files: read as a stream, counted without keeping a file, and listed with nothing but their names. */
+/**
+ * Folders of very many files: read as a stream, counted without keeping a file, and listed with nothing but their
+ * names.
+ */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
@@ -57,7 +60,7 @@ function usedMegabytes(): number {
 }
 
 describe('a folder of 500,000 files', () => {
-  it('is counted while it is read, and takes no more memory than its classes', async () => {
+  it('is counted while it is read, and takes only the memory of its classes', async () => {
     let found: DatasetSummary | undefined;
     const progress: ScanProgress[] = [];
     const before = usedMegabytes();

@@ -46,7 +46,7 @@ describe('photo formats', () => {
     expect(photoFormatOfContent(new Uint8Array())).toBeUndefined();
   });
 
-  it('are told apart by the brands of an ISO file', () => {
+  it('are distinguished by the brands of an ISO file', () => {
     const file = (...brands: readonly string[]): string | undefined =>
       nameOf(
         ...[0, 0, 0, 12 + 4 * brands.length],
@@ -62,7 +62,7 @@ describe('photo formats', () => {
     expect(file('isom', 'mp42')).toBeUndefined();
   });
 
-  it('come with a way forward where they are not read', () => {
+  it('come with advice if they are not supported', () => {
     expect(unreadableFormatCause(photoFormatOfPath('a.jp2')!)).toBe(
       'it is a JPEG 2000 picture, which this program does not read; convert it to JPEG or PNG',
     );

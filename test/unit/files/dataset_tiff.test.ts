@@ -259,7 +259,7 @@ describe('TIFF', () => {
     expect([turned.width, turned.height, turned.data[0], turned.data[3]]).toEqual([1, 2, 10, 200]);
   });
 
-  it('is refused by name in ways that are not read', async () => {
+  it('is refused by name for unsupported variants', async () => {
     const image = picture(1, 8, 8, 3, 8);
     const cause = async (tags: Record<number, number | number[]>): Promise<string | undefined> =>
       (await readImageStructure(ByteReader.of(await writeTiff(image, { ...writing, tags }))))!

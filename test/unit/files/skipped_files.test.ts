@@ -52,7 +52,7 @@ describe('files of a dataset', () => {
     );
   });
 
-  it('that look like photos are told of by reason, with names and the way forward', async () => {
+  it('that look like photos are reported by reason, with names and advice', async () => {
     const paths = [
       'A/1.jpg',
       'A/2.tiff',

@@ -74,13 +74,13 @@ describe('a text in code', () => {
 });
 
 describe('a text for people', () => {
-  it('is no markup in Markdown', () => {
+  it('is not markup in Markdown', () => {
     expect(markdownText('# [a](javascript:x) <b> | `c` *d*\n- e')).toBe(
       '\\# \\[a\\]\\(javascript:x\\) \\<b\\> \\| \\`c\\` \\*d\\*\\u000a- e'.replace('\\u', '\\\\u'),
     );
   });
 
-  it('is no formula in a spreadsheet', () => {
+  it('is not a formula in a spreadsheet', () => {
     for (const formula of ['=1+1', '+1', '-1', '@SUM(A1)', ' =1', '＝1'])
       expect(csvCell(formula)).toBe(`'${formula}`);
     expect(csvCell('=HYPERLINK("x","y")')).toBe(`"'=HYPERLINK(""x"",""y"")"`);

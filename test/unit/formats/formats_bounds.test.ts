@@ -216,7 +216,7 @@ describe('TensorFlow checkpoints', () => {
     await expect(readAll(tableOf([block], 3000))).rejects.toThrow(/overlaps with the one before it/);
   });
 
-  it('whose keys are not in order, or twice there, are refused', async () => {
+  it('whose keys are not in order, or are repeated, are refused', async () => {
     const rows: [string, Uint8Array][] = [header, ['b', empty], ['a', empty]];
     await expect(readAll(tableOf([rows]))).rejects.toThrow(/not in ascending order/);
     await expect(readAll(tableOf([[header, ['a', empty]], [['a', empty]]]))).rejects.toThrow(

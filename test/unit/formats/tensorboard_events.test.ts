@@ -23,7 +23,7 @@ describe('event files', () => {
     expect(rest).toEqual([]);
   });
 
-  it('say where a run goes on', async () => {
+  it('say where a run resumes', async () => {
     const [, start] = await readEvents(new TensorBoardEvents(1e12, 31).toBlob());
     expect(start).toMatchObject({ step: 31, sessionStatus: 1, fileVersion: undefined });
   });

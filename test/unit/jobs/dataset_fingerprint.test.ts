@@ -88,7 +88,7 @@ describe('a fingerprint of a dataset', () => {
     expect(JSON.stringify(found).length).toBeLessThan(1_500_000);
   });
 
-  it('is not made where sizes cannot be asked for; a folder that is gone is told', async () => {
+  it('is not made if sizes are not available; a missing folder is reported', async () => {
     const directory = new MemoryDirectory('faces', START);
     const { classes } = await readClasses([directory]);
     directory.stats = () => Promise.reject(new Error('no sizes here'));
@@ -100,7 +100,7 @@ describe('a fingerprint of a dataset', () => {
   });
 });
 
-describe('a run that goes on', () => {
+describe('a resumed run', () => {
   beforeEach(() => vi.stubGlobal('navigator', {}));
   afterEach(async () => {
     await deleteDatabase();
@@ -120,7 +120,7 @@ describe('a run that goes on', () => {
     };
   }
 
-  it('tells of a replaced and of a missing photo once, and of nothing where its run knows no fingerprint', async () => {
+  it('reports a replaced and a missing photo once, and nothing if its run has no fingerprint', async () => {
     const ignore = (): void => undefined;
     const { draft } = await prepareNewRun(requestOf(START), ignore, new TrainControl());
     await addRun({ ...draft, id: 'run' });

@@ -48,7 +48,7 @@ const images: DirectoryReference = {
   }).map(([path, text]) => ({ path, file: new File([text], path) })),
 };
 
-it('tells each image’s distance from the centre of its class, the farthest first', async () => {
+it('gives each image’s distance from the centre of its class, the farthest first', async () => {
   const progress: number[] = [];
   const table = await makeDistanceTable(
     model,

@@ -103,7 +103,7 @@ describe('NumPy files', () => {
 });
 
 describe('embed', () => {
-  it('writes a row an image, sorted by class and name, without those that cannot be read', async () => {
+  it('writes one row per image, sorted by class and name, without unreadable images', async () => {
     const zip = new ZipCollector();
     const done: number[] = [];
     const summary = await embedFolder(

@@ -76,7 +76,7 @@ describe('finding faces', () => {
     }
   }
 
-  it('tells of each face of each photo, and of photos without one', async () => {
+  it('reports each face of each photo, and photos without one', async () => {
     const store = new FaceStore();
     const events: FindFacesEvent[] = [];
     const counts = [2, 0, 1, 20];

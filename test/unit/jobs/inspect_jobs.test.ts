@@ -147,7 +147,7 @@ describe('what is found', () => {
     expect(rows.map(({ path }) => path)).not.toContain('Ann/4.png');
   });
 
-  it('cannot be told from embeddings that are not numbers', async () => {
+  it('cannot be computed from embeddings that are not numbers', async () => {
     const { photos } = await look();
     photos.embeddings[7] = NaN;
     expect(() => new InspectedPhotos(photos)).toThrow(EmbeddingsNotFiniteError);

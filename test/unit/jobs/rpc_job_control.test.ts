@@ -75,7 +75,7 @@ describe('a job control as an argument', () => {
   });
 });
 
-it('tells a follower what is in force, and then every command', () => {
+it('passes the current state and then every command to a follower', () => {
   const control = new JobControl();
   control.pause();
   const commands: string[] = [];

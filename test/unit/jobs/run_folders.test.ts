@@ -245,7 +245,7 @@ describe('a run with folders', () => {
     );
   });
 
-  it('goes on after an interruption: another event file, and whole statistics', async () => {
+  it('resumes after an interruption with another event file and complete statistics', async () => {
     const logs = new MemoryDirectory('logs');
     // Six steps are done, and the checkpoint is of the fourth.
     await resume(await RunFolders.begin(until(0), logs, undefined, STARTED_AT), 0, 6);
@@ -291,7 +291,7 @@ describe('a run with folders', () => {
       );
   });
 
-  it('logs what is measured again after the checkpoint that it goes on from', async () => {
+  it('logs what is measured again after the checkpoint from which it resumes', async () => {
     const logs = new MemoryDirectory('logs');
     const without = { ...until(8), validations: [], evaluations: [] };
     await RunFolders.begin(until(0), logs, undefined, STARTED_AT);

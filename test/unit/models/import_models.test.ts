@@ -1,4 +1,7 @@
-/** Models from files of other programs: each real layout, gammas, what is missing, and hostile files. import_fuzz.test.ts damages them. */
+/**
+ * Models from files of other programs: each real layout, gammas, what is missing, and hostile files.
+ * import_fuzz.test.ts damages them.
+ */
 import { makeZip } from 'client-zip';
 import { describe, expect, it } from 'vitest';
 import { MemoryDirectory } from '../../../workers/files/memory_directory.ts';
@@ -164,7 +167,7 @@ describe('imports', () => {
     );
   });
 
-  it('say that an export of this program maps as a whole', async () => {
+  it('say that an export of this program maps completely', async () => {
     const files = tfjsModelFiles(model).map(({ path, content }) => ({
       path,
       file: new File([content], path),

@@ -132,7 +132,7 @@ describe('a model with damaged values is refused', () => {
 });
 
 describe('a run', () => {
-  it('does not go on from a checkpoint with damaged values', async () => {
+  it('does not resume from a checkpoint with damaged values', async () => {
     const run = { id: '20260102-030405' };
     const checkpoints = new RunCheckpoints(
       { run } as unknown as RunKeeper,
@@ -173,7 +173,7 @@ describe('embeddings', () => {
       dispose: () => undefined,
     });
 
-  it('that are no numbers end every job that asks for them', async () => {
+  it('that are NaN end every job that uses them', async () => {
     for (const value of [NaN, Infinity]) {
       const embedded = withEmbedder(model, { batchSize: 1 }, executorOf([1, value]), (embedder) =>
         embedder.embed(batch),
@@ -183,7 +183,7 @@ describe('embeddings', () => {
     }
   });
 
-  it('that are the same for different pictures are not exported', async () => {
+  it('that are equal for different pictures are not exported', async () => {
     const request = {
       model: { kind: 'file', file: new File([writeModelFile(model.parameters, metadata)], 'a.safetensors') },
       format: 'safetensors',

@@ -56,7 +56,7 @@ describe('a model’s metadata', () => {
     }
   });
 
-  it('is no markup on the card, and no line of its own', async () => {
+  it('is not markup on the card, and adds no line', async () => {
     const hostile = 'a\n\n# Licence\nfree for all <img src=x> [b](http://c) | d';
     const evaluation = {
       images: hostile,
@@ -100,7 +100,7 @@ describe('the names of the people that a model was trained on', () => {
     expect(await textOf(true)).toContain('Zoë Secret');
   });
 
-  it('are not needed to tell whether a classifier is of the same people', async () => {
+  it('are not needed to know whether a classifier is for the same people', async () => {
     const model = await readBack({});
     const folder = new MemoryDirectory('export');
     for (const { path, content } of modelFiles(model, { format: 'safetensors' }))

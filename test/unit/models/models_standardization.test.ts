@@ -1,4 +1,7 @@
-/** How a model's images are standardised: known from each source that tells it, asked for where none does, kept in exports. */
+/**
+ * How a model's images are standardised: known from each source that tells it, asked for where none does, kept in
+ * exports.
+ */
 import 'fake-indexeddb/auto';
 import { describe, expect, it } from 'vitest';
 import { chosenStandardization, MODEL_FLAGS } from '../../../cli/arguments/model_flags.ts';
@@ -102,7 +105,7 @@ describe('how images are standardised is known', () => {
   });
 });
 
-describe('where nothing tells it', () => {
+describe('without any information', () => {
   const nameless = [
     frozen('facenet.pb'),
     { kind: 'file', file: new File([safetensorsBlob(values)], 'converted.safetensors') },

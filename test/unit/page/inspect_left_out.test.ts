@@ -116,7 +116,7 @@ describe('folders that are remembered', () => {
     expect(folders.map((one) => one.reference)).toEqual([reference('aligned/a', ['Ann/1.png'])]);
   });
 
-  it('say so when they are chosen anew, in the same role, unless they know better', async () => {
+  it('are restored when the folder is chosen again in the same role, unless the folder has its own', async () => {
     await rememberFolder(reference('aligned/a', ['Ann/1.png']), 'aligned');
     const files = folder('a', FIRST);
     const chosen = [reference('aligned/a'), reference('aligned/b'), files];

@@ -72,7 +72,7 @@ describe('the log', () => {
     ]);
   });
 
-  it('leaves out what lies before its first line', async () => {
+  it('leaves out everything before its first line', async () => {
     answers.set('open', () => ({ stepCount: 7, newest: steps(5, 7) }));
     const view = new RunView(run);
     await view.load();
@@ -104,7 +104,7 @@ describe('the log', () => {
   });
 });
 
-describe('after going on', () => {
+describe('after a resume', () => {
   it('forgets what was measured after the checkpoint', async () => {
     const view = new RunView(run);
     await view.load();

@@ -113,7 +113,7 @@ describe('what jobs run on', () => {
   });
 });
 
-describe('going on with a run', () => {
+describe('resuming a run', () => {
   const run = {
     id: '20260101-100000',
     status: 'interrupted',

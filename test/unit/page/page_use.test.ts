@@ -41,7 +41,7 @@ function parseTable(text: string): string[][] {
 }
 
 describe('the table of distances', () => {
-  it('has a row and a column a face', () => {
+  it('has one row and one column per face', () => {
     const faces = [face(1, 'a.jpg'), face(2, 'b, "c".jpg', { number: 2, faceCount: 3 })];
     expect(parseTable(distanceTable(faces, Float64Array.of(0, 1.25, 1.25, 0)))).toEqual([
       ['', 'a.jpg', 'b, "c".jpg (face 2 of 3)'],

@@ -58,7 +58,7 @@ afterEach(() => {
 });
 
 describe('stopping', () => {
-  it('ends a worker whose job goes on, and the job’s call fails', async () => {
+  it('ends a worker whose job keeps running, and the job’s call fails', async () => {
     const client = workerClient();
     const failed = expect(client.call((api) => api.work())).rejects.toThrow(WorkerStoppedError);
     await client.endUnlessStopped(PATIENCE_MS);

@@ -16,7 +16,7 @@ describe('set names', () => {
     expect(setName('a/b:c', TRAIN, 1)).toBe('a-b-c aligned 182-44');
   });
 
-  it('are told apart by source and format', () => {
+  it('are distinguished by source and format', () => {
     const other = { ...TRAIN, image_size: 160 };
     expect(isNamedFor('photos aligned 182-44', 'photos', TRAIN)).toBe(true);
     expect(isNamedFor('photos (12) aligned 182-44', 'photos', TRAIN)).toBe(true);

@@ -19,7 +19,7 @@ const run: RunRecord = {
   device: 'test',
 };
 
-it('keeps the notes of a run that goes on', async () => {
+it('keeps the notes of a run in progress', async () => {
   await putRun(run);
   expect(await setNotes(run.id, 'smaller rate')).toBe(true);
   await putRun({ ...run, step: 5 });

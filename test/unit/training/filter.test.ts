@@ -202,7 +202,7 @@ describe('the table as the original’s HDF5 file', () => {
     ]);
   });
 
-  it('is refused when it is not whole, damaged or another one', async () => {
+  it('is refused if it is incomplete, damaged or not a distance table', async () => {
     await expect(readDistanceTable(await hdf5(paths, [0.25, 0.5]))).rejects.toThrow(
       /3 images and 2 distances/,
     );

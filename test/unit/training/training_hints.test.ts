@@ -44,7 +44,7 @@ describe('hintsOf', () => {
     ).toEqual([]);
   });
 
-  it('names the first loss that is no number, and then does not speak of guessing', () => {
+  it('names the first loss that is NaN, and then does not mention guessing', () => {
     expect(kinds({ firstNotFinite: 77, recentCrossEntropy: NaN })).toEqual(['not-finite']);
     const [hint] = hintsOf({
       state: { ...healthy, firstNotFinite: 77 },

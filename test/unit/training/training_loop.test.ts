@@ -80,7 +80,7 @@ describe('the training loop', () => {
     },
   );
 
-  it('goes on from a step', async () => {
+  it('resumes from a step', async () => {
     const { executor, seen } = slowExecutor(1);
     await runTrainingLoop(executor, options, 4, recordingHooks().hooks);
     expect(seen.steps).toEqual([4, 5]);
@@ -125,7 +125,7 @@ describe('the training loop', () => {
     expect(steps.length).toBeLessThan(50);
   });
 
-  it('refuses to go on with a loss that is no number, and names the step', async () => {
+  it('refuses to continue with a NaN loss, and names the step', async () => {
     const { executor } = slowExecutor(3, (step) => (step === 2 ? NaN : 1));
     const { hooks, records } = recordingHooks();
     const run = runTrainingLoop(executor, { ...options, epoch_size: 10 }, 0, hooks);

@@ -76,7 +76,7 @@ describe('RunCourse', () => {
     expect(course.chart({ stretches: 700, smoothing: 'automatic' }).window).toBe(100);
   });
 
-  it('leaves out what is no number, and says where it begins', () => {
+  it('leaves out NaN, and says where it begins', () => {
     const chart = courseOf(
       steps(100, (step) => (step > 60 ? { totalLoss: NaN, crossEntropy: NaN } : {})),
     ).chart({ stretches: 5, smoothing: 'guide' });
