@@ -1,6 +1,6 @@
 /**
- * Every kind of file that is read: an honest one in parts, how parts become a file with right lengths and checksums
- * (so that damage reaches what lies behind them), how it is read, and the errors that may come of it.
+ * Every file format that the program reads: a valid file in parts, a function that joins parts into a file with correct
+ * lengths and checksums (so that damage reaches the data behind them), its reader, and the errors that it may throw.
  */
 import { makeZip } from 'client-zip';
 import { inspectImage } from '../../workers/files/images/decode.ts';
@@ -55,14 +55,14 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 export interface FuzzedFormat {
   readonly name: string;
-  /** How many of all files are of this kind, in relation to the others. */
+  /** The share of files in this format, relative to the others. */
   readonly share: number;
   readonly parts: readonly Uint8Array[];
   readonly assemble: (parts: readonly Uint8Array[]) => Bytes;
-  /** Reads all there is. */
+  /** Reads everything in the file. */
   readonly read: (bytes: Bytes) => unknown;
   readonly errors: readonly (new (...parameters: never[]) => Error)[];
-  /** Also the honest file: it holds no network. */
+  /** Also refuses the valid file, because it contains no network. */
   readonly isAlwaysRefused?: true;
 }
 
@@ -127,7 +127,7 @@ const onnx = joined(
 );
 const tfjs = tfjsGraphModelFiles(small, hashedParameters(small, 1), 21, {});
 const modelJson = Buffer.from(await tfjs.find(({ path }) => path === 'model.json')!.content.arrayBuffer());
-// The weights are listed behind the topology; most damage shall hit them.
+// The weights follow the topology. Most of the damage should hit them.
 const manifest = modelJson.subarray(modelJson.lastIndexOf('"weightsManifest"'));
 const tfjsHead = text('{"format":"graph-model",');
 
@@ -173,7 +173,7 @@ const modelFileErrors = Object.values(modelErrors).filter(
   (value: unknown): value is new () => Error => typeof value === 'function',
 ) as unknown as (new () => Error)[];
 
-/** What reading an unknown model file may end with. */
+/** The errors that reading an unknown model file may throw. */
 const anyModelErrors = [
   ZipError,
   SafetensorsError,
@@ -185,7 +185,7 @@ const anyModelErrors = [
 const inspect = (name: string) => (bytes: Bytes) =>
   inspectModel({ kind: 'file', file: new File([bytes], name) });
 
-/** A format that has no part of its own. */
+/** A format without separate parts. */
 const whole = (content: Uint8Array): Pick<FuzzedFormat, 'parts' | 'assemble'> => ({
   parts: [content],
   assemble: joined,
@@ -206,7 +206,7 @@ const keras = await kerasFile(
 );
 const kerasReader = new KerasReader();
 
-/** Ends what was started for reading. */
+/** Ends the threads that were started for reading. */
 export function closeReaders(): Promise<void> {
   return kerasReader.close();
 }

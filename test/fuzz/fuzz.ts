@@ -1,18 +1,18 @@
 /**
- * Damaged files of every kind that is read: each gives a value, or an error with a name, in a bounded number of steps and
- * in bounded memory. Nothing is timed, so that a busy machine finds the same as an idle one.
- * A file is made from a number alone, and can be made again.
+ * Reads damaged files in every format. Each must give a value or a named error, in a bounded number of steps and in
+ * bounded memory. Nothing is timed, so a busy machine gives the same result as an idle one. A file depends only on its
+ * seed, so it can be made again.
  */
 import { FUZZED_FORMATS, type FuzzedFormat } from './formats.ts';
 import { mutate } from './mutate.ts';
 import { Random } from './random.ts';
 import { TooManyStepsError, WorkMeter } from './work_meter.ts';
 
-/** Most steps that reading one file of a few kilobytes may take; work_meter.ts says what a step is. */
+/** The most steps for reading one file of a few kilobytes. work_meter.ts defines a step. */
 const MOST_STEPS = 1_000_000;
 /** A small archive may unpack to 16 MiB, and bytes become float32. */
 const MOST_ALLOCATED_BYTES = 100e6;
-/** Of the whole process; buffers that are not used any more are still among it. */
+/** The memory limit of the whole process, including unused buffers that are not freed yet. */
 const MOST_MEMORY_BYTES = 1.5e9;
 const FILES_BETWEEN_MEASUREMENTS = 100;
 
@@ -34,7 +34,7 @@ export class FuzzFailure extends Error {
   }
 }
 
-/** The damaged file of a seed: the whole file is damaged, or a part of it behind right lengths and checksums. */
+/** The damaged file of a seed. Either the file itself is damaged, or a part with correct lengths and checksums. */
 export function damagedFile({ parts, assemble }: FuzzedFormat, seed: number): Uint8Array<ArrayBuffer> {
   const random = new Random(seed);
   if (random.once(2)) return mutate(assemble(parts), random);
@@ -42,7 +42,7 @@ export function damagedFile({ parts, assemble }: FuzzedFormat, seed: number): Ui
   return assemble(parts.map((part, index) => (index === damaged ? mutate(part, random) : part)));
 }
 
-/** Files of the seeds from `firstSeed` on. @throws FuzzFailure */
+/** Reads the files of the seeds from `firstSeed` on. @throws FuzzFailure */
 export async function fuzzFormat(
   format: FuzzedFormat,
   firstSeed: number,
@@ -93,7 +93,7 @@ export async function fuzzFormat(
   return { files, refused, mostSteps, mostAllocatedBytes, memoryBytes };
 }
 
-/** How many of `total` files are of each format. */
+/** The number of files per format, out of `total`. */
 export function filesOf({ share }: FuzzedFormat, total: number): number {
   const shares = FUZZED_FORMATS.reduce((sum, format) => sum + format.share, 0);
   return Math.ceil((total * share) / shares);

@@ -1,25 +1,25 @@
 /**
- * Reads Keras files in a thread, as the page does in a worker: a damaged file can stop the HDF5 library in its whole
- * thread, or keep it busy for ever. Then the thread is ended, and the next file gets another one.
+ * Reads Keras files in a thread, like the page in a worker. A damaged file can crash the HDF5 library for its whole
+ * thread, or keep it busy forever. Then the thread is ended, and the next file gets a new one.
  */
 import { Worker } from 'node:worker_threads';
 import { Hdf5Error } from '../../workers/formats/hdf5.ts';
 
-/** Only a file that keeps the library busy for ever needs this: that is an answer, too. */
+/** Only a file that keeps the library busy forever needs this time. That is an accepted result, too. */
 const LONGEST_MS = 9000;
 const STOPPED = 'The HDF5 file cannot be read: it is damaged.';
 
 interface Answer {
   readonly error?: string;
   readonly message?: string;
-  /** The library, or its thread, stands still. */
+  /** The library or its thread does not respond. */
   readonly hasStopped?: boolean;
 }
 
 export class KerasReader {
   #thread: Worker | undefined;
 
-  /** All there is in it. @throws Hdf5Error, and an error with another one's name in its message */
+  /** Reads everything. @throws Hdf5Error, or an error whose message has the name of the thread's error */
   async read(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const thread = (this.#thread ??= startThread());
     const { error, message, hasStopped } = await answerOf(thread, bytes);
@@ -35,7 +35,7 @@ export class KerasReader {
   }
 }
 
-/** Node's threads do not run TypeScript by themselves; tsx is loaded for it. */
+/** Node's threads do not run TypeScript themselves, so tsx is loaded. */
 function startThread(): Worker {
   const file = JSON.stringify(new URL('./keras_thread.ts', import.meta.url).href);
   return new Worker(`import('tsx/esm/api').then(({ register }) => (register(), import(${file})))`, {

@@ -1,4 +1,4 @@
-/** A thread that reads Keras files and says how it went: what the page does in a worker of its own. */
+/** A thread that reads Keras files and reports the result, like the page's worker. */
 import { parentPort } from 'node:worker_threads';
 import { KerasWeightsFile } from '../../workers/formats/keras_weights.ts';
 

@@ -1,4 +1,4 @@
-/** `npm run fuzz`: many more damaged files than the tests try, for a night. See docs/contributing.md. */
+/** `npm run fuzz`: many more damaged files than in the tests, for a night. See docs/contributing.md. */
 import { parseArgs } from 'node:util';
 import { filesOf, fuzzFormat, FuzzFailure } from './fuzz.ts';
 import { closeReaders, FUZZED_FORMATS } from './formats.ts';

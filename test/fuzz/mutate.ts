@@ -1,9 +1,9 @@
-/** One honest file → a damaged one: bits flipped, parts cut, doubled and moved, lengths and numbers made absurd. */
+/** Damages a valid file: flips bits, cuts, doubles and moves parts, and makes lengths and numbers absurd. */
 import type { Random } from './random.ts';
 
 const MOST_CHANGES = 4;
 const LONGEST_PART = 64;
-/** What lengths, counts and offsets are made to be. */
+/** Values for damaged lengths, counts and offsets. */
 const ABSURD_NUMBERS = [
   0n,
   1n,
@@ -104,7 +104,7 @@ const changes: readonly Change[] = [
   },
 ];
 
-/** A part that begins anywhere, of a few bytes. */
+/** A part of a few bytes at any place. */
 function part(bytes: Buffer, random: Random): [start: number, end: number] {
   const start = random.below(bytes.length + 1);
   return [start, Math.min(bytes.length, start + 1 + random.below(LONGEST_PART))];

@@ -1,4 +1,6 @@
-/** A picture of 6 × 4 pixels in each format that is read, made with Pillow 9.4 and avifenc 0.11; four of them are turned. */
+/**
+ * A picture of 6 × 4 pixels in each format, made with Pillow 9.4 and avifenc 0.11. Four of them have an orientation.
+ */
 const bytesOf = (base64: string): Uint8Array<ArrayBuffer> => Uint8Array.from(Buffer.from(base64, 'base64'));
 
 export const PICTURES: Readonly<Record<string, Uint8Array<ArrayBuffer>>> = {

@@ -1,4 +1,4 @@
-/** Random numbers from a seed (mulberry32, Tommy Ettinger): the same ones on every machine. */
+/** Seeded random numbers (mulberry32, Tommy Ettinger), which are the same on every machine. */
 export class Random {
   #state: number;
 
@@ -19,7 +19,7 @@ export class Random {
     return values[this.below(values.length)]!;
   }
 
-  /** True once in `times`. */
+  /** True with probability 1/`times`. */
   once(times: number): boolean {
     return this.below(times) === 0;
   }

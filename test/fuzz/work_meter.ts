@@ -1,7 +1,7 @@
 /**
- * Counts what a reader does while it runs: the bytes of all buffers and typed arrays that it makes, and its steps, which
- * are calls of the methods that parsers read with (each character of a text counts where a whole text is searched). Both
- * are the same on every machine, however busy it is, as a duration is not.
+ * Counts the work of a reader: the bytes of all buffers and typed arrays that it makes, and its steps, which are calls
+ * of methods that parsers use for reading (searching a text counts each of its characters). Unlike a duration, both
+ * are the same on every machine, however busy it is.
  */
 const BUFFERS = [
   'ArrayBuffer',
@@ -21,14 +21,14 @@ type Method = (...parameters: unknown[]) => unknown;
 
 const ofEach = (): number => 1;
 const ofText = (text: unknown): number => 1 + String(text).length;
-/** A sticky pattern, as `split` uses it, is tried in one place; another one from its last place on. */
+/** A sticky pattern, as in `split`, is tried at one place; other patterns are tried from the last place on. */
 const ofPattern = (pattern: unknown, text: unknown): number => {
   const { sticky, lastIndex } = pattern as RegExp;
   return sticky ? 1 : 1 + String(text).length - lastIndex;
 };
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
 
-/** What one call counts, by the object it is a method of. */
+/** The steps of one call, by the object of the method. */
 const COUNTED: readonly (readonly [object, readonly string[], (self: unknown, first: unknown) => number])[] =
   [
     [
@@ -44,7 +44,7 @@ const COUNTED: readonly (readonly [object, readonly string[], (self: unknown, fi
     [Map.prototype, ['get', 'set', 'has'], ofEach],
   ];
 
-/** Ends a reader that does not end by itself. */
+/** Stops a reader that does not end by itself. */
 export class TooManyStepsError extends Error {
   override name = 'TooManyStepsError';
   constructor(mostSteps: number) {
@@ -62,7 +62,7 @@ export class WorkMeter {
     this.#mostSteps = mostSteps;
   }
 
-  /** From here on, until `stop`. */
+  /** Counts from now on until `stop`. */
   start(): void {
     for (const name of BUFFERS) this.#countBytes(name);
     for (const [prototype, names, weight] of COUNTED)
@@ -81,7 +81,7 @@ export class WorkMeter {
         const made = Reflect.construct(target, parameters, newTarget === counted ? target : newTarget) as {
           byteLength: number;
         };
-        // A view of a buffer takes no memory.
+        // A view of a buffer does not take memory.
         if (!(Object.prototype.toString.call(parameters[0]) === '[object ArrayBuffer]'))
           this.bytes += made.byteLength;
         return made;

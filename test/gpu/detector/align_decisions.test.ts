@@ -1,4 +1,4 @@
-/** What a person decides about single photos, and what the next alignment makes of it. Also output to a zip file. */
+/** Decisions of a person about single photos, and their effect on the next alignment. Also output to a zip file. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { decodeImage } from '../../../workers/files/images/decode.ts';
 import { openWritableDirectory } from '../../../workers/files/open.ts';

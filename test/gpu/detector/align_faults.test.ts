@@ -1,4 +1,4 @@
-/** Faults put into an alignment on purpose: it waits or stops, and what is written is whole. */
+/** Deliberate faults in an alignment: it waits or stops, and all written faces are complete. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { decodeImage } from '../../../workers/files/images/decode.ts';
 import { openWritableDirectory } from '../../../workers/files/open.ts';
@@ -71,7 +71,7 @@ function run(
   return { events, control, end };
 }
 
-/** The faces written, every one of which must be a whole picture. */
+/** The written faces. Each must be a complete picture. */
 async function wholeFaces(): Promise<string[]> {
   const output = await openWritableDirectory(OUTPUT);
   const faces: string[] = [];
@@ -92,7 +92,7 @@ const listedFaces = async (): Promise<string[]> => {
   return lines.flatMap((line) => /^(.*\.png)( \d+){4}$/.exec(line)?.[1] ?? []).sort();
 };
 
-/** What a browser answers when the person has taken the permission away. */
+/** The browser's error after the person has withdrawn the permission. */
 function withdrawWhile(isWithdrawn: () => boolean, method: 'getFile' | 'createWritable'): void {
   const original = FileSystemFileHandle.prototype[method] as (...values: unknown[]) => Promise<never>;
   vi.spyOn(FileSystemFileHandle.prototype, method).mockImplementation(function (
@@ -112,7 +112,7 @@ it.each(['getFile', 'createWritable'] as const)(
     withdrawWhile(() => isWithdrawn, method);
     let hasBeen = false;
     const { events, end } = run((event, control) => {
-      // All of these few photos may be read before the first face is there.
+      // All these few photos may be read before the first face is written.
       const moment = method === 'getFile' ? 'started' : 'aligned';
       if (event.kind === moment && !hasBeen) isWithdrawn = hasBeen = true;
       if (event.kind !== 'paused') return;
@@ -195,13 +195,13 @@ it('stopped in the middle and run again: existing faces are skipped, and all of 
 
 describe('on the GPU', () => {
   const options = { ...DEFAULT_ALIGN_OPTIONS, minsize: 40 };
-  /** Two groups: the second is under way with the first. */
+  /** Two groups, which are in progress at the same time. */
   const paths = Array.from(
     { length: 12 },
     (_, index) => `${1 + (index % 5)}/${String(index).padStart(2, '0')}.jpg`,
   );
 
-  /** Destroys the device when results are asked for, from the second to the `last` time. */
+  /** Destroys the device at requests for results, from the second to the `last` one. */
   function loseDevices(last: number): void {
     const devices: GPUDevice[] = [];
     const requestDevice = GPUAdapter.prototype.requestDevice;

@@ -1,4 +1,4 @@
-/** Image files made by hand, byte by byte: kinds that a canvas cannot encode. */
+/** Image files made byte by byte, in formats that a canvas cannot encode. */
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -141,7 +141,7 @@ export function makeAnimatedWebp(frames: readonly Uint8Array[], width: number, h
   return Uint8Array.from([...text('RIFF'), ...littleEndian(body.length, 4), ...body]);
 }
 
-/** Of a still WebP file the chunk with the picture, without the headers that a browser adds. */
+/** The chunk with the picture of a still WebP file, without the headers that a browser adds. */
 function pictureChunk(webp: Uint8Array): Uint8Array {
   const view = new DataView(webp.buffer, webp.byteOffset, webp.byteLength);
   for (let at = 12; at + 8 <= webp.length;) {
@@ -153,12 +153,12 @@ function pictureChunk(webp: Uint8Array): Uint8Array {
   throw new Error('This WebP file has no picture.');
 }
 
-/** The beginning of a HEIC file: enough to know the kind. */
+/** The beginning of a HEIC file, which is enough to recognise the format. */
 export function makeHeicBeginning(): Bytes {
   return Uint8Array.from([...uint32(24), ...text('ftypheic'), 0, 0, 0, 0, ...text('mif1heic')]);
 }
 
-/** The JPEG with an EXIF segment that says how it is to be turned (1 … 8). */
+/** The JPEG with an EXIF segment with an orientation (1 … 8). */
 export function withOrientation(jpeg: Uint8Array, orientation: number): Bytes {
   const tiff = [
     ...text('MM'), 0, 42, 0, 0, 0, 8,

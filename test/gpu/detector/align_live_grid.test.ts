@@ -1,4 +1,4 @@
-/** The live grid while an alignment goes on: 100,000 faces, and new ones several times a second, while it is scrolled. */
+/** The live grid during an alignment: 100,000 faces, and new ones several times per second, while it is scrolled. */
 import { createRawSnippet, mount, unmount } from 'svelte';
 import { SvelteMap } from 'svelte/reactivity';
 import { afterAll, beforeAll, expect, it } from 'vitest';

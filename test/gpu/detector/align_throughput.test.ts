@@ -1,6 +1,7 @@
 /**
- * Photos a second of a whole alignment, on the private photos of ../shared/data where they are there. A measurement
- * more than a test: `VITE_REFERENCE_BACKEND=webgpu` picks the backend, `VITE_THROUGHPUT_ROUNDS` repeats it.
+ * Photos per second of a whole alignment, on the private photos of ../shared/data, if they exist. This is more a
+ * measurement than a test. `VITE_REFERENCE_BACKEND=webgpu` chooses the backend, and `VITE_THROUGHPUT_ROUNDS` repeats
+ * it.
  */
 import { expect, it } from 'vitest';
 import { align } from '../../../workers/jobs/align/align_job.ts';

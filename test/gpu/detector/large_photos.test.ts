@@ -25,7 +25,7 @@ const astronaut = await createImageBitmap(await (await fetch(astronautUrl)).blob
 const bytesOf = async (blob: Blob): Promise<Uint8Array<ArrayBuffer>> =>
   new Uint8Array(await blob.arrayBuffer());
 const decode = (content: BlobPart): Promise<RgbImage> => decodeImage(new Blob([content]), 'test');
-/** As the page draws it. */
+/** The thumbnail that the page draws. */
 function shown(bitmap: ImageBitmap | undefined): RgbImage {
   if (!bitmap) throw new Error('nothing is shown');
   const { width, height } = bitmap;
@@ -46,7 +46,7 @@ function folder(files: Readonly<Record<string, BlobPart>>): DirectoryReference {
   };
 }
 
-/** The astronaut's head, 600 pixels wide, so many times side by side. */
+/** The astronaut's head, 600 pixels wide, `count` times side by side. */
 async function panorama(width: number, height: number, faces: number): Promise<Blob> {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext('2d')!;
@@ -66,7 +66,7 @@ beforeEach(async () => {
 });
 
 describe('photos above 16 megapixels', () => {
-  // The faces are larger than what is looked for by default, so that the search takes little time.
+  // Large faces, and a large minimum size, so that the search takes little time.
   const options = { ...DEFAULT_ALIGN_OPTIONS, minsize: 150, detect_multiple_faces: true };
 
   it.each(['wasm', 'webgpu'] as const)('have the faces that smaller ones have, on %s', async (backend) => {
@@ -284,7 +284,7 @@ describe('orientation', () => {
         const image = await decode(make(orientation));
         expect([image.width, image.height]).toEqual(orientation >= 5 ? [height, width] : [width, height]);
         seen.push(`${nameAt(image, 6, 6)} ${nameAt(image, image.width - 7, 6)}`);
-        // The small pictures of it are seen the same way.
+        // Its small pictures have the same orientation.
         const file = new Blob([make(orientation)]);
         const small = shown(await smallPicture(file, 'test', 24));
         expect([small.width, small.height]).toEqual(orientation >= 5 ? [16, 24] : [24, 16]);
@@ -316,7 +316,7 @@ describe('small pictures', () => {
     expect(Math.abs(pixel(small, 32, 24)[0]! - 128)).toBeLessThan(8);
     const pnm = new Blob([`P6 ${width} ${height} 255\n`, data]);
     expect(Math.abs(pixel(shown(await thumbnail(pnm, 'a.ppm', 32)), 16, 16)[0]! - 128)).toBeLessThan(8);
-    // 400 megapixels, named in a header: nothing is decoded of it.
+    // The header states 400 megapixels, so nothing is decoded.
     const huge = Uint8Array.from(makeFlatJpeg(64, 8, 1));
     const frame = huge.findIndex((byte, at) => byte === 0xff && huge[at + 1] === 0xc0);
     huge.set([0x4e, 0x20, 0x4e, 0x20], frame + 5);
@@ -380,7 +380,7 @@ describe('sizes that files name', () => {
           const bitmap = await createImageBitmap(new Blob([content])).catch(() => undefined);
           if (!bitmap) return;
           decoded++;
-          // No icon and no other kind that this program refuses unread.
+          // Not an icon or another format that this program refuses without reading.
           if (structure) expect(bitmap.width * bitmap.height).toBeLessThanOrEqual(named);
           bitmap.close();
         },

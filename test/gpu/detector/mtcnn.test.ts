@@ -1,4 +1,4 @@
-/** The cascade in a real browser on the one photo that the project ships, and its figures on its own. */
+/** The cascade in a real browser on the only photo in the project, and the arithmetic of its scores. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { decodeImage } from '../../../workers/files/images/decode.ts';
 import { chooseFace, cropBox } from '../../../workers/detector/align.ts';
@@ -22,7 +22,7 @@ describe('the astronaut', () => {
     const { box, score, landmarksX, landmarksY } = faces[0]!;
     const near = (values: readonly number[], expected: readonly number[]): void =>
       values.forEach((value, index) => expect(Math.abs(value - expected[index]!)).toBeLessThan(0.05));
-    // Written down once the cascade had met the original's results on other photos (mtcnn_reference.test.ts).
+    // Recorded after the cascade agreed with the original on other photos (mtcnn_reference.test.ts).
     near(box, [179.803, 60.119, 268.095, 173.89]);
     near(landmarksX, [203.861, 246.39, 224.267, 201.823, 244.905]);
     near(landmarksY, [101.303, 103.178, 128.897, 139.766, 141.991]);
@@ -31,7 +31,7 @@ describe('the astronaut', () => {
   });
 
   it('is found the same on WebGPU', async () => {
-    // A part of the photo and few levels: a simulated adapter is slow.
+    // A part of the photo and few levels, because a software adapter is slow.
     const [width, height] = [130, 160];
     const part = { width, height, data: cutOut(image, 160, 40, width, height) };
     const options = { ...DEFAULT_ALIGN_OPTIONS, minsize: 70 };

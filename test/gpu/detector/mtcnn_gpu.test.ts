@@ -1,4 +1,4 @@
-/** The cascade on the GPU as a whole: beside the processor's, its memory, its counts, and what can go wrong. */
+/** The whole cascade on the GPU: compared with the CPU, its memory, its counts, and its errors. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { decodeImage } from '../../../workers/files/images/decode.ts';
 import type { RgbImage } from '../../../workers/protocol/data/images.ts';
@@ -62,7 +62,7 @@ describe('the cascade on the GPU', () => {
     const actual = await detectInPhotos(gpu, photos, thresholds);
     expectSame(actual, await detectInPhotos(processor, photos, thresholds));
     expect(actual.reduce((sum, { faces }) => sum + faces.length, 0)).toBe(3);
-    // One for P-Net, one for R-Net, one for O-Net.
+    // One each for P-Net, R-Net and O-Net.
     expect(gpu.counts.readbacks - before.readbacks).toBe(3);
     // The resize, five layers and the collection; then a batch of crops each.
     expect(gpu.counts.dispatches - before.dispatches).toBe(7 + 8 + 10);
@@ -103,13 +103,13 @@ describe('the cascade on the GPU', () => {
     const createBuffer = vi.spyOn(GPUDevice.prototype, 'createBuffer');
     const createPipeline = vi.spyOn(GPUDevice.prototype, 'createComputePipelineAsync');
     const createShader = vi.spyOn(GPUDevice.prototype, 'createShaderModule');
-    // The largest group that there will be.
+    // This is the largest group.
     await detectInPhotos(gpu, [photos[0]!, photos[0]!, photos[0]!], [0.3, 0.7, 0.7]);
     const [bytes, growths] = [gpu.memory().allocatedBytes, gpu.growths];
     createBuffer.mockClear();
     for (const photo of photos) await detectInPhotos(gpu, [photo], thresholds);
     await Promise.all(photos.map((photo) => detectInPhotos(gpu, [photo], thresholds)));
-    // The second of the two groups that are looked at at once may have had no buffers yet: photos and readback.
+    // The second of the two concurrent groups may not have had its buffers (photos and readback) yet.
     expect(gpu.growths - growths).toBeLessThanOrEqual(4);
     expect(createBuffer.mock.calls.length).toBe(gpu.growths - growths);
     expect(gpu.memory().allocatedBytes - bytes).toBeLessThan(1e6);
@@ -127,7 +127,7 @@ describe('the cascade on the GPU', () => {
   });
 
   it('says that a photo is too large, and continues', async () => {
-    // More than any adapter binds.
+    // More than any adapter can bind.
     const image = { width: 60_000, height: 60_000, data: new Uint8Array(0) };
     const error: unknown = await detectInPhotos(
       gpu,
@@ -147,7 +147,7 @@ describe('a detector whose GPU fails', () => {
   let detector: FaceDetector | undefined;
   afterEach(() => detector?.dispose());
 
-  /** Runs `act` with the device when the GPU is asked for results for the `count`th time. */
+  /** Runs `act` with the device at the `count`th request for results. */
   function atReadback(count: number, act: (device: GPUDevice) => void): void {
     const devices: GPUDevice[] = [];
     const requestDevice = GPUAdapter.prototype.requestDevice;

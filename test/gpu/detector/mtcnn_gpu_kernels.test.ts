@@ -1,4 +1,4 @@
-/** Each kernel of the detector on the GPU against plain code, over shapes that nobody picked. */
+/** Each GPU kernel of the detector against plain code, over randomly chosen shapes. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { generateBoxes, boxesOfCells, type Box } from '../../../workers/detector/boxes.ts';
 import { cropForNetwork, pyramidLevel } from '../../../workers/detector/crops.ts';
@@ -42,7 +42,7 @@ function photosAsWords(images: readonly RgbImage[]): Uint32Array<ArrayBuffer> {
   return new Uint32Array(bytes.buffer);
 }
 
-/** [pixels, channels] ⇄ [pixels, vectors of four]; places without a channel are NaN, or must be what is given. */
+/** [pixels, channels] ⇄ [pixels, vectors of four]. Places without a channel are NaN, or must have the given value. */
 function padded(values: Float32Array, channels: number): Float32Array<ArrayBuffer> {
   const width = 4 * vectorsOf(channels);
   const result = new Float32Array((values.length / channels) * width).fill(NaN);
@@ -124,7 +124,7 @@ describe('convolution', () => {
       );
       written += length;
     }
-    // Nothing else is touched.
+    // Nothing else changes.
     expect(result.filter((value) => !Number.isNaN(value)).length).toBe(written);
   });
 });
@@ -187,7 +187,7 @@ describe('max pool', () => {
 });
 
 describe('levels', () => {
-  /** All bands of each level beside the processor's. */
+  /** Compares all bands of each level with those of the CPU. */
   async function expectEqualLevels(
     images: readonly RgbImage[],
     wanted: readonly { image: number; scale: number; bands: number }[],

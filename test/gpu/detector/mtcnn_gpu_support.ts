@@ -1,10 +1,13 @@
-/** What the tests of the detector's GPU kernels share: a single kernel over memory that is NaN where nothing was put. */
+/**
+ * Helpers for tests of the detector's GPU kernels: runs one kernel over memory that is NaN wherever nothing was
+ * written.
+ */
 import type { EngineDevice } from '../../../workers/gpu/device.ts';
 import type { RgbImage } from '../../../workers/protocol/data/images.ts';
 import type { EncodedTable } from '../../../workers/detector/gpu/tables.ts';
 import { hashKey, uniform } from '../../../workers/common/random.ts';
 
-/** Read as float32; as a whole number larger than any place. */
+/** NaN as a float32; as an integer, larger than any index. */
 const NOT_A_NUMBER = 0xffffffff;
 
 type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
@@ -12,16 +15,16 @@ type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 export interface KernelRun {
   readonly shader: string;
   readonly table: EncodedTable;
-  /** Workgroups along z. */
+  /** Number of workgroups along z. */
   readonly depth?: number;
   readonly constants?: Words;
   readonly source: Words;
-  /** What the target begins with; behind it is no number. */
+  /** The initial content of the target. Everything after it is NaN. */
   readonly begins?: Words;
   readonly targetWords: number;
 }
 
-/** @returns the target as it is afterwards */
+/** @returns the target after the kernel */
 export async function runKernel(
   engineDevice: EngineDevice,
   { shader, table, depth = 1, constants = new Uint32Array(4), source, begins, targetWords }: KernelRun,
@@ -82,7 +85,7 @@ export async function runKernel(
   return result;
 }
 
-/** Neighbouring pixels are alike, and no two photos are the same. */
+/** Neighbouring pixels are similar, and all photos differ. */
 export function randomPhoto(width: number, height: number, seed: number): RgbImage {
   const key = hashKey(seed, 13);
   const data = new Uint8Array(width * height * 3);

@@ -1,8 +1,8 @@
 /**
- * The cascade against the original detector's results, where the private reference data is there. A subset by default;
- * `VITE_REFERENCE_PHOTOS=5809 VITE_REFERENCE_BACKEND=wasm npx vitest run --project gpu test/gpu/detector/mtcnn_reference.test.ts`
- * takes as many photos as asked for, spread over the data (`VITE_REFERENCE_FOLDER=lfw-test/`: over a part of it), and
- * prints the agreement.
+ * The cascade against the original detector's results, if the private reference data exist. By default it uses a
+ * subset; `VITE_REFERENCE_PHOTOS=5809 VITE_REFERENCE_BACKEND=wasm npx vitest run --project gpu
+ * test/gpu/detector/mtcnn_reference.test.ts` takes as many photos as asked for, spread over the data
+ * (`VITE_REFERENCE_FOLDER=lfw-test/`: over a part of it), and prints the agreement.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
@@ -54,7 +54,7 @@ describe.skipIf(expected.length === 0)('the cascade against the original', () =>
   it.each(Object.keys(kinds))('has every intermediate tensor within 1e-3 in %s', async (kind) => {
     const stages = await readStages();
     const networks = await kinds[kind]!(parseMtcnnWeights(await fetchMtcnnWeights()));
-    // The original's own pixels: the decoders' differences are not what is tested here.
+    // The pixels of the original, because this does not test differences between decoders.
     const image = {
       width: 250,
       height: 250,
@@ -174,7 +174,7 @@ describe.skipIf(expected.length === 0)('the cascade against the original', () =>
   });
 });
 
-/** All of photos and lfw-original that fit, then the others evenly. */
+/** As many photos of `photos` and `lfw-original` as requested, then the others at equal intervals. */
 function spread<T extends { image: string }>(list: readonly T[], count: number): T[] {
   if (count >= list.length) return [...list];
   const small = list.filter(({ image }) => image.startsWith('photos/'));
@@ -186,7 +186,7 @@ function spread<T extends { image: string }>(list: readonly T[], count: number):
   ].slice(0, count);
 }
 
-/** The boxes were written down just before their coordinates are truncated. */
+/** The recorded boxes are from before their coordinates are truncated. */
 function truncated(boxes: Float32Array): Float32Array {
   return boxes.map((value, index) => (index % 5 < 4 ? Math.trunc(value) : value));
 }

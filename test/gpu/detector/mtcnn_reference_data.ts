@@ -1,13 +1,13 @@
 /**
- * The private reference data next to the project (../shared/data), where it is there: photos, the original detector's
- * results and its intermediate tensors. Also the comparison of two sets of results.
+ * The private reference data next to the project (../shared/data), if they exist: photos, the original detector's
+ * results and its intermediate tensors. Also compares two sets of results.
  */
 import { commands } from 'vitest/browser';
 import type { DetectionRecord } from '../../../workers/protocol/align/align.ts';
 
 const ROOT = '../shared/data';
 
-/** @returns undefined where the file, or all of the data, is absent */
+/** @returns undefined if the file, or all of the data, is absent */
 export async function readReference(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
   try {
     const base64 = await commands.readFile(`${ROOT}/${path}`, 'base64');
@@ -30,7 +30,7 @@ export async function readExpected(): Promise<DetectionRecord[]> {
 export interface Agreement {
   readonly photos: number;
   readonly faces: number;
-  /** Share of photos with as many faces. */
+  /** The share of photos with the same number of faces. */
   readonly facesEqual: number;
   readonly boxMedianPx: number;
   readonly box99Px: number;
@@ -96,7 +96,7 @@ function withinOne(a: readonly number[] | undefined, b: readonly number[] | unde
 
 type Face = DetectionRecord['faces'][number];
 
-/** The face that overlaps most, if it overlaps by half. */
+/** The face with the largest overlap, if that is at least a half. */
 function nearest(face: Face, others: readonly Face[]): Face | undefined {
   let best: Face | undefined;
   let bestOverlap = 0.5;

@@ -1,7 +1,7 @@
 /**
- * The tfjs executor in a real browser: on WebAssembly against the reference fixture, and on WebGPU against WebAssembly
- * with a small network (the whole one takes minutes on a simulated adapter; `facenet conformance --executor tfjs
- * --backend webgpu` runs it).
+ * The TensorFlow.js executor in a real browser: on WebAssembly against the reference fixture, and on WebGPU against
+ * WebAssembly with a small network (the whole one takes minutes on a software adapter; `facenet conformance --executor
+ * tfjs --backend webgpu` runs it).
  */
 import { commands } from 'vitest/browser';
 import { describe, expect, it } from 'vitest';

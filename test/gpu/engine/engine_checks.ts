@@ -1,4 +1,4 @@
-/** Each kernel of the engine against float64, as functions that give the relative error, for the tests and for Node. */
+/** Compares each kernel of the engine with float64. The functions return the relative error, for tests and for Node. */
 import type { EngineDevice } from '../../../workers/gpu/device.ts';
 import {
   batchStatisticsParts,
@@ -145,7 +145,7 @@ export interface BatchNormErrors {
   readonly gammaGradient: number;
 }
 
-/** Forward and backward. @param mean of the inputs, whose deviations are about 0.6 */
+/** Batch norm forward and backward. @param mean the mean of the inputs, whose deviations are about 0.6 */
 export async function checkBatchNorm(
   device: EngineDevice,
   shape: {
@@ -259,7 +259,7 @@ export async function checkBatchNorm(
   };
 }
 
-/** Sums down the columns, as a bias's gradient, with a factor. */
+/** Column sums for the gradient of a bias, with a factor. */
 export async function checkBiasGradient(
   device: EngineDevice,
   rows: number,
@@ -287,8 +287,8 @@ export async function checkBiasGradient(
 }
 
 /**
- * The network's input from stored pixels, as prepareImages makes it.
- * @returns the relative error, where rotated levels that are rounded the other way are left out, and their share
+ * The input of the network from stored pixels, compared with prepareImages.
+ * @returns the relative error without rotated levels that are rounded the other way, and the share of these
  */
 export async function checkImages(
   device: EngineDevice,

@@ -1,6 +1,6 @@
 /**
- * Dense layers, which are 1×1 convolutions of one pixel, and everything that is done with a product's results on their
- * way to memory: bias, batch norm with moving statistics, the residual's scale and addition, ReLU.
+ * Dense layers, which are 1×1 convolutions of one pixel, and the epilogue of products: bias, batch norm with moving
+ * statistics, the residual's scale and addition, ReLU.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineDevice } from '../../../workers/gpu/device.ts';
@@ -68,7 +68,7 @@ function matrix(name: string, rows: number, columns: number, offset = 0): Matrix
   };
 }
 
-/** [rows, columns] of float64 by a function of the place. */
+/** A float64 matrix [rows, columns] from a function of the place. */
 function tabulate(
   rows: number,
   columns: number,
@@ -103,8 +103,8 @@ const CASES = [1, 90, 17].map((batch, index) => ({
   units: index === 1 ? 4 * draws.integer(3, 8) : 2 * draws.integer(5, 30) + 1,
 }));
 
-// What is done with the results is the same code in both kernels, and the one through workgroup memory takes a software
-// adapter seconds to compile: of that kernel, one case each.
+// The epilogue is the same code in both kernels. A software adapter takes seconds to compile the kernel with workgroup
+// memory, so there is one case each for that kernel.
 for (const cooperation of ['alone', 'workgroup'] as const)
   for (const { batch, inputs, units } of cooperation === 'alone' ? CASES : CASES.slice(2))
     describe(`dense of ${batch}×${inputs} to ${units}, ${cooperation}`, () => {

@@ -42,7 +42,7 @@ afterAll(() => device.dispose());
 
 type Given = readonly (readonly [TensorView, Float32Array])[];
 
-/** Runs kernels. @returns the written view's values; nothing around them may have changed */
+/** Runs kernels. @returns the values of the written view. Fails if anything around them has changed */
 async function valuesAfter(
   kernels: readonly Kernel[],
   given: Given,
@@ -148,7 +148,7 @@ for (const [index, shape] of drawShapes(11).entries())
     });
   });
 
-/** The mask as docs and fixtures define it: 24 bits of the hash lowbias32 of key + index, in exact integers. */
+/** The mask by its definition: 24 bits of the hash lowbias32 of key + index, in exact integers. */
 function keeps(key: number, index: number, keepProbability: number): boolean {
   const mask = 0xffffffffn;
   let x = BigInt(key + index) & mask;

@@ -19,7 +19,7 @@ import { centredTransforms } from '../../../workers/compute/step/augmentation.ts
 import { smallSettings, tinyGraph } from './engine_network.ts';
 import { openTestDevice } from './engine_support.ts';
 
-/** @returns the error that the work ends with */
+/** @returns the error with which the work ends */
 function failureOf(work: Promise<unknown>): Promise<Error> {
   return work.then(
     () => new Error('Nothing went wrong.'),
@@ -205,7 +205,7 @@ it('training steps under way fail with the loss of their device', async () => {
   const batch = { ...BATCH, labels: Int32Array.of(0, 1) };
   await executor.trainStep(batch, 0, 0.01);
   const others = [1, 2].map((step) => failureOf(executor.trainStep(batch, step, 0.01)));
-  // No task passes before the device goes, so that neither step can have ended.
+  // The device is destroyed in the same task, so neither step can have ended.
   await Promise.resolve();
   executor.device.device.destroy();
   for (const error of await Promise.all(others)) expect(error).toBeInstanceOf(DeviceLostError);

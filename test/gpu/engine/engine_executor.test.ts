@@ -1,4 +1,4 @@
-/** The engine as an executor: the same numbers as the tfjs executor, and runs that repeat and resume to the bit. */
+/** The engine as an executor: the same numbers as with TensorFlow.js, and runs that repeat and resume bit for bit. */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -18,7 +18,7 @@ import { compareExecutors } from './engine_executor_checks.ts';
 import { openTestDevice } from './engine_support.ts';
 import { BATCH_SIZE, smallBatch, smallSettings } from './engine_network.ts';
 
-// On one device, whose first executor stays: the others find its pipelines compiled.
+// All use one device, and the first executor stays, so the others find compiled pipelines.
 let shared: EngineDevice;
 let keeper: EngineExecutor;
 beforeAll(async () => {
@@ -109,7 +109,7 @@ it('counts the prelogits of its steps', async () => {
   const sum = (counts: Float64Array): number => counts.reduce((total, count) => total + count, 0);
   expect(sum(found)).toBe(BATCH_SIZE * counting.settings.graph.embeddingSize);
   expect(sum(expected)).toBe(sum(found));
-  // A value near a bin's end may count in the next one.
+  // A value near the end of a bin may count in the next one.
   let [difference, reached] = [0, 0];
   found.forEach((count, bin) => {
     reached += count - expected[bin]!;
@@ -154,7 +154,7 @@ it('resumes from what it read, bit for bit', async () => {
 
 it('refuses float16 where the adapter has no half precision', async ({ skip }) => {
   const adapter = await navigator.gpu.requestAdapter();
-  // Then it runs, and test/e2e/half_precision tests it.
+  // With shader-f16 it runs, and test/e2e/half_precision tests it.
   if (adapter!.features.has('shader-f16')) skip('this adapter has shader-f16');
   await expect(engine({ precision: 'float16' })).rejects.toThrow(HalfPrecisionUnavailableError);
 });

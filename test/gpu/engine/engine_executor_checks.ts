@@ -1,4 +1,4 @@
-/** The engine held against the tfjs executor over some steps, as a function for the tests and for Node. */
+/** Compares the engine with the TensorFlow.js executor over some steps, as a function for tests and for Node. */
 import { initializeParameters } from '../../../workers/compute/graph/initialize.ts';
 import type { NamedTensors } from '../../../workers/protocol/tensor.ts';
 import type { Trainer, TrainerSettings } from '../../../workers/compute/executor.ts';
@@ -20,7 +20,7 @@ function largestError(found: NamedTensors, expected: NamedTensors): number {
   if ([...found.keys()].sort().join() !== [...expected.keys()].sort().join()) return Infinity;
   let largest = 0;
   for (const [name, { data }] of expected) {
-    // Zero by construction: the gradient of a bias that a batch norm follows.
+    // Zero by construction: the gradient of a bias before a batch norm.
     if (data.every((value) => Math.abs(value) < 1e-6)) continue;
     const error = relativeError(found.get(name)!.data, data);
     if (!(error <= largest)) largest = error;

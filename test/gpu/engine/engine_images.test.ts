@@ -1,6 +1,6 @@
 /**
- * From stored pixels to the network's input: rotation, crop, padding, flip and both standardisations. The oracle is
- * written here, in float64: Keys' cubic convolution on the grid that is turned back, TensorFlow's standardisations.
+ * From stored pixels to the input of the network: rotation, crop, padding, flip and both standardisations. The oracle
+ * is implemented here in float64: Keys' cubic convolution on the rotated grid, and TensorFlow's standardisations.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineDevice } from '../../../workers/gpu/device.ts';
@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.dispose());
 
-/** Blocks of colours with noise. Every other image is flipped, two of three are turned, one is black. */
+/** Blocks of colours with noise. Every other image is flipped, two of three are rotated, one is black. */
 function drawBatch(
   draws: Draws,
   count: number,
@@ -55,7 +55,7 @@ function drawBatch(
   };
 }
 
-/** Cubic convolution (Keys 1981), a = −1/2, as it stands in the paper. */
+/** Cubic convolution (Keys 1981), a = −1/2, as in the paper. */
 function cubic(distance: number): number {
   const s = Math.abs(distance);
   if (s <= 1) return (3 / 2) * s ** 3 - (5 / 2) * s ** 2 + 1;
@@ -71,7 +71,7 @@ function levelsReference(batch: ImageBatch, imageSize: number): Float64Array {
   const turned = (n: number, y: number, x: number, c: number): number => {
     const angle = (transforms.angleDegrees[n]! * Math.PI) / 180;
     if (angle === 0) return stored(n, y, x, c);
-    // The pixel's centre, turned back about the image's centre; counter-clockwise with y pointing down.
+    // The centre of the pixel, rotated back about the centre of the image; counter-clockwise with y pointing down.
     const [right, down] = [x + 0.5 - width / 2, y + 0.5 - height / 2];
     const sourceX = right * Math.cos(angle) - down * Math.sin(angle) + width / 2;
     const sourceY = right * Math.sin(angle) + down * Math.cos(angle) + height / 2;

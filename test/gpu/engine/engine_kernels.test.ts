@@ -1,4 +1,4 @@
-/** Every kernel of the engine against float64, over memory that is NaN wherever the kernel was given nothing. */
+/** Every kernel of the engine against float64, over memory that is NaN outside its operands. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineDevice } from '../../../workers/gpu/device.ts';
 import {
@@ -53,7 +53,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.dispose());
 
-/** Widths that keep vectors aligned where the channels are, and do not where they are not. */
+/** Widths that keep vectors aligned if the channels are aligned, and do not otherwise. */
 function sliceFor({ channels, filters }: ConvolutionGeometry): { before: number; after: number } {
   return channels % 4 === 0 && filters % 4 === 0 ? { before: 4, after: 8 } : { before: 1, after: 2 };
 }
@@ -85,7 +85,7 @@ describe('convolution through workgroup memory', () => {
 });
 
 describe('convolution through workgroup memory, its reduction split', () => {
-  // Parts that begin within a row of the kernel, phases of unequal length, more parts than some have steps.
+  // Parts that begin within a row of the kernel, phases of unequal length, and more parts than steps.
   for (const [index, splits] of [
     [0, 2],
     [4, 4],
@@ -123,7 +123,7 @@ describe('batch norm', () => {
       { batch: 90, height: 3, width: 2, channels: 9 },
       { relu: true, hasGamma: false, mean: 1 },
     ],
-    // A single value a channel has no deviation: what is left is beta, and no gradient reaches the input.
+    // A single value per channel has no deviation, so the output is beta, and the gradient of the input is zero.
     [
       { batch: 1, height: 1, width: 1, channels: 5 },
       { relu: false, hasGamma: true, mean: 0 },
@@ -134,7 +134,7 @@ describe('batch norm', () => {
     for (const [shape, options] of cooperation === 'alone' ? cases : cases.slice(0, 4))
       it(`${Object.values(shape).join('×')}, mean ${options.mean}, ${cooperation}`, async () => {
         const errors = await checkBatchNorm(device, shape, { ...options, cooperation });
-        // The inputs themselves carry an error of mean · 2⁻²⁴ relative to their deviation.
+        // The inputs themselves have an error of mean · 2⁻²⁴ relative to their deviation.
         const bound = BOUND * Math.max(1, options.mean);
         for (const [name, error] of Object.entries(errors)) expect(error, name).toBeLessThan(bound);
       });

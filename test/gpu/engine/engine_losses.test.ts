@@ -1,6 +1,6 @@
 /**
- * Losses, their gradients, metrics, centres and l2 normalisation against formulas in float64, batches of 1 and 90 and
- * short ones, over memory that is NaN wherever nothing was given.
+ * Losses, their gradients, metrics, centres and l2 normalisation against float64 formulas, with batches of 1 and 90
+ * and short ones, over memory that is NaN outside the operands.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineDevice } from '../../../workers/gpu/device.ts';
@@ -52,7 +52,7 @@ function stepOf(count: number): Uint32Array {
   });
 }
 
-/** Runs kernels over what is given. @returns the wanted memories */
+/** Runs kernels over the given contents. @returns the requested memories */
 function run(
   kernels: readonly Kernel[],
   given: readonly (readonly [Memory, Values])[],
@@ -105,7 +105,7 @@ describe('softmax cross entropy', () => {
   const cases = [
     { rows: 1, count: 1, classes: draws.integer(2, 12), scale: 3 },
     { rows: 90, count: 90, classes: 2 * draws.integer(100, 250) + 1, scale: 8 },
-    // Logits whose exponentials no float32 holds.
+    // Logits whose exponentials are too large for float32.
     { rows: 90, count: 71, classes: 4 * draws.integer(20, 60), scale: 20_000 },
   ];
   for (const { rows, count, classes, scale } of cases)
@@ -116,7 +116,7 @@ describe('softmax cross entropy', () => {
         const results = storage('results', rowResultsFloats(rows));
         const labels = drawLabels(draws, rows, classes);
         const logits = randomValues(rows * classes, 42).map((value) => scale * value);
-        // In some rows the label is the largest, alone or with another one before it, which wins then.
+        // In some rows the label has the largest logit, alone or tied with an earlier one, which wins then.
         for (let row = 0; row < rows; row += 3) {
           logits[row * classes + labels[row]!] = scale;
           if (row % 2 === 1) logits[row * classes] = scale;
@@ -231,7 +231,7 @@ describe('center update', () => {
       const values = randomValues(rows * size, 47);
       const centers = randomValues(classes * size, 48);
       const expected = Float64Array.from(centers);
-      // TensorFlow's scatter_sub: all differences are of the centres before the step.
+      // As in TensorFlow's scatter_sub, all differences use the centres before the step.
       for (let row = 0; row < count; row++)
         for (let c = 0; c < size; c++) {
           const at = labels[row]! * size + c;
@@ -254,7 +254,7 @@ describe('center update', () => {
         [buffers.centers],
       );
       expect(relativeError(found!, expected)).toBeLessThan(BOUND);
-      // Of classes that the batch has not, nothing changes.
+      // Classes that are not in the batch do not change.
       const present = new Set(labels.subarray(0, count));
       for (let label = 0; label < classes; label++)
         if (!present.has(label))
@@ -294,7 +294,7 @@ describe('metrics', () => {
           ],
           [buffers.metrics],
         );
-        // The gradient's norm has a kernel of its own.
+        // The norm of the gradient has a separate kernel.
         const ownColumns = METRICS.indexOf('gradientNorm');
         expect(found![ownColumns]).toBeNaN();
         const expected = METRICS.slice(0, ownColumns).map((_, column) => {

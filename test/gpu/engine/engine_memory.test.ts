@@ -1,4 +1,4 @@
-/** Photos of other sizes: the pixels' buffer grows, and everything that it replaces is freed. */
+/** Photos of other sizes: the buffer for pixels grows, and everything that it replaces is freed. */
 import { expect, it, vi } from 'vitest';
 import { createEngineExecutor } from '../../../workers/compute/engine/executor.ts';
 import { GpuError } from '../../../workers/gpu/errors.ts';
@@ -12,7 +12,7 @@ const IMAGE_SIZE = 8;
 
 const graph = tinyGraph(2);
 
-/** Noise whose middle, which the network sees, does not depend on the size. */
+/** Noise whose middle part, which the network sees, does not depend on the size. */
 function batchOf(size: number): LabelledBatch {
   const pixels = new Uint8Array(BATCH_SIZE * size * size * 3).fill(7);
   const margin = (size - IMAGE_SIZE) / 2;
@@ -30,7 +30,7 @@ function batchOf(size: number): LabelledBatch {
   };
 }
 
-/** Keeps account of a device's buffers. */
+/** Counts the buffers of a device. */
 function watchBuffers(device: GPUDevice): { readonly alive: Set<GPUBuffer>; readonly bytes: () => number } {
   const alive = new Set<GPUBuffer>();
   const create = device.createBuffer.bind(device);
@@ -58,7 +58,7 @@ it('grows for larger photos, frees the smaller buffer, and computes the same', a
   const embeddings = await executor.embed(batchOf(IMAGE_SIZE));
   await executor.trainStep(batchOf(IMAGE_SIZE), 0, 0);
   const { bytes: bytesBefore } = executor;
-  /** The kernels' numbers, which belong to no run's memory. */
+  /** The uniforms with the numbers of kernels, which are not part of a run's memory. */
   const others = bytes() - bytesBefore;
   const buffersBefore = alive.size;
   const pixelsBefore = executor.run.buffer('pixels').size;
@@ -71,7 +71,7 @@ it('grows for larger photos, frees the smaller buffer, and computes the same', a
     const createdBefore = created.length;
     createBindGroup.mockClear();
     const grows = size !== 60;
-    // Steps that read the smaller buffer may be under way when it is freed.
+    // Steps that read the smaller buffer may be in progress when it is freed.
     const losses = await Promise.all(
       [size - 2, size, size, size].map((each) => executor.trainStep(batchOf(each), step++, 0)),
     );
@@ -87,7 +87,7 @@ it('grows for larger photos, frees the smaller buffer, and computes the same', a
     expect(createBindGroup).toHaveBeenCalledTimes(grows ? 2 * 3 : 0);
   }
   expect(createPipeline).not.toHaveBeenCalled();
-  // The learning rate was 0, but batch norm's moving statistics went on: with those of the start, all is as before.
+  // The learning rate was 0, but the moving statistics have changed. With the initial ones, everything is as before.
   await executor.writeParameters(hashedParameters(graph, 1));
   for (const size of [IMAGE_SIZE, 64]) expect(await executor.embed(batchOf(size))).toEqual(embeddings);
 

@@ -82,8 +82,8 @@ export function smallSettings(overrides: Partial<TrainerSettings> = {}): Trainer
 }
 
 /**
- * Noise on stripes that tell the class; cropped and flipped by the step's draws, and rotated if wanted, which rounds
- * to whole levels and so may differ by one between two ways of computing.
+ * Noise on stripes that depend on the class, cropped and flipped by the step's random choices. Rotation is optional,
+ * because it rounds to whole levels, which may differ by one between two implementations.
  */
 export function smallBatch(step: number, count = BATCH_SIZE, random_rotate = false): LabelledBatch {
   const size = { width: STORED_SIZE, height: STORED_SIZE };

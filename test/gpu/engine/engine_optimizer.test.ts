@@ -1,6 +1,6 @@
 /**
- * The optimizers' step with weight decay and moving average, and the sum of squared weights. The oracle has TensorFlow's
- * formulas in float64 (training_ops of TensorFlow 1.x), not the project's own.
+ * The step of the optimizers with weight decay and moving average, and the sum of squared weights. The oracle uses
+ * TensorFlow's formulas in float64 (training_ops of TensorFlow 1.x), not those of the project.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineDevice } from '../../../workers/gpu/device.ts';
@@ -36,9 +36,9 @@ interface Weight {
 interface Formula {
   /** Values of the slots before the first step. */
   readonly initial: readonly number[];
-  /** What the kernel is told as the rate, from the learning rate and the number of the step, from 1. */
+  /** The rate for the kernel, from the learning rate and the number of the step (from 1). */
   rate(learningRate: number, t: number): number;
-  /** One step of TensorFlow's. */
+  /** One step by TensorFlow's formula. */
   apply(weight: Weight, g: number, learningRate: number, t: number): void;
 }
 
@@ -175,13 +175,13 @@ describe('optimizers', () => {
             expect(relativeError(found[index]!, expected[buffer]!), `${buffer}, step ${t}`).toBeLessThan(
               BOUND,
             );
-            // Nothing before the range is touched.
+            // Nothing before the range changes.
             expect(found[index]!.subarray(0, offset)).toEqual(
               (buffer === 'gradients' ? gradients : state.get(buffer)!).subarray(0, offset),
             );
           }
-          // Each weight by itself, too: its change may be far smaller than the largest, and has the rounding of the
-          // weight's own size, once a step.
+          // Also each weight separately: its change may be far smaller than the largest one, and has one rounding of
+          // the weight's size per step.
           const off = weights.filter(({ value }, at) => {
             const allowed =
               BOUND * Math.abs(value - before[at]!) + t * 2 ** -23 * Math.max(1, Math.abs(value));

@@ -1,4 +1,4 @@
-/** Pooling and its gradients on shapes drawn by hash, over memory that is NaN wherever nothing was given. */
+/** Pooling and its gradients on shapes drawn by hash, over memory that is NaN outside the operands. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineDevice } from '../../../workers/gpu/device.ts';
 import type { Kernel } from '../../../workers/compute/engine/kernels/kernel.ts';
@@ -39,7 +39,7 @@ interface PoolCase {
   readonly accumulate: boolean;
 }
 
-/** Positions that output `index` looks at, with TensorFlow's paddings; SAME puts the odd one at the end. */
+/** Positions in the window of output `index`, with TensorFlow's padding. SAME puts an odd one at the end. */
 function spanOf(index: number, length: number, { size, stride, padding }: PoolWindow): [number, number] {
   const outLength = outLengthOf(length, { size, stride, padding });
   const missing = Math.max((outLength - 1) * stride + size - length, 0);
@@ -51,7 +51,7 @@ function outLengthOf(length: number, { size, stride, padding }: PoolWindow): num
   return padding === 'SAME' ? Math.ceil(length / stride) : Math.floor((length - size) / stride) + 1;
 }
 
-/** A few values, so that many windows hold their largest one more than once. */
+/** Only a few different values, so that many windows contain their largest value more than once. */
 function valuesWithTies(count: number, seed: number): Float32Array {
   return randomValues(count, seed).map((value) => Math.round(2 * value) - 0.5);
 }
@@ -104,7 +104,7 @@ function countOf(view: TensorView): number {
   return rowsOf(view) * view.channels;
 }
 
-/** Runs one kernel. @returns the written view's values; nothing around them may have changed */
+/** Runs one kernel. @returns the values of the written view. Fails if anything around them has changed */
 async function valuesAfter(
   kernel: Kernel,
   given: readonly (readonly [TensorView, Float32Array])[],

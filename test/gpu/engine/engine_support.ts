@@ -1,6 +1,6 @@
 /**
- * What the engine's tests share: running single kernels over poisoned memory, and float64 references. It knows no test
- * runner and no browser, so that the same checks run in Node.
+ * Helpers for the engine's tests: running single kernels over poisoned memory, and float64 references. They need
+ * neither a test runner nor a browser, so the same checks run in Node.
  */
 import { EngineDevice, openDevice } from '../../../workers/gpu/device.ts';
 import { Dispatcher, submitDispatches } from '../../../workers/compute/engine/dispatcher.ts';
@@ -20,7 +20,7 @@ import { float16ToNumber, toFloat16 } from '../../../workers/formats/float_forma
 import { hashKey, uniform } from '../../../workers/common/random.ts';
 import type { ImageBatch } from '../../../workers/compute/executor.ts';
 
-/** Read as float32 and as two float16. */
+/** NaN as a float32 and as two float16. */
 const NOT_A_NUMBER = 0xffffffff;
 
 export type Values = Float32Array | Int32Array | Uint32Array;
@@ -35,7 +35,7 @@ export function randomValues(count: number, seed: number): Float32Array {
   return Float32Array.from({ length: count }, (_, index) => 2 * uniform(key, index) - 1);
 }
 
-/** Whole numbers and choices drawn by hash: shapes that nobody picked, the same on every run. */
+/** Integers and choices drawn by hash, for shapes that are arbitrary but the same on every run. */
 export class Draws {
   readonly #key: number;
   #count = 0;
@@ -44,7 +44,7 @@ export class Draws {
     this.#key = hashKey(seed, 91);
   }
 
-  /** From `first` to `last`, both included. */
+  /** An integer from `first` to `last`, both included. */
   integer(first: number, last: number): number {
     return first + Math.floor(uniform(this.#key, this.#count++) * (last - first + 1));
   }
@@ -54,7 +54,7 @@ export class Draws {
   }
 }
 
-/** A view in a memory that is wider than it: its branch of a concatenation. */
+/** A view in a wider memory, like a branch of a concatenation. */
 export function slicedView(
   name: string,
   shape: Parameters<typeof freshView>[1],
@@ -71,9 +71,9 @@ function bufferKey(memory: Memory): Memory | string {
 }
 
 /**
- * Runs kernels over memories of which all but `contents` are NaN.
- * @param contents by memory; a region's are those of its whole buffer
- * @returns the wanted memories as they are after it
+ * Runs kernels over memories that are NaN except for `contents`.
+ * @param contents by memory; for a region, the content of its whole buffer
+ * @returns the requested memories after the kernels
  */
 export async function runKernels(
   device: EngineDevice,
@@ -143,7 +143,7 @@ export async function runKernels(
   return results;
 }
 
-/** The view's values as [rows, channels]. */
+/** The values of the view as [rows, channels]. */
 export function valuesOfView(memory: Float32Array, view: TensorView): Float32Array {
   const { channels, channelOffset, channelStride } = view;
   const rows = rowsOf(view);
@@ -158,12 +158,12 @@ export function valuesOfView(memory: Float32Array, view: TensorView): Float32Arr
   return values;
 }
 
-/** As a view with float16 stores them. */
+/** Rounds values as a float16 view stores them. */
 export function roundedToHalf(values: Float32Array): Float32Array {
   return Float32Array.from(toFloat16(values, 'values'), float16ToNumber);
 }
 
-/** Number of values around a view, in a memory that was NaN around it, that something has written to. */
+/** Number of overwritten values around a view, in a memory that was NaN there. */
 export function strayWrites(memory: Float32Array, view: TensorView): number {
   const { channels, channelOffset, channelStride } = view;
   let strays = 0;
@@ -189,7 +189,7 @@ export function memoryOfView(values: Float32Array, view: TensorView): Float32Arr
   return new Float32Array(words.buffer);
 }
 
-/** The largest difference, over the largest expected magnitude; NaN if any value is. */
+/** The largest difference divided by the largest expected magnitude; NaN if any value is NaN. */
 export function relativeError(found: ArrayLike<number>, expected: ArrayLike<number>): number {
   if (found.length !== expected.length) return NaN;
   let largest = 0;
@@ -274,7 +274,7 @@ export function momentsReference(
   return { mean, variance };
 }
 
-/** What the kernels read that cut images out: their regions, and a batch as they hold it. */
+/** The operands of the kernels that crop images: their regions, and a batch in their format. */
 export function imageInputs(batch: ImageBatch): {
   readonly regions: Readonly<Record<'pixels' | 'transforms' | 'step', BufferRegion>>;
   readonly contents: Map<Memory, Values>;

@@ -1,4 +1,4 @@
-/** Zero padding and its gradient on shapes drawn by hash, over memory that is NaN wherever nothing was given. */
+/** Zero padding and its gradient on shapes drawn by hash, over memory that is NaN outside the operands. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { EngineDevice } from '../../../workers/gpu/device.ts';
 import type { Kernel } from '../../../workers/compute/engine/kernels/kernel.ts';
@@ -74,7 +74,7 @@ for (const { before, after, accumulate } of cases)
     expect(foundGradient).toEqual(expectedGradient);
   });
 
-/** Runs one kernel. @returns the written view's values; nothing around them may have changed */
+/** Runs one kernel. @returns the values of the written view. Fails if anything around them has changed */
 async function valuesAfter(
   kernel: Kernel,
   given: readonly (readonly [TensorView, Float32Array])[],

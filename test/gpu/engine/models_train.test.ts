@@ -1,7 +1,7 @@
 /**
- * The gradients of each of the models on WebAssembly, on the smallest images they take: a small move against them must
- * lower the loss by what they promise, and each weight must have one. In the deep network a batch norm over four values
- * makes any move of an early layer a large one; there, only the layers after the last of them are moved.
+ * The gradients of each network on WebAssembly, on the smallest possible images. A small step against the gradient
+ * must lower the loss as predicted, and each weight must have a gradient. In the deep network, a batch norm over four
+ * values amplifies any change of an early layer, so only the layers after the last such batch norm change there.
  */
 import { expect, it } from 'vitest';
 import { hashedPixels } from '../../../workers/compute/graph/hashed_tensors.ts';
@@ -12,7 +12,7 @@ import { TfjsExecutor } from '../../../workers/compute/tfjs/executor.ts';
 import { centredTransforms } from '../../../workers/compute/step/augmentation.ts';
 
 const BATCH_SIZE = 4;
-/** Of the loss; small enough for the linear term to be nearly all of it, and large enough to show in float32. */
+/** The predicted change of the loss: small enough to be nearly linear, and large enough for float32. */
 const PROMISED_DECREASE = 1e-3;
 
 it.each([
@@ -50,7 +50,7 @@ it.each([
     labels: Int32Array.of(0, 1, 2, 3),
     transforms: centredTransforms(BATCH_SIZE, size, imageSize),
   };
-  // The same step twice, dropout mask and all; a learning rate of 0 moves nothing.
+  // The same step twice, with the same dropout mask. A learning rate of 0 changes nothing.
   const before = (await executor.trainStep(batch, 0, 0)).totalLoss;
   const gradients = await executor.readGradients();
   const norms = new Map(

@@ -71,7 +71,7 @@ describe('dataset.worker', () => {
       name: 'chosen',
       classes: [
         { name: 'P', imageCount: 1 },
-        // One of which this browser does not decode: the job that reads it says so.
+        // This browser cannot decode one of them; the job that reads it reports that.
         { name: 'Q', imageCount: 2 },
       ],
       imageCount: 3,
@@ -135,7 +135,7 @@ describe('HandleDirectory', () => {
 
   it('leaves nothing behind when writing fails, and says that the disk is full', async () => {
     const entries = new Map<string, number>();
-    // A folder on a full disk: a file can be made, and nothing be written into it.
+    // A folder on a full disk: a file can be created, but nothing can be written to it.
     const file = (name: string) => ({
       name,
       createWritable: async () => ({

@@ -67,7 +67,7 @@ function images(count: number): ImageBatch {
   };
 }
 
-/** As the model card's snippet does, from files that a person chose. */
+/** Loads the model like the snippet on the model card, from files that a person has chosen. */
 async function embedWithStockTfjs(name: string, batch: ImageBatch): Promise<Float32Array> {
   const directory = await openDirectory(folder(name));
   const files: File[] = [];
@@ -108,7 +108,7 @@ describe('exports in the browser', () => {
     );
   });
 
-  // The whole network takes most of a minute on a simulated adapter; this one has every kind of node.
+  // The whole network takes most of a minute on a software adapter. This one has every kind of node.
   it('load with stock tfjs on WebGPU and agree with a float64 evaluation', async () => {
     const small = smallGraph(EMBEDDING_SIZE);
     const values = hashedParameters(small, 6);
@@ -149,7 +149,7 @@ describe('exports in the browser', () => {
     expect(summary.files.map(({ path }) => path)).toEqual(['model_card.md', 'mine.safetensors']);
     const reloaded = await loadModel({ kind: 'directory', directory: folder('safetensors') });
     expect([...reloaded.parameters.keys()].sort()).toEqual([...parameters.keys()].sort());
-    // The names of the people stay here unless they are asked for.
+    // The names of the people are exported only on request.
     expect(reloaded.metadata).toMatchObject({ class_names: undefined, class_count: 2 });
     const name = 'InceptionResnetV1/Repeat_1/block17_3/Conv2d_1x1/weights';
     expect(reloaded.parameters.get(name)!.data).toEqual(parameters.get(name)!.data);

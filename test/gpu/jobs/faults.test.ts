@@ -1,4 +1,4 @@
-/** Faults put into training runs on purpose: what is lost, and that what follows is as if nothing had been. */
+/** Deliberate faults in training runs: what is lost, and that everything afterwards is as in an undisturbed run. */
 import { wrap } from 'comlink';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createEngineExecutor } from '../../../workers/compute/engine/executor.ts';
@@ -23,7 +23,7 @@ import { isStep, ObservedRun, OPTIONS, privateSquares, squares } from './faults_
 
 let data: DirectoryReference[];
 
-/** The engine on devices that the test holds, and can destroy. */
+/** The engine on devices that the test can destroy. */
 class EngineDevices {
   readonly opened: GPUDevice[] = [];
 
@@ -41,7 +41,7 @@ class EngineDevices {
   }
 }
 
-/** On WebAssembly, which starts faster, with devices that are lost when the test says so. */
+/** Runs on WebAssembly, which starts faster, with simulated losses of the device. */
 class SimulatedDevices {
   opened = 0;
   #isLost = false;
@@ -78,7 +78,7 @@ class SimulatedDevices {
   }
 }
 
-/** Losses on WebAssembly of a run that nothing happens to. */
+/** Losses of an undisturbed run on WebAssembly. */
 let undisturbed: [number, number][];
 
 beforeAll(async () => {
@@ -222,7 +222,7 @@ describe('a lost GPU', () => {
   });
 });
 
-/** Refuses what is put into a store as a full disk does. @param refuses asked with each value */
+/** Refuses to store values like a full disk. @param refuses decides for each value */
 function fillDisk(refuses: (store: string, value: Record<string, unknown>) => boolean): void {
   const put = IDBObjectStore.prototype.put;
   vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (
@@ -282,7 +282,7 @@ describe('a full disk', () => {
     fillDisk((store, value) => {
       if (store !== 'chunks') return false;
       const step = Number(String(value.checkpointId).split('/')[1]);
-      // Room for the third once the first is gone; none for the last whatever is given up.
+      // There is room for the third once the first is deleted, but none for the last, whatever is deleted.
       const isRefused = step === 8 || (step === 6 && refused.length === 0);
       if (isRefused) refused.push(step);
       return isRefused;
@@ -404,7 +404,7 @@ describe('a dataset that vanishes', () => {
   it('pauses the run, though every photo is cached; back in its place, the run resumes with the same losses', async () => {
     const folder = await privateSquares(FOLDER);
     const run = new ObservedRun({ options: OPTIONS, data: [folder] }, (event) => {
-      // Two steps an epoch, four photos per step, twelve photos: all are read ahead by then.
+      // Two steps per epoch, four photos per step, twelve photos: all have been read ahead by then.
       if (isStep(event, 3)) void remove();
       if (event.kind !== 'status' || event.status !== 'paused') return;
       void privateSquares(FOLDER).then(() => run.control.resume());

@@ -1,4 +1,4 @@
-/** Small runs whose losses can be compared, for tests that put faults in on purpose. */
+/** Small runs whose losses can be compared, for tests with deliberate faults. */
 import { TrainControl } from '../../../workers/jobs/train/train_control.ts';
 import { train } from '../../../workers/jobs/train/train_job.ts';
 import { openWritableDirectory } from '../../../workers/files/open.ts';
@@ -51,7 +51,7 @@ export async function squares(): Promise<Extract<DirectoryReference, { kind: 'fi
   return { kind: 'files', name: 'squares', files };
 }
 
-/** The same in the private file system: behind real handles. */
+/** The same in the private file system, with real handles. */
 export async function privateSquares(path: string): Promise<DirectoryReference> {
   const reference: DirectoryReference = { kind: 'private', path };
   const directory = await openWritableDirectory(reference);
@@ -61,11 +61,11 @@ export async function privateSquares(path: string): Promise<DirectoryReference> 
 
 export class ObservedRun {
   readonly events: TrainEvent[] = [];
-  /** Of each step, as done last. */
+  /** The loss of each step, from its last execution. */
   readonly losses = new Map<number, number>();
   readonly control = new TrainControl();
   runId = '';
-  /** Settles as the run does. */
+  /** Settles together with the run. */
   readonly end: Promise<unknown>;
 
   constructor(

@@ -1,4 +1,4 @@
-/** The drawn faces, as the rest of the program meets them: found by the detector, repeatable, apart from each other. */
+/** The drawn faces: the detector finds them, they are reproducible, and they differ from each other. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeImage } from '../../../workers/files/images/decode.ts';
 import { MemoryDirectory } from '../../../workers/files/memory_directory.ts';
@@ -60,7 +60,7 @@ describe('sample faces', () => {
         `the nearest other crop is of the same person for ${(100 * nearest).toFixed(0)} %`,
     );
     expect(found).toBeGreaterThanOrEqual(0.95);
-    // By plain pixels people are told apart far better than by chance, and far from always.
+    // Plain pixels separate people much better than chance, but far from perfectly.
     expect(nearest).toBeGreaterThan(3 / PEOPLE);
     expect(nearest).toBeLessThan(1);
   });

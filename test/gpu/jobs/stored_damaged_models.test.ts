@@ -1,4 +1,4 @@
-/** Models that were stored in the browser with values that no training leaves behind are refused when they are loaded. */
+/** Models in the browser's storage with values that no training produces are refused when they are loaded. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { openWritableDirectory } from '../../../workers/files/open.ts';
 import { initializeParameters } from '../../../workers/compute/graph/initialize.ts';

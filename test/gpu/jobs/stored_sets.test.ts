@@ -1,4 +1,4 @@
-/** Sets of aligned faces in the browser's own storage: whose they are, how large, and gone when they are deleted. */
+/** Sets of aligned faces in the browser's own storage: their source, their size, and their deletion. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { JOB_LOCK } from '../../../workers/protocol/offline.ts';
 import { copyFolder } from '../../../workers/jobs/copy_folder.ts';
@@ -27,7 +27,7 @@ async function write(path: string, bytes: number): Promise<void> {
   await stream.close();
 }
 
-/** As a picker gives it; two of one name. */
+/** Folders as a picker returns them; two have the same name. */
 async function source(parent: string): Promise<DirectoryReference> {
   return { kind: 'handle', handle: await folder(`${parent}/photos`) };
 }
@@ -59,7 +59,7 @@ describe('a set', () => {
       freePath: 'aligned/photos (2) aligned 182-44',
       sets: [{ path: OLD, sourceNames: ['photos'] }],
     });
-    // Two folders are another source than one of them, in whichever order they are chosen.
+    // Two folders are a different source than one of them, in any order.
     expect((await setOf([a, b])).kind).toBe('taken');
     await write('aligned/photos (2) aligned 182-44/Ada/1.png', 10);
     await sets.rememberSource('aligned/photos (2) aligned 182-44', [a, b], ['photos', 'photos']);

@@ -1,4 +1,4 @@
-/** Whole runs in a real browser: what is stored, paused, stopped, and gone on with. */
+/** Whole runs in a real browser: storing, pausing, stopping and resuming. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { TrainControl } from '../../../workers/jobs/train/train_control.ts';
 import { train } from '../../../workers/jobs/train/train_job.ts';

@@ -1,4 +1,4 @@
-/** What a run with folders leaves in them, when it is filtered, stopped and gone on with. */
+/** The files that a run writes into its folders when it is filtered, stopped and resumed. */
 import { expect, it } from 'vitest';
 import { openWritableDirectory } from '../../../workers/files/open.ts';
 import { readHdf5 } from '../../../workers/formats/hdf5.ts';
@@ -89,7 +89,7 @@ it('are the original’s files, also after an interruption', async () => {
   );
 
   const id = await runOnce({ filterTable: table }, 5);
-  // The event file's name tells seconds.
+  // The name of an event file contains the second.
   await new Promise((resolve) => setTimeout(resolve, 1100));
   // The table is not needed again.
   expect(await runOnce({ resumeRunId: id })).toBe(id);
@@ -103,7 +103,7 @@ it('are the original’s files, also after an interruption', async () => {
   const models = await openWritableDirectory(modelsBase);
   const modelPaths: string[] = [];
   for await (const { path } of models.list()) modelPaths.push(path);
-  // Checkpoints after 2, 4, 5, 6 and 8 steps: the newest three of them, and the best of the two that were validated.
+  // Of the checkpoints after 2, 4, 5, 6 and 8 steps, the newest three, and the best of the two with a validation.
   const [early, late] = await readValidations(id);
   expect([early!.step, late!.step]).toEqual([4, 8]);
   const isLateBetter =
@@ -144,7 +144,7 @@ it('are the original’s files, also after an interruption', async () => {
   const validations = await readValidations(id);
   expect(stat['loss']).toEqual(steps.map(({ totalLoss }) => Math.fround(totalLoss)));
   expect(stat['val_loss']).toEqual(validations.map(({ totalLoss }) => Math.fround(totalLoss!)));
-  // Each epoch two batches of three images with eight values, the third one interrupted after its first batch.
+  // Each epoch has two batches of three images with eight values; the third is interrupted after its first batch.
   const counts = Array.from({ length: 4 }, (_, epoch) =>
     stat['prelogits_hist']!.slice(epoch * 1000, (epoch + 1) * 1000).reduce((sum, count) => sum + count, 0),
   );

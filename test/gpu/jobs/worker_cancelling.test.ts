@@ -1,4 +1,4 @@
-/** Two jobs in one worker: each has its own control, so that stopping one leaves the other alone. */
+/** Two jobs in one worker: each has its own control, so stopping one does not affect the other. */
 import { proxy } from 'comlink';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { initializeParameters } from '../../../workers/compute/graph/initialize.ts';
@@ -58,7 +58,7 @@ function start(run: (control: JobControl, onProgress: () => void) => Promise<unk
   const underWay = new Promise<void>((resolve, reject) => {
     result = run(control, () => {
       resolve();
-      // Later photos wait until the test has decided.
+      // Later photos wait until the test lets them continue.
       control.pause();
     });
     result.catch(reject);

@@ -1,4 +1,4 @@
-/** Controls that go away, or rest, while they have the keyboard's focus. */
+/** Controls that disappear or are disabled while they have the keyboard focus. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { keepFocus } from '../../../src/app/keep_focus.ts';
 
@@ -22,7 +22,7 @@ afterEach(() => {
 
 const button = (name: string): HTMLButtonElement =>
   [...root.querySelectorAll('button')].find(({ textContent }) => textContent === name)!;
-/** Observers have been told. */
+/** Waits until observers have been called. */
 const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 const focused = (): string => document.activeElement!.id || document.activeElement!.textContent!;
 
@@ -66,7 +66,7 @@ it('comes back to a control that rested', async () => {
   button('Stop').focus();
   button('Stop').disabled = true;
   await settle();
-  // What the browser does a moment later by itself.
+  // The browser itself does this a moment later.
   button('Stop').blur();
   expect(document.activeElement).toBe(document.body);
   button('Stop').disabled = false;

@@ -1,4 +1,4 @@
-/** A grid of 100,000 cells: only those in sight exist, the keyboard reaches all, and scrolling stays quick. */
+/** A grid of 100,000 cells: only visible cells exist, the keyboard reaches all, and scrolling is fast. */
 import { createRawSnippet, flushSync, mount, unmount } from 'svelte';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import VirtualGrid from '../../../src/ui/VirtualGrid.svelte';
