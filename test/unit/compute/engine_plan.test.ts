@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import {
   defaultPixelBytes,
   largestBatch,
-  misfit,
+  reasonItDoesNotFit,
   planRun,
   requireFit,
 } from '../../../workers/compute/engine/capacity.ts';
@@ -138,7 +138,7 @@ describe('planRun', () => {
   ] as const)
     it(`trains batches of 90 at 160 pixels in 3.0 GB and 1,200 dispatches (${name} adapter)`, () => {
       const run = planRun(faceNetSettings(90, 160), LIMITS, defaultVariants(traits));
-      expect(misfit(run, LIMITS)).toBeUndefined();
+      expect(reasonItDoesNotFit(run, LIMITS)).toBeUndefined();
       expect(run.bytes).toBeLessThanOrEqual(3.0e9);
       const { kernels } = run.programs.find(({ kind }) => kind === 'training')!;
       // A software adapter gets long kernels in many more pieces, lest it be taken for hung: there kernels count.
@@ -180,7 +180,8 @@ describe('planRun', () => {
     const { largest, message } = refusal as BatchTooLargeError;
     expect(message).toContain(`is ${largest}.`);
     const fits = (batchSize: number): boolean =>
-      misfit(planRun({ ...settings, batchSize }, limits, defaultVariants(SOFTWARE)), limits) === undefined;
+      reasonItDoesNotFit(planRun({ ...settings, batchSize }, limits, defaultVariants(SOFTWARE)), limits) ===
+      undefined;
     expect(fits(largest)).toBe(true);
     expect(fits(largest + 1)).toBe(false);
     expect(largestBatch(smallSettings(), LIMITS, SOFTWARE, 1e6)).toBeGreaterThan(0);

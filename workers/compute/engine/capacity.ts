@@ -60,7 +60,7 @@ export function planRun(settings: ExecutorSettings, limits: DeviceLimits, varian
 }
 
 /** @returns why a planned run does not fit a device; undefined if it fits */
-export function misfit(run: PlannedRun, limits: DeviceLimits): string | undefined {
+export function reasonItDoesNotFit(run: PlannedRun, limits: DeviceLimits): string | undefined {
   const bindingFloats = limits.maxStorageBufferBindingSize / 4;
   const bufferFloats = limits.maxBufferSize / 4;
   for (const { kernels } of run.programs)
@@ -81,7 +81,7 @@ export function requireFit(
   limits: DeviceLimits,
   traits: AdapterTraits,
 ): void {
-  const reason = misfit(run, limits);
+  const reason = reasonItDoesNotFit(run, limits);
   if (reason !== undefined)
     throw new BatchTooLargeError(settings.batchSize, largestBatch(settings, limits, traits), reason);
 }
@@ -98,7 +98,7 @@ export function largestBatch(
 ): number {
   const fits = (batchSize: number): boolean => {
     const run = planRun({ ...settings, batchSize }, limits, defaultVariants(traits));
-    return run.bytes <= memoryBytes && misfit(run, limits) === undefined;
+    return run.bytes <= memoryBytes && reasonItDoesNotFit(run, limits) === undefined;
   };
   const maximum = 4096;
   let largest = fits(1) ? 1 : 0;

@@ -63,7 +63,7 @@ export function recordCrops(
   axes: AxisWeightsList,
 ): number {
   const bytes = boxes.length * vectors * VECTOR_BYTES;
-  recording.need('heads', bytes);
+  recording.reserve('heads', bytes);
   for (let from = 0; from < boxes.length; from += batch) {
     const part = boxes.slice(from, from + batch);
     recording.add({

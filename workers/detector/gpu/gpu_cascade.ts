@@ -163,7 +163,7 @@ export class GpuCascade implements CascadeNetworks {
     let room = Math.max(SMALLEST_CANDIDATES, Math.ceil(cells * CANDIDATE_SHARE));
     for (;;) {
       const bytes = HEADER_BYTES + room * RECORD_BYTES;
-      recording.need('candidates', bytes);
+      recording.reserve('candidates', bytes);
       const { found, candidates } = readCandidates(
         await this.#run(recording, slot, axes, 'candidates', bytes),
       );

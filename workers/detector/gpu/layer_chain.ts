@@ -40,7 +40,7 @@ export class LayerChain {
     this.#layers = layers;
     const { stacks, vectors } = placeStacks(shapes, IMAGE_VECTORS);
     this.#stacks = stacks;
-    recording.need('even', vectors * VECTOR_BYTES);
+    recording.reserve('even', vectors * VECTOR_BYTES);
   }
 
   get stacks(): readonly ImageStack[] {
@@ -122,7 +122,7 @@ export class LayerChain {
   #next(shapes: readonly Shape[], vectors: number) {
     const arena = this.#arena === 'even' ? ('odd' as const) : ('even' as const);
     const { stacks, vectors: total } = placeStacks(shapes, vectors);
-    this.#recording.need(arena, total * VECTOR_BYTES);
+    this.#recording.reserve(arena, total * VECTOR_BYTES);
     return { arena, stacks, pixelVectors: vectors };
   }
 

@@ -52,7 +52,7 @@ export function recordRound(
   axes: AxisWeightsList,
   threshold: number,
 ): void {
-  recording.need('heads', outputBytes(round));
+  recording.reserve('heads', outputBytes(round));
   for (const bands of round.batches) recordBatch(recording, layers, bands, levels, placed, axes);
   const table = candidateTable(
     round.levels.map(({ level, cellsWide, cellsHigh, cellsAt }) => ({

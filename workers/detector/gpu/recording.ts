@@ -30,7 +30,7 @@ export class Recording {
     if (dispatch.table.threads > 0) this.dispatches.push(dispatch);
   }
 
-  need(arena: ArenaName, bytes: number): void {
+  reserve(arena: ArenaName, bytes: number): void {
     this.#bytes.set(arena, Math.max(this.#bytes.get(arena) ?? 0, bytes));
   }
 
@@ -70,8 +70,8 @@ export function submitRecording(
   after: (encoder: GPUCommandEncoder) => void,
 ): void {
   const tables = recording.encodeTables();
-  recording.need('tables', tables.words.byteLength);
-  recording.need('axes', axes.byteLength);
+  recording.reserve('tables', tables.words.byteLength);
+  recording.reserve('axes', axes.byteLength);
   const buffers = new Map<ArenaName, GPUBuffer>();
   const bufferOf = (name: ArenaName): GPUBuffer => {
     let buffer = buffers.get(name);
