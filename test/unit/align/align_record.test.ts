@@ -1,4 +1,4 @@
-/** What an alignment notes down about its faces, and what the next alignment into the folder makes of it. */
+/** The records that an alignment writes about its faces, and how the next alignment into the folder uses them. */
 import { describe, expect, it } from 'vitest';
 import { encodePng } from '../../../workers/files/images/encode_png.ts';
 import { readClasses } from '../../../workers/files/classes.ts';
@@ -38,7 +38,7 @@ const OTHER_FACE: DetectedFace = { ...FACE, box: [50, 50, 90, 95] };
 const photo = (content: string, modifiedMs = 1000): File =>
   new File([content], 'photo', { lastModified: modifiedMs });
 
-/** The picture does not matter: its bytes depend on the shade. */
+/** The picture does not matter; its bytes depend on the shade. */
 async function png(shade: number): Promise<Uint8Array<ArrayBuffer>> {
   const data = Uint8Array.from({ length: 8 * 8 * 3 }, (_, index) => (index * shade) % 251);
   return encodePng({ width: 8, height: 8, data });
@@ -103,7 +103,7 @@ async function planFor(input: MemoryDirectory, output: MemoryDirectory, options:
   return { ...plan, existing };
 }
 
-/** Aligns what the plan asks for, as the job does; `dies` leaves out what it would have noted down. */
+/** Aligns the photos in the plan, like the job. With `dies`, it writes no records. */
 async function alignAll(
   input: MemoryDirectory,
   output: MemoryDirectory,
@@ -220,13 +220,13 @@ describe('the next alignment', () => {
     const second = await planFor(input, output);
     expect(second.counts).toMatchObject({ unchanged: 1, changedPhotos: 1 });
     expect(second.samePhotos).toEqual([{ face: 'A/b.png', photo: 'A/b.jpg', modifiedMs: 3000 }]);
-    // The same photo, converted: another content.
+    // The same photo, converted, has a different content.
     input.files.set('A/b.jpeg', input.files.get('A/b.jpg')!);
     input.files.delete('A/b.jpg');
     expect((await planFor(input, output)).counts).toMatchObject({ unchanged: 1, changedPhotos: 1 });
     await alignAll(input, output);
     const third = await planFor(input, output);
-    // Its new name and time are noted down.
+    // Its new name and time are recorded.
     expect(third.samePhotos).toEqual([]);
     expect(third.counts).toMatchObject({ unchanged: 2 });
   });
@@ -258,7 +258,7 @@ describe('the next alignment', () => {
     const { todo, counts } = await planFor(input, output, other);
     expect(counts).toMatchObject({ otherSettings: 1, keptByHand: 1 });
     const choice = todo[0]!.choice!;
-    // Found again, nearly where it was; or not at all.
+    // The face is found again near its old place, or not at all.
     const moved = { ...OTHER_FACE, box: [51, 50, 91, 96] as const };
     expect(withChosenFace([FACE, moved], choice)).toEqual({ faces: [FACE, moved], best: 1 });
     expect(withChosenFace([FACE], choice)).toEqual({ faces: [FACE, OTHER_FACE], best: 1 });
@@ -276,7 +276,7 @@ describe('the next alignment', () => {
     expect(pathsOf(first)).toEqual(['A/b.jpg']);
     expect(first.counts).toMatchObject({ withoutRecord: 1, missing: 1 });
     expect((await planFor(input, output)).counts).toMatchObject({ withoutRecord: 1, unchanged: 1 });
-    // A face that a person has put in the place of ours is theirs.
+    // If a person has replaced our face with another one, that one is kept.
     await output.write('A/b.png', await png(9));
     expect((await planFor(input, output)).counts).toMatchObject({ withoutRecord: 2, unchanged: 0 });
   });
@@ -320,7 +320,7 @@ describe('a run that is killed', () => {
     const second = await alignAll(input, output);
     expect(second.counts).toMatchObject({ unchanged: 40, missing: 0 });
     expect((await listed(output)).map((line) => line.split(' ')[0])).toEqual(facesOf(output));
-    // And what was found is noted down, so that no face need be opened the next time.
+    // The result is recorded, so that no face has to be opened the next time.
     expect((await ExistingFaces.read(output)).unnoted).toEqual([]);
     await alignAll(input, output);
     expect(await listed(output)).toHaveLength(40);

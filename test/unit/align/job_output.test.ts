@@ -1,11 +1,11 @@
-/** A job's zip: whole when the job ends well, and none at all where it fails. */
+/** The zip file of a job: complete if the job succeeds, and absent if it fails. */
 import { expect, it } from 'vitest';
 import type { WritableDirectory } from '../../../workers/protocol/data/directories.ts';
 import { ZipNotWrittenError } from '../../../workers/formats/zip_directory.ts';
 import { ZipFile } from '../../../workers/formats/zip_reader.ts';
 import { withOutput } from '../../../workers/jobs/job_output.ts';
 
-/** As the page's end of the stream: what is written, and how it ended. */
+/** Stands in for the page's end of the stream: records what is written, and how it ended. */
 class Taker {
   readonly chunks: Uint8Array<ArrayBuffer>[] = [];
   end: unknown = 'open';
@@ -76,7 +76,7 @@ it('ends the job with the reason if the output refuses the bytes', async () => {
 });
 
 it('ends the job, too, where only the end of the zip finds no room', async () => {
-  // What the entries take, without the directory at the end.
+  // The size of the entries, without the directory at the end.
   const whole = new Taker();
   await withOutput(output(whole), writeTwo);
   const size = whole.chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);

@@ -1,4 +1,4 @@
-/** What numbers may be: the tables, every numeric flag of every command, and the requests that jobs are given. */
+/** The limits of numbers: the tables, every numeric flag of every command, and the requests of jobs. */
 import fc from 'fast-check';
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -25,7 +25,7 @@ import {
 import { presetOptions } from '../../../workers/protocol/train/presets.ts';
 import { validateOptions } from '../../../workers/protocol/train/validate_options.ts';
 
-/** What people and scripts put into number fields. */
+/** Values that people and scripts enter into number fields. */
 const anyValue = fc.oneof(
   fc.constantFrom(undefined, null, NaN, Infinity, -Infinity, '', '5', {}, [], true),
   fc.constantFrom(0, -0, 1, -1, 0.5, 1e-300, 1e308, 9007199254740991, 2 ** 53, 2 ** 31, -(2 ** 31)),
@@ -53,7 +53,7 @@ describe('the tables', () => {
   });
 
   it.each([...tables, ...options])('%s: any value is allowed, or refused in one sentence', (_name, one) => {
-    // Bounded on both sides: nothing that is accepted can be huge.
+    // Every limit is bounded on both sides, so no accepted value can be huge.
     expect(one.minimum).toBeDefined();
     expect(one.maximum).toBeDefined();
     fc.assert(

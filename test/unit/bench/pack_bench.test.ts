@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-// Outside of the project, so that nothing of its node_modules is found.
+// Outside the project, so that its node_modules are not found.
 const folder = mkdtempSync(join(tmpdir(), 'pack-'));
 const pack = join(folder, 'pack');
 
@@ -22,7 +22,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 test('packed benchmarks run without the project', () => {
   expect(inPack('--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('conformance') });
   const adapter = inPack('adapter', '--json');
-  // Dawn is loaded from the pack; whether it finds an adapter is the machine's affair.
+  // Dawn is loaded from the pack. Whether it finds an adapter depends on the machine.
   if (adapter.status === 0) expect(JSON.parse(adapter.stdout)).toHaveProperty('limits.maxBufferSize');
   else expect(adapter.stderr).toContain('WebGPU finds no adapter');
 });

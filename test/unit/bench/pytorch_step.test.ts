@@ -1,4 +1,6 @@
-/** The benchmark's peer in PyTorch is the same network: its parameters, embeddings, losses and gradients. */
+/**
+ * The PyTorch peer of the benchmark is the same network, with the same parameters, embeddings, losses and gradients.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +12,7 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 const script = here('../../../bench/engine/pytorch_step.py');
 const fixture = here('../../../shared/fixtures/inception-resnet-v1.json');
 
-/** PyTorch is no part of the project; where it is not installed there is nothing to test. */
+/** PyTorch is not part of the project. If it is not installed, there is nothing to test. */
 const python = [process.env.PYTHON, 'python3', '/usr/bin/python3'].find(
   (name) => name !== undefined && spawnSync(name, ['-c', 'import torch']).status === 0,
 );

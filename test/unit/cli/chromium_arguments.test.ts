@@ -14,6 +14,6 @@ describe('the device files of a GPU', () => {
 });
 
 it.runIf(process.platform === 'linux')('asks for Vulkan only where there is a GPU', () => {
-  // Chromium hangs with these flags where Vulkan has only a simulation.
+  // With these flags, Chromium hangs if Vulkan has only a software renderer.
   expect(chromiumArguments().includes('--use-angle=vulkan')).toBe(hasGpuDevice());
 });

@@ -1,6 +1,7 @@
 /**
  * align and detect, with a session whose jobs run in this process and a detector that knows a photo by its text: for
- * any tree of files, those that are used, left out by reason and failed are all files, in what is printed and in --json.
+ * any tree of files, those that are used, left out by reason and failed are all files, in what is printed and in
+ * --json.
  */
 import fc from 'fast-check';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -33,7 +34,7 @@ import { runCommand } from './run_command.ts';
 const LFS_POINTER = 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n';
 const FACE = { box: [10, 10, 60, 60], score: 1, landmarksX: [1, 2, 3, 4, 5], landmarksY: [1, 2, 3, 4, 5] };
 
-/** Of a photo whose text is "2 faces", two. */
+/** Finds two faces in a photo whose text is "2 faces". */
 async function search(blob: Blob, path: string): Promise<unknown> {
   const count = /^(\d) faces$/.exec(await blob.text())?.[1];
   if (count === undefined) throw new Error(`${path} cannot be read.`);
@@ -75,7 +76,7 @@ afterAll(() => {
   for (const folder of [root, out]) rmSync(folder, { recursive: true });
 });
 
-/** What the commands ask of a browser session. */
+/** The part of a browser session that the commands use. */
 function sessionOf(files: Readonly<Record<string, string>>): BrowserSession {
   const folder: DirectoryReference = {
     kind: 'files',
@@ -114,7 +115,7 @@ const path = fc
   )
   .map(([folders, stem, end]) => [...folders, `${stem}.${end}`].join('/'));
 const content = fc.constantFrom('0 faces', '1 faces', '2 faces', '', 'no picture', LFS_POINTER);
-/** In one place at least there is a photo: a folder without any is refused. */
+/** There is at least one photo, because a folder without photos is refused. */
 const tree = fc
   .dictionary(path, content, { maxKeys: 40 })
   .map((files) => ({ ...files, 'Ann/1.jpg': '1 faces' }));

@@ -67,7 +67,7 @@ async function listed(directory: HttpDirectory): Promise<string[]> {
   return paths.sort();
 }
 
-/** As fetch does not: without tidying the path up. */
+/** Sends the path unchanged, whereas fetch would normalise it. */
 function rawStatus(method: string, path: string): Promise<number> {
   return new Promise((resolve, reject) => {
     request(origin, { method, path }, (response) => {
@@ -124,7 +124,7 @@ describe('folder server', () => {
     expect((await directory.stats([photo]))[0]).toMatchObject({ sizeBytes: 5 });
     expect((await openDirectory({ only: ['J\\xFCrgen'] }).read('J\\xFCrgen')).size).toBe(16);
 
-    // What is written under such a name has its bytes, as the photo's folder has.
+    // A file that is written under such a name gets its bytes, like the photo's folder.
     const out = join(outside, 'out');
     await mkdir(out);
     const output = new HttpDirectory('out', origin + folders.open(out, { writable: true }));
@@ -344,13 +344,13 @@ describe('folder server', () => {
     await expect(directory.requireThere()).rejects.toThrow(FolderMissingError);
     await expect(listed(directory)).rejects.toThrow(FolderMissingError);
     expect(folders.lastFailure).toEqual({ code: 'ENOENT', path: folder });
-    // As a drive that was removed leaves it.
+    // As after the removal of a drive.
     await mkdir(folder);
     await expect(directory.read('person/1.jpg')).rejects.toThrow(FolderMissingError);
     await expect(directory.requireThere()).rejects.toThrow(FolderMissingError);
   });
 
-  // A superuser may read everything, and becomes somebody else for this.
+  // A superuser may read everything, so this test runs as another user.
   it.skipIf(process.platform === 'win32')('separates unreadable files from unreadable folders', async () => {
     const directory = openDirectory();
     await writeFile(join(folder, '1.jpg'), '1');
@@ -379,7 +379,7 @@ describe('folder server', () => {
     await rm(folder, { recursive: true });
     await expect(directory.write('person/2.png', '2')).rejects.toThrow(FolderMissingError);
     expect(await readdir(outside)).toEqual(['secret.txt']);
-    // An empty one is where every output begins.
+    // Every output begins with an empty folder.
     await mkdir(folder);
     await directory.write('person/2.png', '2');
     expect(await listed(directory)).toEqual(['person/2.png']);

@@ -1,4 +1,4 @@
-/** Photos shared out among processes that align into one folder. */
+/** Sharing photos among processes that align into one folder. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
@@ -43,7 +43,7 @@ describe('claims to photos', () => {
     expect(await claim(others, 'A/a', 'A/c')).toEqual(['held', 'granted']);
     expect(await mine.exchange(request({ release: ['A/a'], claim: ['A/c'] }))).toEqual(['held']);
     expect(await claim(others, 'A/a', 'A/b')).toEqual(['granted', 'held']);
-    // What another process holds cannot be given back for it.
+    // A process cannot release the claims of another process.
     await mine.exchange(request({ release: ['A/a'] }));
     expect(await claim(mine, 'A/a')).toEqual(['held']);
   });
@@ -88,7 +88,7 @@ describe('claims to photos', () => {
     expect((await readdir(folder)).filter((name) => name.endsWith('.owner'))).toEqual([`${OTHER}.owner`]);
     expect(await claim(others, 'A/a', 'A/b', 'A/c')).toEqual(['granted', 'failed', 'granted']);
     await cleanUpAfter(OTHER);
-    // The failure of the first process stays only while others are at work.
+    // The failure of the first process is kept only while others are running.
     await cleanUpAfter(ME);
     expect(await readdir(root)).toEqual([]);
   });
@@ -125,7 +125,7 @@ it('eight workers together do each of 300 photos once, and leave nothing behind'
       const states = await claims.exchange(request({ claim: some, release }));
       const granted = some.filter((_, index) => states[index] === 'granted');
       for (const name of granted) {
-        // Looked at again, as the job does.
+        // Checked again, like in the job.
         if (finished.has(name)) continue;
         await new Promise((resolve) => setTimeout(resolve, 1));
         done.push(name);

@@ -35,7 +35,7 @@ afterEach(() => {
 
 const paths = { dataDirs: ['/data'], logsBase: '/logs', modelsBase: '/models' };
 
-/** Of a process that has ended. */
+/** The id of a process that has ended. */
 async function deadMark(): Promise<string> {
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
   const mark = markOf(child.pid!);

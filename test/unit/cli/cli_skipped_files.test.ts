@@ -49,7 +49,7 @@ afterAll(() => {
   for (const folder of [root, out]) rmSync(folder, { recursive: true });
 });
 
-/** The embedding is the first pixel's colour, of length 1. */
+/** The embedding is the colour of the first pixel, scaled to length 1. */
 async function embed({ count, pixels, height, width }: ImageBatch): Promise<Float32Array> {
   return Float32Array.from({ length: count * 3 }, (_, i) => {
     const start = Math.floor(i / 3) * height * width * 3;
@@ -63,14 +63,14 @@ const createEmbedder: EmbedderFactory = async () => ({
   dispose: () => undefined,
 });
 
-/** A file's text is its colour. */
+/** The text of a file is its colour. */
 const read: ReadImage = async ({ path, directory }) => {
   const colour = (await (await directory.read(path)).text()).split(',').map(Number);
   if (colour.length !== 3) throw new UnreadableImageError(path, 'it is damaged');
   return { width: SIZE, height: SIZE, data: new Uint8Array(SIZE * SIZE * 3).map((_, i) => colour[i % 3]!) };
 };
 
-/** What the commands ask of a browser session. */
+/** The part of a browser session that the commands use. */
 function sessionOf(files: Readonly<Record<string, string>>): BrowserSession {
   const folder: DirectoryReference = {
     kind: 'files',
@@ -126,7 +126,7 @@ const COMMANDS: readonly [string, Command, readonly string[]][] = [
   ['classify TRAIN', classifyCommand, ['TRAIN', root, modelPath, join(root, 'people.json')]],
 ];
 
-/** Two people whom every command can work with. */
+/** Two people, which is enough for every command. */
 const PEOPLE = {
   'Ann/1.png': '200,1,1',
   'Ann/2.png': '220,9,1',

@@ -48,7 +48,7 @@ it('answers this machine’s own names only, so that no page elsewhere can make 
     'evil.localhost.',
   ])
     expect(await statusFor(host), host).toBe(421);
-  // The folders' server is not asked either.
+  // The server of the folders is not called either.
   expect(asked).toEqual([]);
   expect(await statusFor(undefined)).toBe(400);
 });

@@ -1,4 +1,4 @@
-/** Runs a command of the terminal front end against a session that the test answers for. */
+/** Runs a command of the terminal front end with a fake session. */
 import { Writable } from 'node:stream';
 import type { Command } from '../../../cli/arguments/command.ts';
 import { parseArguments } from '../../../cli/arguments/flags.ts';

@@ -1,4 +1,4 @@
-/** What the machine offers, with a browser's WebGPU in the places where it fails. */
+/** The description of the device, with failures of the browser's WebGPU at every step. */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { ADAPTER_LIMIT_MS, describeDevice } from '../../../workers/gpu/describe_device.ts';
 

@@ -1,4 +1,4 @@
-/** Kernels' names in messages that Dawn has given, in Chromium and in Node. */
+/** The names of kernels in real messages of Dawn, from Chromium and Node. */
 import { describe, expect, it } from 'vitest';
 import { nameInMessage } from '../../../workers/gpu/device_messages.ts';
 

@@ -38,7 +38,7 @@ import { smallGraph, smallSettings } from '../../gpu/engine/engine_network.ts';
 
 const SOFTWARE: AdapterTraits = { isSoftware: true, maximumInvocations: 256, maximumWorkgroupBytes: 32768 };
 const HARDWARE: AdapterTraits = { ...SOFTWARE, isSoftware: false };
-/** What desktop adapters commonly have. */
+/** Common limits of desktop adapters. */
 const LIMITS = { maxBufferSize: 2 ** 32 - 4, maxStorageBufferBindingSize: 2 ** 31 - 4 };
 
 function faceNetSettings(batchSize: number, imageSize: number, classes = 10575): TrainerSettings {
@@ -141,7 +141,7 @@ describe('planRun', () => {
       expect(reasonItDoesNotFit(run, LIMITS)).toBeUndefined();
       expect(run.bytes).toBeLessThanOrEqual(3.0e9);
       const { kernels } = run.programs.find(({ kind }) => kind === 'training')!;
-      // A software adapter gets long kernels in many more pieces, lest it be taken for hung: there kernels count.
+      // Long kernels are cut into many more pieces on a software adapter, so the number of kernels is checked there.
       const count = traits.isSoftware ? kernels.length : countDispatches(kernels, false);
       expect(count).toBeLessThanOrEqual(1200);
     });
@@ -251,7 +251,7 @@ describe('float16', () => {
     const kernel = builder.build({ name: 'kernel', body: '', workgroupSize: 1, groups: 1 });
     expect(usesHalfPrecision(kernel)).toBe(true);
     const shader = shaderOf(kernel, { groups: 1, numbers: 'uniform', hasBase: false });
-    // Before everything else, as WGSL wants it.
+    // Before everything else, as WGSL requires.
     expect(shader.startsWith('enable f16;')).toBe(true);
     expect(shader).toContain('memory_input: array<vec4h>');
     expect(shader).toContain('return vec4f(memory_input[');
@@ -308,7 +308,7 @@ it('chosenVariants uses what was measured, and the defaults elsewhere', () => {
   const chosen = chosenVariants({ [variantKey('forward', shape)]: tile }, defaults);
   expect(chosen.convolution('forward', shape)).toBe(tile);
   expect(chosen.convolution('input_gradient', shape)).toEqual(defaults.convolution('input_gradient', shape));
-  // What was measured of float32 says nothing of float16.
+  // Measurements with float32 do not apply to float16.
   expect(chosen.convolution('forward', shape, 'float16')).toEqual(defaults.convolution('forward', shape));
   const half = { [variantKey('forward', shape, 'float16')]: tile };
   expect(chosenVariants(half, defaults).convolution('forward', shape, 'float16')).toBe(tile);

@@ -1,4 +1,4 @@
-/** What the benchmark makes of the times of single dispatches. */
+/** The benchmark's summary of the times of single dispatches. */
 import { describe, expect, it } from 'vitest';
 import { describeProfile, profileTraining, summarize } from '../../../bench/engine/engine_profile.ts';
 import type { EngineExecutor } from '../../../workers/compute/engine/executor.ts';

@@ -7,7 +7,7 @@ import { smallestImageSize } from './smallest_image_size.ts';
 const graph = buildModel('models.inception_resnet_v2', { embeddingSize: 512, classes: 10 });
 const shapes = new Map(graph.parameters.map(({ name, shape }) => [name, [...shape]]));
 
-/** The original's convolutions with batch norm, below the model's scope; `*` stands for each repetition. */
+/** The original's convolutions with batch norm, in the scope of the model. `*` stands for each repetition. */
 const CONVOLUTIONS: Readonly<Record<string, number[]>> = {
   Conv2d_1a_3x3: [3, 3, 3, 32],
   Conv2d_2a_3x3: [3, 3, 32, 32],
@@ -54,7 +54,7 @@ const CONVOLUTIONS: Readonly<Record<string, number[]>> = {
   Bottleneck: [1536, 512],
 };
 
-/** With a bias and without batch norm. */
+/** Layers with a bias and without batch norm. */
 const RESIDUAL_CONVOLUTIONS: Readonly<Record<string, number[]>> = {
   'Repeat/block35_*/Conv2d_1x1': [1, 1, 128, 320],
   'Repeat_1/block17_*/Conv2d_1x1': [1, 1, 384, 1088],

@@ -7,7 +7,7 @@ import { smallestImageSize } from './smallest_image_size.ts';
 const graph = buildModel('models.squeezenet', { embeddingSize: 128, classes: 10 });
 const shapes = new Map(graph.parameters.map(({ name, shape }) => [name, [...shape]]));
 
-/** The publication's table: squeeze, expand and input channels of each fire module. */
+/** The table in the publication: squeeze, expand and input channels of each fire module. */
 const FIRE_MODULES: readonly [name: string, input: number, squeeze: number, expand: number][] = [
   ['fire2', 96, 16, 64],
   ['fire3', 128, 16, 64],

@@ -7,7 +7,7 @@ import {
 } from '../../../workers/compute/step/prelogits_histogram.ts';
 import { PRELOGITS_BINS } from '../../../workers/protocol/train/runs.ts';
 
-/** np.histogram(np.minimum(np.abs(x), max), bins=1000, range=(0, max)) by comparing with each bin's ends. */
+/** np.histogram(np.minimum(np.abs(x), max), bins=1000, range=(0, max)), by comparing with the ends of each bin. */
 function byEnds(values: readonly number[], maximum: number): number[] {
   const counts = Array<number>(PRELOGITS_BINS).fill(0);
   for (const value of values) {
@@ -21,7 +21,7 @@ function byEnds(values: readonly number[], maximum: number): number[] {
 
 describe('the histogram of the prelogits', () => {
   it('counts as NumPy does', () => {
-    // Multiples of a quarter of a bin: no value lies where rounding decides.
+    // Multiples of a quarter of a bin, so that rounding does not decide for any value.
     const value = fc.integer({ min: -9000, max: 9000 }).map((quarters) => (quarters + 0.5) / 400);
     fc.assert(
       fc.property(fc.array(value), (values) => {

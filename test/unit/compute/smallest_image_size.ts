@@ -1,4 +1,4 @@
-/** Found by trying: the smallest image for which every layer of a network has an output. */
+/** Finds by trial the smallest image for which every layer of a network has an output. */
 import type { Graph } from '../../../workers/compute/graph/ir.ts';
 import { ImageTooSmallError, inferShapes } from '../../../workers/compute/graph/shapes.ts';
 

@@ -1,4 +1,6 @@
-/** TensorFlow.js' inference with folded batch norms and fused layers, against the graph node by node; on WebAssembly. */
+/**
+ * TensorFlow.js' inference with folded batch norms and fused layers, against the graph node by node; on WebAssembly.
+ */
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -16,7 +18,7 @@ beforeAll(async () => {
   await tf.ready();
 });
 
-/** Of the largest values. */
+/** The tolerance relative to the largest values. */
 function relativeDifference(found: Float32Array, expected: Float32Array): number {
   expect(found.length).toBe(expected.length);
   let [difference, largest] = [0, 0];

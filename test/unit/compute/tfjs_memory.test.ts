@@ -1,4 +1,4 @@
-/** What does not fit WebAssembly's memory is refused before the start, with what fits; what fits is not. */
+/** A network that does not fit WebAssembly's memory is refused before the start, with a size that fits. */
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';

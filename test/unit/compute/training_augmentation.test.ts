@@ -55,13 +55,13 @@ describe('image preparation', () => {
     const variance = out.reduce((sum, value) => sum + value * value, 0) / out.length;
     expect(mean).toBeCloseTo(0, 6);
     expect(variance).toBeCloseTo(1, 5);
-    // A picture of one colour has no deviation: it is divided by 1/√N instead.
+    // A picture of one colour has no deviation, so it is divided by 1/√N.
     const plain = prepareImages({ ...batch, pixels: new Uint8Array(192).fill(9) }, 8, false);
     expect(plain.every((value) => value === 0)).toBe(true);
   });
 
   it('rotates counter-clockwise about the centre', () => {
-    // One white pixel right of the centre goes up.
+    // One white pixel to the right of the centre moves up.
     const size = 21;
     const pixels = new Uint8Array(size * size * 3);
     pixels.fill(255, (10 * size + 18) * 3, (10 * size + 18) * 3 + 3);

@@ -7,7 +7,7 @@ import {
   updateCenters,
 } from '../../../workers/compute/step/losses.ts';
 
-/** ∂f/∂x_i by central differences in float64 of a function over a float32 array. */
+/** ∂f/∂x_i of a function over a float32 array, by central differences in float64. */
 function numericGradient(values: Float32Array, f: (values: Float32Array) => number): number[] {
   return Array.from(values, (_, index) => {
     const step = 1e-2;

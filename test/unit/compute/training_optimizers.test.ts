@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { applyOptimizer, optimizerSlots } from '../../../workers/compute/step/optimizers.ts';
 import { OPTIMIZERS, type OptimizerName } from '../../../workers/protocol/train/options.ts';
 
-/** One scalar's steps written out from TensorFlow's documentation, in float64, independent of the arrays' code. */
+/** The steps of one scalar after TensorFlow's documentation, in float64, independent of the code for arrays. */
 function reference(name: OptimizerName, start: number, gradients: readonly number[], rate: number): number {
   let w = start;
   let a = name === 'ADAGRAD' ? 0.1 : name === 'RMSPROP' ? 1 : 0;

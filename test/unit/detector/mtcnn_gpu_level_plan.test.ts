@@ -1,4 +1,4 @@
-/** The plan of P-Net on a GPU: nothing is left out, nothing is done twice, and no batch is larger than it may be. */
+/** The plan of P-Net on a GPU: every cell is computed exactly once, and no batch exceeds its limit. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cellsAlong, planLevels, type LevelSize } from '../../../workers/detector/gpu/level_plan.ts';
@@ -19,7 +19,7 @@ describe('planLevels', () => {
               columns[band.level.level]![cell]!++;
             expect(band.from).toBe(2 * band.firstCell);
             expect(band.from + band.columns).toBeLessThanOrEqual(width);
-            // As many cells as it is to have, and with its last window whole or at the level's end.
+            // It has the right number of cells, and its last window is complete or at the end of the level.
             expect(cellsAlong(band.columns)).toBe(band.cells);
             expect(band.from + band.columns === width || band.columns === 2 * (band.cells - 1) + 12).toBe(
               true,

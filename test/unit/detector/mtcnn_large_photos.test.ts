@@ -1,4 +1,4 @@
-/** A photo that is taken piece by piece gives what it gives as a whole. */
+/** A photo that is processed in pieces gives the same result as a whole photo. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RgbImage } from '../../../workers/protocol/data/images.ts';
@@ -29,7 +29,7 @@ function largestDifference(actual: ArrayLike<number>, expected: ArrayLike<number
 }
 
 describe('a photo in pieces', () => {
-  // A few rows at a time, and one row where a row is longer than a piece.
+  // A few rows at a time, or one row if a row is longer than a piece.
   const inPieces = [400, 2000].map((pieceBytes) => new PhotoPixels({ wholePhotoBytes: 1000, pieceBytes }));
 
   it.each([
@@ -92,7 +92,7 @@ describe('a photo in pieces', () => {
   });
 });
 
-/** P-Net's stand-in: a cell's score and regression depend on its own 12 × 12 pixels alone. */
+/** A fake P-Net: the score and regression of a cell depend only on its 12 × 12 pixels. */
 class StandInNetworks implements Networks {
   readonly clock = new BusyClock();
   largestPixels = 0;
@@ -128,7 +128,7 @@ class StandInNetworks implements Networks {
   }
   memory = () => ({ usedBytes: 0, allocatedBytes: 0 });
   dispose(): void {
-    // Nothing is held.
+    // No memory is held.
   }
 }
 
@@ -157,7 +157,7 @@ describe('a level in bands', () => {
 
   it('takes the regression of a single cell from the mirrored column, in whichever band that is', async () => {
     const image = { width: 300, height: 200, data: new Uint8Array(300 * 200 * 3) };
-    // A gradient, so that each cell has another regression, and one bright place.
+    // A gradient, so that each cell has a different regression, and one bright spot.
     for (let y = 0; y < 200; y++)
       for (let x = 0; x < 300; x++) image.data.fill(x / 4, (y * 300 + x) * 3, (y * 300 + x) * 3 + 3);
     for (let y = 50; y < 54; y++) image.data.fill(255, (y * 300 + 60) * 3, (y * 300 + 64) * 3);
@@ -192,7 +192,7 @@ describe('a level in bands', () => {
 });
 
 describe('suppression of many boxes', () => {
-  /** As the original does it: each box with each other. */
+  /** Compares all boxes with each other, like the original. */
   const slowly = (boxes: readonly Box[], threshold: number): number[] => {
     const order = suppress(boxes, 2, 'union');
     const area = (box: Box): number => (box.x2 - box.x1 + 1) * (box.y2 - box.y1 + 1);
@@ -244,7 +244,7 @@ describe('suppression of many boxes', () => {
       return { x1, y1, x2: x1 + 19, y2: y1 + 19, score: uniform(key, 3 * index + 2) };
     });
     const kept = suppress(boxes, 0.5, 'union');
-    // Compared pair by pair, they would take longer than this test may.
+    // Comparing all pairs would exceed the time limit of this test.
     expect(kept.length).toBeGreaterThan(60_000);
   });
 });

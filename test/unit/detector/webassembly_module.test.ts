@@ -1,4 +1,4 @@
-/** Modules put together from instructions do what the instructions say. */
+/** Modules assembled from instructions compute what the instructions say. */
 import { describe, expect, it } from 'vitest';
 import {
   f32x4,
@@ -22,7 +22,7 @@ describe('a WebAssembly module', () => {
     module.add('write', ['address'], (writer) => {
       const { address } = writer.parameters;
       const sum = writer.integer();
-      // The only store is a vector's: each constant goes through memory as a sum with itself taken away again.
+      // There are only vector stores, so each constant passes through memory as a sum minus itself.
       return sequence(
         ...constants.flatMap((constant, index) => [
           set(sum, i32.add(get(address), i32.const(index * 16))),

@@ -1,4 +1,4 @@
-/** The support vector machine and the classifier's file. */
+/** The support vector machine and the classifier file. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { classProbabilities, trainLinearSvm } from '../../../workers/evaluation/recognition/linear_svm.ts';
@@ -31,7 +31,7 @@ describe('the linear support vector machine', () => {
   });
 
   it('finds the plane of the widest margin', () => {
-    // The nearest of each side are at x = 1 and x = −1; the bias is a feature of its own and stays 0 by symmetry.
+    // The nearest points of each side are at x = 1 and x = −1. The bias is a separate feature and stays 0 by symmetry.
     const svm = trainLinearSvm(
       {
         embeddings: Float32Array.of(1, 0, -1, 0, 2, 1, -2, -1, 3, 0, -3, 0),

@@ -1,7 +1,7 @@
 /** Embeddings of invented people for tests. */
 import { hashKey, uniform } from '../../../workers/common/random.ts';
 
-/** Points around a direction a class, of length 1; the classes take turns. */
+/** Points of length 1 around one direction per class; the classes take turns. */
 export function people(classes: number, each: number, dimension: number, spread: number, seed: number) {
   const key = hashKey(seed, 99);
   let drawn = 0;

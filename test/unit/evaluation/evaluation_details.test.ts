@@ -1,4 +1,4 @@
-/** What an evaluation shows beside its figures: VAL at any FAR, histograms, the worst pairs, and its files. */
+/** The details of an evaluation: VAL at any FAR, histograms, the worst pairs, and its files. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EmbeddedPairs } from '../../../workers/evaluation/distances.ts';
@@ -12,7 +12,7 @@ import { evaluatePairs } from '../../../workers/jobs/evaluate/evaluate_job.ts';
 import type { EvaluationResult, SavedEvaluation } from '../../../workers/protocol/evaluate/evaluate.ts';
 import type { PairsSource } from '../../../workers/protocol/evaluate/pairs.ts';
 
-/** Numbers from a seed, 0 … 1. */
+/** Seeded random numbers, 0 … 1. */
 function randomNumbers(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -21,7 +21,7 @@ function randomNumbers(seed: number): () => number {
   };
 }
 
-/** Noisy people: both kinds of mistakes happen. */
+/** Noisy embeddings, so that both kinds of mistakes occur. */
 function noisyPairs(count: number, seed: number, noise: number): EmbeddedPairs {
   const next = randomNumbers(seed);
   const dimension = 6;
@@ -55,7 +55,7 @@ describe('the validation rate', () => {
           return again;
         });
         const vals = rates.map(({ val }) => val);
-        // The laxer, the more are recognised; and here the targets make a difference.
+        // A higher target accepts more pairs, and with these data the targets make a difference.
         expect(vals).toEqual([...vals].sort((a, b) => a - b));
         expect(vals.at(-1)! - vals[0]!).toBeGreaterThan(0.2);
         expect(Math.abs(rates[3]!.far - 0.2)).toBeLessThan(0.05);
@@ -125,7 +125,7 @@ describe('the worst pairs', () => {
   });
 });
 
-/** An evaluation of photos whose names say where they lie on a circle. */
+/** An evaluation of photos whose names give their angle on a circle. */
 async function evaluate(count: number, photos: number, folds: number): Promise<EvaluationResult> {
   const paths = Array.from({ length: count }, (_, person) =>
     Array.from(

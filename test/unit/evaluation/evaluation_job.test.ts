@@ -56,8 +56,8 @@ function drawPhoto(path: string, width = SIZE, height = SIZE): RgbImage {
 }
 
 /**
- * Embeds people on a circle; keeps what it was asked for.
- * It may be blind for photos whose bright half is on one side.
+ * Embeds people on a circle, and records its requests.
+ * It can ignore photos whose bright half is on one side.
  */
 class FakeEmbedder {
   readonly #blind: 'left' | 'right' | undefined;
@@ -91,7 +91,7 @@ const GENERATED: PairsSource = {
 
 describe('evaluatePairs', () => {
   it('measures a threshold for embeddings as they are, whatever the evaluation itself does to them', async () => {
-    // All embeddings lie near one point, as a weak model's do: without the mean they are far apart.
+    // All embeddings are close to one point, as with a weak model. Without the mean, they are far apart.
     const embed = async (batch: ImageBatch): Promise<Float32Array> => {
       const pixels = prepareImages(batch, SIZE, true);
       const embeddings = new Float32Array(batch.count * 2);
@@ -159,7 +159,7 @@ describe('evaluatePairs', () => {
       );
       return { accuracy, batches: embedder.batches };
     };
-    // A network that knows people by one orientation only: the other's embeddings alone tell nothing.
+    // A network that recognises people in only one orientation. Embeddings of the other orientation are useless.
     expect((await measure(false, 'left')).accuracy).toBe(0.5);
     expect((await measure(false, 'right')).accuracy).toBe(1);
     expect((await measure(true, 'left')).accuracy).toBe(1);
@@ -223,7 +223,7 @@ describe('evaluatePairs', () => {
       OPTIONS,
       new JobControl(),
       undefined,
-      // All large enough for the corner that the embedder looks at.
+      // All are large enough for the corner that the embedder uses.
       async ({ path }) => drawPhoto(path, SIZE + side, SIZE + 3 * side++),
     );
     expect(result.accuracy).toBe(1);
@@ -349,7 +349,7 @@ describe('evaluateModel', () => {
     await expect(evaluateModel(model, noPhotos, options, createEmbedder, new JobControl())).rejects.toThrow(
       NoImagesError,
     );
-    // A number that is not allowed stops it before anything is read.
+    // An invalid number stops it before anything is read.
     for (const bad of [
       { lfw_batch_size: 0 },
       { image_size: 2000 },

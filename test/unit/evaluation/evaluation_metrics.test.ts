@@ -18,7 +18,7 @@ import { measurePairs, type MetricsOptions } from '../../../workers/evaluation/m
 import { areaUnderCurve, equalErrorRate } from '../../../workers/evaluation/roc.ts';
 import { hashKey, uniform } from '../../../workers/common/random.ts';
 
-/** Each distance against each threshold, as the definition says. */
+/** Compares each distance with each threshold, by the definition. */
 function naiveMeasures(distances: Float64Array[], same: readonly boolean[], folds: Fold[], target: number) {
   const thresholds = (count: number, step: number) => Array.from({ length: count }, (_, k) => k * step);
   const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -84,7 +84,7 @@ function pairsAtDistances(distances: readonly number[], same: readonly boolean[]
 
 const EUCLIDEAN: MetricsOptions = { folds: 2, distanceMetric: 0, subtractMean: false };
 
-/** Ties, and values that are thresholds or one rounding away from one. */
+/** Ties, and values at a threshold or one rounding step away from it. */
 const distance = fc.oneof(
   fc.double({ min: 0, max: 4.2, noNaN: true }),
   fc.integer({ min: 0, max: 420 }).map((k) => k * 0.01),
@@ -107,7 +107,7 @@ describe('thresholds', () => {
       }),
       { numRuns: 2000 },
     );
-    // Every threshold itself is accepted by the next one: the comparison is strict.
+    // A distance equal to a threshold is accepted by the next one, because the comparison is strict.
     all.slice(0, -1).forEach((threshold, index) => expect(grid.firstAccepting(threshold)).toBe(index + 1));
     expect(grid.firstAccepting(all.at(-1)!)).toBe(grid.count);
   });
@@ -191,7 +191,7 @@ describe('measurePairs', () => {
       seed: fc.nat(),
       count: fc.integer({ min: 6, max: 40 }),
       dimension: fc.integer({ min: 1, max: 5 }),
-      // Coarse values make ties.
+      // Coarse values cause ties.
       levels: fc.constantFrom(2, 4, 1000),
       folds: fc.integer({ min: 2, max: 6 }),
       distanceMetric: fc.constantFrom<DistanceMetric>(0, 1),
@@ -206,7 +206,7 @@ describe('measurePairs', () => {
           { length: 2 * count * dimension },
           (_, i) => Math.round((2 * uniform(key, i) - 1) * levels) / levels,
         );
-        // Ordered: some folds have pairs of one kind only.
+        // Sorted by kind, so that some folds have pairs of only one kind.
         const same = Array.from({ length: count }, (_, i) =>
           ordered ? i < count / 2 : i === 0 || (i !== 1 && uniform(key, -1 - i) < 0.5),
         );

@@ -26,7 +26,7 @@ const pairsFile: fc.Arbitrary<PairsFile> = fc.record({
   pairs: fc.array(fc.oneof(samePair, differentPair), { minLength: 1, maxLength: 30 }),
 });
 
-/** As LFW's own files are written. */
+/** The format of LFW's own files. */
 function formatPairsFile({ folds, pairsPerFold, pairs }: PairsFile): string {
   const lines = pairs.map(({ first, second, same }) =>
     same

@@ -45,7 +45,7 @@ describe('the threshold of plain embeddings', () => {
   });
 
   it('has the accuracy of thresholds from the other folds', () => {
-    // Each fold's own best threshold would be right everywhere.
+    // With each fold's own best threshold, all pairs would be correct.
     const distances = [0.1, 0.2, 1.1, 1.2];
     const same = [true, false, true, false];
     const { accuracy } = plainThreshold(

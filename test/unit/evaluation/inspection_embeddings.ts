@@ -1,7 +1,7 @@
-/** Embeddings with known structure for the tests of looking at datasets. */
+/** Embeddings with known structure, for the tests of inspecting datasets. */
 import { uniform } from '../../../workers/common/random.ts';
 
-/** About normal, from a counter. */
+/** Approximately normal numbers from a counter. */
 export function normals(key: number): () => number {
   let drawn = 0;
   const next = (): number => uniform(key, drawn++) - 0.5;
@@ -19,7 +19,7 @@ export interface DrawnClasses {
 
 /**
  * Classes around random centres.
- * @param centreOf which centre a class has; classes with the same are one person
+ * @param centreOf the centre of a class; classes with the same centre are one person
  */
 export function drawClasses(
   key: number,

@@ -1,4 +1,4 @@
-/** One person under two names, and one picture twice, planted and found. */
+/** Finds one person under two names, and one picture twice. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -33,7 +33,7 @@ describe('identities that are near to each other', () => {
         const pairs = runToEnd(findNearIdentities(drawn));
         expect([pairs.first[0], pairs.second[0]]).toEqual([4, 13]);
         expect(pairs.distances[0]).toBeLessThanOrEqual(pairs.threshold);
-        // So few are shown that a person can look at them.
+        // Few enough for a person to check.
         expect(pairsWithin(pairs, pairs.threshold).length).toBeLessThanOrEqual(5);
       }),
       { numRuns: 30 },
@@ -85,7 +85,7 @@ describe('photos that are near to each other', () => {
       fc.property(fc.nat(1e6), fc.integer({ min: 1, max: 16 }), (key, components) => {
         const drawn = drawClasses(key, { classCount: 6, photos: 12, dimension: 16, spread: 0.8 });
         const normal = normals(key + 1);
-        // Copies with a little noise: within a class, across two, and twice of the same.
+        // Copies with some noise: within a class, across two classes, and two copies of one photo.
         for (const [from, to] of [
           [0, 5],
           [14, 70],

@@ -1,4 +1,4 @@
-/** Photos in the wrong folder are found; what is measured agrees with a plain computation. */
+/** Finds photos in the wrong folder. The figures agree with a plain computation. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -89,7 +89,7 @@ describe('how photos fit their classes', () => {
 
   it('finds a photo of nobody: far from its class, and near to no other', () => {
     const photos = drawClasses(11, { classCount: 8, photos: 10, dimension: 64, spread: 0.4 });
-    // Between its own person and the opposite of everybody.
+    // Halfway between its own person and the opposite of everybody.
     const away = unit(meanOf(photos, [...photos.labels.keys()]).map((value) => -value));
     const own = rowOf(photos, 3);
     own.set(unit(Array.from(own, (value, i) => 0.75 * value + 0.6 * away[i]!)));
@@ -107,7 +107,7 @@ describe('how photos fit their classes', () => {
     isLeftOut[0] = 1;
     const fits = runToEnd(measureFits({ ...photos, labels, isLeftOut }));
     expect([...findSuspects(fits, isLeftOut)]).not.toContain(0);
-    // It is measured all the same.
+    // It is still measured.
     expect(fits.ratios[0]).toBeGreaterThan(1);
     const alone = runToEnd(measureFits(drawClasses(5, { classCount: 1, photos: 1 })));
     expect(alone.ownDistances[0]).toBeNaN();

@@ -1,4 +1,4 @@
-/** Principal components against Jacobi's rotations, which share nothing with what is tested. */
+/** Principal components against Jacobi rotations, an independent method. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -8,10 +8,7 @@ import {
 import { runToEnd } from '../jobs/run_to_end.ts';
 import { normals } from './inspection_embeddings.ts';
 
-/**
- * Eigenvalues, the largest first, and vectors of a symmetric matrix: cyclic rotations until nothing is off the
- * diagonal.
- */
+/** Eigenvalues (the largest first) and eigenvectors of a symmetric matrix, by cyclic Jacobi rotations. */
 function jacobi(matrix: number[][]): { values: number[]; vectors: number[][] } {
   const n = matrix.length;
   const a = matrix.map((row) => [...row]);
@@ -58,7 +55,7 @@ function covariance(rows: readonly (readonly number[])[]): number[][] {
   );
 }
 
-/** Of decreasing width along the axes, then mixed. */
+/** Points with decreasing width along the axes, then mixed. */
 function drawRows(key: number, count: number, dimension: number): number[][] {
   const normal = normals(key);
   const mix = Array.from({ length: dimension }, () => Array.from({ length: dimension }, normal));
@@ -96,7 +93,7 @@ describe('principal components', () => {
             const direction = found.directions.subarray(component * dimension, (component + 1) * dimension);
             expect(Math.hypot(...direction)).toBeCloseTo(1, 12);
             expect(Math.max(...direction)).toBeCloseTo(Math.max(...direction.map(Math.abs)), 12);
-            // A direction is only defined where its variance differs from those beside it.
+            // A direction is defined only if its variance differs from the neighbouring ones.
             const gap = Math.min(
               ...expected.values.map((value, other) =>
                 other === component ? Infinity : Math.abs(value - expected.values[component]!),

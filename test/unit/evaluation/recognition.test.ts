@@ -28,7 +28,7 @@ function measure(gallery: Gallery, seed = 1): LeaveOneOut {
   }
 }
 
-/** On a line, not of length 1: distances are easy to see. */
+/** On a line, not of length 1, so that distances are obvious. */
 const onLine = (places: number[], labels: number[]): Gallery => ({
   embeddings: Float32Array.from(places),
   dimension: 1,
@@ -65,9 +65,9 @@ describe('nearest neighbours', () => {
     const labels = [0, 1, 1, 2];
     expect(vote(labels, neighbours.slice(0, 1), 1)).toEqual({ label: 0, distance: 0.1 });
     expect(vote(labels, neighbours, 1)).toEqual({ label: 1, distance: 0.2 });
-    // Two of a kind, the nearer one wins.
+    // On a tie, the nearer one wins.
     expect(vote(labels, neighbours.slice(0, 2), 1)).toEqual({ label: 0, distance: 0.1 });
-    // At the threshold is not below it.
+    // A distance at the threshold is not below it.
     expect(vote(labels, neighbours, 0.3)).toEqual({ label: 0, distance: 0.1 });
     expect(vote(labels, neighbours, 0.1)).toEqual({ label: undefined, distance: 0.1 });
     expect(vote(labels, [], 1)).toEqual({ label: undefined, distance: Infinity });
@@ -101,7 +101,7 @@ describe('the threshold', () => {
           const threshold = thresholdAtRate(distances, rate)!;
           const { falseAcceptRate } = ratesAt(distances, threshold);
           expect(falseAcceptRate).toBeLessThanOrEqual(rate + 1e-9);
-          // One step more would let in too many.
+          // One step more would accept too many.
           if (threshold < ACCEPT_ALL)
             expect(ratesAt(distances, threshold + 1e-9).falseAcceptRate).toBeGreaterThan(rate - 1e-9);
           if (each === 1) expect(ratesAt(distances, threshold).falseRejectRate).toBeNaN();

@@ -1,4 +1,4 @@
-/** What image files say about themselves: sizes, orientation, and whether their end is there. */
+/** The properties of image files: size, orientation, and whether they are complete. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteReader } from '../../../workers/files/images/structure/byte_reader.ts';
@@ -20,7 +20,7 @@ const byte = fc.integer({ min: 0, max: 255 });
 const read = (bytes: ArrayLike<number>): Promise<ImageStructure | undefined> =>
   readImageStructure(ByteReader.of(Uint8Array.from(bytes)));
 
-/** As from a disk: parts are read when they are asked for. */
+/** Like a file on disk: parts are read on demand. */
 function fromDisk(bytes: Uint8Array): { reader: ByteReader; largest: () => number; total: () => number } {
   let [largest, total] = [0, 0];
   const reader = new ByteReader(bytes.length, async (from, to) => {
@@ -131,7 +131,7 @@ describe('JPEG', () => {
   it('has its frame found behind any segments, stray bytes and fill bytes', async () => {
     const piece = fc.oneof(
       fc.array(byte, { maxLength: 300 }).map((content) => segment(0xe2, content)),
-      // Between segments a decoder skips whatever is no marker, and any number of fill bytes.
+      // Between segments, a decoder skips anything that is not a marker, and any number of fill bytes.
       fc.array(fc.integer({ min: 0, max: 254 }), { minLength: 1, maxLength: 5 }),
       fc.constant([0xff, 0xff, 0xff, ...segment(0xdb, zeros(65)).slice(1)]),
       fc.constant([0xff, 0xd3]),
@@ -153,9 +153,9 @@ describe('JPEG', () => {
 
   it('is as large as the largest of its frames', async () => {
     expect(await read(jpeg(23_000, 23_000, frame(8, 8)))).toMatchObject({ width: 23_000, height: 23_000 });
-    // As one file with a stray byte came by the check of its size.
+    // A file with a stray byte once passed the check of its size.
     expect(await read(jpeg(23_000, 23_000, [0]))).toMatchObject({ width: 23_000, height: 23_000 });
-    // A thumbnail within a segment is none of its frames.
+    // A thumbnail within a segment does not count as a frame.
     expect(await read(jpeg(40, 30, segment(0xe1, jpeg(160, 120))))).toMatchObject({ width: 40, height: 30 });
   });
 
@@ -168,7 +168,7 @@ describe('JPEG', () => {
     );
     for (let length = 3; length < whole.length; length++)
       expect((await read(whole.slice(0, length)))!.isCutOff, `${length} bytes`).toBe(true);
-    // The end of a thumbnail in a segment is not the picture's.
+    // The end of a thumbnail in a segment is not the end of the picture.
     const withThumbnail = jpeg(40, 30, segment(0xe1, jpeg(16, 12)));
     expect((await read(withThumbnail.slice(0, -2)))!.isCutOff).toBe(true);
   });
@@ -177,7 +177,7 @@ describe('JPEG', () => {
     const large = new Uint8Array(5_000_000).fill(0x55);
     large.set([0xff, 0xd8, ...frame(4000, 3000), ...segment(0xda, zeros(10))]);
     for (let at = 1000; at < large.length - 2; at += 997) large.set([0xff, 0], at);
-    // Also where a part ends with the first half of a marker.
+    // Even if a part ends with the first half of a marker.
     for (const end of [262_143, 262_144, 262_145, 3_000_001]) {
       const file = large.slice();
       file.set(END, end);

@@ -1,7 +1,4 @@
-/**
- * Folders of very many files: read as a stream, counted without keeping a file, and listed with nothing but their
- * names.
- */
+/** Folders with very many files: streamed, counted without keeping files, and listed with only their names. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
@@ -16,7 +13,7 @@ import type { DatasetSummary } from '../../../workers/protocol/data/dataset.ts';
 
 const CLASSES = 1000;
 
-/** Makes each name when it is asked for; nothing can be read. */
+/** Makes each name on demand. The files cannot be read. */
 class EndlessFolder implements ReadableDirectory {
   readonly name = 'many';
   listed = 0;
@@ -52,7 +49,7 @@ function className(index: number): string {
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** What is held, by whoever holds it. */
+/** All memory in use. */
 function usedMegabytes(): number {
   collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
@@ -80,7 +77,7 @@ describe('a folder of 500,000 files', () => {
     expect(progress.length).toBeGreaterThan(5);
     for (const [index, { fileCount }] of progress.slice(1).entries())
       expect(fileCount).toBeGreaterThanOrEqual(progress[index]!.fileCount);
-    // What was told bit by bit is what there is; a folder without an image is no class.
+    // The progress adds up to the result. A folder without images is not a class.
     expect(found?.classes.filter(({ imageCount }) => imageCount > 0)).toEqual(count.classes);
     expect(found?.classes).toContainEqual({ name: 'nobody', imageCount: 0 });
     expect(count.classes).toHaveLength(CLASSES);
@@ -130,7 +127,7 @@ it('what was found in 100,000 photos takes little memory on the page', () => {
   const face = { score: 0.9, box: [1.5, 2, 3, 4], landmarksX: [1, 2, 3, 4, 5], landmarksY: [1, 2, 3, 4, 5] };
   for (let index = 0; index < FILES; index++) {
     const name = `${className(index % CLASSES)}/photo ${index}`;
-    // As it comes from the worker: each text is its own.
+    // As it comes from the worker, as separate strings.
     const event = JSON.stringify({
       kind: 'aligned',
       path: `${name}.jpg`,
@@ -145,6 +142,6 @@ it('what was found in 100,000 photos takes little memory on the page', () => {
   const megabytes = usedMegabytes() - before;
   console.log(`100,000 photos' faces: ${megabytes.toFixed(1)} MB`);
   expect(detections.of(`${className(7)}/photo 7.png`)).toMatchObject({ width: 250, chosen: [0] });
-  // The two names are 13 MB of it.
+  // 13 MB of it are the two names.
   expect(megabytes).toBeLessThan(40);
 });

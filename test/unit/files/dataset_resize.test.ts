@@ -15,7 +15,7 @@ const pixels = (width: number, height: number, key: number): Uint8Array<ArrayBuf
     (_, index) => (index * 7919 + key * 104729 + (index >> 3) * 31) & 255,
   );
 
-/** Each source pixel's share in a target pixel, from the rectangles' overlap. */
+/** The share of each source pixel in a target pixel, from the overlap of rectangles. */
 function averageByOverlap(
   source: Uint8Array,
   width: number,
@@ -50,7 +50,7 @@ describe('resizeArea', () => {
         const source = pixels(width, height, key);
         const expected = averageByOverlap(source, width, height, toWidth, toHeight);
         const actual = resizeArea(source, width, height, toWidth, toHeight);
-        // Slivers below a thousandth of a pixel are left out, as OpenCV does.
+        // Slivers below a thousandth of a pixel are ignored, as in OpenCV.
         expected.forEach((value, index) => expect(Math.abs(value - actual[index]!)).toBeLessThan(0.6));
         expect(Math.abs(expected[0]! - actual[0]!)).toBeLessThan(0.6);
       }),

@@ -1,4 +1,4 @@
-/** TIFF and PNM files, written here in the ways that this program reads, and in hostile ones. */
+/** TIFF and PNM files in all supported variants, and hostile ones. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodePnm } from '../../../workers/files/images/decode_pnm.ts';
@@ -44,7 +44,7 @@ function packBits(bytes: Uint8Array): number[] {
   return packed;
 }
 
-/** Codes as the specification's own encoder makes them. */
+/** Encodes like the encoder in the specification. */
 function lzw(bytes: Uint8Array): number[] {
   const packed: number[] = [];
   let [bits, count] = [0, 0];
@@ -186,7 +186,7 @@ function picture(
   bits: 8 | 16,
 ): Picture {
   const key = hashKey(seed);
-  // Smooth with some noise, and flat places for runs.
+  // Smooth with some noise, and with flat areas for runs.
   const samples = Array.from({ length: width * height * samplesPerPixel }, (_, index) => {
     const x = Math.floor(index / samplesPerPixel) % width;
     const level = x < width / 3 ? 77 : ((x * 5) & 127) + Math.floor(20 * uniform(key, index));
@@ -283,7 +283,7 @@ describe('TIFF', () => {
   });
 
   it('unpacks to no more than its pixels, whatever its strips hold', async () => {
-    // Two pixels, whose strip would inflate to 50 MB.
+    // Two pixels whose strip would inflate to 50 MB.
     const bomb = new Blob([new Uint8Array(50_000_000)])
       .stream()
       .pipeThrough(new CompressionStream('deflate'));
@@ -318,7 +318,7 @@ describe('TIFF', () => {
           const changed = file.slice();
           for (const [at, value] of changes) changed[at % changed.length] = value;
           const structure = (await readImageStructure(ByteReader.of(changed)))!;
-          // As decode.ts does with sizes beyond its bound.
+          // Like decode.ts for sizes above its limit.
           if (!structure || structure.width * structure.height > 1e6) return;
           await decode(changed).catch((error: unknown) => expect(error).toBeInstanceOf(Error));
         },

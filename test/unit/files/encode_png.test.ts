@@ -1,4 +1,4 @@
-/** PNG files of our own, taken apart by zlib and the filter's definition. */
+/** Decodes our PNG files with zlib and the definition of the filter. */
 import { crc32, inflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { encodePng } from '../../../workers/files/images/encode_png.ts';
@@ -24,7 +24,7 @@ function chunksOf(file: Uint8Array): Chunk[] {
   return chunks;
 }
 
-/** @throws what zlib finds wrong, a checksum among it */
+/** @throws the error of zlib, for example for a wrong checksum */
 function decode(file: Uint8Array): RgbImage {
   const [header, content, end, ...others] = chunksOf(file);
   expect([header!.name, content!.name, end!.name, others]).toEqual(['IHDR', 'IDAT', 'IEND', []]);
@@ -104,7 +104,7 @@ describe('Huffman’s codes', () => {
   });
 
   it('are as short as Huffman’s method makes them', () => {
-    // Worked by hand: 1 and 2 make 3, with 3 make 6, with 5 make 11; 9 stays alone.
+    // By hand: 1 and 2 make 3, which with 3 makes 6, which with 5 makes 11; 9 stays alone.
     expect([...codeLengths(Uint32Array.of(9, 5, 3, 2, 1))]).toEqual([1, 2, 3, 4, 4]);
   });
 

@@ -1,4 +1,4 @@
-/** Every file of a dataset's folders is used, failed, or told of with a reason. */
+/** Every file in the folders of a dataset is used, fails, or is reported with a reason. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readClasses } from '../../../workers/files/classes.ts';
@@ -34,10 +34,10 @@ describe('files of a dataset', () => {
         expect(used).toHaveLength(imageCount);
         const skippedCount = skipped.reduce((sum, { count }) => sum + count, 0);
         expect(imageCount + skippedCount).toBe(paths.length);
-        // Each that looks like a photo is used, or named as a photo that is not.
+        // Each file that looks like a photo is used, or named as an unused photo.
         const photos = paths.filter((path) => photoFormatOfPath(path) !== undefined);
         expect(imageCount + skippedPhotoCount(skipped)).toBe(photos.length);
-        // In words, too: the numbers that the sentences begin with.
+        // Also in words: the numbers at the beginning of the sentences.
         const notes = skipped
           .filter(({ reason }) => reason === 'note')
           .reduce((sum, { count }) => sum + count, 0);

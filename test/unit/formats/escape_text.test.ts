@@ -1,4 +1,4 @@
-/** Text that is not the program's own, for each place it goes to: what comes out is read by the place's own rules. */
+/** Untrusted text in each place where it is used. The result is read by the rules of that place. */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { Output, type OutputStream } from '../../../cli/arguments/output.ts';
@@ -53,7 +53,7 @@ describe('a text in code', () => {
       ['-c', `import json; print(json.dumps([${HOSTILE.map(pythonString).join(', ')}]))`],
       { encoding: 'utf8' },
     );
-    // Where there is no Python, JavaScript's rules for such a literal are the same.
+    // Without Python, JavaScript's rules are used, which are the same for such a literal.
     const read: unknown =
       status === 0 ? JSON.parse(stdout) : HOSTILE.map((text) => JSON.parse(pythonString(text)));
     expect(read).toEqual(HOSTILE);
@@ -98,7 +98,7 @@ describe('a text for people', () => {
       output.progress(text);
       output.clearProgress();
     }
-    // What is left is the program's own way of taking its moving line away, and the ends of its lines.
+    // Only the program's own codes for its progress line, and the ends of its lines, are left.
     const rest = written.replaceAll('\r\u001b[2K', '').replaceAll('\n', '');
     expect(rest).not.toMatch(/[\p{Cc}\u202a-\u202e\u2066-\u2069\u2028]/u);
     expect(written.split('\n')).toHaveLength(HOSTILE.length + 1);

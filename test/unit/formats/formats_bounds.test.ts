@@ -1,7 +1,7 @@
 /**
- * Files that were made to fill the memory or to keep a reader busy: small, and far more than they seem. Each is refused
- * by name, or read in the time and memory that its reader states. What is asserted is the work that is done, not its
- * duration. import_fuzz.test.ts damages honest files.
+ * Small files that were made to fill the memory or to keep a reader busy. Each is refused by name, or read in the time
+ * and memory that its reader states. The tests assert the amount of work, not its duration. import_fuzz.test.ts
+ * damages valid files.
  */
 import { describe, expect, it } from 'vitest';
 import { MemoryDirectory } from '../../../workers/files/memory_directory.ts';
@@ -32,7 +32,7 @@ const put = (index: number): Buffer => Buffer.from([0x71, index]);
 const get = (index: number): Buffer => Buffer.from([0x68, index]);
 const list = (...items: Buffer[]): Buffer => Buffer.concat([Buffer.from(']('), ...items, Buffer.from('e')]);
 
-/** A PyTorch file of now, with this pickle and these storages of bytes. */
+/** A current PyTorch file with this pickle and these storages of bytes. */
 function pytorchZip(value: Buffer, storages: Readonly<Record<string, Uint8Array>> = {}): Blob {
   return new Blob([
     writeZip([
@@ -64,7 +64,7 @@ describe('pickles', () => {
     );
     await expect(readPickle(bytes, allowAll)).rejects.toThrow(PickleError);
     await expect(readPickle(bytes, allowAll)).rejects.toThrow('more items than it could name');
-    // One such call is what Python 2 writes.
+    // Python 2 writes one such call.
     const honest = whole(call(orderedDict, tuple(list(pair, pair))));
     expect(((await readPickle(honest, allowAll)).value as PickleDict).entries).toEqual([
       ['k', 1],
@@ -94,7 +94,7 @@ describe('pickles', () => {
       const file = await PytorchFile.open(pytorchZip(nested(Buffer.from('N'), around)), 'a.pt');
       expect(file.tensors.size).toBe(0);
     }
-    // Parameters in parameters: a global below, each value made its argument.
+    // Parameters in parameters: each value becomes the argument of the next call.
     const rebuild = global('torch._utils', '_rebuild_parameter');
     const parameters = Buffer.concat([
       rebuild,
@@ -133,7 +133,7 @@ describe('PyTorch files', () => {
     const count = 100;
     const values = Float32Array.from({ length: count }, (_, index) => index);
     const slice = (index: number): Buffer => {
-      // A view of one value, as a slice of a parameter is.
+      // A view of one value, like a slice of a parameter.
       const view = tensor('0', count, [1], [1]);
       const offset = view.indexOf(integer(0));
       return Buffer.concat([view.subarray(0, offset), integer(index), view.subarray(offset + 5)]);
@@ -149,7 +149,7 @@ describe('PyTorch files', () => {
     const file = await PytorchFile.open(blob, 'a.pt');
     for (let index = 0; index < count; index++)
       expect((await file.read(`w${index}`)).data).toEqual(Float32Array.of(index));
-    // The directory and each entry once, and a little of each header.
+    // The directory and each entry once, and a small part of each header.
     expect(bytesRead).toBeLessThan(2 * blob.size + 1000);
   });
 
@@ -199,7 +199,7 @@ describe('TensorFlow checkpoints', () => {
     ]);
     const index = tableOf([[header, ...rows]]);
     await expect(readAll(index)).rejects.toThrow(/keys are too long/);
-    // Keys that are short enough each, and too many.
+    // Each key is short enough, but there are too many.
     const many = Array.from({ length: 20_000 }, (_, i): [string, Uint8Array] => [
       `${'k'.repeat(1000)}${String(i).padStart(6, '0')}`,
       empty,

@@ -1,4 +1,4 @@
-/** Half precision: rounding, range, and files that hold it read back. */
+/** Half precision: rounding, range, and reading files with float16. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoryDirectory } from '../../../workers/files/memory_directory.ts';

@@ -1,4 +1,4 @@
-/** HDF5 files that unpack to far more than they have, and files with checksums of their own. */
+/** HDF5 files that unpack to far more than their size, and files with checksums. */
 import h5wasm from 'h5wasm/node';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -150,7 +150,7 @@ describe('HDF5 files', () => {
     const huge = await tableOf(['a/b.png', 'a/c.png'], 1_000_000_000);
     await expect(readDistanceTable(new Blob([Uint8Array.from(huge)]))).rejects.toThrow(/would unpack/);
     const bytes = await tableOf(['x'.repeat(60_000), ...Array.from({ length: 20_000 }, () => 'a')]);
-    // A reference is a length and a place: all of them become the long text's.
+    // A reference is a length and a place. All of them are changed to point to the long text.
     const length = Buffer.alloc(4);
     length.writeUInt32LE(60_000);
     const first = bytes.indexOf(length);

@@ -4,7 +4,7 @@ import type { Graph, Padding } from '../../../workers/compute/graph/ir.ts';
 import { windowGeometry } from '../../../workers/compute/graph/shapes.ts';
 import type { NamedTensors } from '../../../workers/protocol/tensor.ts';
 
-/** All that the builder can make: strides, both paddings, pools, concatenation, residuals, zero padding, dropout, biases. */
+/** Everything that the builder can make: strides, paddings, pools, concatenation, residuals, dropout, biases. */
 export function smallGraph(embeddingSize = 5): Graph {
   const builder = new GraphBuilder();
   const image = builder.input(3);
@@ -23,7 +23,7 @@ export function smallGraph(embeddingSize = 5): Graph {
     layer = builder.relu(builder.residualAdd(layer, up, 0.17));
     const normalized = builder.convolution(layer, 6, 3, 'Scaled', { relu: false });
     layer = builder.scope('Second', () => builder.residualAdd(layer, normalized, 0.5));
-    // A batch norm that follows no layer: it cannot be folded.
+    // A batch norm that does not follow a layer, so it cannot be folded.
     layer = builder.scope('Alone', () => builder.batchNorm(builder.relu(layer)));
     // A shortcut with fewer pixels and channels than the layers that it bridges.
     layer = builder.scope('Shortcut', () => {
@@ -190,7 +190,7 @@ interface Window {
 interface WindowedShape {
   readonly height: number;
   readonly width: number;
-  /** Calls `visit` for each place of the kernel that lies inside of the image, for each place of the output. */
+  /** For each output position, calls `visit` for each kernel position inside the image. */
   readonly slide: (visit: (outputAt: number, inputAt: number, kernelAt: number) => void) => void;
 }
 

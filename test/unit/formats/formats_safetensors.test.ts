@@ -10,7 +10,7 @@ import {
 } from '../../../workers/formats/safetensors.ts';
 import type { HostTensor } from '../../../workers/protocol/tensor.ts';
 
-/** As the specification describes it, written independently of the writer. */
+/** Writes a file after the specification, independently of the program's writer. */
 function makeFile(header: unknown, data: Uint8Array<ArrayBuffer> = new Uint8Array(0)): Blob {
   const text = new TextEncoder().encode(typeof header === 'string' ? header : JSON.stringify(header));
   const length = new Uint8Array(8);
@@ -157,7 +157,7 @@ describe('safetensors', () => {
   });
 
   it('refuses an absurd header before it is read', async () => {
-    // A file that would be 2 GB if anyone read it; the header says 1 GB of it is header.
+    // A file that seems to have 2 GB; it states a header of 1 GB.
     let readBytes = 0;
     const huge = {
       size: 2 ** 31,
@@ -236,7 +236,7 @@ describe('findDuplicateKey', () => {
         const object = `{ ${JSON.stringify(key)} : ${value}, ${escaped}:${value} }`;
         const nested = `${'[{"x":'.repeat(depth)}${object}${'}]'.repeat(depth)}`;
         JSON.parse(nested);
-        // The value may itself repeat a key; if not, it is ours.
+        // The value may itself repeat a key; if not, the repeated key is the one from this test.
         expect(findDuplicateKey(nested)).toBeDefined();
       }),
     );

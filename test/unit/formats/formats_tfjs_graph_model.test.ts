@@ -32,7 +32,7 @@ function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, bou
   expect(largest).toBeLessThanOrEqual(bound);
 }
 
-/** Stock tfjs, as it loads from a web address. */
+/** Loads with stock TensorFlow.js, as from a web address. */
 function loadFromWeb(files: readonly ExportedFile[]): Promise<tf.GraphModel> {
   const byAddress = new Map(files.map(({ path, content }) => [`https://example.org/m/${path}`, content]));
   const fetchFunc = async (address: unknown): Promise<Response> => {
@@ -66,7 +66,7 @@ describe('folding batch norms', () => {
       { numRuns: 30 },
     );
     const kinds = foldedGraph(graph).nodes.map(({ kind }) => kind);
-    // The one that follows no layer.
+    // The batch norm that does not follow a layer.
     expect(kinds.filter((kind) => kind === 'batch_norm')).toHaveLength(1);
     expect(kinds).not.toContain('dropout');
   });
@@ -87,7 +87,7 @@ describe('folding batch norms', () => {
   it('leaves a layer alone whose output is read twice', () => {
     const graph = smallGraph();
     const parameters = hashedParameters(graph, 1);
-    // What the first batch norm reads is read by a second node too.
+    // A second node also reads the input of the first batch norm.
     const shared = {
       ...graph,
       nodes: graph.nodes.flatMap((node) =>

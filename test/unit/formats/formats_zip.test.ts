@@ -1,4 +1,4 @@
-/** Zip archives that are damaged, or that lie: what is not exactly as its headers say is refused by name. */
+/** Zip archives that are damaged or inconsistent. Anything that contradicts the headers is refused by name. */
 import { makeZip } from 'client-zip';
 import { crc32 as nodeCrc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -36,7 +36,7 @@ describe('zip archives', () => {
       { name: 'empty', content: text('') },
     ]);
     expect(await readAll(written)).toEqual({ a: 'one', 'b/c': 'two'.repeat(1000), empty: '' });
-    // client-zip writes checksum and sizes behind the content.
+    // client-zip writes checksum and sizes after the content.
     const streamed = await new Response(makeZip([{ name: 'x', input: 'three' }])).arrayBuffer();
     expect(await readAll(new Uint8Array(streamed))).toEqual({ x: 'three' });
     expect(Object.keys(await readAll(Uint8Array.from(PYTORCH_ZIP)))).toHaveLength(6);
@@ -77,7 +77,7 @@ describe('zip archives', () => {
     await expect(readAll(writeZip(entries, 3))).rejects.toThrow('lists 2 files, but says that it has 3');
     await expect(readAll(writeZip(entries, 1))).rejects.toThrow('lists 2 files, but says that it has 1');
     const damaged = writeZip(entries);
-    // The signature of the second entry: such a list ended there, without a word.
+    // The signature of the second entry. Earlier versions silently ended the list there.
     damaged[Buffer.from(damaged).lastIndexOf(Buffer.from('PK\x01\x02'))] = 0;
     await expect(readAll(damaged)).rejects.toThrow('list of files is damaged');
   });
@@ -109,7 +109,7 @@ describe('zip archives', () => {
   });
 
   it('whose entries overlap are refused before anything is unpacked', async () => {
-    // Many entries over one and the same packed content.
+    // Many entries with the same packed content.
     const content = new Uint8Array(1_000_000);
     const shared = Array.from({ length: 50 }, (_, index) => ({
       name: `${index}`,
@@ -126,7 +126,7 @@ describe('zip archives', () => {
   it('that unpack to far more than they have are refused before anything is unpacked', async () => {
     const zeros = { content: new Uint8Array(20_000_000), isDeflated: true };
     expect(await problemOf({ name: 'a', ...zeros })).toMatch(/would unpack from \d+ to 20000000 bytes/);
-    // What they say is checked against what they have, too.
+    // Their statements are also checked against their content.
     const packed = { name: 'a', content: new Uint8Array(60_000), isDeflated: true };
     const claim = (sizeBytes: number): WrittenEntry => ({
       ...packed,

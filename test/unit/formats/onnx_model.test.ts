@@ -110,7 +110,7 @@ describe('an ONNX model in onnxruntime', () => {
     expect(smallestCosine(expected, whole)).toBeGreaterThanOrEqual(0.999999);
     const half = await run(graph, parameters, images, size, { ...options, weightFormat: 'float16' });
     expect(smallestCosine(expected, half)).toBeGreaterThanOrEqual(0.9999);
-    // Half the precision shows: these are other weights.
+    // The results differ because of half precision, so these are different weights.
     expect(smallestCosine(expected, half)).toBeLessThan(1 - 1e-12);
   });
 });

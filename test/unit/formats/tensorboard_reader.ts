@@ -1,4 +1,4 @@
-/** Reads event files and shares nothing with their writer: its own CRC, frames and wire format. */
+/** Reads event files independently of their writer, with separate code for CRC, frames and wire format. */
 import { expect } from 'vitest';
 import type { Histogram } from '../../../workers/formats/tensorboard_events.ts';
 

@@ -1,4 +1,4 @@
-/** Zip archives as no honest program writes them: each field of an entry and of the end record can be a lie. */
+/** Writes invalid zip archives: each field of an entry and of the end record can be wrong. */
 import { deflateRawSync } from 'node:zlib';
 import { crc32 } from '../../../workers/common/crc32.ts';
 
@@ -7,15 +7,15 @@ export interface WrittenEntry {
   readonly content: Uint8Array;
   readonly isDeflated?: boolean;
   readonly flags?: number;
-  /** In the central directory; default: what is true. */
+  /** Values in the central directory; default: the correct ones. */
   readonly listed?: Partial<Record<'checksum' | 'sizeBytes' | 'compressedBytes' | 'offset', number>>;
-  /** In the local header; default: what is true. */
+  /** Values in the local header; default: the correct ones. */
   readonly local?: Partial<Record<'checksum' | 'sizeBytes' | 'compressedBytes' | 'method', number>> & {
     readonly name?: string;
   };
 }
 
-/** @param entryCount what the end record says, instead of what is true */
+/** @param entryCount the number in the end record, instead of the correct one */
 export function writeZip(
   entries: readonly WrittenEntry[],
   entryCount = entries.length,

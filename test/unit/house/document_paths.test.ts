@@ -24,7 +24,7 @@ const anchorOf = (heading: string): string =>
 const anchorsOf = (file: string): string[] =>
   [...read(file).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading!));
 
-/** Links to other pages are left to their owners. */
+/** Relative links. Links to other sites are not checked. */
 const linksOf = (file: string): string[] =>
   [...read(file).matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, link]) => link!)

@@ -1,4 +1,4 @@
-/** The whole tree against the import law, and the law against itself. */
+/** Checks the whole tree against the import law, and the law for consistency. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
@@ -15,10 +15,10 @@ const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], {
   .split('\n')
   .filter((file) => /\.(ts|svelte|mjs|js)$/.test(file) && existsSync(join(projectRoot, file)));
 
-/** All imports between files of this project, both from its root. */
+/** All imports between files of this project, as paths from its root. */
 const imports = files.flatMap((from) => {
   const text = readFileSync(join(projectRoot, from), 'utf8');
-  // Of a component, its scripts.
+  // For a component, use its scripts.
   const code = from.endsWith('.svelte')
     ? [...text.matchAll(/<script[^>]*>([\s\S]*?)<\/script>/g)].map(([, script]) => script!).join('\n')
     : text;
@@ -44,7 +44,7 @@ it('has a room for every folder of the program', () => {
 });
 
 it('has no circle of rooms', () => {
-  // Entry points are started by the rooms that own workers, by their addresses: what they import is no arrow back.
+  // Rooms that own workers start entry points by their addresses, so the imports of entry points are not arrows back.
   const arrows = new Map(
     Object.entries(IMPORT_LAW).map(([room, targets]) => [
       room,
@@ -64,7 +64,7 @@ it('has no circle of rooms', () => {
 });
 
 describe('the lint rule', () => {
-  // With types, a single run of the linter reads the file on the disk instead of the text that it is given.
+  // With types, a single run of the linter reads the file on disk instead of the given text.
   const untyped = {
     languageOptions: { parserOptions: { project: null } },
     rules: {

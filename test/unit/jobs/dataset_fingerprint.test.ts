@@ -1,4 +1,4 @@
-/** A run that goes on says what was changed in its dataset. */
+/** A resumed run reports the changes in its dataset. */
 import 'fake-indexeddb/auto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readClasses } from '../../../workers/files/classes.ts';
@@ -134,7 +134,7 @@ describe('a resumed run', () => {
     expect(datasetChange).toContain('The dataset "faces" has changed since the run stopped: ');
     expect(datasetChange).toContain('missing (Cy/9.jpg)');
     expect(datasetChange).toContain('(Ben/2.jpg)');
-    // What it goes on with is what the next resume compares with.
+    // The next resume compares with the dataset of this resume.
     await addRun({ ...run, id: 'gone on' });
     expect((await resume(changed, 'gone on')).datasetChange).toBeUndefined();
 

@@ -1,4 +1,4 @@
-/** The filter table of a dataset, with an executor that stands in for the network. */
+/** The filter table of a dataset, with a fake executor. */
 import { expect, it } from 'vitest';
 import { UnreadableImageError } from '../../../workers/protocol/data/file_errors.ts';
 import { makeDistanceTable } from '../../../workers/jobs/train/distance_table_job.ts';
@@ -21,14 +21,14 @@ const model: LoadedModel = {
   useFixedImageStandardization: true,
 };
 
-/** An image's one value is its first pixel. */
+/** The only value of an embedding is the first pixel. */
 const createEmbedder: EmbedderFactory = async () => ({
   embed: async ({ count, pixels, height, width }: ImageBatch) =>
     Float32Array.from({ length: count }, (_, image) => pixels[image * height * width * 3]!),
   dispose: () => undefined,
 });
 
-/** A file's text is its value. */
+/** The text of a file is its value. */
 const read: ReadImage = async ({ path, directory }) => {
   const value = Number(await (await directory.read(path)).text());
   if (Number.isNaN(value)) throw new UnreadableImageError(path, 'it is damaged');
@@ -69,7 +69,7 @@ it('gives each image’s distance from the centre of its class, the farthest fir
   expect(table).toMatchObject({ classCount: 2, imageCount: 5 });
   expect(table.failures).toEqual([expect.stringContaining('Ben/2.png')]);
   expect(progress.at(-1)).toBe(6);
-  // As filter_filename takes it.
+  // In the format for filter_filename.
   expect([...imagesToLeaveOut(parseDistanceTable(table.text), 90)]).toEqual(['Ann/3.png']);
 });
 

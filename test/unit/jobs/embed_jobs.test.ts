@@ -1,4 +1,4 @@
-/** embed, compare and classify with an executor that stands in for the network; NumPy files read by their format. */
+/** embed, compare and classify with a fake executor. NumPy files are read after their format. */
 import { describe, expect, it } from 'vitest';
 import { confusionTable } from '../../../cli/commands/classify.ts';
 import { formatDistances } from '../../../cli/commands/compare.ts';
@@ -25,7 +25,7 @@ const model: LoadedModel = {
   useFixedImageStandardization: true,
 };
 
-/** The embedding is the first pixel's colour, of length 1. */
+/** The embedding is the colour of the first pixel, scaled to length 1. */
 let disposed = 0;
 const createEmbedder: EmbedderFactory = async () => ({
   embed: async ({ count, pixels, height, width }: ImageBatch) =>
@@ -37,7 +37,7 @@ const createEmbedder: EmbedderFactory = async () => ({
   dispose: () => void disposed++,
 });
 
-/** A file's text is its colour. */
+/** The text of a file is its colour. */
 async function decode(blob: Blob, path: string): Promise<RgbImage> {
   const colour = (await blob.text()).split(',').map(Number);
   if (colour.length !== 3) throw new Error(`${path} is damaged.`);
@@ -65,7 +65,7 @@ const people = folder({
   'Cy/2.png': '9,1,200',
 });
 
-/** Entries of a zip are stored. */
+/** Entries of the zip are stored, not compressed. */
 class ZipCollector {
   readonly chunks: Uint8Array[] = [];
   readonly stream = new WritableStream<Uint8Array>({
@@ -181,7 +181,7 @@ describe('compare', () => {
   const images = ['a.jpg', 'b.jpg', 'c.jpg', 'd.jpg', 'a.jpg'].map((path) => ({ directory: photos, path }));
   const requests: unknown[] = [];
 
-  /** A photo's faces are as many as `facesOf` says, each with the photo's pixels. */
+  /** A photo has the number of faces that `facesOf` gives, each with the pixels of the photo. */
   const locateWith = (facesOf: (image: RgbImage) => readonly number[]): LocateFaces =>
     async function* (listed, request, imageSize) {
       requests.push({ ...request, imageSize });
@@ -302,7 +302,7 @@ describe('classify', () => {
     ];
     const result = await run({ mode: 'CLASSIFY', classifier, images });
     expect(result.predictions!.map(({ predicted }) => predicted)).toEqual(['Ann', 'Böb', 'Ann', 'Cy']);
-    // Dan is nobody that the classifier could name.
+    // The classifier does not know Dan.
     expect(result.accuracy).toBeCloseTo(2 / 3, 9);
     expect(result.mistakes).toEqual([{ actual: 'Cy', predicted: 'Ann', count: 1 }]);
   });

@@ -1,4 +1,4 @@
-/** How a training set's faces were cut out: from the faces to the run, the model's file and its card. */
+/** How the faces of a training set were cut out: this passes from the faces to the run, the model file and its card. */
 import { describe, expect, it } from 'vitest';
 import { encodePng } from '../../../workers/files/images/encode_png.ts';
 import { MemoryDirectory } from '../../../workers/files/memory_directory.ts';

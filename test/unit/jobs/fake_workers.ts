@@ -1,10 +1,10 @@
 /**
- * In the place of src/session/workers.ts: every worker asks the test. Mock it as
+ * Replaces src/session/workers.ts with workers that the test controls. Mock it with
  * `vi.mock('../../../src/session/workers.ts', () => import('./fake_workers.ts'))`.
  */
 type Method = (...args: unknown[]) => unknown;
 
-/** By the method's name; a method without an answer resolves to undefined. */
+/** Answers by method name. A method without an answer resolves to undefined. */
 export const answers = new Map<string, Method>();
 
 const api = new Proxy(

@@ -1,4 +1,4 @@
-/** Finding faces, learning people and testing them, with an embedder that stands in for the network; people's files. */
+/** Finding faces, enrolling people and testing them with a fake embedder; also the files of people. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeClassifier } from '../../../workers/formats/classifier_file.ts';
@@ -37,7 +37,7 @@ const SETTINGS: RecognitionSettings = { method: 'nearest', k: 3, falseAcceptRate
 const MODEL = { modelName: 'm', fingerprint: '01234567' };
 const PICTURE = new Blob(['picture'], { type: 'image/webp' });
 
-/** Invented people in a store. */
+/** Invented people in storage. */
 function enrol(store: FaceStore, classes: number, each: number, spread = 0.3, seed = 3): EnrolledPerson[] {
   const { embeddings, labels, dimension } = people(classes, each, 8, spread, seed);
   const faces: number[][] = Array.from({ length: classes }, () => []);
@@ -147,7 +147,7 @@ describe('learning people', () => {
     expect(recognition.rejectFaces).toBe(20);
     expect(recognition.atThreshold.falseAcceptRate).toBe(0);
     expect(recognition.threshold).toBe(recognition.atThreshold.threshold);
-    // A rate of less than one face in twenty is none.
+    // With twenty faces, a rate below one in twenty means none.
     expect(recognition.table.map(({ target }) => target)).toEqual([0, 0.05, 0.1]);
     for (const { name, faces } of enrolled)
       for (const { person, distance, nearest, id } of identifyFaces(learned, store.all(faces))) {
@@ -203,7 +203,7 @@ describe('a test', () => {
   it.each(['nearest', 'svm'] as const)('adds up, with strangers: %s', async (method) => {
     const store = new FaceStore();
     const enrolled = enrol(store, 5, 6);
-    // One has too few faces, and plays the stranger.
+    // One person has too few faces, and acts as the stranger.
     const some = enrolled.map((person, index) =>
       index === 4 ? { ...person, faces: person.faces.slice(0, 2) } : person,
     );

@@ -1,4 +1,4 @@
-/** Looking at a dataset with an executor that stands in for the network: an embedding is a picture's colour. */
+/** Inspecting a dataset with a fake executor: an embedding is the colour of a picture. */
 import { describe, expect, it } from 'vitest';
 import { formatReport } from '../../../cli/commands/inspect.ts';
 import type { RgbImage } from '../../../workers/protocol/data/images.ts';
@@ -60,7 +60,7 @@ function folder(name: string, files: Readonly<Record<string, string>>): Director
   };
 }
 
-/** Ann is red, Bob green, Cy blue; one of Bob's lies with Ann, and one of Cy's is there twice. */
+/** Ann is red, Bob green, Cy blue. One of Bob's photos is in Ann's folder, and one of Cy's photos occurs twice. */
 const FIRST = folder('first', {
   'Ann/1.png': '200,9,12',
   'Ann/2.png': '220,20,4',
@@ -129,7 +129,7 @@ describe('what is found', () => {
     expect([copies.first[0], copies.second[0]]).toEqual([9, 10]);
     const { positions, shares } = await inspected.map(none, new JobControl());
     expect(positions).toHaveLength(2 * photos.labels.length);
-    // Three colours lie in a plane, all but.
+    // Three colours are almost in a plane.
     expect(shares[0] + shares[1]).toBeGreaterThan(0.9);
     expect(shares[0]).toBeGreaterThanOrEqual(shares[1]);
   });
@@ -177,7 +177,7 @@ describe('the report for the terminal', () => {
       createEmbedder,
       new JobControl(),
       (progress) => done.push(progress.done),
-      // The table is made of what can be read.
+      // The table contains the readable photos.
       async (file) => {
         const { UnreadableImageError } = await import('../../../workers/protocol/data/file_errors.ts');
         return read(file).catch(() => Promise.reject(new UnreadableImageError(file.path, 'damaged')));

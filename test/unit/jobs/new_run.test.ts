@@ -59,7 +59,7 @@ it('that begin within one second, in one browser or in several, all have names o
   const begin = (): Promise<string> => withNewRun(draft, bases, async ({ run }) => run.id, runNames(NOW));
   // Several tabs share the database.
   const ids = await Promise.all(Array.from({ length: 4 }, begin));
-  // Another process has its own, and shares the folders.
+  // Another process has a separate database, but shares the folders.
   await deleteDatabase();
   ids.push(...(await Promise.all(Array.from({ length: 4 }, begin))));
   expect(new Set(ids).size).toBe(8);

@@ -14,7 +14,7 @@ const request: TrainRequest = {
       files: Array.from({ length: 400 }, (_, index) => ({ path: `person ${index % 8}/${index}.jpg`, file })),
     },
   ],
-  // Refused once the data is read: a run would need the browser's storage.
+  // Refused after the data have been read, because a run would need the browser's storage.
   lfw: { images: [], pairsText: '', lfw_nrof_folds: 10 },
 };
 

@@ -1,11 +1,11 @@
-/** A job control that crosses a message channel, as it crosses to a worker. */
+/** A job control over a message channel, as between the page and a worker. */
 import { expose, proxy, wrap, type Remote } from 'comlink';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { JobControl } from '../../../workers/protocol/job_control.ts';
 import '../../../workers/rpc/job_control_transfer.ts';
 
 interface Api {
-  /** Works until its control is cancelled; reports 'paused' and 'working' as it goes. */
+  /** Works until its control is cancelled, and reports 'paused' and 'working'. */
   work(control: JobControl, onState: (state: string) => void): Promise<string>;
 }
 

@@ -14,7 +14,7 @@ const images: LabelledImage[] = Array.from({ length: 5 }, (_, label) => ({
 const options = { ...defaultTrainingOptions(), batch_size: 2, image_size: 4 };
 const pixels = { width: 4, height: 4, data: new Uint8Array(48) };
 
-/** The accuracy of a batch is the mean of its labels, so that the mean over all tells which images were counted. */
+/** The accuracy of a batch is the mean of its labels, so the total shows which images were counted. */
 const executor = {
   evaluateBatch: async ({ labels, count }: LabelledBatch) => ({
     totalLoss: 1,
@@ -36,7 +36,7 @@ it('a validation leaves out the photos that cannot be read, by name, and counts 
     },
     (error) => told.push(error.message),
   );
-  // Of the labels 0, 2 and 3.
+  // The mean of the labels 0, 2 and 3.
   expect(result.accuracy).toBeCloseTo(5 / 3, 10);
   expect(result.totalLoss).toBe(1);
   expect(told.map((message) => message.split(' ')[0])).toEqual(unreadable);

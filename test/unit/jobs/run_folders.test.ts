@@ -239,7 +239,7 @@ describe('a run with folders', () => {
     for (const [path, file] of expected)
       if (!path.endsWith('stat.h5'))
         expect(await logs.files.get(path)!.bytes(), path).toEqual(await file.bytes());
-    // An HDF5 file also says when it was written.
+    // An HDF5 file also contains the time when it was written.
     expect(await statOf(logs.files.get(`${run.id}/stat.h5`)!)).toEqual(
       await statOf(expected.get(`${run.id}/stat.h5`)!),
     );
@@ -247,7 +247,7 @@ describe('a run with folders', () => {
 
   it('resumes after an interruption with another event file and complete statistics', async () => {
     const logs = new MemoryDirectory('logs');
-    // Six steps are done, and the checkpoint is of the fourth.
+    // Six steps are done, and the checkpoint is from the fourth.
     await resume(await RunFolders.begin(until(0), logs, undefined, STARTED_AT), 0, 6);
     await resume(await RunFolders.begin(until(4), logs, undefined, STARTED_AT + 60_000), 4, 12);
     const eventFiles = [...logs.files.keys()].filter((path) => path.includes('tfevents')).sort();
@@ -271,9 +271,9 @@ describe('a run with folders', () => {
 
   it('leaves no gap where it was killed after a checkpoint and before its log', async () => {
     const logs = new MemoryDirectory('logs');
-    // The log comes to step 4; the checkpoint that the run goes on from, with its validation, is that of step 8.
+    // The log ends at step 4. The run resumes from the checkpoint of step 8, with its validation.
     await resume(await RunFolders.begin(until(0), logs, undefined, STARTED_AT), 0, 4);
-    // Killed again, at step 9, before anything else was logged, and gone on with in the same second.
+    // Killed again at step 9 before anything else was logged, and resumed in the same second.
     await RunFolders.begin(until(8), logs, undefined, STARTED_AT);
     const folders = await RunFolders.begin(until(8), logs, undefined, STARTED_AT);
     await resume(folders, 8, 12);

@@ -1,6 +1,6 @@
 import type { Sliced } from '../../../workers/evaluation/inspection/sliced.ts';
 
-/** The result of work that is done in pieces. */
+/** Runs work that is done in pieces to its end, and returns its result. */
 export function runToEnd<Result>(work: Sliced<Result>): Result {
   for (;;) {
     const next = work.next();

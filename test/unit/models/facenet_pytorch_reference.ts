@@ -1,7 +1,7 @@
 /**
- * The forward pass of facenet-pytorch's InceptionResnetV1 in evaluation mode, written from its module structure
+ * The forward pass of facenet-pytorch's InceptionResnetV1 in evaluation mode, implemented after its module structure
  * (https://github.com/timesler/facenet-pytorch, models/inception_resnet_v1.py: module names, channels, strides,
- * paddings) in float64 on [C, H, W], so that a state dict can be tried without PyTorch.
+ * paddings) in float64 on [C, H, W], so that a state dict can be tested without PyTorch.
  */
 import type { NamedTensors } from '../../../workers/protocol/tensor.ts';
 
@@ -42,7 +42,7 @@ export function facenetPytorchEmbedding(
         for (let ky = 0; ky < kernelHeight; ky++)
           for (let kx = 0; kx < kernelWidth; kx++) {
             const weight = weights[((f * channels + c) * kernelHeight + ky) * kernelWidth + kx]!;
-            // The places whose input column lies inside.
+            // The places whose input column is inside the image.
             const from = Math.max(0, Math.ceil((padding[1] - kx) / stride));
             const to = Math.min(width, Math.floor((input.width - 1 + padding[1] - kx) / stride) + 1);
             for (let y = 0; y < height; y++) {

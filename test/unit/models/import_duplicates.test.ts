@@ -1,4 +1,4 @@
-/** Files in which a tensor is there twice, or shares its bytes with another one: two readers would see two models. */
+/** Files that contain a tensor twice, or in which tensors share bytes. Two readers could read different models. */
 import { makeZip } from 'client-zip';
 import { describe, expect, it } from 'vitest';
 import { MemoryDirectory } from '../../../workers/files/memory_directory.ts';

@@ -1,6 +1,6 @@
 /**
- * 20,000 damaged files of every kind that is read (test/fuzz): each is read, or refused by an error with a name, in
- * a bounded number of steps and in bounded memory. `npm run fuzz` tries many more.
+ * 20,000 damaged files in all formats (test/fuzz). Each is read, or refused with a named error, in a bounded number of
+ * steps and in bounded memory. `npm run fuzz` tries many more.
  */
 import { afterAll, describe, expect, it } from 'vitest';
 import { closeReaders, FUZZED_FORMATS } from '../../fuzz/formats.ts';
@@ -15,11 +15,11 @@ afterAll(closeReaders);
 describe('damaged files', () => {
   for (const format of FUZZED_FORMATS)
     it(`of ${format.name} are read, or refused by name`, { timeout: LIMIT_MS }, async () => {
-      // The honest file is read: otherwise every damaged one would be refused for nothing.
+      // The valid file must be readable. Otherwise, refusing the damaged files would prove nothing.
       if (!format.isAlwaysRefused) await format.read(format.assemble(format.parts));
       const files = filesOf(format, FILES);
       const { refused } = await fuzzFormat(format, FIRST_SEED, files);
-      // A reader that refuses nothing checks nothing.
+      // A reader that refuses nothing does not check anything.
       if (format.errors.length > 0) expect(refused).toBeGreaterThan(files / 20);
     });
 

@@ -1,7 +1,4 @@
-/**
- * Models from files of other programs: each real layout, gammas, what is missing, and hostile files.
- * import_fuzz.test.ts damages them.
- */
+/** Models from files of other programs: each real layout, gammas, missing values, and hostile files. */
 import { makeZip } from 'client-zip';
 import { describe, expect, it } from 'vitest';
 import { MemoryDirectory } from '../../../workers/files/memory_directory.ts';
@@ -34,7 +31,7 @@ function expectSame(found: NamedTensors, expected: NamedTensors): void {
   expect([...found.keys()].sort()).toEqual([...expected.keys()].sort());
   for (const [name, { shape, data }] of expected) {
     expect(found.get(name)!.shape).toEqual(shape);
-    // Compared as bytes: much faster than value by value.
+    // Compared as bytes, which is much faster than value by value.
     expect(Buffer.compare(Buffer.from(data.buffer), Buffer.from(found.get(name)!.data.slice().buffer))).toBe(
       0,
     );
@@ -178,7 +175,7 @@ describe('imports', () => {
   });
 
   it('take this program’s own exports back, also from their zip files', async () => {
-    // A small network where the format allows one: its files are read many times.
+    // A small network if the format allows one, because its files are read many times.
     const graphOfSmall = buildModel('squeezenet', { embeddingSize: 8, classes: 0 });
     const small = { ...model, graph: graphOfSmall, parameters: hashedParameters(graphOfSmall, 7) };
     for (const { of, ...settings } of [

@@ -1,4 +1,4 @@
-/** Files of other programs, written from their formats' descriptions for the tests of the readers. */
+/** Writes files of other programs after the descriptions of their formats, for tests of the readers. */
 import h5wasm from 'h5wasm/node';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,7 +27,7 @@ function shapeMessage(shape: readonly number[]): ProtobufWriter {
   return message;
 }
 
-/** A GraphDef with a Placeholder, and a Const node a tensor. */
+/** A GraphDef with a Placeholder, and one Const node per tensor. */
 export function graphDef(tensors: NamedTensors): Uint8Array<ArrayBuffer> {
   const graph = new ProtobufWriter().message(
     1,
@@ -48,8 +48,8 @@ export function graphDef(tensors: NamedTensors): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * A checkpoint's index and its data; keys share prefixes, and there is a restart point each 16 entries.
- * @param aliases variables that are said to lie where another one of their size lies
+ * The index and the data of a checkpoint. Keys share prefixes, and there is a restart point every 16 entries.
+ * @param aliases variables that get the place of another variable of the same size
  */
 export function checkpoint(
   tensors: NamedTensors,
@@ -76,8 +76,8 @@ export function checkpoint(
 }
 
 /**
- * A LevelDB table of these blocks: of their entries, or of bytes that shall be a block.
- * @param handlesPerBlock how often the index leads to each block
+ * A LevelDB table with these blocks, which are given as entries or as bytes.
+ * @param handlesPerBlock how often each block occurs in the index
  */
 export function tableOf(
   blocks: readonly (Uint8Array | readonly (readonly [string, Uint8Array])[])[],

@@ -1,6 +1,6 @@
 /**
- * Reading a model can be cancelled in every format, at bounded intervals. What is counted is how often a reader asks its
- * signal, which does not depend on how fast it is: the longest part between two questions is what one question covers.
+ * Reading a model can be cancelled in every format, at bounded intervals. The test counts how often a reader checks its
+ * signal, which does not depend on its speed.
  */
 import { describe, expect, it } from 'vitest';
 import { MemoryDirectory } from '../../../workers/files/memory_directory.ts';
@@ -24,7 +24,7 @@ import { writeZip } from '../formats/zip_writer.ts';
 
 class StoppedHere extends Error {}
 
-/** A signal that counts how often it is asked, and is aborted by question `stopAt`. */
+/** A signal that counts its checks, and is aborted at check number `stopAt`. */
 function countingSignal(stopAt = Infinity): { signal: AbortSignal; questions: () => number } {
   const controller = new AbortController();
   let questions = 0;
@@ -36,7 +36,7 @@ function countingSignal(stopAt = Infinity): { signal: AbortSignal; questions: ()
   return { signal, questions: () => questions };
 }
 
-/** @param least questions of reading to the end */
+/** @param least the smallest number of checks when reading to the end */
 async function expectStops(least: number, read: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
   const whole = countingSignal();
   await read(whole.signal);
@@ -182,7 +182,7 @@ it('a job’s stop ends the reading of its model, and not only the waiting for i
   };
   class Cancelled extends Error {}
   await expect(loadForJob({ kind: 'file', file }, control, () => new Cancelled())).rejects.toThrow(Cancelled);
-  // A reader that went on would read each tensor within these turns.
+  // A reader that continued would read each tensor within these turns.
   for (let turn = 0; turn < 20 * tensorCount; turn++) await new Promise((resolve) => setImmediate(resolve));
   expect(reads).toBe(10);
 });

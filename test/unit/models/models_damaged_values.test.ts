@@ -1,4 +1,4 @@
-/** Models with values that no training leaves behind: refused by name on every road, before anything relies on them. */
+/** Models with values that no training produces are refused by name, wherever they are used. */
 import 'fake-indexeddb/auto';
 import { describe, expect, it } from 'vitest';
 import { MemoryDirectory } from '../../../workers/files/memory_directory.ts';

@@ -115,7 +115,7 @@ describe('exportModel', () => {
   it('writes facenet-pytorch’s names, and takes them back', async () => {
     const zip = new ZipCollector();
     const summary = await run('safetensors-pytorch', modelFile(), zip);
-    // A gamma of one changes no value.
+    // A gamma of one does not change any value.
     expect(summary.verifiedMaxAbsError).toBe(0);
     expect(zip.text).toContain('repeat_2.9.branch1.2.bn.running_var');
   });
@@ -126,7 +126,7 @@ describe('exportModel', () => {
       expect(summary.verifiedMaxAbsError).toBeGreaterThan(1e-7);
       expect(summary.verifiedMaxAbsError).toBeLessThan(2e-3);
       const bytes = summary.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-      // 21.9 million weights of 2 bytes, and what is small.
+      // 21.9 million weights of 2 bytes, and some small tensors.
       expect(bytes).toBeGreaterThan(43e6);
       expect(bytes).toBeLessThan(47e6);
     }

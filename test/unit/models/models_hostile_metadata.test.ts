@@ -1,4 +1,4 @@
-/** Models whose metadata were written by somebody else: where their texts go, and what an export says of the people. */
+/** Models with untrusted metadata: where their texts are used, and what an export says about people. */
 import { describe, expect, it } from 'vitest';
 import { MemoryDirectory } from '../../../workers/files/memory_directory.ts';
 import { hashedParameters } from '../../../workers/compute/graph/hashed_tensors.ts';
@@ -50,7 +50,7 @@ describe('a model’s metadata', () => {
       const { path } = modelFiles(model, { format }).at(-1)!;
       const { code } = snippetOf(model, { format }, path);
       expect(code).not.toContain('__import__("os")');
-      // Names that come from elsewhere are one literal, too.
+      // Names from elsewhere are also a single literal.
       const literal = format === 'tfjs' ? javascriptString(EVIL) : pythonString(EVIL);
       expect(snippetOf(model, { format }, EVIL).code).toContain(`(${literal})`);
     }

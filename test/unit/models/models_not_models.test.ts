@@ -1,4 +1,4 @@
-/** Files and folders with a model's name that are something else: called by what they are, with the way to the model. */
+/** Files and folders with the name of a model that are something else are recognised, with advice. */
 import { makeZip } from 'client-zip';
 import { describe, expect, it } from 'vitest';
 import { MemoryDirectory } from '../../../workers/files/memory_directory.ts';

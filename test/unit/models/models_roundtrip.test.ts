@@ -1,6 +1,6 @@
 /**
- * Every export, read by a program that shares no code with this one or by a reader written here from the format's
- * description, gives the embeddings of a float64 evaluation of the model.
+ * Every export gives the embeddings of a float64 evaluation of the model. It is read by another program, or by an
+ * independent reader in this file.
  */
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs';
@@ -32,7 +32,7 @@ function modelOf(name: string, imageSize: number, useFixedImageStandardization: 
   };
 }
 
-/** The original's two formulas, written out. */
+/** The original's two formulas. */
 function standardize(pixels: Uint8Array, isFixed: boolean): Float64Array[] {
   const length = pixels.length / COUNT;
   return Array.from({ length: COUNT }, (_, index) => {
@@ -189,7 +189,7 @@ describe('squeezenet’s exports', () => {
 describe('Inception-ResNet-v1’s exports', () => {
   const SIZE = 75;
   const model = modelOf('inception_resnet_v1', SIZE, true);
-  // One will do: the float64 evaluation takes seconds.
+  // One is enough, because the float64 evaluation takes seconds.
   const images = standardize(hashedPixels(COUNT, SIZE, 9), true).slice(0, 1);
   let expected: Float64Array[];
   beforeAll(() => {

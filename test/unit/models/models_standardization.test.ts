@@ -1,7 +1,4 @@
-/**
- * How a model's images are standardised: known from each source that tells it, asked for where none does, kept in
- * exports.
- */
+/** How a model's images are standardised: read from every source that says it, otherwise requested; kept in exports. */
 import 'fake-indexeddb/auto';
 import { describe, expect, it } from 'vitest';
 import { chosenStandardization, MODEL_FLAGS } from '../../../cli/arguments/model_flags.ts';
@@ -130,7 +127,7 @@ describe('without any information', () => {
     await expect(describeModel(reference)).rejects.toThrow(
       /--image_standardization fixed or --image_standardization per_image.*2018.*2017/,
     );
-    // The page shows what is in it, and asks.
+    // The page shows the content, and asks.
     expect((await inspectModel(reference)).standardization).toBeUndefined();
   });
 

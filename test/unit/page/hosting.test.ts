@@ -1,4 +1,4 @@
-/** The headers that docs/hosting.md tells people to set are those that the tests run under. */
+/** The headers in docs/hosting.md equal those with which the tests run. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -7,7 +7,7 @@ import { contentSecurityPolicyInPage, pageHeaders } from '../../../scripts/build
 
 const text = readFileSync(join(projectRoot, 'docs/hosting.md'), 'utf8');
 
-/** What a block of the document sets, by name. */
+/** The headers in a block of the document, by name. */
 function headersIn(block: string, pattern: RegExp): Record<string, string> {
   return Object.fromEntries([...block.matchAll(pattern)].map(([, name, value]) => [name!, value!]));
 }

@@ -1,4 +1,7 @@
-/** Photos that are left out of a dataset: not listed, remembered with the folder, counted, and not trained on. */
+/**
+ * Photos that are left out of a dataset are not listed, remembered with the folder, counted, and not used for
+ * training.
+ */
 import 'fake-indexeddb/auto';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -82,7 +85,7 @@ describe('what is left out of chosen folders', () => {
     ];
     await fc.assert(
       fc.asyncProperty(
-        // One photo always stays: an empty folder is no dataset.
+        // One photo always stays, because an empty folder is not a dataset.
         fc.array(fc.tuple(fc.subarray(all.slice(1)), fc.boolean()), { maxLength: 6 }),
         async (changes) => {
           let folders: DirectoryReference[] = [folder('a', FIRST), folder('b', SECOND)];

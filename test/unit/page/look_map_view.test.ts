@@ -1,4 +1,4 @@
-/** Shifting and zooming the map: what lies under the pointer stays there. */
+/** Panning and zooming the map: the point under the pointer stays there. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { identityColour } from '../../../src/use/inspect/identity_colours.ts';
@@ -112,7 +112,7 @@ describe('pointers on the map', () => {
     gestures.press(3, { x: 5, y: 5 });
     gestures.move(3, { x: 6, y: 6 });
     expect(gestures.release(3)).toBe(true);
-    // One that was never pressed, as after a drag that began elsewhere.
+    // A pointer that was never pressed, as after a drag that began elsewhere.
     expect(gestures.release(3)).toBe(false);
     expect(gestures.move(9, { x: 0, y: 0 })).toBeUndefined();
   });

@@ -1,4 +1,4 @@
-/** What the page says of an alignment: its numbers add up to all photos, and what was there before is explained. */
+/** The page's summary of an alignment: its numbers add up to all photos, and existing faces are explained. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { existingInWords, outcomeInWords } from '../../../src/photos/align_words.ts';

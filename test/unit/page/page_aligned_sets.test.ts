@@ -1,4 +1,4 @@
-/** Which stored set the faces of some folders belong to, with workers that are none. */
+/** Which stored set the faces of some folders belong to, with fake workers. */
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { JobGuard } from '../../../src/session/job_guard.svelte.ts';
 import { DEFAULT_ALIGN_OPTIONS } from '../../../workers/protocol/align/align.ts';
@@ -91,7 +91,7 @@ describe('the set of some folders', () => {
   it('is recognised by its photos where the folder cannot be', async () => {
     align.plan.mockResolvedValue({ ...counts, unchanged: 5, otherSettings: 1, changedPhotos: 1 });
     expect(await choose([files('photos')])).toEqual({ path: set.path, isNew: false });
-    // Most of its photos are gone: it is another folder's.
+    // Most of its photos are missing, so it belongs to another folder.
     align.plan.mockResolvedValue({ ...counts, unchanged: 1, withoutPhoto: [{ photo: 'a' }, { photo: 'b' }] });
     const choosing = choose([files('photos')]);
     await vi.waitFor(() => expect(sets.question).toBeDefined());

@@ -1,4 +1,4 @@
-/** What the page keeps of an alignment: the faces found, and the summary after some photos were tried again. */
+/** The state of an alignment on the page: the faces found, and the summary after some photos were tried again. */
 import { describe, expect, it } from 'vitest';
 import { together } from '../../../src/photos/align_summaries.ts';
 import { Detections, PhotosByName } from '../../../src/photos/detections.ts';
@@ -75,7 +75,7 @@ it('Detections name the faces that a person should look at', () => {
     severalFacesPhotoCount: 2,
     lowScoreCount: 1,
   });
-  // Where every face is kept, those of strangers are filed under the same name.
+  // If all faces are kept, faces of strangers are filed under the same name.
   detections.clear();
   detections.add(found('Work/party', [0.99, 0.98, 0.97], [0, 1, 2]));
   const faces = ['Work/party_0.png', 'Work/party_1.png', 'Work/party_2.png'];
@@ -122,7 +122,7 @@ describe('together', () => {
     const both = together(before, again, ['a', 'b']);
     expect(both.totalImages).toBe(10);
     expect(both.successfullyAligned).toBe(8);
-    // In their places: they may be looked at just now.
+    // They stay in place, because a person may be viewing them.
     expect(both.failures).toEqual([failure('b', 'second'), failure('c', 'first')]);
     expect(both.durationMs).toBe(200);
     expect(both.times).toEqual({ decodeMs: 2, resizeMs: 4, networksMs: 6, encodeMs: 8, writeMs: 10 });

@@ -1,4 +1,4 @@
-/** A model that is brought in can be stopped at any moment, with workers that are none. */
+/** The import of a model can be stopped at any moment. Uses fake workers. */
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { JobGuard } from '../../../src/session/job_guard.svelte.ts';
 import type { Library } from '../../../src/session/library.svelte.ts';
@@ -47,7 +47,7 @@ describe('bringing a model in', () => {
       undefined,
       false,
     ]);
-    // A worker that computes hears nothing: it is ended.
+    // A worker that computes receives no messages, so it is ended.
     expect(endUnlessStopped).toHaveBeenCalledTimes(1);
     worker.inspectModel.mockResolvedValueOnce(report);
     await modelImport.readFiles(files);

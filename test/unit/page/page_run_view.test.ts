@@ -1,4 +1,4 @@
-/** What the page shows of a run: with what an earlier visit stored, and after going on. */
+/** The page's view of a run, with data from an earlier visit and after a resume. */
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { RunView } from '../../../src/train/run_view.svelte.ts';
 import type { RunRecord, StepRecord } from '../../../workers/protocol/train/runs.ts';
@@ -49,7 +49,7 @@ beforeEach(() => {
   answers.set('listCheckpoints', () => [{ step: 6, epoch: 2, createdAt: 0, sizeBytes: 16e6 }]);
 });
 
-/** Steps as their numbers, other lines as they are. */
+/** Steps as their numbers, other lines unchanged. */
 const logOf = (view: RunView): string[] =>
   view.log.map(({ text, kind }) => (kind === 'step' ? text.split('\t')[0]! : text));
 

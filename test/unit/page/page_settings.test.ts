@@ -1,4 +1,4 @@
-/** What the page makes of settings: bad schedule lines, the planned rates, and what differs between runs. */
+/** The page's view of settings: bad schedule lines, the planned rates, and differences between runs. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { differingSettings, endOfCurve, onCommonPositions } from '../../../src/train/compare_runs.ts';

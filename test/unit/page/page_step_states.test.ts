@@ -1,4 +1,4 @@
-/** What the step navigation says: true after a reload, too, and a tick only for what went well. */
+/** The step navigation: correct after a reload, and a tick only for good results. */
 import { describe, expect, it } from 'vitest';
 import type { Parts } from '../../../src/app/parts.ts';
 import { stepStates, type StepState } from '../../../src/app/step_states.svelte.ts';
@@ -11,7 +11,7 @@ import {
 type Step = keyof ReturnType<typeof stepStates>;
 type Changes = Record<string, Record<string, unknown>>;
 
-/** A page as it is right after it was loaded; `library` is what is stored. */
+/** A page right after it was loaded; `library` is the stored data. */
 function states(changes: Changes = {}): Record<Step, StepState> {
   const fresh: Changes = {
     photos: { input: {}, status: 'idle' },
@@ -111,7 +111,7 @@ describe('ticks', () => {
     expect(aligned(15, 2)).toBe('done: 15 faces');
     expect(aligned(15, 1)).toBe('ready: 15 faces');
     expect(aligned(15, 2, { summary: { cancelled: true } })).toBe('ready: 15 faces');
-    // A zip file cannot be looked into.
+    // The page cannot read a zip file that it has written.
     expect(aligned(15, 0, { aligned: undefined })).toBe('done: 15 faces');
   });
 
@@ -130,7 +130,7 @@ describe('ticks', () => {
     expect(judged(0.577)).toBe('ready: 57.7% correct');
     expect(judged(0.717)).toBe('ready: 71.7% correct');
     expect(judged(0.93)).toBe('done: 93.0% correct');
-    // One that could not be stored.
+    // An evaluation that could not be stored.
     expect(of('evaluate', { evaluate: { shown: evaluation(0.93) } })).toBe('done: 93.0% correct');
   });
 

@@ -1,4 +1,4 @@
-/** What keeps a run from being started, with workers that the test answers for. */
+/** What prevents the start of a run, with fake workers. */
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { DatasetSummary, DirectoryReference } from '../../../workers/protocol/data/dataset.ts';
 import { deviceKind, type DeviceInfo } from '../../../workers/protocol/device.ts';

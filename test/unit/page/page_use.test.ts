@@ -1,4 +1,4 @@
-/** What the page Use computes by itself: tables of distances, thresholds of evaluations, who has which faces. */
+/** What the page Use itself computes: tables of distances, thresholds of evaluations, and the faces of people. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { distanceTable, faceName } from '../../../src/use/distance_table.ts';
@@ -18,7 +18,7 @@ const face = (id: number, photo: string, rest: Partial<FoundFace> = {}): FoundFa
   ...rest,
 });
 
-/** RFC 4180, by a reader of its own. */
+/** An independent reader for RFC 4180. */
 function parseTable(text: string): string[][] {
   const rows: string[][] = [[]];
   let cell = '';

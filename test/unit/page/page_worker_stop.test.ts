@@ -1,4 +1,4 @@
-/** Stopping a worker that computes and hears nothing, as the page does it. */
+/** Stopping a worker that computes and receives no messages, like on the page. */
 import { expose } from 'comlink';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WorkerClient, WorkerStoppedError } from '../../../workers/rpc/worker_client.ts';
@@ -8,7 +8,7 @@ interface Api {
   other(): Promise<string>;
 }
 
-/** A worker in this thread: its messages go through a channel, so that it can be deaf or dead. */
+/** A worker in this thread. Its messages use a channel, so the test can make it unresponsive or dead. */
 class FakeWorker extends EventTarget {
   isTerminated = false;
   readonly #channel = new MessageChannel();
@@ -64,7 +64,7 @@ describe('stopping', () => {
     await client.endUnlessStopped(PATIENCE_MS);
     await failed;
     expect(workers[0]!.isTerminated).toBe(true);
-    // The next call starts another one.
+    // The next call starts a new worker.
     void client.call((api) => api.work()).catch(() => undefined);
     expect(workers).toHaveLength(2);
   });

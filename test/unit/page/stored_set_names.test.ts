@@ -1,4 +1,4 @@
-/** Names of sets of aligned faces, and which folders are offered to be chosen again. */
+/** Names of sets of aligned faces, and the folders that the page offers. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { offeredFolders } from '../../../src/choose/offered_folders.ts';
@@ -46,7 +46,7 @@ describe('set names', () => {
 });
 
 describe('offeredFolders', () => {
-  /** A folder on the disk: the same entry has the same id, whatever it is called. */
+  /** A folder on disk. The same entry has the same id, whatever its name is. */
   const handle = (name: string, id: number): DirectoryReference =>
     ({
       kind: 'handle',

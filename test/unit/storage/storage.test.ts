@@ -93,7 +93,7 @@ describe('checkpoints', () => {
     expect(await steps()).toEqual([6, 5, 4, 2]);
     expect(await loadCheckpoint('run', 2)).toEqual(checkpointAt(2));
     expect(await loadCheckpoint('run', 3)).toBeUndefined();
-    // Another one becomes the best: this one is old like others.
+    // Another checkpoint becomes the best, so this one is treated like other old ones.
     await saveCheckpoint(checkpointAt(7), 5);
     expect(await steps()).toEqual([7, 6, 5]);
     await saveCheckpoint(checkpointAt(8), 5);

@@ -1,4 +1,4 @@
-/** Notes on a run: kept when the run's worker, which knows nothing of them, writes its record again. */
+/** Notes on a run are kept when the run's worker, which does not know them, writes its record again. */
 import 'fake-indexeddb/auto';
 import { expect, it } from 'vitest';
 import type { RunRecord } from '../../../workers/protocol/train/runs.ts';

@@ -13,7 +13,7 @@ import {
 } from '../../../workers/formats/distance_table.ts';
 import { distanceThreshold, filterClasses, imagesToLeaveOut } from '../../../workers/training/filter.ts';
 
-/** numpy.histogram, cumsum and interp, as the original's find_threshold calls them, written out plainly. */
+/** numpy.histogram, cumsum and interp, as the original's find_threshold calls them, in plain code. */
 function naiveThreshold(distances: number[], percentile: number): number {
   let low = Math.min(...distances);
   let high = Math.max(...distances);
@@ -237,7 +237,7 @@ describe('measuring the distances', () => {
     const counts: number[] = [];
     const rows = await computeClassDistances(
       classes,
-      // The embedding is told by the image's first pixels, and the crop is the image.
+      // The first pixels of an image give its embedding, and the crop is the whole image.
       async ({ count, pixels }) => {
         counts.push(count);
         return Float32Array.from({ length: 2 * count }, (_, i) => pixels[(i >> 1) * 12 + (i % 2)]! - 10);

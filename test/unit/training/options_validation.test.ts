@@ -94,7 +94,7 @@ describe('validation', () => {
   });
 });
 
-/** Any options that are right by themselves and together. */
+/** Arbitrary options that are valid, alone and together. */
 const anyOptions: fc.Arbitrary<TrainingOptions> = fc
   .record(
     Object.fromEntries(

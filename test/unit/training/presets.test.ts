@@ -4,7 +4,7 @@ import { defaultTrainingOptions, TRAINING_OPTIONS } from '../../../workers/proto
 import { presetOptions, PRESETS } from '../../../workers/protocol/train/presets.ts';
 import { CASIA_SCHEDULE, learningRateOf, parseSchedule } from '../../../workers/protocol/train/schedule.ts';
 
-/** The flags of the guide's command that are settings, as they stand there. */
+/** The settings in the command of the original's guide. */
 const GUIDE_COMMAND = `
 --image_size 160 --model_def models.inception_resnet_v1 --optimizer ADAM --learning_rate -1 --max_nrof_epochs 150
 --keep_probability 0.8 --random_crop --random_flip --use_fixed_image_standardization --weight_decay 5e-4
@@ -34,7 +34,7 @@ it('VGGFace2’s differs in its schedule only', () => {
     { epoch: 200, rate: 0.0005 },
     { epoch: 276, rate: -1 },
   ]);
-  // The run ends by its schedule, not by its number of epochs.
+  // The schedule ends the run, not the number of epochs.
   expect(learningRateOf(vggface2)(max_nrof_epochs, 0)).toBeLessThanOrEqual(0);
 });
 
@@ -97,7 +97,7 @@ it('the options are the original’s flags with its defaults', () => {
   expect(defaultTrainingOptions()).toMatchObject(original);
   const names = TRAINING_OPTIONS.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
-  // What is not the original's.
+  // Settings that the original does not have.
   expect(names.filter((name) => !Object.hasOwn(original, name)).sort()).toEqual([
     'backend',
     'batch_norm_decay',

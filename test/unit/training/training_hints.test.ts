@@ -1,4 +1,4 @@
-/** Hints: each where its curve means it, and none where a run goes as it should. */
+/** Hints: each one for the curves it is meant for, and none for a run without problems. */
 import { describe, expect, it } from 'vitest';
 import type { CourseState } from '../../../workers/protocol/train/charts.ts';
 import type { ValidationRecord } from '../../../workers/protocol/train/runs.ts';
@@ -61,7 +61,7 @@ describe('hintsOf', () => {
     expect(kinds({ recentCrossEntropy: 4.5 })).toEqual(['guessing']);
     expect(kinds({ recentCrossEntropy: 4.5, stepCount: 900 })).toEqual([]);
     expect(kinds({ recentCrossEntropy: 4.3 })).toEqual([]);
-    // More than guessing's is worse than guessing.
+    // A loss above that of guessing is worse than guessing.
     expect(kinds({ recentCrossEntropy: 7 })).toEqual(['guessing']);
   });
 
@@ -101,7 +101,7 @@ describe('hintsOf', () => {
       expect(kinds(state(30, 1.6), facts)).toEqual(['guessing']);
       const [hint] = hintsOf({ state: { ...healthy, ...state(30, 1.6) }, validations: [], ...facts });
       expect(hint!.title).toBe('The model learned nothing');
-      // Stopped before the first step: there is nothing to say.
+      // Stopped before the first step, so there is no hint.
       expect(kinds(state(0, NaN), facts)).toEqual([]);
     });
 
@@ -111,7 +111,7 @@ describe('hintsOf', () => {
       expect(kinds(state(30, 0.9), facts)).toEqual(['validation-guesses']);
       const [hint] = hintsOf({ state: { ...healthy, ...state(30, 0.9) }, ...facts });
       expect(hint!.message).toMatch(/25%.*20%/);
-      // Far more right answers than by chance: overconfident, but no guessing.
+      // Far more correct answers than by chance: overconfident, but not guessing.
       const right = { ...facts, validations: validations([2.83, 0.7]) };
       expect(kinds(state(30, 0.9), right)).toEqual([]);
       expect(kinds(state(10, 0.9), { ...facts, hasEnded: false })).toEqual([]);

@@ -14,7 +14,7 @@ const METRICS: StepMetrics = {
   accuracy: 0.5,
 };
 
-/** Answers later than it is asked, and notes how many steps were in flight. */
+/** Resolves with a delay, and records how many steps were in flight. */
 function slowExecutor(stepsInFlight: number, lossOf: (step: number) => number = () => 1) {
   const seen = { steps: [] as number[], rates: [] as number[], mostInFlight: 0, inFlight: 0 };
   const executor = {

@@ -1,4 +1,4 @@
-/** Curves of runs: no peak lost, the guide's mean, marks, and steps that are done again. */
+/** Curves of runs: no peak is lost, means over the original's window, marks, and steps that are done again. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { StepRecord } from '../../../workers/protocol/train/runs.ts';
@@ -107,7 +107,7 @@ describe('RunCourse', () => {
   });
 
   it('judges a run by its newest steps, also where it is short', () => {
-    // A loss that falls in every step: a mean over the whole run would be far from where it stands.
+    // The loss falls in every step, so a mean over the whole run would be far from its current value.
     const falling = (count: number) =>
       courseOf(steps(count, (step) => ({ crossEntropy: 1 - step / count, accuracy: step / count }))).chart({
         stretches: 100,
@@ -118,7 +118,7 @@ describe('RunCourse', () => {
     expect(short.recentAccuracy).toBeCloseTo((32 + 33 + 34 + 35 + 36) / 5 / 36, 9);
     expect(short.recentCrossEntropy).toBeLessThan(0.1);
     expect(falling(3).state.recentSteps).toBe(3);
-    // As many as in the curve's mean, where that has more.
+    // As many as in the mean of the curve, if that has more.
     const { state, window, curves } = falling(2000);
     expect([state.recentSteps, window]).toEqual([100, 100]);
     expect(state.recentCrossEntropy).toBeCloseTo(curves.crossEntropy.means!.at(-1)!, 9);
