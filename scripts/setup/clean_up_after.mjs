@@ -1,7 +1,7 @@
-// Removes what another program leaves behind when it is killed. That program starts this one with a pipe to its
-// standard input and writes one JSON line per thing: {"add": path}, {"claims": folder, "owner": mark} (see
-// cli/system/photo_claims.ts), {"browser": processId}.
-// However the program ends, the system then closes the pipe. Plain JavaScript: it must start quickly, and at any time.
+// Removes everything that another program leaves behind when it is killed. That program starts this one with a pipe to
+// its standard input and writes one JSON line per thing: {"add": path}, {"claims": folder, "owner": mark} (see
+// cli/system/photo_claims.ts), {"browser": processId}. However the program ends, the system then closes the pipe.
+// Plain JavaScript: it must start quickly, and at any time.
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -16,7 +16,7 @@ const paths = new Set();
 const claims = new Map();
 let browser;
 
-// Whoever ends the program by a signal to its group does not mean this one.
+// A signal to the group of the program is not meant for this process.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined);
 
 for await (const line of createInterface({ input: process.stdin })) {
@@ -58,14 +58,14 @@ function giveBackClaims(folder, owner) {
     const names = readdirSync(folder);
     const isAnyoneLeft = names.some((name) => name.endsWith('.owner'));
     for (const name of names) {
-      // What could not be aligned stays known to those who are still at work.
+      // Records of photos that could not be aligned stay for processes that are still running.
       const text = name.endsWith('.owner') ? '' : readFileSync(join(folder, name), 'utf8');
       if (text === owner || (!isAnyoneLeft && text === `failed ${owner}`))
         rmSync(join(folder, name), { force: true });
     }
     rmdirSync(folder);
   } catch {
-    // There was none, or it still has claims of others: the next start looks again.
+    // The folder was missing, or still has claims of other processes. The next start checks again.
   }
 }
 

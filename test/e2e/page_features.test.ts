@@ -43,7 +43,7 @@ async function expectClean(): Promise<void> {
   await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'no-preference' });
 }
 
-/** What the page says about one feature: "yes" or "no", and what that means. */
+/** The page's text about one feature: "yes" or "no", and what that means. */
 async function saidAbout(feature: string): Promise<string[]> {
   await page.goto(`${browser!.address}#privacy`);
   const row = page.getByRole('row').filter({ has: page.getByRole('rowheader', { name: feature }) });

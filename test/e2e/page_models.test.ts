@@ -242,7 +242,7 @@ describe.sequential('models', () => {
     writeFileSync(join(root, 'letter.pt'), 'Dear all,');
     await importFiles(join(root, 'letter.pt'));
     await page.getByRole('alert').getByText('letter.pt is a text file, not a model').waitFor();
-    // A damaged file of Keras is refused in a worker of its own, each time anew.
+    // A damaged Keras file is refused in a new worker each time.
     const damaged = Buffer.concat([Buffer.from('\x89HDF\r\n\x1a\n', 'latin1'), Buffer.alloc(4000, 7)]);
     writeFileSync(join(root, 'damaged.h5'), damaged);
     for (let time = 0; time < 2; time++) {

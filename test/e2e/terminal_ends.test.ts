@@ -65,7 +65,7 @@ async function waitFor(command: StartedCommand, text: string): Promise<void> {
   expect(command.output).toContain(text);
 }
 
-/** Where the browser with this profile has its socket. */
+/** The place of the socket of the browser with this profile. */
 function linkIn(profile: string): string[] {
   try {
     return [readlinkSync(join(profile, 'SingletonSocket'))];

@@ -1,4 +1,4 @@
-/** From detected faces to the crops that training uses. */
+/** Turns detected faces into the crops for training. */
 import type { RgbImage } from '../protocol/data/images.ts';
 import { resizeBilinear } from '../files/images/resize_bilinear.ts';
 import type { DetectedFace } from '../protocol/align/align.ts';

@@ -3,7 +3,7 @@ import { quoted } from '../protocol/quoted.ts';
 
 export class MalformedPairsFileError extends Error {
   override name = 'MalformedPairsFileError';
-  /** From 1. */
+  /** The line, from 1. */
   readonly line: number;
 
   constructor(line: number, text: string, expected: string) {

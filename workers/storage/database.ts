@@ -19,7 +19,7 @@ import type {
 export const DATABASE_NAME = 'facenet';
 const VERSION = 5;
 
-/** Where a tensor's values are in a checkpoint's concatenated bytes. */
+/** The place of a tensor's values in the concatenated bytes of a checkpoint. */
 export interface StoredTensor {
   readonly name: string;
   readonly shape: readonly number[];

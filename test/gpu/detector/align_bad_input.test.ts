@@ -300,7 +300,7 @@ describe('decoding', () => {
       [0, 0, 255],
       [255, 255, 255],
     ];
-    // What is seen at the top left and at the top right.
+    // The colours at the top left and at the top right.
     const expected = [
       [red, lime],
       [lime, red],

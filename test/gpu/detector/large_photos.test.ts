@@ -267,7 +267,7 @@ describe('orientation', () => {
       Object.entries(names).find(([, colour]) =>
         pixel(image, x, y).every((value, channel) => Math.abs(value - colour[channel]!) < 60),
       )?.[0] ?? String(pixel(image, x, y));
-    // What is seen at the top left and at the top right.
+    // The colours at the top left and at the top right.
     const expected = [
       'red lime',
       'lime red',

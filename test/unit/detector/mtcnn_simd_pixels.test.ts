@@ -14,7 +14,7 @@ function photo(seed: number, width: number, height: number): RgbImage {
   return { width, height, data };
 }
 
-/** toEqual takes seconds for so many values. */
+/** Replaces toEqual, which takes seconds for this many values. */
 function largestDifference(actual: Float32Array, expected: Float32Array): number {
   expect(actual.length).toBe(expected.length);
   return actual.reduce((worst, value, index) => Math.max(worst, Math.abs(value - expected[index]!)), 0);

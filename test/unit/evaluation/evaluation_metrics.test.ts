@@ -257,7 +257,7 @@ describe('measurePairs', () => {
     // Best on the other fold: .41 … → rejects none of .255, .355; .21 → accepts none of .305, .405.
     expect(result.bestThresholdPerFold).toEqual([41 * 0.01, 21 * 0.01]);
     expect(result.accuracyPerFold).toEqual([0.5, 0.5]);
-    // FAR 1e−3 lies between the grid's .455 and .456 of the other fold, and its .255 and .256.
+    // FAR 1e−3 is between the thresholds .455 and .456 of the other fold's grid, and between .255 and .256.
     expect(result.val).toBe((1 + 0) / 2);
     expect(result.valStd).toBe(0.5);
     expect(result.far).toBe((1 + 0) / 2);

@@ -76,7 +76,7 @@ describe('nearest neighbours', () => {
 
 describe('the threshold', () => {
   it('is the largest that lets in as many strangers as are allowed', () => {
-    // To the nearest of another person: 3, 2, 2, 4, 9; to the nearest of one’s own: 1, 1.
+    // The distances to the nearest face of another person: 3, 2, 2, 4, 9; of the same person: 1, 1.
     const distances = measure(onLine([0, 1, 3, 7, 16], [0, 0, 1, 2, 3]));
     expect([...distances.toOthers]).toEqual([2, 2, 3, 4, 9]);
     expect([...distances.toOwn]).toEqual([1, 1]);

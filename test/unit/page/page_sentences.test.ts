@@ -1,4 +1,6 @@
-/** Text of the page's components: Svelte drops the spaces at the edges of a block, so two sentences can run together. */
+/**
+ * Text of the page's components: Svelte drops the spaces at the edges of a block, so two sentences can run together.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'svelte/compiler';
@@ -13,7 +15,7 @@ interface TemplateNode {
 
 /** The fragments below a block, each with its own edges. */
 const FRAGMENTS = ['consequent', 'alternate', 'body', 'fallback', 'pending', 'then', 'catch', 'fragment'];
-/** What is part of a sentence. */
+/** The kinds of nodes that are part of a sentence. */
 const INLINE = new Set(['a', 'b', 'code', 'em', 'span', 'strong', 'Term']);
 const BLOCKS = new Set(['IfBlock', 'EachBlock', 'KeyBlock', 'AwaitBlock']);
 

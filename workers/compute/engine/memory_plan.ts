@@ -1,7 +1,7 @@
 /**
  * Places a program's storages in as little memory as their lifetimes allow: the largest first, each at the lowest
- * place where no storage lies that is alive at the same time (greedy by size, Pisarchyk & Lee, "Efficient Memory
- * Management for Deep Neural Net Inference", 2020). A storage lives from the first kernel that touches it to the last.
+ * place that no other storage occupies at the same time (greedy by size, Pisarchyk & Lee, "Efficient Memory Management
+ * for Deep Neural Net Inference", 2020). A storage lives from the first kernel that uses it to the last.
  */
 import type { Kernel } from './kernels/kernel.ts';
 import { alignFloats } from './flat_layout.ts';

@@ -186,8 +186,8 @@ export class GraphBuilder {
   }
 
   /**
-   * Ends the graph: embeddings = l2_normalize(prelogits), or the prelogits as they are; and, with classes, the logits
-   * layer of the classifier on the prelogits (not normalised), in the scope `Logits`.
+   * Ends the graph: embeddings = l2_normalize(prelogits), or the unchanged prelogits. With classes, adds the logits
+   * layer of the classifier in the scope `Logits`, on the prelogits before they are normalised.
    */
   finish(
     name: string,

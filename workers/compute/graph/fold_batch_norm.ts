@@ -74,7 +74,7 @@ export function unfoldBatchNorms(graph: Graph, folded: NamedTensors): Map<string
     parameters.set(batchNorm.movingMean, constant(0));
     parameters.set(batchNorm.movingVariance, constant(1 - batchNorm.epsilon));
   }
-  // Batch norms that follow no layer are kept as they are.
+  // Batch norms that do not follow a layer stay unchanged.
   return new Map(graph.parameters.map(({ name }) => [name, parameters.get(name) ?? folded.get(name)!]));
 }
 

@@ -11,7 +11,7 @@ export type DropoutMask = (node: string, shape: readonly number[]) => Float32Arr
 /** The result of a forward pass: the output of every node, and the statistics of the batch norms. */
 export interface ForwardResult {
   readonly outputs: Map<string, Tensor>;
-  /** By batch norm node. */
+  /** Statistics by batch norm node. */
   readonly statistics: Map<string, BatchStatistics>;
   readonly masks: Map<string, Tensor>;
 }

@@ -21,7 +21,7 @@ export function perVector(builder: KernelBuilder, name: string, view: TensorView
   });
 }
 
-/** As perVector, with the row's place as `x`, `y` and `image`. */
+/** Like perVector; the code can also use the row's place as `x`, `y` and `image`. */
 export function perPixel(builder: KernelBuilder, name: string, view: TensorView, code: string): Kernel {
   return perVector(
     builder,

@@ -1,4 +1,4 @@
-/** Zeros below, to the right and after the last channel of an image, and its gradient: the part that the image lies in. */
+/** Adds zeros below, to the right and after the last channel of an image. The gradient is the part with the image. */
 import type { TensorView } from '../tensor_view.ts';
 import { KernelBuilder, type Kernel } from './kernel.ts';
 import { perPixel } from './per_vector.ts';
