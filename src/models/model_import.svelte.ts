@@ -2,7 +2,11 @@
 import { JobControl } from '../../workers/protocol/job_control.ts';
 import type { DirectoryReference } from '../../workers/protocol/data/dataset.ts';
 import type { ImageStandardization } from '../../workers/protocol/models/standardization.ts';
-import type { ImportReport, ModelReference, StoredModel } from '../../workers/protocol/models/models.ts';
+import type {
+  ForeignModelReference,
+  ImportReport,
+  StoredModel,
+} from '../../workers/protocol/models/models.ts';
 import { problemOf, type Problem } from '../ui/errors.ts';
 import { requestAccess } from '../session/folders.ts';
 import type { JobGuard } from '../session/job_guard.svelte.ts';
@@ -29,7 +33,7 @@ export class ModelImport {
     this.isComplete && (this.standardization ?? this.report?.standardization) !== undefined,
   );
   #control = new JobControl();
-  #reference: Exclude<ModelReference, { kind: 'run' }> | undefined;
+  #reference: ForeignModelReference | undefined;
   readonly #library: Library;
   readonly #guard: JobGuard;
 
@@ -46,7 +50,7 @@ export class ModelImport {
     if (await requestAccess([directory])) await this.#read({ kind: 'directory', directory });
   }
 
-  async #read(reference: Exclude<ModelReference, { kind: 'run' }> | undefined): Promise<void> {
+  async #read(reference: ForeignModelReference | undefined): Promise<void> {
     if (this.isBusy || !reference) return;
     this.#reference = reference;
     this.report = undefined;

@@ -3,7 +3,11 @@
  * shift) by least squares, and the photo's pixels taken bilinearly along it.
  */
 import type { DetectedFace } from '../protocol/align/align.ts';
-import { templateOfSize, type FaceAlignment, type LandmarkTemplate } from '../protocol/align/alignment.ts';
+import {
+  templateOfSize,
+  type LandmarkAlignment,
+  type LandmarkTemplate,
+} from '../protocol/align/alignment.ts';
 import type { RgbImage } from '../protocol/data/images.ts';
 
 /** Red, green and blue of the pixel that is being made. */
@@ -46,7 +50,7 @@ export function similarityBetween(
 /** @param size of the cut-out face, pixels */
 export function faceSimilarity(
   { landmarksX, landmarksY }: DetectedFace,
-  alignment: Exclude<FaceAlignment, 'box'>,
+  alignment: LandmarkAlignment,
   size: number,
 ): Similarity {
   const points = landmarksX.map((x, index) => [x, landmarksY[index]!] as const);

@@ -9,6 +9,7 @@ import { ZipFile } from '../formats/zip_reader.ts';
 import { buildModel } from '../compute/graph/models/index.ts';
 import type { EvaluationOverview } from '../protocol/evaluate/evaluate.ts';
 import type {
+  ForeignModelReference,
   ImportReport,
   ModelDescription,
   ModelReference,
@@ -49,6 +50,7 @@ import { AS_STATED, ownExportReport } from './own_export.ts';
 import { ModelDirectory, refuseOtherFiles } from './not_models.ts';
 import { checkAllValues } from './parameter_values.ts';
 import { runMetadata } from './run_metadata.ts';
+import { describeStarterModel, loadStarterModel } from './starter_model.ts';
 import {
   standardizationByName,
   standardizationOfProgram,
@@ -93,6 +95,8 @@ async function readReference(
   switch (reference.kind) {
     case 'run':
       return loadRun(reference);
+    case 'starter':
+      return loadStarterModel(signal);
     case 'file':
       return readModelBlob(checkedFile(reference.file), reference.file.name, { signal });
     case 'directory': {
@@ -131,6 +135,7 @@ export async function describeModel(
   reference: Exclude<ModelReference, { kind: 'run' }>,
   signal?: AbortSignal,
 ): Promise<ModelDescription> {
+  if (reference.kind === 'starter') return describeStarterModel();
   const report = await inspectModel(reference, signal);
   const { file, kind, program, model_def, embedding_size, image_size, notes } = report;
   const standardization: StandardizationFact | undefined = reference.standardization
@@ -290,7 +295,7 @@ async function openArchive(
  * @throws as loadModel, but for what is missing or has a wrong shape: the report says so
  */
 export async function inspectModel(
-  reference: Exclude<ModelReference, { kind: 'run' }>,
+  reference: ForeignModelReference,
   signal?: AbortSignal,
 ): Promise<ImportReport> {
   signal?.throwIfAborted();

@@ -4,6 +4,7 @@
  */
 import { buildModel } from '../compute/graph/models/index.ts';
 import { isSafeFileName } from '../protocol/escape_text.ts';
+import { FACE_ALIGNMENTS, type FaceAlignment } from '../protocol/align/alignment.ts';
 import type { BestModel, FaceCrops } from '../protocol/train/runs.ts';
 import { standardizationOf, type StandardizationFact } from '../protocol/models/standardization.ts';
 import { TRAINING_OPTIONS, type TrainingOptions } from '../protocol/train/options.ts';
@@ -42,6 +43,11 @@ export interface ModelMetadata {
   readonly image_count?: number | undefined;
   /** How the training's faces were cut out of photos. */
   readonly face_crops?: FaceCrops | undefined;
+  /** What the faces were aligned by; default: their boxes. */
+  readonly alignment?: FaceAlignment | undefined;
+  /** Who made it and on what, for a model that comes from elsewhere; and its licence. One sentence each. */
+  readonly origin?: string | undefined;
+  readonly license?: string | undefined;
   readonly options?: Readonly<Partial<TrainingOptions>> | undefined;
   /** The newest first. */
   readonly evaluations?: readonly ModelEvaluation[] | undefined;
@@ -119,6 +125,9 @@ export function encodeMetadata(metadata: ModelMetadata): Record<string, string> 
     'moving_averages',
     'dataset',
     'image_count',
+    'alignment',
+    'origin',
+    'license',
   ] as const)
     if (metadata[key] !== undefined) texts[key] = String(metadata[key]);
   if (metadata.face_crops) {
@@ -186,6 +195,9 @@ export function decodeMetadata(texts: ReadonlyMap<string, unknown>, file: string
     dataset: text('dataset'),
     image_count: integer('image_count'),
     face_crops: faceCropsOf(text(ALIGN_IMAGE_SIZE), text(ALIGN_MARGIN)),
+    alignment: FACE_ALIGNMENTS.find((alignment) => alignment === text('alignment')),
+    origin: text('origin'),
+    license: text('license'),
     options: optionsOf(parseJson(text('options'))),
     evaluations: evaluationsOf(parseJson(text('evaluations'))),
   };

@@ -1,5 +1,6 @@
 /** The text that goes with an exported model: what it is, how it was trained, how to use it. */
 import { javascriptString, lineText, markdownText, pythonString } from '../protocol/escape_text.ts';
+import { templateOfSize, type LandmarkAlignment } from '../protocol/align/alignment.ts';
 import { TRAINING_OPTIONS } from '../protocol/train/options.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { onnxOptions, type ExportSettings } from './export_files.ts';
@@ -14,7 +15,7 @@ export function modelCard(model: LoadedModel, settings: ExportSettings, fileName
   const { imageSize: size, graph } = model;
   return `# ${markdownText(model.name)}
 
-A face embedding model: ${graph.name}, ${graph.embeddingSize} values per embedding, l2-normalised. The smaller the
+A face embedding model: ${graph.name}, ${graph.embeddingSize} values per embedding, ${isNormalized(model) ? 'l2-normalised' : 'not normalised'}. The smaller the
 distance between two embeddings, the more similar the faces.
 
 Input: an aligned face, ${size} × ${size} pixels, RGB, standardised as ${standardization(model)}.
@@ -32,7 +33,7 @@ ${evaluationLines(model).join('\n')}
 ## Use
 ${snippetText(snippetOf(model, settings, fileName))}${settings.dtype === 'float16' ? FLOAT16_NOTE : ''}
 ## Licence
-${licenseText(settings) || '(not specified; add one before you publish the model)'}
+${licenseText(settings.license?.trim() || model.metadata?.license) || '(not specified; add one before you publish the model)'}
 `;
 }
 
@@ -85,12 +86,37 @@ function thresholdLines(evaluations: readonly ModelEvaluation[]): string[] {
 /** How the image that the model takes is cut out of a photo. */
 function alignmentLines({ imageSize: size, metadata }: LoadedModel): string[] {
   const crops = metadata?.face_crops;
+  const alignment = metadata?.alignment ?? 'box';
+  if (alignment !== 'box') return landmarkLines(alignment, size);
   return [
     'The face is found with MTCNN (smallest face 20 pixels, thresholds 0.6, 0.7, 0.7, pyramid factor 0.709). Its box is',
     'widened by a margin in pixels of the photo, half of it on each side, clipped at the photo’s edges, and resized to a',
     'square with an antialiased bilinear filter (Pillow’s BILINEAR). The face is not rotated upright.',
     '',
     ...(crops ? knownCropLines(crops, size) : unknownCropLines(size)),
+  ];
+}
+
+/** Whether its embeddings have the length 1. */
+function isNormalized({ graph }: LoadedModel): boolean {
+  return graph.outputs.embeddings !== graph.outputs.prelogits;
+}
+
+function landmarkLines(alignment: LandmarkAlignment, size: number): string[] {
+  const points = templateOfSize(alignment, size).map(
+    (point) => `(${point.map((value) => Number(value.toFixed(4))).join(', ')})`,
+  );
+  return [
+    'The face and its five landmarks are found with MTCNN (smallest face 20 pixels, thresholds 0.6, 0.7, 0.7, pyramid',
+    'factor 0.709). A similarity transform (scale, rotation, shift; Umeyama’s least squares) moves the landmarks onto a',
+    'template, and the photo is sampled bilinearly along it, black outside. The template, x and y of the left eye, right',
+    `eye, nose, left and right corner of the mouth as seen in the picture of ${size} × ${size} pixels:`,
+    '',
+    `    ${points.join(' ')}`,
+    '',
+    'Cut faces out for this model with',
+    '',
+    `    facenet align PHOTOS FACES --alignment ${alignment} --image_size ${size}`,
   ];
 }
 
@@ -114,7 +140,7 @@ function unknownCropLines(size: number): string[] {
 }
 
 /** The person's own words; nothing in them that a reader does not see. */
-function licenseText({ license = '' }: ExportSettings): string {
+function licenseText(license = ''): string {
   return license.trim().split('\n').map(lineText).join('\n');
 }
 
@@ -146,7 +172,12 @@ function trainingLines(model: LoadedModel): string[] {
     ({ name }) => `    ${name}: ${lineText(String(options?.[name]).trim().replaceAll('\n', ' | '))}`,
   );
   return [
-    facts.length > 0 ? `${facts.join('; ')}.` : 'Unknown: the model does not contain this information.',
+    ...(metadata.origin === undefined ? [] : [`${markdownText(metadata.origin)}.`]),
+    facts.length > 0
+      ? `${facts.join('; ')}.`
+      : metadata.origin !== undefined
+        ? ''
+        : 'Unknown: the model does not contain this information.',
     ...valuesLines(metadata),
     ...(settings.length > 0 ? ['', 'Settings:', '', ...settings] : []),
   ];

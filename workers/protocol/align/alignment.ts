@@ -6,6 +6,9 @@
 export const FACE_ALIGNMENTS = ['box', 'dlib', 'arcface'] as const;
 export type FaceAlignment = (typeof FACE_ALIGNMENTS)[number];
 
+/** By landmarks. */
+export type LandmarkAlignment = Exclude<FaceAlignment, 'box'>;
+
 export interface LandmarkTemplate {
   /** Width and height of the picture that the points are given for, pixels. */
   readonly size: number;
@@ -13,7 +16,7 @@ export interface LandmarkTemplate {
   readonly points: readonly (readonly [number, number])[];
 }
 
-export const LANDMARK_TEMPLATES: Readonly<Record<Exclude<FaceAlignment, 'box'>, LandmarkTemplate>> = {
+export const LANDMARK_TEMPLATES: Readonly<Record<LandmarkAlignment, LandmarkTemplate>> = {
   /** For dlib's network: the five points of MTCNN on its chips of 150 pixels. */
   dlib: {
     size: 150,
@@ -42,10 +45,7 @@ export const LANDMARK_TEMPLATES: Readonly<Record<Exclude<FaceAlignment, 'box'>, 
  * The template for pictures of another size. Insightface has one rule for multiples of 112 and one for multiples of
  * 128, which leave more room at the sides; every other size scales the template.
  */
-export function templateOfSize(
-  alignment: Exclude<FaceAlignment, 'box'>,
-  size: number,
-): LandmarkTemplate['points'] {
+export function templateOfSize(alignment: LandmarkAlignment, size: number): LandmarkTemplate['points'] {
   const template = LANDMARK_TEMPLATES[alignment];
   if (alignment === 'arcface' && size % 112 !== 0 && size % 128 === 0) {
     const scale = size / 128;

@@ -9,7 +9,12 @@ export type ModelReference = ModelPlace & {
   readonly standardization?: ImageStandardization | undefined;
 };
 
+/** A model outside of the runs: what an import takes. */
+export type ForeignModelReference = Extract<ModelReference, { kind: 'directory' | 'file' }>;
+
 type ModelPlace =
+  /** The model that this program brings along: dlib's face recognition network. */
+  | { readonly kind: 'starter' }
   | {
       readonly kind: 'run';
       readonly runId: string;

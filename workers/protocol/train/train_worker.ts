@@ -7,7 +7,13 @@ import type { DeviceInfo } from '../device.ts';
 import type { DistanceTable, DistanceTableRequest, EmbedRequest, EmbedSummary } from '../models/embed.ts';
 import type { EvaluateRequest, EvaluationProgress, ModelEvaluationResult } from '../evaluate/evaluate.ts';
 import type { ExportProgress, ExportRequest, ExportSummary } from '../models/export.ts';
-import type { ImportReport, ModelDescription, ModelReference, StoredModel } from '../models/models.ts';
+import type {
+  ForeignModelReference,
+  ImportReport,
+  ModelDescription,
+  ModelReference,
+  StoredModel,
+} from '../models/models.ts';
 import type { TrainEvent, TrainRequest, TrainSummary } from './train.ts';
 
 export interface TrainWorkerApi {
@@ -32,9 +38,9 @@ export interface TrainWorkerApi {
     onProgress?: (progress: ExportProgress) => void,
   ): Promise<ExportSummary>;
   /** Takes a model file into this browser's storage. @throws as loading it does; nothing is kept when it is stopped */
-  importModel(model: Exclude<ModelReference, { kind: 'run' }>, control: JobControl): Promise<StoredModel>;
+  importModel(model: ForeignModelReference, control: JobControl): Promise<StoredModel>;
   /** What of a model file maps to a network, before it is taken. */
-  inspectModel(model: Exclude<ModelReference, { kind: 'run' }>, control: JobControl): Promise<ImportReport>;
+  inspectModel(model: ForeignModelReference, control: JobControl): Promise<ImportReport>;
   /** What a person should know of a model before it is used. @throws StandardizationUnknownError where nobody says it */
   describeModel(model: Exclude<ModelReference, { kind: 'run' }>): Promise<ModelDescription>;
   makeDistanceTable(
