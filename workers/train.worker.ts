@@ -20,7 +20,6 @@ import { FaceDetector } from './detector/detector.ts';
 import { standardizationOf } from './protocol/models/standardization.ts';
 import type { TrainWorkerApi } from './protocol/train/train_worker.ts';
 import './rpc/job_control_transfer.ts';
-import { selectBackend } from './compute/tfjs/backends.ts';
 import { describeDevice } from './gpu/describe_device.ts';
 
 const api: TrainWorkerApi = {
@@ -40,8 +39,6 @@ const api: TrainWorkerApi = {
     });
   },
   async exportModel(request, control, onProgress) {
-    // An exported TF.js model is verified by stock TensorFlow.js, whatever runs the network itself.
-    await selectBackend();
     const { createEmbedder } = await chooseExecutor();
     return exportModel(request, createEmbedder, control, onProgress);
   },

@@ -131,7 +131,7 @@ export const demoCommand: Command = {
         training_accuracy: training.lastStep?.accuracy,
         accuracy: evaluation.accuracy,
         auc: evaluation.auc,
-        verified_max_abs_error: exported.verifiedMaxAbsError,
+        verified_max_abs_error: exported.verification.maxAbsError,
         seconds,
       },
     };

@@ -1,4 +1,5 @@
 /** export: a model in a format that other programs read. */
+import { describeVerification } from '../../workers/protocol/models/verification_text.ts';
 import type { ExportFormat, ExportProgress, ExportRequest } from '../../workers/protocol/models/export.ts';
 import { USE_LIMITS } from '../../workers/protocol/align/limits.ts';
 import { type Command, interruptibleControl, isSet, textOf } from '../arguments/command.ts';
@@ -16,14 +17,15 @@ const LAYOUTS = ['nhwc', 'nchw'] as const;
 const PHASES: Readonly<Record<ExportProgress['phase'], string>> = {
   loading: 'Loading the model',
   writing: 'Writing',
-  verifying: 'Reading the files back and comparing embeddings',
+  verifying: 'Comparing the embeddings of the files with those of the model',
   packing: 'Packing',
 };
 
 export const exportCommand: Command = {
   name: 'export',
   summary: 'Export a model for other programs: TensorFlow.js, ONNX or safetensors.',
-  details: 'The exported files are read back and must give the same embeddings as the model.',
+  details:
+    'The exported files must give the same embeddings as the model: TensorFlow.js or onnxruntime-web runs them, and safetensors files are read back.',
   positionals: [
     {
       name: 'model',
@@ -108,8 +110,15 @@ export const exportCommand: Command = {
     output.clearProgress();
     output.line(formatFiles(out, summary.files));
     output.line(
-      `The files were read back and give the same embeddings. Largest difference: ${summary.verifiedMaxAbsError.toExponential(1)}`,
+      describeVerification(summary.verification, summary.verification.maxAbsError.toExponential(1)),
     );
-    return { json: { out, files: summary.files, verified_max_abs_error: summary.verifiedMaxAbsError } };
+    return {
+      json: {
+        out,
+        files: summary.files,
+        verified_by: summary.verification.by,
+        verified_max_abs_error: summary.verification.maxAbsError,
+      },
+    };
   },
 };

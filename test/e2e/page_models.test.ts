@@ -388,6 +388,7 @@ describe.sequential('models', () => {
       .getByRole('region', { name: 'How to use the ONNX, float16 export' })
       .getByText('onnxruntime')
       .waitFor();
+    await card.getByText('onnxruntime-web ran the files').waitFor();
 
     // The re-imported model equals the exported one.
     const path = join(root, 'again.zip');

@@ -153,9 +153,7 @@ describe.sequential('the program’s own copy', () => {
     const banner = page.getByRole('region', { name: 'Sample run' });
     await banner.getByText(/Done|failed|Stopped/).waitFor({ timeout: JOB_LIMIT_MS });
     expect(await banner.innerText()).toContain('Done');
-    expect(await page.getByText('The files were read back and checked').innerText()).toMatch(
-      /at most 0|at most \dE-/,
-    );
+    expect(await page.getByText('TensorFlow.js ran the files').innerText()).toMatch(/at most 0|at most \dE-/);
     for (const name of ['photos', 'train', 'evaluate', 'models', 'privacy']) {
       await page.goto(`${browser.address}#${name}`);
       await page.getByRole('heading', { level: 1 }).waitFor();

@@ -184,12 +184,17 @@ describe('the whole job', () => {
   });
 
   it('exports the model', async () => {
-    const result = await facenet(['export', modelDir, 'exported', '--format', 'safetensors', '--json'], {
-      home,
-    });
-    expectSuccess(result);
-    expect(result.json['verified_max_abs_error']).toBeLessThan(1e-4);
-    expect(await modelFiles(join(home, 'exported'))).toHaveLength(1);
+    for (const [format, verifiedBy] of [
+      ['safetensors', 'own reader'],
+      ['onnx', 'onnxruntime-web'],
+    ] as const) {
+      const out = `exported-${format}`;
+      const result = await facenet(['export', modelDir, out, '--format', format, '--json'], { home });
+      expectSuccess(result);
+      expect(result.json).toMatchObject({ verified_by: verifiedBy });
+      expect(result.json['verified_max_abs_error']).toBeLessThan(1e-4);
+      expect(await readdir(join(home, out))).toHaveLength(2);
+    }
   });
 
   it('stops on Ctrl-C with a checkpoint, and resumes', async () => {

@@ -7,7 +7,7 @@ import { Hdf5Error } from '../formats/hdf5.ts';
 import { KerasWeightsFile } from '../formats/keras_weights.ts';
 import type { HostTensor } from '../protocol/tensor.ts';
 import type { Hdf5WorkerApi } from '../hdf5.worker.ts';
-import { WorkerClient, WorkerFailedError } from '../rpc/worker_client.ts';
+import { canStartWorkers, WorkerClient, WorkerFailedError } from '../rpc/worker_client.ts';
 import type { TensorSource } from './tensor_source.ts';
 
 /** The published file, of 92 MB, takes a second. */
@@ -18,10 +18,9 @@ const LONGEST_MS = 120_000;
  * @throws Hdf5Error, and the signal's reason
  */
 export async function kerasSource(blob: Blob, name: string, signal?: AbortSignal): Promise<TensorSource> {
-  const shapes =
-    typeof Worker === 'undefined'
-      ? (await KerasWeightsFile.open(blob, name, signal)).shapes
-      : await inThrowAwayWorker(name, (api) => api.shapes(blob, name), { signal });
+  const shapes = canStartWorkers()
+    ? await inThrowAwayWorker(name, (api) => api.shapes(blob, name), { signal })
+    : (await KerasWeightsFile.open(blob, name, signal)).shapes;
   let all: Promise<Map<string, HostTensor>> | undefined;
   return {
     name,
@@ -41,8 +40,7 @@ async function readAll(
   weights: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<Map<string, HostTensor>> {
-  if (typeof Worker === 'undefined')
-    return (await KerasWeightsFile.open(blob, name, signal)).readAll(weights, signal);
+  if (!canStartWorkers()) return (await KerasWeightsFile.open(blob, name, signal)).readAll(weights, signal);
   return inThrowAwayWorker(name, (api) => api.read(blob, name, weights), { signal });
 }
 

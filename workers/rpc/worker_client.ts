@@ -21,6 +21,11 @@ export class WorkerStoppedError extends WorkerFailedError {
   override name = 'WorkerStoppedError';
 }
 
+/** Not in Node, where TensorFlow.js puts Node's threads in the place of `Worker`. */
+export function canStartWorkers(): boolean {
+  return typeof Worker !== 'undefined' && Worker.prototype instanceof EventTarget;
+}
+
 interface StartedWorker<Api> {
   readonly worker: Worker;
   readonly api: Remote<Api>;

@@ -101,11 +101,17 @@ describe('exports in the browser', () => {
 
   it('are verified, and load with stock tfjs on WebAssembly', async () => {
     const summary = await exportTo('tfjs', 'tfjs');
-    expect(summary.verifiedMaxAbsError).toBeLessThanOrEqual(1e-5);
+    expect(summary.verification.maxAbsError).toBeLessThanOrEqual(1e-5);
     expect(tf.getBackend()).toBe('wasm');
     expect(largestDifference(await embedWithStockTfjs('tfjs', images(2)), expected)).toBeLessThanOrEqual(
       1e-5,
     );
+  });
+
+  it('as ONNX are run by onnxruntime-web in a worker', async () => {
+    const summary = await exportTo('onnx', 'onnx');
+    expect(summary.verification.by).toBe('onnxruntime-web');
+    expect(summary.verification.maxAbsError).toBeLessThanOrEqual(1e-5);
   });
 
   // The whole network takes most of a minute on a software adapter. This one has every kind of node.
@@ -145,7 +151,7 @@ describe('exports in the browser', () => {
 
   it('as safetensors keep every variable, the classifier included', async () => {
     const summary = await exportTo('safetensors', 'safetensors');
-    expect(summary.verifiedMaxAbsError).toBe(0);
+    expect(summary.verification.maxAbsError).toBe(0);
     expect(summary.files.map(({ path }) => path)).toEqual(['model_card.md', 'mine.safetensors']);
     const reloaded = await loadModel({ kind: 'directory', directory: folder('safetensors') });
     expect([...reloaded.parameters.keys()].sort()).toEqual([...parameters.keys()].sort());

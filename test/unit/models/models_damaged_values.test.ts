@@ -8,7 +8,8 @@ import { hashedParameters } from '../../../workers/compute/graph/hashed_tensors.
 import { buildModel } from '../../../workers/compute/graph/models/index.ts';
 import type { HostTensor } from '../../../workers/protocol/tensor.ts';
 import { withEmbedder } from '../../../workers/jobs/embedder.ts';
-import { ConstantEmbeddingsError, exportModel } from '../../../workers/jobs/models/export_job.ts';
+import { exportModel } from '../../../workers/jobs/models/export_job.ts';
+import { ConstantEmbeddingsError } from '../../../workers/jobs/models/verify_export.ts';
 import { RunCheckpoints } from '../../../workers/jobs/train/run_checkpoints.ts';
 import type { RunDevice } from '../../../workers/jobs/train/run_device.ts';
 import type { RunKeeper } from '../../../workers/jobs/train/run_keeper.ts';

@@ -68,8 +68,9 @@ describe('exportModel', () => {
     const zip = new ZipCollector();
     const tensors = tf.memory().numTensors;
     const summary = await run('tfjs', modelFile(), zip);
-    expect(summary.verifiedMaxAbsError).toBeGreaterThan(0);
-    expect(summary.verifiedMaxAbsError).toBeLessThanOrEqual(1e-5);
+    expect(summary.verification.by).toBe('TensorFlow.js');
+    expect(summary.verification.maxAbsError).toBeGreaterThan(0);
+    expect(summary.verification.maxAbsError).toBeLessThanOrEqual(1e-5);
     expect(summary.files.map(({ path }) => path)).toEqual([
       'model_card.md',
       // 22.6 million values of 4 bytes.
@@ -86,7 +87,8 @@ describe('exportModel', () => {
   it('writes the variables as they are', async () => {
     const zip = new ZipCollector();
     const summary = await run('safetensors', modelFile(), zip);
-    expect(summary.verifiedMaxAbsError).toBe(0);
+    expect(summary.verification.by).toBe('own reader');
+    expect(summary.verification.maxAbsError).toBe(0);
     expect(summary.files.map(({ path }) => path)).toEqual([
       'model_card.md',
       'model-20260102-030405-60.safetensors',
@@ -100,7 +102,8 @@ describe('exportModel', () => {
       includeStandardization: true,
       inputLayout: 'nchw',
     });
-    expect(summary.verifiedMaxAbsError).toBeLessThanOrEqual(1e-5);
+    expect(summary.verification.by).toBe('onnxruntime-web');
+    expect(summary.verification.maxAbsError).toBeLessThanOrEqual(1e-5);
     expect(summary.files.at(-1)!.path).toBe('model-20260102-030405-60.onnx');
     expect(zip.text).toContain('[N, 3, 80, 80], pixel values from 0');
   });
@@ -108,7 +111,7 @@ describe('exportModel', () => {
   it('says of images of another size that they are what it takes', async () => {
     const zip = new ZipCollector();
     const summary = await run('onnx', modelFile(), zip, { imageSize: 96 });
-    expect(summary.verifiedMaxAbsError).toBeLessThanOrEqual(1e-5);
+    expect(summary.verification.maxAbsError).toBeLessThanOrEqual(1e-5);
     expect(zip.text).toContain('[N, 96, 96, 3]');
   });
 
@@ -116,15 +119,15 @@ describe('exportModel', () => {
     const zip = new ZipCollector();
     const summary = await run('safetensors-pytorch', modelFile(), zip);
     // A gamma of one does not change any value.
-    expect(summary.verifiedMaxAbsError).toBe(0);
+    expect(summary.verification.maxAbsError).toBe(0);
     expect(zip.text).toContain('repeat_2.9.branch1.2.bn.running_var');
   });
 
   it('halves the files with float16', async () => {
     for (const format of ['tfjs', 'onnx'] as const) {
       const summary = await run(format, modelFile(), new ZipCollector(), { dtype: 'float16' });
-      expect(summary.verifiedMaxAbsError).toBeGreaterThan(1e-7);
-      expect(summary.verifiedMaxAbsError).toBeLessThan(2e-3);
+      expect(summary.verification.maxAbsError).toBeGreaterThan(1e-7);
+      expect(summary.verification.maxAbsError).toBeLessThan(2e-3);
       const bytes = summary.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
       // 21.9 million weights of 2 bytes, and some small tensors.
       expect(bytes).toBeGreaterThan(43e6);

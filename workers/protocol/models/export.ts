@@ -31,10 +31,19 @@ export interface ExportProgress {
   readonly total: number;
 }
 
+/** How the written files were held against the model. */
+export interface ExportVerification {
+  /** The program that made embeddings with the files. This program's own reader takes the weights, and nothing else. */
+  readonly by: 'onnxruntime-web' | 'TensorFlow.js' | 'own reader';
+  /** The program that should have run the files, and could not start or had not the memory. */
+  readonly notRun?: { readonly program: string; readonly reason: string } | undefined;
+  /** Largest absolute difference of the embeddings between the model and the export, over test images. */
+  readonly maxAbsError: number;
+}
+
 export interface ExportSummary {
   readonly files: readonly { readonly path: string; readonly sizeBytes: number }[];
-  /** Largest absolute difference of the embeddings between the model and its reloaded export, over test images. */
-  readonly verifiedMaxAbsError: number;
+  readonly verification: ExportVerification;
   /** What of a run was exported. */
   readonly weights?: RunWeights | undefined;
   /** How the model is used: the card's example, in the language of the format's readers. */
