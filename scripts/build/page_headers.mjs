@@ -6,7 +6,7 @@ import { isolationHeaders } from './isolation_headers.mjs';
 const policyInPage = {
   // Nothing is loaded from or sent to any origin other than that of the page.
   'default-src': "'self'",
-  // The WebAssembly of TensorFlow.js and h5wasm must be compiled. Text is never run as a script.
+  // The WebAssembly of TensorFlow.js, onnxruntime-web and h5wasm must be compiled. Text is never run as a script.
   'script-src': "'self' 'wasm-unsafe-eval'",
   // TensorFlow.js starts the threads of its WebAssembly backend from a blob.
   'worker-src': "'self' blob:",
