@@ -16,6 +16,7 @@ import {
   type PyramidOptions,
 } from './detector/photo.ts';
 import type { AlignTimes } from './protocol/align/align.ts';
+import type { RgbImage } from './protocol/data/images.ts';
 import type { BackendMemory } from './protocol/device.ts';
 import type { PlainError } from './protocol/errors.ts';
 
@@ -155,6 +156,15 @@ const api = {
     const faces = await photo(id).align(boxes, imageSize, withThumbnail);
     const files = faces.files.flatMap((file) => (file ? [file.buffer] : []));
     return transfer(faces, faces.thumbnail ? [...files, faces.thumbnail] : files);
+  },
+
+  /** @returns the faces' pixels; undefined for a box without area */
+  async cut(id: number, boxes: readonly CropBox[], imageSize: number): Promise<(RgbImage | undefined)[]> {
+    const faces = await photo(id).cut(boxes, imageSize);
+    return transfer(
+      faces,
+      faces.flatMap((face) => (face ? [face.data.buffer as ArrayBuffer] : [])),
+    );
   },
 
   close(id: number): void {

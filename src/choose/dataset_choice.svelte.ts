@@ -13,7 +13,8 @@ import type {
 import type { RememberedFolder } from '../../workers/protocol/models/library.ts';
 import { problemOf, type Problem } from '../ui/errors.ts';
 import { FolderScan } from './folder_scan.svelte.ts';
-import { canBeRemembered, folderName, requestAccess, type FoundFiles } from '../session/folders.ts';
+import { folderName, requestAccess, type FoundFiles } from '../session/folders.ts';
+import { canBeRemembered } from '../../workers/protocol/data/folder_references.ts';
 import type { Library } from '../session/library.svelte.ts';
 import { countLeftOut, foldersOf, withLeftOut, type DatasetPhoto } from './left_out.ts';
 import { datasetWorker, libraryWorker } from '../session/workers.ts';

@@ -2,7 +2,7 @@
 import type { DirectoryReference } from '../../workers/protocol/data/dataset.ts';
 import type { RememberedFolder } from '../../workers/protocol/models/library.ts';
 import type { StoredSet } from '../../workers/protocol/data/stored_sets.ts';
-import { isSameFolder } from '../session/folders.ts';
+import { isSameFolder } from '../../workers/protocol/data/folder_references.ts';
 
 /**
  * @param remembered the last used first

@@ -14,7 +14,8 @@ import { isAllowed, numberProblems } from '../../workers/protocol/number_limits.
 import type { RunRecord } from '../../workers/protocol/train/runs.ts';
 import { saveBlob } from '../session/downloads.ts';
 import { problemOf, type Problem } from '../ui/errors.ts';
-import { canBeRemembered, requestAccess } from '../session/folders.ts';
+import { requestAccess } from '../session/folders.ts';
+import { canBeRemembered } from '../../workers/protocol/data/folder_references.ts';
 import type { JobGuard } from '../session/job_guard.svelte.ts';
 import type { Library } from '../session/library.svelte.ts';
 import { ModelChoice } from '../choose/model_choice.svelte.ts';

@@ -8,7 +8,8 @@ import type { SetForSource, StoredSet, StoredSetSize } from '../../workers/proto
 import { saveBlob, withMovedStream, zipToFile } from './downloads.ts';
 import { problemOf, type Problem } from '../ui/errors.ts';
 import { safeSetName } from '../../workers/protocol/escape_text.ts';
-import { folderName, isSameFolder, pickFolder } from './folders.ts';
+import { folderName, pickFolder } from './folders.ts';
+import { isSameFolder } from '../../workers/protocol/data/folder_references.ts';
 import type { JobGuard } from './job_guard.svelte.ts';
 import { alignWorker, datasetWorker, libraryWorker } from './workers.ts';
 

@@ -163,15 +163,3 @@ export async function requestAccess(
   }
   return true;
 }
-
-/** Whether both are one folder; two lists of the same files, chosen one after the other, are not known to be. */
-export async function isSameFolder(a: DirectoryReference, b: DirectoryReference): Promise<boolean> {
-  if (a.kind === 'private' && b.kind === 'private') return a.path === b.path;
-  if (a.kind === 'files' && b.kind === 'files') return a.files === b.files;
-  return a.kind === 'handle' && b.kind === 'handle' && (await a.handle.isSameEntry(b.handle));
-}
-
-/** What can be used again after the page was closed. */
-export function canBeRemembered(reference: DirectoryReference): boolean {
-  return reference.kind === 'handle' || reference.kind === 'private';
-}

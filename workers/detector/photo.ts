@@ -157,9 +157,33 @@ export class Photo implements CascadePhoto {
 
   /** @param boxes in the photo's pixels */
   async align(boxes: readonly CropBox[], imageSize: number, withThumbnail: boolean): Promise<AlignedFaces> {
-    const whole =
-      this.#image ?? (boxes.every((box) => this.#regionOf(box)) ? undefined : await this.#again());
+    const whole = await this.#wholeFor(boxes);
     return photoClocks.encode.during(() => this.#align(whole, boxes, imageSize, withThumbnail));
+  }
+
+  /**
+   * As `align`, without making files of the faces.
+   * @returns undefined for a box without area
+   */
+  async cut(boxes: readonly CropBox[], imageSize: number): Promise<(RgbImage | undefined)[]> {
+    const whole = await this.#wholeFor(boxes);
+    return photoClocks.encode.duringSync(() => this.#cut(whole, boxes, imageSize));
+  }
+
+  /** All pixels, or undefined where what was kept of a large photo is enough for these boxes. */
+  async #wholeFor(boxes: readonly CropBox[]): Promise<RgbImage | undefined> {
+    return this.#image ?? (boxes.every((box) => this.#regionOf(box)) ? undefined : this.#again());
+  }
+
+  #cut(whole: RgbImage | undefined, boxes: readonly CropBox[], imageSize: number): (RgbImage | undefined)[] {
+    const faces = boxes.map((box) => {
+      if (whole) return pixels.face(whole, box, imageSize);
+      const { left, top, image } = this.#regionOf(box)!;
+      const [x1, y1, x2, y2] = box;
+      return pixels.face(image, [x1 - left, y1 - top, x2 - left, y2 - top], imageSize);
+    });
+    if (whole && whole !== this.#image) pixels.release(whole);
+    return faces;
   }
 
   async #align(
@@ -168,13 +192,7 @@ export class Photo implements CascadePhoto {
     imageSize: number,
     withThumbnail: boolean,
   ): Promise<AlignedFaces> {
-    const faces = boxes.map((box) => {
-      if (whole) return pixels.face(whole, box, imageSize);
-      const { left, top, image } = this.#regionOf(box)!;
-      const [x1, y1, x2, y2] = box;
-      return pixels.face(image, [x1 - left, y1 - top, x2 - left, y2 - top], imageSize);
-    });
-    if (whole && whole !== this.#image) pixels.release(whole);
+    const faces = this.#cut(whole, boxes, imageSize);
     const files = await Promise.all(faces.map((face) => face && encodePng(face)));
     const first = faces[0];
     return {

@@ -9,7 +9,7 @@ import type { EvaluationProgress } from '../protocol/evaluate/evaluate.ts';
 import { Throttle, type JobControl } from '../protocol/job_control.ts';
 import { WorkerFailedError } from '../rpc/worker_client.ts';
 import { stackImages } from '../training/batch_source.ts';
-import { EvaluationCancelledError } from './cancelled.ts';
+import { EvaluationCancelledError } from './errors.ts';
 import { readAhead } from './read_ahead.ts';
 
 /** @returns l2-normalised embeddings, [count, embeddingSize] */

@@ -11,6 +11,7 @@ import type {
 import type { CropBox } from '../detector/align.ts';
 import type { Detection } from '../detector/cascade.ts';
 import { Photo, type AlignedFaces, type PhotoRegion, type PyramidOptions } from '../detector/photo.ts';
+import type { RgbImage } from '../protocol/data/images.ts';
 import type { BackendMemory } from '../protocol/device.ts';
 import type { PlainError } from '../protocol/errors.ts';
 import { WorkerPool, type PoolMember } from '../rpc/worker_pool.ts';
@@ -165,6 +166,11 @@ export class PooledPhoto {
 
   align(boxes: readonly CropBox[], imageSize: number, withThumbnail: boolean): Promise<AlignedFaces> {
     return this.#worker.client.call((api) => api.align(this.#id, boxes, imageSize, withThumbnail));
+  }
+
+  /** @returns undefined for a box without area */
+  cut(boxes: readonly CropBox[], imageSize: number): Promise<(RgbImage | undefined)[]> {
+    return this.#worker.client.call((api) => api.cut(this.#id, boxes, imageSize));
   }
 
   /** Pixels of a large photo, from which its faces are cut. */

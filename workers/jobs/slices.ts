@@ -1,5 +1,5 @@
 /** Long computations without waits, cut into slices, so that a worker hears what it is told meanwhile. */
-import { EvaluationCancelledError } from './cancelled.ts';
+import { EvaluationCancelledError } from './errors.ts';
 import type { JobControl } from '../protocol/job_control.ts';
 
 const SLICE_MS = 100;

@@ -1,12 +1,8 @@
 /** Folders that were used before, so that a later visit needs one click to use them again. */
 import type { DirectoryReference } from '../protocol/data/dataset.ts';
+import { canBeRemembered, isSameFolder } from '../protocol/data/folder_references.ts';
 import type { RememberedFolder } from '../protocol/models/library.ts';
 import { openDatabase } from './database.ts';
-
-/** References of kind 'files' and 'http' are valid only while the page is open. */
-export function canBeRemembered(reference: DirectoryReference): boolean {
-  return reference.kind === 'handle' || reference.kind === 'private';
-}
 
 export async function rememberFolder(
   reference: DirectoryReference,
@@ -38,12 +34,6 @@ export async function recallLeftOut(
       return reference;
     }),
   );
-}
-
-/** Whether both are the same folder. For two lists of files this cannot be known, so the answer is false. */
-export async function isSameFolder(a: DirectoryReference, b: DirectoryReference): Promise<boolean> {
-  if (a.kind === 'private' && b.kind === 'private') return a.path === b.path;
-  return a.kind === 'handle' && b.kind === 'handle' && (await a.handle.isSameEntry(b.handle));
 }
 
 /** The most recently used first. */

@@ -11,7 +11,8 @@ import { fileStats } from '../files/file_stats.ts';
 import { isImagePath } from '../protocol/data/images.ts';
 import { HandleDirectory } from '../files/handle_directory.ts';
 import { openDatabase, type SetRecord } from './database.ts';
-import { canBeRemembered, forgetFolder, isSameFolder, listFolders } from './folders.ts';
+import { canBeRemembered, isSameFolder } from '../protocol/data/folder_references.ts';
+import { forgetFolder, listFolders } from './folders.ts';
 import { privateFileSystem } from './private_file_system.ts';
 import { freeName, isNamedFor } from './set_names.ts';
 

@@ -13,7 +13,7 @@ import {
 import { buildModel } from '../../../workers/compute/graph/models/index.ts';
 import { cropOrPad, type ReadImage } from '../../../workers/jobs/embed.ts';
 import { evaluateModel, evaluatePairs } from '../../../workers/jobs/evaluate/evaluate_job.ts';
-import { EvaluationCancelledError } from '../../../workers/jobs/cancelled.ts';
+import { EvaluationCancelledError } from '../../../workers/jobs/errors.ts';
 import { JobControl } from '../../../workers/protocol/job_control.ts';
 import type { EvaluationOptions, EvaluationProgress } from '../../../workers/protocol/evaluate/evaluate.ts';
 import { InvalidNumberError } from '../../../workers/protocol/number_limits.ts';

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { UnreadableImageError } from '../../../workers/protocol/data/file_errors.ts';
 import { makeDistanceTable } from '../../../workers/jobs/train/distance_table_job.ts';
-import { EvaluationCancelledError } from '../../../workers/jobs/cancelled.ts';
+import { EvaluationCancelledError } from '../../../workers/jobs/errors.ts';
 import { type ReadImage } from '../../../workers/jobs/embed.ts';
 import { JobControl } from '../../../workers/protocol/job_control.ts';
 import type { LoadedModel } from '../../../workers/models/loaded_model.ts';

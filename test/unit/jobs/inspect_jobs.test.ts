@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { formatReport } from '../../../cli/commands/inspect.ts';
 import type { RgbImage } from '../../../workers/protocol/data/images.ts';
 import { EmbeddingsNotFiniteError } from '../../../workers/evaluation/errors.ts';
-import { EvaluationCancelledError } from '../../../workers/jobs/cancelled.ts';
+import { EvaluationCancelledError } from '../../../workers/jobs/errors.ts';
 import { JobControl } from '../../../workers/protocol/job_control.ts';
 import { embedPhotos } from '../../../workers/jobs/use/inspect_embed.ts';
 import {

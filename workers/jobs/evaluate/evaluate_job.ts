@@ -27,7 +27,7 @@ import type { EmbedderFactory } from '../../compute/executor.ts';
 import { embedFiles, type Embed, type ReadImage } from '../embed.ts';
 import { withEmbedder } from '../embedder.ts';
 import type { JobControl } from '../../protocol/job_control.ts';
-import { EvaluationCancelledError } from '../cancelled.ts';
+import { EvaluationCancelledError } from '../errors.ts';
 
 /** LFW's number; taken where nothing is asked for and the photos allow it. */
 const DEFAULT_PAIRS_PER_FOLD = 300;

@@ -4,7 +4,7 @@ import { loadModel } from '../../models/load_model.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
 import type { BackendName } from '../../protocol/device.ts';
 import type { ModelReference } from '../../protocol/models/models.ts';
-import { EvaluationCancelledError } from '../cancelled.ts';
+import { EvaluationCancelledError } from '../errors.ts';
 import { DECODES_AT_ONCE, type ReadImage } from '../embed.ts';
 import { chooseExecutor } from '../executors.ts';
 import { ImagePool } from '../image_pool.ts';

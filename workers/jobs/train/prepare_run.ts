@@ -1,4 +1,6 @@
 /** From a request to the run's record and its data: of a new run, or of one that goes on. */
+import { RunMissingError } from '../../models/errors.ts';
+import { canBeRemembered } from '../../protocol/data/folder_references.ts';
 import type { DirectoryReference } from '../../protocol/data/dataset.ts';
 import type { PairsSource } from '../../protocol/evaluate/pairs.ts';
 import type { DatasetFingerprint, RunRecord } from '../../protocol/train/runs.ts';
@@ -18,8 +20,9 @@ import {
   type TrainingData,
 } from './training_data.ts';
 
-export class RunMissingError extends Error {
-  override name = 'RunMissingError';
+/** A run's dataset is not known, since the browser could not remember its folder. */
+export class NoDatasetError extends Error {
+  override name = 'NoDatasetError';
 }
 
 export class StoppedBeforeRunError extends Error {
@@ -63,7 +66,7 @@ export async function prepareNewRun(
     ).catch(() => undefined),
     dataset,
     filteredImages: filter && [...filter.leftOut],
-    data: request.data.filter(({ kind }) => kind === 'handle' || kind === 'private'),
+    data: request.data.filter(canBeRemembered),
     lfw: storablePairs(request.lfw),
     step: 0,
     epoch: 0,
@@ -74,10 +77,10 @@ export async function prepareNewRun(
 
 /** Files of <input webkitdirectory> and folders of the terminal are gone with the page. */
 function storablePairs(lfw: PairsSource | undefined): PairsSource | undefined {
-  return lfw?.images.every(({ kind }) => kind === 'handle' || kind === 'private') ? lfw : undefined;
+  return lfw?.images.every(canBeRemembered) ? lfw : undefined;
 }
 
-/** @throws RunMissingError, DatasetChangedError, StoppedBeforeRunError, and what reading the data throws */
+/** @throws RunMissingError, NoDatasetError, DatasetChangedError, StoppedBeforeRunError, and what reading the data throws */
 export async function prepareResumedRun(
   request: TrainRequest,
   runId: string,
@@ -85,10 +88,10 @@ export async function prepareResumedRun(
   control: TrainControl,
 ): Promise<PreparedRun> {
   const run = await getRun(runId);
-  if (!run) throw new RunMissingError(`There is no run ${runId} in this browser. It may have been deleted.`);
+  if (!run) throw new RunMissingError(runId);
   const references = request.data.length > 0 ? request.data : run.data;
   if (references.length === 0)
-    throw new RunMissingError(
+    throw new NoDatasetError(
       `The folder "${run.datasetName}" that the run ${runId} trains on has to be chosen again, because the browser did not keep access to it. Choose it, then resume the run.`,
     );
   const filter = run.filteredImages && { leftOut: new Set(run.filteredImages) };

@@ -1,4 +1,5 @@
 /** From folders to the images that a run trains on and validates with. */
+import { TooFewClassesError } from '../errors.ts';
 import { readClasses, type Dataset, type ImageFile } from '../../files/classes.ts';
 import { isPhotoPath } from '../../protocol/data/images.ts';
 import { openDirectories } from '../../files/open.ts';
@@ -10,10 +11,6 @@ import { filterClasses, imagesToLeaveOut } from '../../training/filter.ts';
 import { imageKey } from '../../formats/distance_table.ts';
 import type { TrainingOptions } from '../../protocol/train/options.ts';
 import { splitClasses, type ClassImages } from '../../training/split.ts';
-
-export class TooFewClassesError extends Error {
-  override name = 'TooFewClassesError';
-}
 
 export class DatasetChangedError extends Error {
   override name = 'DatasetChangedError';

@@ -10,11 +10,8 @@ import type { EvaluationProgress } from '../../protocol/evaluate/evaluate.ts';
 import type { EmbedderFactory } from '../../compute/executor.ts';
 import { embedDataset, type LabelledImage } from '../models/embed_job.ts';
 import type { ReadImage } from '../embed.ts';
+import { TooFewClassesError } from '../errors.ts';
 import type { JobControl } from '../../protocol/job_control.ts';
-
-export class TooFewClassesError extends Error {
-  override name = 'TooFewClassesError';
-}
 
 type ClassifySettings = Omit<ClassifyRequest, 'model' | 'backend'>;
 

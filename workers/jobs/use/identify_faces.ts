@@ -2,7 +2,7 @@
 import type { RgbImage } from '../../protocol/data/images.ts';
 import { euclideanDistance } from '../../evaluation/recognition/nearest.ts';
 import type { FaceFailure, FindFacesEvent, FoundFace } from '../../protocol/use/identify.ts';
-import { EvaluationCancelledError } from '../cancelled.ts';
+import { EvaluationCancelledError } from '../errors.ts';
 import { LARGEST_BATCH } from './identify_embedder.ts';
 import type { LocatedPhoto } from './identify_photos.ts';
 import { Throttle, type JobControl } from '../../protocol/job_control.ts';

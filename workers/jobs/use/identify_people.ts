@@ -22,7 +22,7 @@ import type {
   RecognitionTest,
   RecognitionTestRequest,
 } from '../../protocol/use/identify.ts';
-import { TooFewClassesError } from './classify_job.ts';
+import { TooFewClassesError } from '../errors.ts';
 import type { FaceStore, StoredFace } from './identify_faces.ts';
 import type { JobControl } from '../../protocol/job_control.ts';
 import { inSlices } from '../slices.ts';

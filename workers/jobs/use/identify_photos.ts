@@ -1,6 +1,5 @@
 /** Photos as taken, or faces that are aligned already → crops as the network takes them. */
 import { readClasses, type ImageFile } from '../../files/classes.ts';
-import { decodeImage } from '../../files/images/decode.ts';
 import { FileListDirectory } from '../../files/file_list_directory.ts';
 import { isPhotoPath, type RgbImage } from '../../protocol/data/images.ts';
 import { openDirectories } from '../../files/open.ts';
@@ -78,10 +77,7 @@ export async function* locateFaces(
       async ({ width, height, detection: { faces } }, pooled) => {
         const chosen = chooseFaces(faces, which, width, height);
         const boxes = chosen.map((index) => cropBox(faces[index]!.box, margin, width, height));
-        const { files } = await pooled.align(boxes, imageSize, false);
-        const crops = await Promise.all(
-          files.map((file) => (file ? decodeImage(new Blob([file]), 'the aligned face') : undefined)),
-        );
+        const crops = await pooled.cut(boxes, imageSize);
         return {
           crops: crops.flatMap((image, place) => (image ? [{ number: chosen[place]! + 1, image }] : [])),
           faceCount: faces.length,

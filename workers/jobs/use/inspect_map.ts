@@ -9,7 +9,7 @@ import { UMAP } from 'umap-js';
 import { rowCount, type Rows } from '../../evaluation/inspection/dot_products.ts';
 import { findNeighbours } from '../../evaluation/inspection/neighbour_graph.ts';
 import { hashKey, uniform } from '../../common/random.ts';
-import { EvaluationCancelledError } from '../cancelled.ts';
+import { EvaluationCancelledError } from '../errors.ts';
 import { Throttle, type JobControl } from '../../protocol/job_control.ts';
 import { inSlices } from '../slices.ts';
 
