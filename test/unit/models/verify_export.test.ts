@@ -95,7 +95,7 @@ describe('where onnxruntime-web does not start', () => {
   it('the weights are read again, and it is said that the file was not run', async () => {
     vi.doMock('onnxruntime-web/wasm', () => ({
       env: { wasm: {} },
-      Tensor: class {},
+      Tensor: vi.fn(),
       InferenceSession: {
         create: () => Promise.reject(new Error('no available backend found. ERR: [wasm] no SIMD')),
       },
