@@ -77,7 +77,9 @@ export function describeStarterModel(): ModelDescription {
     embedding_size: STARTER_EMBEDDING_SIZE,
     image_size: STARTER_IMAGE_SIZE,
     standardization: { value: 'fixed', basis: 'as this program has it' },
-    notes: [],
+    notes: [
+      'It needs faces that are aligned by their landmarks. With faces that are cut out by their boxes it is much less accurate (0.85 instead of 0.98 on LFW pairs).',
+    ],
   };
 }
 
