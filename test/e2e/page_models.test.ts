@@ -424,6 +424,6 @@ describe.sequential('models', () => {
   });
 
   it('had nothing go wrong but what was tried', () => {
-    expect(browser.complaints.filter((text) => !/no model|HDF5|cancelled/.test(text))).toEqual([]);
+    expect(browser.complaints.filter((text) => !/not a model|HDF5|cancelled/.test(text))).toEqual([]);
   });
 });
