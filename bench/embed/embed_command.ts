@@ -17,7 +17,8 @@ import type { Benchmark } from '../run_benchmarks.ts';
 const ORT_FOLDER = 'node_modules/onnxruntime-web/dist/';
 
 export const embedBenchmark: Benchmark = {
-  description: 'embeddings a second; beside stock tfjs and onnxruntime-web, on WebGPU and WebAssembly',
+  description:
+    'embeddings per second, compared with stock tfjs and onnxruntime-web, on WebGPU and WebAssembly',
   flags: {
     batch: { type: 'string', help: `images per batch (default ${DEFAULT_EMBED_BENCH.batch})` },
     image_size: { type: 'string', help: `pixels (default ${DEFAULT_EMBED_BENCH.imageSize})` },
@@ -27,7 +28,7 @@ export const embedBenchmark: Benchmark = {
       type: 'string',
       help: `which, separated by commas (default all: ${Object.keys(PROGRAMS).join(', ')})`,
     },
-    software: { type: 'boolean', help: 'the software adapter, even where there is a GPU' },
+    software: { type: 'boolean', help: 'use the software adapter even if there is a GPU' },
   },
   async run({ flags, onMessage }) {
     const whole = (flag: string, fallback: number): number => {

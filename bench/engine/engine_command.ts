@@ -26,7 +26,7 @@ interface PytorchReport {
 }
 
 export const engineBenchmark: Benchmark = {
-  description: 'training step, forward pass, convolutions, memory; beside stock tfjs-webgpu',
+  description: 'training step, forward pass, convolutions, memory; compared with stock tfjs-webgpu',
   flags: {
     runtime: { type: 'string', help: 'node or chromium (default chromium)' },
     batch: { type: 'string', help: `images per batch (default ${DEFAULT_ENGINE_BENCH.batch})` },
@@ -36,7 +36,7 @@ export const engineBenchmark: Benchmark = {
     tune: { type: 'boolean', help: 'choose kernels by measuring them first' },
     profile: { type: 'boolean', help: 'the GPU’s time by kind of kernel, and the ten slowest dispatches' },
     precision: { type: 'string', help: 'of activations: float32 or float16, which needs shader-f16' },
-    software: { type: 'boolean', help: 'the software adapter, even where there is a GPU (chromium)' },
+    software: { type: 'boolean', help: 'use the software adapter even if there is a GPU (chromium)' },
     skip_stock: { type: 'boolean', help: 'leave stock tfjs out, which takes some ten times as long' },
   },
   async run({ flags, onMessage }) {

@@ -1,14 +1,14 @@
-"""Times the training step of Inception-ResNet-v1 in PyTorch on the same GPU, to hold the engine against.
+"""Times the training step of Inception-ResNet-v1 in PyTorch on the same GPU, for comparison with the engine.
 
-Eager mode, float32: with TF32 off and on, and with channels_last on top of each. Prints one line of JSON. Modes that a
-device has not are null, with the reason under "skipped". Exit code 3 where PyTorch or the device is missing.
+Eager mode, float32: with TF32 off and on, each also with channels_last. Prints one line of JSON. Modes that the device
+does not have are null, with the reason under "skipped". The exit code is 3 if PyTorch or the device is missing.
 
     python3 bench/engine/pytorch_step.py --batch 90 --image_size 160
     python3 bench/engine/pytorch_step.py --device cpu --batch 2 --image_size 80 --steps 1   # for a try without a GPU
     python3 bench/engine/pytorch_step.py --check fixture.json   # is it the same network? exit code 1 if not
 
---check computes, on the CPU, what a conformance fixture holds (see docs/formats.md): embeddings, losses, gradients and
-moving statistics of hash-defined parameters and images.
+--check computes on the CPU the values of a conformance fixture (see workers/jobs/conformance/model_conformance.ts):
+embeddings, losses, gradients and moving statistics of hash-defined parameters and images.
 """
 import argparse
 import json

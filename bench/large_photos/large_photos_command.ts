@@ -52,13 +52,14 @@ export interface LargePhotoRow {
 }
 
 export const largePhotosBenchmark: Benchmark = {
-  description: 'photos of 1 to 200 megapixels: faces found, crops beside Pillow’s at full size, peak memory',
+  description:
+    'photos of 1 to 200 megapixels: faces found, crops compared with Pillow’s at full size, peak memory',
   flags: {
     megapixels: { type: 'string', help: `a list of sizes (default ${MEGAPIXELS.join(',')})` },
-    shapes: { type: 'string', help: `of ${SHAPES.join(', ')} (default: all)` },
+    shapes: { type: 'string', help: `a list of ${SHAPES.join(', ')} (default: all)` },
     backend: { type: 'string', help: 'wasm or webgpu (default wasm)' },
     minsize: { type: 'string', help: `the smallest face, pixels (default ${DEFAULT_ALIGN_OPTIONS.minsize})` },
-    software: { type: 'boolean', help: 'the software adapter, even where there is a GPU' },
+    software: { type: 'boolean', help: 'use the software adapter even if there is a GPU' },
   },
   async run({ flags, onMessage }) {
     const sizes = listOf(flags.megapixels, MEGAPIXELS.map(String)).map(Number);
