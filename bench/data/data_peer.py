@@ -1,5 +1,5 @@
-"""One core of the original's kind of data path: decode, random crop, flip. Prints JSON; needs Pillow and NumPy, and
-measures TensorFlow's own decoder too where that is installed. Arguments: seconds, then image files."""
+"""The data path of the original on one core: decode, random crop, flip. Prints JSON. Needs Pillow and NumPy, and also
+measures TensorFlow's decoder if it is installed. Arguments: seconds, then image files."""
 import json
 import os
 import random

@@ -103,7 +103,7 @@ class InceptionResnetV1(nn.Module):
 
 
 def total_loss(model, images, labels):
-    """Mean cross entropy, the regularisation of every weight but biases and betas, the prelogits norm (p = 1)."""
+    """Mean cross entropy, the regularisation of all weights except biases and betas, and the prelogits norm (p = 1)."""
     prelogits, logits = model(images)
     weights = [parameter for parameter in model.parameters() if parameter.dim() > 1]
     cross_entropy = functional.cross_entropy(logits, labels)
@@ -117,7 +117,7 @@ def trainable(model):
 
 
 def time_step(arguments, tf32, channels_last):
-    """Milliseconds of one step."""
+    """The time of one step, milliseconds."""
     on_gpu = arguments.device == "cuda"
     if on_gpu:
         torch.backends.cuda.matmul.allow_tf32 = tf32
@@ -170,7 +170,7 @@ def measure(arguments):
     }
 
 
-# Hash-defined tensors, as workers/compute/graph/hashed_tensors.ts defines them.
+# Hash-defined tensors, as in workers/compute/graph/hashed_tensors.ts.
 
 
 def hash_base(name, seed):
@@ -190,7 +190,7 @@ def hashed_uniform(name, seed, count):
 
 
 def multiply32(values, factor):
-    """Modulo 2^32, in halves that no 64-bit product overflows."""
+    """The product modulo 2^32, computed in halves so that no 64-bit product overflows."""
     low, high = factor & 0xFFFF, factor >> 16
     return (values * low + ((values * high & 0xFFFF) << 16)) & 0xFFFFFFFF
 
@@ -206,7 +206,7 @@ def hashed_parameter(name, shape, seed):
 
 
 def hashed_images(batch, size, seed):
-    """The network's input, [batch, 3, size, size]"""
+    """The input of the network, [batch, 3, size, size]."""
     fine = (256 * hashed_uniform("images/fine", seed, batch * size * size * 3)).floor().reshape(batch, size, size, 3)
     coarse = (256 * hashed_uniform("images/coarse", seed, batch * 25 * 3)).floor().reshape(batch, 5, 5, 3)
     cell = 5 * torch.arange(size) // size
@@ -235,7 +235,7 @@ def tensors_in_order(model):
 
 
 def distance(found, digest):
-    """Of a tensor to a digest of the right one: the larger relative error of its length and its projection."""
+    """The distance of a tensor from the digest of the correct one: the larger relative error of its length and projection."""
     values = to_tensorflow(found.detach()).double().flatten()
     probe = 2 * hashed_uniform(f"probe/{digest['name']}", digest["seed"], values.numel()) - 1
     length = max(abs(digest["l2"]), 1e-12)
@@ -243,7 +243,7 @@ def distance(found, digest):
 
 
 def check(path):
-    """@returns the report; `agrees` says whether all of it is within the bounds"""
+    """Returns the report; `agrees` says whether everything is within the bounds."""
     with open(path, encoding="utf8") as file:
         fixture = json.load(file)
     seed, parameters, train = fixture["seed"], fixture["parameters"], fixture["train"]
@@ -270,10 +270,10 @@ def check(path):
     gradient_errors = sorted(
         distance(tensors[name].grad, {**digest, "name": name, "seed": seed})
         for name, digest in train["gradients"].items()
-        # Zero by construction where a batch norm follows a bias.
+        # Zero by construction if a batch norm follows a bias.
         if digest["l2"] > 1e-6
     )
-    # These digests' probe is named by the layer.
+    # The probe of these digests has the name of the layer.
     moving_errors = [
         distance(tensors[f"{layer}/BatchNorm/{kind}"], {**digest, "name": layer, "seed": seed})
         for kind in ("moving_mean", "moving_variance")

@@ -1,7 +1,7 @@
-"""Crops of a photo as the original makes them, beside those that alignment wrote.
+"""Compares the crops that alignment wrote with crops made like those of the original.
 
 python3 large_photos_reference.py PHOTO SIZE < lines of JSON {"box": [x1, y1, x2, y2], "png": "base64"}
-Prints the largest mean difference of a crop from Pillow's crop and BILINEAR of the photo at full size, in grey levels.
+Prints the largest mean difference, in grey levels, between a crop and Pillow's crop of the full-size photo with BILINEAR.
 """
 import base64
 import io

@@ -1,6 +1,6 @@
 /**
- * Faces cut out of photos so that their landmarks lie where a template has them: a similarity transform (scale, rotation,
- * shift) by least squares, and the photo's pixels taken bilinearly along it.
+ * Cuts faces out of photos so that their landmarks match a template: a similarity transform (scale, rotation, shift)
+ * by least squares, with bilinear interpolation of the photo.
  */
 import type { DetectedFace } from '../protocol/align/align.ts';
 import {
@@ -10,10 +10,10 @@ import {
 } from '../protocol/align/alignment.ts';
 import type { RgbImage } from '../protocol/data/images.ts';
 
-/** Red, green and blue of the pixel that is being made. */
+/** Red, green and blue of the current pixel. */
 const sums = new Float64Array(3);
 
-/** x' = a·x − b·y + left, y' = b·x + a·y + top: from the photo's pixels to those of the cut-out face. */
+/** Maps pixels of the photo to pixels of the crop: x' = a·x − b·y + left, y' = b·x + a·y + top. */
 export interface Similarity {
   readonly a: number;
   readonly b: number;
@@ -24,7 +24,7 @@ export interface Similarity {
 /**
  * The transform with the least sum of squared distances: Umeyama, "Least-squares estimation of transformation
  * parameters between two point patterns", 1991. In the plane, and without reflection, it has this closed form.
- * @throws where all points are the same
+ * @throws Error if all points are the same
  */
 export function similarityBetween(
   from: readonly (readonly [number, number])[],
@@ -47,7 +47,7 @@ export function similarityBetween(
   return { a, b, left: toX - a * fromX + b * fromY, top: toY - b * fromX - a * fromY };
 }
 
-/** @param size of the cut-out face, pixels */
+/** @param size width and height of the crop, pixels */
 export function faceSimilarity(
   { landmarksX, landmarksY }: DetectedFace,
   alignment: LandmarkAlignment,
@@ -57,7 +57,7 @@ export function faceSimilarity(
   return similarityBetween(points, templateOfSize(alignment, size) satisfies LandmarkTemplate['points']);
 }
 
-/** Bilinear; what lies outside of the photo is black. @returns size × size pixels, rounded to the nearest level */
+/** Interpolates bilinearly; black outside the photo. @returns size × size pixels, rounded to the nearest level */
 export function cutAligned(image: RgbImage, { a, b, left, top }: Similarity, size: number): RgbImage {
   const { width, height, data } = image;
   const result = new Uint8Array(size * size * 3);

@@ -148,7 +148,7 @@ export interface Graph {
     /** [N, embedding_size], the input of the losses. */
     readonly prelogits: string;
     /**
-     * [N, embedding_size]: l2-normalised prelogits, or the prelogits as they are where a model is compared without
+     * [N, embedding_size]: l2-normalised prelogits; or the prelogits themselves, if the model is compared without
      * normalisation.
      */
     readonly embeddings: string;

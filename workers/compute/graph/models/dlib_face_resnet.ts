@@ -1,9 +1,10 @@
 /**
- * dlib's face recognition network by Davis King: 29 convolutions, ResNet-34 (He et al., "Deep Residual Learning for Image
- * Recognition", 2015) with fewer layers and half the filters
+ * dlib's face recognition network by Davis King: 29 convolutions, ResNet-34 (He et al., "Deep Residual Learning for
+ * Image Recognition", 2015) with fewer layers and half the filters
  * (https://github.com/davisking/dlib/blob/master/examples/dnn_metric_learning_on_images_ex.cpp, `loss_metric`).
- * It compares embeddings as they are, by their Euclidean distance. dlib scales each channel after a convolution; a
- * convolution with a bias computes the same, and the scales are folded into the weights where they are read.
+ * Embeddings are compared by their Euclidean distance, without normalisation. dlib scales each channel after a
+ * convolution. A convolution with a bias computes the same, so the scales are folded into the weights when they are
+ * read.
  */
 import { GraphBuilder, type ConvolutionOptions, type Layer } from '../builder.ts';
 import type { Graph, ModelOptions } from '../ir.ts';
