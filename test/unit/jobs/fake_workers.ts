@@ -20,7 +20,12 @@ const api = new Proxy(
 const worker = {
   call: (use: (asked: unknown) => unknown): unknown => use(api),
   release: (): void => undefined,
+  endUnlessStopped: (): Promise<void> => Promise.resolve(),
 };
+
+/** As the real ones; no fake worker has to be ended. */
+export const STOP_AT_ONCE_MS = 2500;
+export const STOP_SOON_MS = 15_000;
 
 export {
   worker as alignWorker,
