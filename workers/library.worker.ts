@@ -4,7 +4,6 @@ import { validationRate } from './evaluation/metrics.ts';
 import { evaluationFiles } from './jobs/evaluate/evaluation_files.ts';
 import { checkpointFile } from './jobs/train/checkpoint_file.ts';
 import { buildRunFiles } from './jobs/train/run_log.ts';
-import { withRunLock } from './jobs/train/run_lock.ts';
 import { RunMissingError } from './models/errors.ts';
 import { JOB_LOCK } from './protocol/offline.ts';
 import type { LibraryWorkerApi } from './protocol/models/library.ts';
@@ -16,6 +15,7 @@ import * as galleries from './storage/galleries.ts';
 import * as models from './storage/models.ts';
 import { privateFileSystem } from './storage/private_file_system.ts';
 import * as sets from './storage/stored_sets.ts';
+import { runOfLock, withRunLock } from './storage/run_lock.ts';
 import * as runs from './storage/runs.ts';
 import { describeDevice } from './gpu/describe_device.ts';
 
@@ -32,7 +32,7 @@ class JobRunningError extends Error {
 async function requireNoJob(): Promise<void> {
   const locks = navigator.locks as LockManager | undefined;
   const names = ((await locks?.query())?.held ?? []).map(({ name = '' }) => name);
-  const runId = names.map(runs.runOfLock).find((id) => id !== undefined);
+  const runId = names.map(runOfLock).find((id) => id !== undefined);
   if (runId !== undefined) throw new JobRunningError(`The run ${runId}`);
   if (names.includes(JOB_LOCK)) throw new JobRunningError('A job');
 }

@@ -15,7 +15,7 @@ import { untilStopped } from './jobs/until_stopped.ts';
 import { TrainControl } from './jobs/train/train_control.ts';
 import { train } from './jobs/train/train_job.ts';
 import { describeModel, inspectModel } from './models/load_model.ts';
-import { runWeights } from './models/run_metadata.ts';
+import { runWeights } from './models/run_model.ts';
 import { FaceDetector } from './detector/detector.ts';
 import { standardizationOf } from './protocol/models/standardization.ts';
 import type { TrainWorkerApi } from './protocol/train/train_worker.ts';

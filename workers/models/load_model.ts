@@ -44,12 +44,11 @@ import {
   readModelFile,
   stepOfModelFileName,
 } from './model_file.ts';
-import { parametersOf } from './moving_averages.ts';
+import { parametersOf, runMetadata } from './run_model.ts';
 import { ONNX_EXTENSION, readOnnxModel } from './onnx_file.ts';
 import { AS_STATED, ownExportReport } from './own_export.ts';
 import { ModelDirectory, refuseOtherFiles } from './not_models.ts';
 import { checkAllValues } from './parameter_values.ts';
-import { runMetadata } from './run_metadata.ts';
 import { describeStarterModel, loadStarterModel } from './starter_model.ts';
 import {
   standardizationByName,

@@ -1,12 +1,17 @@
 /** This program's ONNX exports as models again. Other programs' files do not say which of their numbers is what. */
-import { OnnxError, readOnnxMetadata } from '../formats/onnx_reader.ts';
+import { foldedGraph, unfoldBatchNorms } from '../compute/graph/fold_batch_norm.ts';
+import type { Graph } from '../compute/graph/ir.ts';
+import { OnnxError, readOnnxMetadata, readOnnxWeights } from '../formats/onnx_reader.ts';
+import { OIHW_TO_HWIO, permuteTensor } from '../formats/tensor_layout.ts';
+import type { HostTensor } from '../protocol/tensor.ts';
 import { buildModel } from '../compute/graph/models/index.ts';
 import { NotAModelError } from './errors.ts';
 import type { LoadedModel } from './loaded_model.ts';
 import { settled } from './import_model.ts';
 import { decodeMetadata, statedStandardization } from './metadata.ts';
-import { onnxParameters } from './onnx_parameters.ts';
+import { checkParameters } from './model_file.ts';
 import { FOLDED_NOTE } from './own_export.ts';
+import { checkTensorValues } from './parameter_values.ts';
 
 export const ONNX_EXTENSION = '.onnx';
 
@@ -35,4 +40,27 @@ export async function readOnnxModel(blob: Blob, name: string, signal?: AbortSign
     metadata,
     notes: [FOLDED_NOTE],
   };
+}
+
+/**
+ * @param file its name, for messages
+ * @throws OnnxError, MissingParametersError, ParameterShapeError, ParameterNotFiniteError, and the signal's reason
+ */
+export async function onnxParameters(
+  graph: Graph,
+  bytes: Uint8Array,
+  file: string,
+  signal?: AbortSignal,
+): Promise<Map<string, HostTensor>> {
+  const folded = foldedGraph(graph);
+  const stored = await readOnnxWeights(bytes, file, signal);
+  const weights = new Map(
+    [...stored].map(([name, tensor]): [string, HostTensor] => [
+      name,
+      tensor.shape.length === 4 ? permuteTensor(tensor, OIHW_TO_HWIO) : tensor,
+    ]),
+  );
+  checkParameters(folded, new Map([...weights].map(([name, { shape }]) => [name, shape])), file);
+  for (const { name } of folded.parameters) checkTensorValues(file, name, weights.get(name)!);
+  return unfoldBatchNorms(graph, weights);
 }

@@ -8,19 +8,8 @@ import type {
 } from '../protocol/train/runs.ts';
 import { deleteCheckpoints } from './checkpoints.ts';
 import { keysOf, openDatabase } from './database.ts';
+import { runLockName } from './run_lock.ts';
 import { deleteEvaluationsOf } from './saved_evaluations.ts';
-
-const RUN_LOCK_PREFIX = 'facenet-run-';
-
-/** The lock that the worker of a run holds as long as it lives. */
-export function runLockName(runId: string): string {
-  return RUN_LOCK_PREFIX + runId;
-}
-
-/** @returns the run whose lock this is */
-export function runOfLock(name: string): string | undefined {
-  return name.startsWith(RUN_LOCK_PREFIX) ? name.slice(RUN_LOCK_PREFIX.length) : undefined;
-}
 
 export class RunDeletedError extends Error {
   override name = 'RunDeletedError';

@@ -9,8 +9,7 @@ import {
   type GalleryContent,
 } from '../../../workers/formats/gallery_file.ts';
 import type { RgbImage } from '../../../workers/protocol/data/images.ts';
-import { TooFewClassesError } from '../../../workers/jobs/errors.ts';
-import { EvaluationCancelledError } from '../../../workers/jobs/errors.ts';
+import { TooFewClassesError, EvaluationCancelledError } from '../../../workers/jobs/errors.ts';
 import { FaceStore, findFaces, OtherModelError } from '../../../workers/jobs/use/identify_faces.ts';
 import {
   buildClassifier,

@@ -8,7 +8,7 @@ import { buildModel } from '../../../workers/compute/graph/models/index.ts';
 import { MemoryDirectory } from '../../../workers/files/memory_directory.ts';
 import { ExportCancelledError, exportModel } from '../../../workers/jobs/models/export_job.ts';
 import { JobControl } from '../../../workers/protocol/job_control.ts';
-import { runWeights } from '../../../workers/models/run_metadata.ts';
+import { runWeights } from '../../../workers/models/run_model.ts';
 import { modelCard } from '../../../workers/models/model_card.ts';
 import { readModelFile, writeModelFile } from '../../../workers/models/model_file.ts';
 import { ParameterNotFiniteError } from '../../../workers/models/parameter_values.ts';

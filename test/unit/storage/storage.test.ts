@@ -17,6 +17,7 @@ import {
 import { crc32 } from '../../../workers/common/crc32.ts';
 import { keysOf, openDatabase } from '../../../workers/storage/database.ts';
 import { forgetFolder, listFolders, rememberFolder } from '../../../workers/storage/folders.ts';
+import { runLockName } from '../../../workers/storage/run_lock.ts';
 import * as runs from '../../../workers/storage/runs.ts';
 import { runNames } from '../../../workers/protocol/train/run_names.ts';
 import { defaultTrainingOptions } from '../../../workers/protocol/train/options.ts';
@@ -173,7 +174,7 @@ describe('runs', () => {
   it('are interrupted when nobody works on them', async () => {
     await runs.putRun(run);
     expect((await runs.listRuns())[0]!.status).toBe('interrupted');
-    held.push({ name: runs.runLockName('run') });
+    held.push({ name: runLockName('run') });
     expect((await runs.listRuns())[0]!.status).toBe('running');
   });
 

@@ -4,7 +4,7 @@ import { UnreadableImageError } from '../../../workers/protocol/data/file_errors
 import { MemoryDirectory } from '../../../workers/files/memory_directory.ts';
 import { readDistanceTable } from '../../../workers/formats/distance_table.ts';
 import { JobControl } from '../../../workers/protocol/job_control.ts';
-import { computeClassDistances } from '../../../workers/jobs/train/class_distances.ts';
+import { computeClassDistances } from '../../../workers/jobs/train/distance_table_job.ts';
 import {
   DistanceTableError,
   formatDistanceTable,

@@ -4,7 +4,7 @@ import { MemoryDirectory } from '../../files/memory_directory.ts';
 import { MODEL_JSON, type ExportedFile } from '../../models/tfjs_graph_model.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
 import { MODEL_CARD, modelCard, snippetOf } from '../../models/model_card.ts';
-import { runWeights } from '../../models/run_metadata.ts';
+import { runWeights } from '../../models/run_model.ts';
 import { modelFiles, type ExportSettings } from '../../models/export_files.ts';
 import type { ExportProgress, ExportRequest, ExportSummary } from '../../protocol/models/export.ts';
 import type { EmbedderFactory } from '../../compute/executor.ts';

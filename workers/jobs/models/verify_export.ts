@@ -10,7 +10,7 @@ import { BackendUnavailableError, selectBackend } from '../../compute/tfjs/backe
 import { onnxOptions, type ExportSettings } from '../../models/export_files.ts';
 import { loadFromDirectory } from '../../models/load_model.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
-import { onnxParameters } from '../../models/onnx_parameters.ts';
+import { onnxParameters } from '../../models/onnx_file.ts';
 import {
   embedWithOnnxModel,
   OnnxRunError,

@@ -2,10 +2,9 @@
 import { withoutClassNames } from '../../models/class_names.ts';
 import { NoCheckpointError, RunMissingError } from '../../models/errors.ts';
 import { modelFileName, writeModelFile } from '../../models/model_file.ts';
-import { parametersOf } from '../../models/moving_averages.ts';
+import { parametersOf, runMetadata } from '../../models/run_model.ts';
 import { loadCheckpoint } from '../../storage/checkpoints.ts';
 import { getRun } from '../../storage/runs.ts';
-import { runMetadata } from '../../models/run_metadata.ts';
 
 /**
  * @param useMovingAverages take the exponential moving averages of the parameters, where the run has them

@@ -10,7 +10,7 @@ import type { RunRecord } from '../../protocol/train/runs.ts';
 import type { TrainRequest } from '../../protocol/train/train.ts';
 import { isOutOfQuota } from '../../storage/checkpoints.ts';
 import { addRun, deleteRun } from '../../storage/runs.ts';
-import { RunBusyError, withRunLock } from './run_lock.ts';
+import { RunBusyError, withRunLock } from '../../storage/run_lock.ts';
 
 export interface NewRun {
   readonly run: RunRecord;

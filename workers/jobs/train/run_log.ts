@@ -50,6 +50,10 @@ export class RunLog {
     this.#clockMs = run.createdAt;
   }
 
+  get runId(): string {
+    return this.#run.id;
+  }
+
   /** Everything of the history, in the order in which it happened. */
   addHistory({ steps, validations, evaluations, prelogits }: RunHistory): void {
     for (const record of prelogits) this.addPrelogits(record);

@@ -10,13 +10,12 @@ import type { TrainEvent } from '../../protocol/train/train.ts';
 import { readEvaluations, readValidations } from '../../storage/runs.ts';
 import type { LabelledImage } from '../../training/batch_source.ts';
 import { LossNotFiniteError } from '../../training/loop.ts';
-import { isDeviceLost } from './device_losses.ts';
+import { isDeviceLost, type RunDevice } from './run_device.ts';
 import { messageOf } from '../../common/message_of.ts';
-import type { RunDevice } from './run_device.ts';
 import { evaluateRun, validateRun } from './run_evaluation.ts';
 import type { RunKeeper } from './run_keeper.ts';
 import type { RunOutputs } from './run_outputs.ts';
-import type { RunPauses } from './run_pauses.ts';
+import type { RunPauses } from './train_control.ts';
 
 export interface MeasuredData {
   /** Empty without a split. */
@@ -111,7 +110,7 @@ export class RunMeasurements {
       at: Date.now(),
     };
     await this.#keeper.addValidation(record);
-    this.#outputs.addValidation(record);
+    this.#outputs.log?.addValidation(record);
     this.#onEvent({ kind: 'validation', record });
   }
 
@@ -138,7 +137,7 @@ export class RunMeasurements {
     const { accuracy, val, durationMs } = result;
     const record: EvaluationSummary = { step, epoch, accuracy, valRate: val, durationMs, at: Date.now() };
     await this.#keeper.addEvaluation(record);
-    this.#outputs.addEvaluation(record);
+    this.#outputs.log?.addEvaluation(record);
     this.#onEvent({ kind: 'evaluation', record });
   }
 }

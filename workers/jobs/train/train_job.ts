@@ -27,7 +27,7 @@ import {
 } from '../../training/loop.ts';
 import type { TrainingOptions } from '../../protocol/train/options.ts';
 import { validateOptions } from '../../protocol/train/validate_options.ts';
-import { DeviceLosses, isDeviceLost } from './device_losses.ts';
+import { DeviceLosses, isDeviceLost, RunDevice, type ChooseTrainer } from './run_device.ts';
 import { chooseExecutor } from '../executors.ts';
 import { ImagePool } from '../image_pool.ts';
 import { Throttle } from '../../protocol/job_control.ts';
@@ -36,13 +36,11 @@ import { withNewRun } from './new_run.ts';
 import { prepareNewRun, prepareResumedRun, type PreparedRun } from './prepare_run.ts';
 import { startFromPretrained } from './pretrained.ts';
 import { RunCheckpoints } from './run_checkpoints.ts';
-import { RunDevice, type ChooseTrainer } from './run_device.ts';
 import { RunKeeper } from './run_keeper.ts';
-import { withRunLock } from './run_lock.ts';
+import { withRunLock } from '../../storage/run_lock.ts';
 import { RunMeasurements } from './run_measurements.ts';
 import { RunOutputs } from './run_outputs.ts';
-import { RunPauses } from './run_pauses.ts';
-import type { TrainControl } from './train_control.ts';
+import { RunPauses, type TrainControl } from './train_control.ts';
 import type { TrainingData } from './training_data.ts';
 
 /** Between writes of the step records. */
@@ -367,7 +365,7 @@ class TrainJob {
     const record = { ...measured, at: Date.now() };
     this.#lastStep = record;
     this.#keeper.addStep(record);
-    this.#outputs.addStep(record);
+    this.#outputs.log?.addStep(record);
     this.#onEvent({ kind: 'step', record });
     // What goes wrong with it is noticed before the next step.
     if (this.#metricsThrottle.ready()) this.#keeper.flushSteps().catch(() => undefined);
@@ -407,7 +405,7 @@ class TrainJob {
   async #endPrelogitsHistogram(epoch: number, step: number): Promise<void> {
     const record = this.#checkpoints.takePrelogits(epoch, step);
     await this.#keeper.addPrelogits(record);
-    this.#outputs.addPrelogits(record);
+    this.#outputs.log?.addPrelogits(record);
   }
 
   #warn(message: string): void {

@@ -1,5 +1,6 @@
-/** What a model file says of the run that made it. */
+/** A run's checkpoint as a model: its parameters or their moving averages, and what its file says of the run. */
 import type { RunRecord } from '../protocol/train/runs.ts';
+import type { HostTensor, NamedTensors } from '../protocol/tensor.ts';
 import type { ModelMetadata } from './metadata.ts';
 import type { RunWeights } from '../protocol/models/models.ts';
 
@@ -33,4 +34,18 @@ export function runWeights(metadata: ModelMetadata | undefined): RunWeights | un
   if (metadata?.run === undefined || metadata.step === undefined) return undefined;
   const { step, best_by: bestBy, moving_averages: areMovingAverages = false } = metadata;
   return { step, bestBy, areMovingAverages };
+}
+
+/**
+ * A checkpoint's parameters, or the moving averages of those that have one: moving statistics have none, and a run with
+ * moving_average_decay 0 has none at all.
+ */
+export function parametersOf(
+  { parameters, state }: { readonly parameters: NamedTensors; readonly state: NamedTensors },
+  useMovingAverages: boolean,
+): Map<string, HostTensor> {
+  if (!useMovingAverages) return new Map(parameters);
+  return new Map(
+    [...parameters].map(([name, tensor]) => [name, state.get(`${name}/ExponentialMovingAverage`) ?? tensor]),
+  );
 }

@@ -10,7 +10,7 @@ import type {
   ValidationRecord,
 } from '../../../workers/protocol/train/runs.ts';
 import { buildRunFiles } from '../../../workers/jobs/train/run_log.ts';
-import { RunFolders } from '../../../workers/jobs/train/run_folders.ts';
+import { RunOutputs } from '../../../workers/jobs/train/run_outputs.ts';
 import { defaultTrainingOptions } from '../../../workers/protocol/train/options.ts';
 import type { RunHistory } from '../../../workers/training/run_history.ts';
 import { readEvents } from '../formats/tensorboard_reader.ts';
@@ -218,22 +218,37 @@ describe('the files of a stored run', async () => {
 });
 
 describe('a run with folders', () => {
-  async function resume(folders: RunFolders, from: number, to: number): Promise<void> {
+  /** Every warning is an error here. */
+  async function begin(
+    before: RunHistory,
+    logs: MemoryDirectory | undefined,
+    models: MemoryDirectory | undefined,
+    startedAtMs = STARTED_AT,
+  ): Promise<RunOutputs> {
+    const outputs = new RunOutputs({}, (message) => {
+      throw new Error(message);
+    });
+    await outputs.begin(before, logs, models, startedAtMs);
+    return outputs;
+  }
+
+  async function resume(outputs: RunOutputs, from: number, to: number): Promise<void> {
+    const log = outputs.log!;
     for (const record of steps.slice(from, to)) {
-      folders.addStep(record);
+      log.addStep(record);
       for (const validation of validations)
-        if (validation.step === record.step) folders.addValidation(validation);
+        if (validation.step === record.step) log.addValidation(validation);
       for (const evaluation of evaluations)
-        if (evaluation.step === record.step) folders.addEvaluation(evaluation);
-      for (const histogram of prelogits) if (histogram.step === record.step) folders.addPrelogits(histogram);
-      if (record.batch === EPOCH_SIZE) await folders.writeLogs();
+        if (evaluation.step === record.step) log.addEvaluation(evaluation);
+      for (const histogram of prelogits) if (histogram.step === record.step) log.addPrelogits(histogram);
+      if (record.batch === EPOCH_SIZE) await outputs.writeLogs();
     }
-    await folders.writeLogs();
+    await outputs.writeLogs();
   }
 
   it('leaves the files that the stored run has', async () => {
     const logs = new MemoryDirectory('logs');
-    await resume(await RunFolders.begin(until(0), logs, undefined, STARTED_AT), 0, 12);
+    await resume(await begin(until(0), logs, undefined), 0, 12);
     const expected = await buildRunFiles(history);
     expect([...logs.files.keys()].sort()).toEqual([...expected.keys()].sort());
     for (const [path, file] of expected)
@@ -248,8 +263,8 @@ describe('a run with folders', () => {
   it('resumes after an interruption with another event file and complete statistics', async () => {
     const logs = new MemoryDirectory('logs');
     // Six steps are done, and the checkpoint is from the fourth.
-    await resume(await RunFolders.begin(until(0), logs, undefined, STARTED_AT), 0, 6);
-    await resume(await RunFolders.begin(until(4), logs, undefined, STARTED_AT + 60_000), 4, 12);
+    await resume(await begin(until(0), logs, undefined), 0, 6);
+    await resume(await begin(until(4), logs, undefined, STARTED_AT + 60_000), 4, 12);
     const eventFiles = [...logs.files.keys()].filter((path) => path.includes('tfevents')).sort();
     expect(eventFiles).toHaveLength(2);
     const [first, second] = await Promise.all(eventFiles.map((path) => readEvents(logs.files.get(path)!)));
@@ -272,11 +287,11 @@ describe('a run with folders', () => {
   it('leaves no gap where it was killed after a checkpoint and before its log', async () => {
     const logs = new MemoryDirectory('logs');
     // The log ends at step 4. The run resumes from the checkpoint of step 8, with its validation.
-    await resume(await RunFolders.begin(until(0), logs, undefined, STARTED_AT), 0, 4);
+    await resume(await begin(until(0), logs, undefined), 0, 4);
     // Killed again at step 9 before anything else was logged, and resumed in the same second.
-    await RunFolders.begin(until(8), logs, undefined, STARTED_AT);
-    const folders = await RunFolders.begin(until(8), logs, undefined, STARTED_AT);
-    await resume(folders, 8, 12);
+    await begin(until(8), logs, undefined);
+    const outputs = await begin(until(8), logs, undefined);
+    await resume(outputs, 8, 12);
     const eventFiles = [...logs.files.keys()].filter((path) => path.includes('tfevents')).sort();
     expect(eventFiles).toHaveLength(3);
     const events = (await Promise.all(eventFiles.map((path) => readEvents(logs.files.get(path)!)))).flat();
@@ -294,10 +309,10 @@ describe('a run with folders', () => {
   it('logs what is measured again after the checkpoint from which it resumes', async () => {
     const logs = new MemoryDirectory('logs');
     const without = { ...until(8), validations: [], evaluations: [] };
-    await RunFolders.begin(until(0), logs, undefined, STARTED_AT);
-    const folders = await RunFolders.begin(without, logs, undefined, STARTED_AT + 60_000);
-    folders.addValidation(validations.find(({ step }) => step === 8)!);
-    await folders.writeLogs();
+    await begin(until(0), logs, undefined);
+    const outputs = await begin(without, logs, undefined, STARTED_AT + 60_000);
+    outputs.log!.addValidation(validations.find(({ step }) => step === 8)!);
+    await outputs.writeLogs();
     const path = [...logs.files.keys()]
       .filter((name) => name.includes('tfevents'))
       .sort()
@@ -310,9 +325,13 @@ describe('a run with folders', () => {
 
   it('writes histograms into the event file', async () => {
     const logs = new MemoryDirectory('logs');
-    const folders = await RunFolders.begin(until(0), logs, undefined, STARTED_AT);
-    folders.addHistograms(4, new Map([['a/weights', { shape: [3], data: Float32Array.of(-1, 0, 2) }]]));
-    await folders.writeLogs();
+    const outputs = await begin(until(0), logs, undefined);
+    outputs.log!.addHistograms(
+      STARTED_AT,
+      4,
+      new Map([['a/weights', { shape: [3], data: Float32Array.of(-1, 0, 2) }]]),
+    );
+    await outputs.writeLogs();
     const path = [...logs.files.keys()].find((candidate) => candidate.includes('tfevents'))!;
     const [, event] = await readEvents(logs.files.get(path)!);
     expect(event).toMatchObject({
@@ -325,8 +344,8 @@ describe('a run with folders', () => {
     const models = new MemoryDirectory('models', { 'other/model-other-1.safetensors': 'kept' });
     const parameters = new Map([['a/weights', { shape: [1], data: Float32Array.of(1) }]]);
     const write = async (from: number, at: readonly number[]): Promise<void> => {
-      const folders = await RunFolders.begin(until(from), undefined, models, STARTED_AT);
-      for (const step of at) await folders.writeModel({ ...run, step }, parameters);
+      const outputs = await begin(until(from), undefined, models);
+      for (const step of at) await outputs.writeModel({ ...run, step }, parameters);
     };
     await write(0, [4, 8]);
     await write(8, [12, 100]);
@@ -341,13 +360,13 @@ describe('a run with folders', () => {
   it('keeps the best model beside them, until another one is better', async () => {
     const models = new MemoryDirectory('models');
     const parameters = new Map([['a/weights', { shape: [1], data: Float32Array.of(1) }]]);
-    const folders = await RunFolders.begin(until(0), undefined, models, STARTED_AT);
+    const outputs = await begin(until(0), undefined, models);
     const best = (step: number): BestModel => ({ step, epoch: 1, measuredBy: 'pairs', accuracy: 1 });
     const kept = (): number[] =>
       [...models.files.keys()].map((path) => Number(/-(\d+)\.safetensors$/.exec(path)![1])).sort();
-    for (const step of [1, 2, 3, 4, 5]) await folders.writeModel({ ...run, step, best: best(1) }, parameters);
+    for (const step of [1, 2, 3, 4, 5]) await outputs.writeModel({ ...run, step, best: best(1) }, parameters);
     expect(kept()).toEqual([1, 3, 4, 5]);
-    await folders.writeModel({ ...run, step: 6, best: best(5) }, parameters);
+    await outputs.writeModel({ ...run, step: 6, best: best(5) }, parameters);
     expect(kept()).toEqual([4, 5, 6]);
   });
 });

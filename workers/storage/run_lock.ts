@@ -1,5 +1,16 @@
-/** One writer a run, and others see that it lives. */
-import { runLockName } from '../../storage/runs.ts';
+/** The lock of a run: it has one writer at a time, and others see that the writer lives. */
+
+const RUN_LOCK_PREFIX = 'facenet-run-';
+
+/** The lock that the worker of a run holds as long as it lives. */
+export function runLockName(runId: string): string {
+  return RUN_LOCK_PREFIX + runId;
+}
+
+/** @returns the run whose lock this is */
+export function runOfLock(name: string): string | undefined {
+  return name.startsWith(RUN_LOCK_PREFIX) ? name.slice(RUN_LOCK_PREFIX.length) : undefined;
+}
 
 export class RunBusyError extends Error {
   override name = 'RunBusyError';
