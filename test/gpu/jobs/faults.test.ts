@@ -268,7 +268,7 @@ describe('a full disk', () => {
     const run = new ObservedRun({ options: { ...OPTIONS, max_nrof_epochs: 1 }, data });
     await run.end;
     const size = run.events.flatMap((event) => (event.kind === 'checkpoint' ? [event.sizeBytes] : []))[0]!;
-    const expected = `10 MB of storage left for this page, and the 3 checkpoints of this run take ${Math.round((3 * size) / 1e6)} MB`;
+    const expected = `10 MB of storage left for this page, but the 3 checkpoints of this run need ${Math.round((3 * size) / 1e6)} MB`;
     expect(run.warnings.filter((message) => message.includes(expected))).toHaveLength(
       3 * size > 10e6 ? 1 : 0,
     );
