@@ -4,7 +4,7 @@
  */
 import { expose, transfer } from 'comlink';
 import { inTurnOfLargePhotos } from './files/images/decode.ts';
-import type { CropBox } from './detector/align.ts';
+import type { CutOptions, FaceCut } from './detector/align.ts';
 import type { Detection, DetectionOptions } from './detector/cascade.ts';
 import { FaceDetector } from './detector/detector.ts';
 import {
@@ -39,10 +39,8 @@ export interface OpenedOrLarge {
   readonly largePixelCount?: number;
 }
 
-export interface SearchOptions extends PyramidOptions, DetectionOptions {
-  /** About the faces that are cut out later. */
-  readonly margin: number;
-}
+/** The last ones are about the faces that are cut out later. */
+export type SearchOptions = PyramidOptions & DetectionOptions & CutOptions;
 
 export interface PhotoBlob {
   readonly blob: Blob;
@@ -97,7 +95,7 @@ function searchLarge(file: PhotoFile, options: SearchOptions): Promise<SearchedP
     const opened = await Photo.open(file, options);
     try {
       const [detection] = await (await detector!).detectInPhotos([opened], options);
-      opened.keepOnly(opened.regionsOf(detection!.faces, options.margin));
+      opened.keepOnly(opened.regionsOf(detection!.faces, options));
       return { opened: keep(opened), detection: detection! };
     } finally {
       opened.close();
@@ -149,18 +147,18 @@ const api = {
 
   async align(
     id: number,
-    boxes: readonly CropBox[],
+    cuts: readonly FaceCut[],
     imageSize: number,
     withThumbnail: boolean,
   ): Promise<AlignedFaces> {
-    const faces = await photo(id).align(boxes, imageSize, withThumbnail);
+    const faces = await photo(id).align(cuts, imageSize, withThumbnail);
     const files = faces.files.flatMap((file) => (file ? [file.buffer] : []));
     return transfer(faces, faces.thumbnail ? [...files, faces.thumbnail] : files);
   },
 
-  /** @returns the faces' pixels; undefined for a box without area */
-  async cut(id: number, boxes: readonly CropBox[], imageSize: number): Promise<(RgbImage | undefined)[]> {
-    const faces = await photo(id).cut(boxes, imageSize);
+  /** @returns the faces' pixels; undefined for a cut without area */
+  async cut(id: number, cuts: readonly FaceCut[], imageSize: number): Promise<(RgbImage | undefined)[]> {
+    const faces = await photo(id).cut(cuts, imageSize);
     return transfer(
       faces,
       faces.flatMap((face) => (face ? [face.data.buffer as ArrayBuffer] : [])),

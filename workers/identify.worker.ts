@@ -20,7 +20,7 @@ import {
 } from './jobs/use/identify_people.ts';
 import { listPhotos, locateFaces, readAlignedFaces } from './jobs/use/identify_photos.ts';
 import { drawPicture, frameImage } from './jobs/use/identify_pictures.ts';
-import { cropBox, cropFace } from './detector/align.ts';
+import { cutFace, faceCut } from './detector/align.ts';
 import { FaceDetector } from './detector/detector.ts';
 import { loadForJob } from './jobs/models/model_job.ts';
 import { inSlices } from './jobs/slices.ts';
@@ -133,7 +133,7 @@ const api: IdentifyWorkerApi = {
     const photos = await listPhotos(request.photos, control.signal);
     const located = request.areAligned
       ? readAlignedFaces(photos, opened.imageSize)
-      : locateFaces(photos, await openDetector(), request, opened.imageSize);
+      : locateFaces(photos, await openDetector(), request.faces, embedder.cutOptions(request.margin));
     await findFaces(
       located,
       photos.length,
@@ -161,9 +161,10 @@ const api: IdentifyWorkerApi = {
     const { width, height } = image;
     const minsize = Math.max(COMPARE_DETECTION.minsize, Math.round(height * SMALLEST_FRAME_FACE));
     const { faces } = await (await openDetector()).detect(image, { ...COMPARE_DETECTION, minsize });
-    const cut = faces.flatMap(({ box }) => {
-      const crop = cropFace(image, cropBox(box, margin, width, height), opened.imageSize);
-      return crop ? [{ box, crop }] : [];
+    const cut = faces.flatMap((face) => {
+      const options = embedder.cutOptions(margin);
+      const crop = cutFace(image, faceCut(face, options, width, height), options.image_size);
+      return crop ? [{ box: face.box, crop }] : [];
     });
     const embeddings = await embedder.embed(cut.map(({ crop }) => crop));
     const people = learned?.faces[0]?.fingerprint === opened.fingerprint ? learned : undefined;

@@ -60,7 +60,7 @@ const api: TrainWorkerApi = {
         return await comparePhotos(
           loaded,
           request,
-          (photos, which, imageSize) => locateFaces(photos, detector, which, imageSize),
+          (photos, which, options) => locateFaces(photos, detector, which, options),
           createEmbedder,
           control,
         );

@@ -5,6 +5,7 @@ import {
   type AlignOptions,
   type AlignSummary,
 } from '../../workers/protocol/align/align.ts';
+import { FACE_ALIGNMENTS, LANDMARK_TEMPLATES } from '../../workers/protocol/align/alignment.ts';
 import type { DirectoryReference } from '../../workers/protocol/data/dataset.ts';
 import { describeSkipped } from '../../workers/protocol/data/skipped_files.ts';
 import { ALIGN_LIMITS, FACE_THRESHOLD } from '../../workers/protocol/align/limits.ts';
@@ -68,6 +69,19 @@ export function readDetectorOptions(
   };
 }
 
+/** Landmarks are aligned for the size of their template, if no other is given. @throws UsageError */
+function readCutOptions(args: Arguments): Pick<AlignOptions, 'image_size' | 'margin' | 'alignment'> {
+  const alignment = FACE_ALIGNMENTS.find((one) => one === textOf(args, 'alignment')) ?? 'box';
+  const [image_size, margin] = [numberOf(args, 'image_size'), numberOf(args, 'margin')];
+  if (alignment === 'box') return { image_size, margin };
+  if (args.given.has('margin'))
+    throw new UsageError(
+      `--margin has no meaning with --alignment ${alignment}, where the landmarks decide what is cut out. Leave it out.`,
+    );
+  const size = args.given.has('image_size') ? image_size : LANDMARK_TEMPLATES[alignment].size;
+  return { image_size: size, margin: 0, alignment };
+}
+
 export const alignCommand: Command = {
   name: 'align',
   summary: 'Find the faces in folders of photos and save them as aligned crops.',
@@ -86,6 +100,14 @@ export const alignCommand: Command = {
       default: DEFAULT_ALIGN_OPTIONS.margin,
       description: 'Margin around the face, in pixels of the photo, both sides together.',
     }),
+    {
+      name: 'alignment',
+      type: 'choice',
+      choices: FACE_ALIGNMENTS,
+      default: 'box',
+      description:
+        'How faces are cut out. box: the box around the face, as the original does. dlib, arcface: the five landmarks are moved onto a template (dlib’s network and the starter model, 150 pixels; ArcFace models, 112 pixels), without a margin.',
+    },
     {
       name: 'detect_multiple_faces',
       type: 'flag',
@@ -106,8 +128,7 @@ export const alignCommand: Command = {
     requireFolder(input);
     const options: AlignOptions = {
       ...readDetectorOptions(args),
-      image_size: numberOf(args, 'image_size'),
-      margin: numberOf(args, 'margin'),
+      ...readCutOptions(args),
       detect_multiple_faces: isSet(args, 'detect_multiple_faces'),
       random_order: isSet(args, 'random_order'),
     };

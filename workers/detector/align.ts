@@ -1,8 +1,9 @@
 /** Turns detected faces into the crops for training. */
 import type { RgbImage } from '../protocol/data/images.ts';
 import { resizeBilinear } from '../files/images/resize_bilinear.ts';
-import type { DetectedFace } from '../protocol/align/align.ts';
+import type { AlignOptions, DetectedFace } from '../protocol/align/align.ts';
 import { cutOut } from './crops.ts';
+import { areaOfSimilarity, cutAligned, faceSimilarity, type Similarity } from './landmark_alignment.ts';
 
 /**
  * Chooses the face that alignment keeps: the one with the largest area − 2·(distance between face and image centre)².
@@ -45,4 +46,32 @@ export function cropFace(
   const height = y2 - y1;
   if (width < 1 || height < 1) return undefined;
   return resizeBilinear({ width, height, data: cutOut(image, x1, y1, width, height) }, imageSize, imageSize);
+}
+
+/** What is cut out of a photo as one face: a box, or a square that lies along the face's landmarks. */
+export type FaceCut = CropBox | Similarity;
+
+export type CutOptions = Pick<AlignOptions, 'image_size' | 'margin' | 'alignment'>;
+
+export function faceCut(
+  face: DetectedFace,
+  { image_size, margin, alignment = 'box' }: CutOptions,
+  width: number,
+  height: number,
+): FaceCut {
+  return alignment === 'box'
+    ? cropBox(face.box, margin, width, height)
+    : faceSimilarity(face, alignment, image_size);
+}
+
+/** The part of the photo that a cut needs, in whole pixels; without area where the cut lies outside of the photo. */
+export function boxOfCut(cut: FaceCut, imageSize: number, width: number, height: number): CropBox {
+  return 'a' in cut ? areaOfSimilarity(cut, imageSize, width, height) : cut;
+}
+
+/** @returns undefined for a cut without area */
+export function cutFace(image: RgbImage, cut: FaceCut, imageSize: number): RgbImage | undefined {
+  if (!('a' in cut)) return cropFace(image, cut, imageSize);
+  const [x1, y1, x2, y2] = areaOfSimilarity(cut, imageSize, image.width, image.height);
+  return x2 > x1 && y2 > y1 ? cutAligned(image, cut, imageSize) : undefined;
 }

@@ -57,8 +57,17 @@ export function faceSimilarity(
   return similarityBetween(points, templateOfSize(alignment, size) satisfies LandmarkTemplate['points']);
 }
 
-/** Interpolates bilinearly; black outside the photo. @returns size × size pixels, rounded to the nearest level */
-export function cutAligned(image: RgbImage, { a, b, left, top }: Similarity, size: number): RgbImage {
+/**
+ * Interpolates bilinearly; black outside the photo.
+ * @param origin where the image begins in the photo, if it is only the part that `areaOfSimilarity` gives
+ * @returns size × size pixels, rounded to the nearest level
+ */
+export function cutAligned(
+  image: RgbImage,
+  { a, b, left, top }: Similarity,
+  size: number,
+  origin: readonly [x: number, y: number] = [0, 0],
+): RgbImage {
   const { width, height, data } = image;
   const result = new Uint8Array(size * size * 3);
   const determinant = a * a + b * b;
@@ -73,7 +82,7 @@ export function cutAligned(image: RgbImage, { a, b, left, top }: Similarity, siz
       const target = (row * size + column) * 3;
       for (let dy = 0; dy <= 1; dy++)
         for (let dx = 0; dx <= 1; dx++) {
-          const [px, py] = [x0 + dx, y0 + dy];
+          const [px, py] = [x0 + dx - origin[0], y0 + dy - origin[1]];
           if (px < 0 || py < 0 || px >= width || py >= height) continue;
           const weight = (dx ? shareX : 1 - shareX) * (dy ? shareY : 1 - shareY);
           const source = (py * width + px) * 3;
@@ -85,4 +94,28 @@ export function cutAligned(image: RgbImage, { a, b, left, top }: Similarity, siz
       }
     }
   return { width: size, height: size, data: result };
+}
+
+/** The pixels [x1, x2) × [y1, y2) that `cutAligned` reads of a photo of this size. */
+export function areaOfSimilarity(
+  { a, b, left, top }: Similarity,
+  size: number,
+  width: number,
+  height: number,
+): readonly [x1: number, y1: number, x2: number, y2: number] {
+  const determinant = a * a + b * b;
+  const corners = [0, size - 1].flatMap((column) =>
+    [0, size - 1].map((row) => {
+      const [u, v] = [column - left, row - top];
+      return [(a * u + b * v) / determinant, (a * v - b * u) / determinant] as const;
+    }),
+  );
+  const [xs, ys] = [corners.map(([x]) => x), corners.map(([, y]) => y)];
+  const inside = (value: number, length: number): number => Math.min(Math.max(value, 0), length);
+  return [
+    inside(Math.floor(Math.min(...xs)), width),
+    inside(Math.floor(Math.min(...ys)), height),
+    inside(Math.floor(Math.max(...xs)) + 2, width),
+    inside(Math.floor(Math.max(...ys)) + 2, height),
+  ];
 }

@@ -17,7 +17,8 @@ import { sha256 } from '../common/sha256.ts';
 import { encodePng } from '../files/images/encode_png.ts';
 import type { RgbImage } from '../protocol/data/images.ts';
 import type { DetectedFace } from '../protocol/align/align.ts';
-import { cropBox, cropFace, type CropBox } from './align.ts';
+import { boxOfCut, cropFace, faceCut, type CropBox, type CutOptions, type FaceCut } from './align.ts';
+import { cutAligned } from './landmark_alignment.ts';
 import type { Box } from './boxes.ts';
 import { cropForNetwork, cutOut, pyramidLevel, pyramidScales, type Level } from './crops.ts';
 import { PhotoPixels } from './simd/photo_pixels.ts';
@@ -131,9 +132,11 @@ export class Photo implements CascadePhoto {
   }
 
   /** The surroundings of faces, from which `align` can cut them; none if they are a large part of a large photo. */
-  regionsOf(faces: readonly DetectedFace[], margin: number): PhotoRegion[] {
+  regionsOf(faces: readonly DetectedFace[], options: CutOptions): PhotoRegion[] {
+    const { width: photoWidth, height: photoHeight } = this;
     const boxes = faces
-      .map(({ box }) => cropBox(box, margin, this.width, this.height))
+      .map((face) => faceCut(face, options, photoWidth, photoHeight))
+      .map((cut) => boxOfCut(cut, options.image_size, photoWidth, photoHeight))
       .filter(([x1, y1, x2, y2]) => x2 > x1 && y2 > y1);
     const total = boxes.reduce((sum, [x1, y1, x2, y2]) => sum + (x2 - x1) * (y2 - y1), 0);
     if (total > KEPT_FACES_PIXELS) return [];
@@ -155,32 +158,37 @@ export class Photo implements CascadePhoto {
     if (this.#image) pixels.release(this.#image);
   }
 
-  /** @param boxes in the photo's pixels */
-  async align(boxes: readonly CropBox[], imageSize: number, withThumbnail: boolean): Promise<AlignedFaces> {
-    const whole = await this.#wholeFor(boxes);
-    return photoClocks.encode.during(() => this.#align(whole, boxes, imageSize, withThumbnail));
+  /** @param cuts in the photo's pixels */
+  async align(cuts: readonly FaceCut[], imageSize: number, withThumbnail: boolean): Promise<AlignedFaces> {
+    const whole = await this.#wholeFor(cuts, imageSize);
+    return photoClocks.encode.during(() => this.#align(whole, cuts, imageSize, withThumbnail));
   }
 
   /**
    * As `align`, without making files of the faces.
-   * @returns undefined for a box without area
+   * @returns undefined for a cut without area
    */
-  async cut(boxes: readonly CropBox[], imageSize: number): Promise<(RgbImage | undefined)[]> {
-    const whole = await this.#wholeFor(boxes);
-    return photoClocks.encode.duringSync(() => this.#cut(whole, boxes, imageSize));
+  async cut(cuts: readonly FaceCut[], imageSize: number): Promise<(RgbImage | undefined)[]> {
+    const whole = await this.#wholeFor(cuts, imageSize);
+    return photoClocks.encode.duringSync(() => this.#cut(whole, cuts, imageSize));
   }
 
-  /** All pixels, or undefined where what was kept of a large photo is enough for these boxes. */
-  async #wholeFor(boxes: readonly CropBox[]): Promise<RgbImage | undefined> {
-    return this.#image ?? (boxes.every((box) => this.#regionOf(box)) ? undefined : this.#again());
+  /** All pixels, or undefined where what was kept of a large photo is enough for these cuts. */
+  async #wholeFor(cuts: readonly FaceCut[], imageSize: number): Promise<RgbImage | undefined> {
+    const isKept = (cut: FaceCut): boolean =>
+      this.#regionOf(boxOfCut(cut, imageSize, this.width, this.height)) !== undefined;
+    return this.#image ?? (cuts.every(isKept) ? undefined : this.#again());
   }
 
-  #cut(whole: RgbImage | undefined, boxes: readonly CropBox[], imageSize: number): (RgbImage | undefined)[] {
-    const faces = boxes.map((box) => {
-      if (whole) return pixels.face(whole, box, imageSize);
-      const { left, top, image } = this.#regionOf(box)!;
+  #cut(whole: RgbImage | undefined, cuts: readonly FaceCut[], imageSize: number): (RgbImage | undefined)[] {
+    const faces = cuts.map((cut) => {
+      const box = boxOfCut(cut, imageSize, this.width, this.height);
+      const { left, top, image } = whole ? { left: 0, top: 0, image: whole } : this.#regionOf(box)!;
       const [x1, y1, x2, y2] = box;
-      return pixels.face(image, [x1 - left, y1 - top, x2 - left, y2 - top], imageSize);
+      if (x2 <= x1 || y2 <= y1) return undefined;
+      return 'a' in cut
+        ? cutAligned(image, cut, imageSize, [left, top])
+        : pixels.face(image, [x1 - left, y1 - top, x2 - left, y2 - top], imageSize);
     });
     if (whole && whole !== this.#image) pixels.release(whole);
     return faces;
@@ -188,11 +196,11 @@ export class Photo implements CascadePhoto {
 
   async #align(
     whole: RgbImage | undefined,
-    boxes: readonly CropBox[],
+    cuts: readonly FaceCut[],
     imageSize: number,
     withThumbnail: boolean,
   ): Promise<AlignedFaces> {
-    const faces = this.#cut(whole, boxes, imageSize);
+    const faces = this.#cut(whole, cuts, imageSize);
     const files = await Promise.all(faces.map((face) => face && encodePng(face)));
     const first = faces[0];
     return {

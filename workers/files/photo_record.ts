@@ -5,6 +5,7 @@
  */
 import * as v from 'valibot';
 import { pngText, withPngText } from './images/png_text.ts';
+import { FACE_ALIGNMENTS } from '../protocol/align/alignment.ts';
 import type { AlignOptions } from '../protocol/align/align.ts';
 import type { AlignSettings, PhotoRecord } from '../protocol/align/align_record.ts';
 
@@ -15,6 +16,7 @@ const four = v.strictTuple([v.number(), v.number(), v.number(), v.number()]);
 const Settings = v.object({
   image_size: v.number(),
   margin: v.number(),
+  alignment: v.optional(v.picklist(FACE_ALIGNMENTS)),
   detect_multiple_faces: v.boolean(),
   minsize: v.number(),
   thresholds: v.strictTuple([v.number(), v.number(), v.number()]),
@@ -65,12 +67,15 @@ export function isRecordPath(path: string): boolean {
 export function settingsOf({
   image_size,
   margin,
+  alignment = 'box',
   detect_multiple_faces,
   minsize,
   thresholds,
   factor,
 }: AlignOptions | AlignSettings): AlignSettings {
-  return { image_size, margin, detect_multiple_faces, minsize, thresholds, factor };
+  // Records of earlier versions do not name the alignment by boxes.
+  const cut = alignment === 'box' ? { margin } : { margin: 0, alignment };
+  return { image_size, ...cut, detect_multiple_faces, minsize, thresholds, factor };
 }
 
 export function areSameSettings(a: AlignSettings, b: AlignSettings): boolean {

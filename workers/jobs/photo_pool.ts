@@ -8,7 +8,7 @@ import type {
   PhotoWithPixels,
   SearchOptions,
 } from '../decode.worker.ts';
-import type { CropBox } from '../detector/align.ts';
+import type { FaceCut } from '../detector/align.ts';
 import type { Detection } from '../detector/cascade.ts';
 import { Photo, type AlignedFaces, type PhotoRegion, type PyramidOptions } from '../detector/photo.ts';
 import type { RgbImage } from '../protocol/data/images.ts';
@@ -164,13 +164,13 @@ export class PooledPhoto {
     this.#id = opened.id;
   }
 
-  align(boxes: readonly CropBox[], imageSize: number, withThumbnail: boolean): Promise<AlignedFaces> {
-    return this.#worker.client.call((api) => api.align(this.#id, boxes, imageSize, withThumbnail));
+  align(cuts: readonly FaceCut[], imageSize: number, withThumbnail: boolean): Promise<AlignedFaces> {
+    return this.#worker.client.call((api) => api.align(this.#id, cuts, imageSize, withThumbnail));
   }
 
-  /** @returns undefined for a box without area */
-  cut(boxes: readonly CropBox[], imageSize: number): Promise<(RgbImage | undefined)[]> {
-    return this.#worker.client.call((api) => api.cut(this.#id, boxes, imageSize));
+  /** @returns undefined for a cut without area */
+  cut(cuts: readonly FaceCut[], imageSize: number): Promise<(RgbImage | undefined)[]> {
+    return this.#worker.client.call((api) => api.cut(this.#id, cuts, imageSize));
   }
 
   /** Pixels of a large photo, from which its faces are cut. */

@@ -2,11 +2,15 @@
 import fc from 'fast-check';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { boxOfCut, cutFace, faceCut } from '../../../workers/detector/align.ts';
+import { cutOut } from '../../../workers/detector/crops.ts';
 import {
   cutAligned,
   faceSimilarity,
   similarityBetween,
+  type Similarity,
 } from '../../../workers/detector/landmark_alignment.ts';
+import { Photo } from '../../../workers/detector/photo.ts';
 import { templateOfSize } from '../../../workers/protocol/align/alignment.ts';
 import type { DetectedFace } from '../../../workers/protocol/align/align.ts';
 
@@ -110,6 +114,53 @@ describe('a cut-out face', () => {
       ),
     );
     expect(pixel(data, 4, 1, 1)).toEqual(expected);
+  });
+});
+
+describe('a face in a photo', () => {
+  const [width, height] = [90, 70];
+  const image = {
+    width,
+    height,
+    data: Uint8Array.from({ length: width * height * 3 }, (_, index) => (index * 7919) % 251),
+  };
+  const options = { image_size: 24, margin: 0, alignment: 'arcface' } as const;
+  /** The landmarks of the template, moved and turned a little; the last face is at the photo's edge. */
+  const faces = [
+    [0.3, 0.05, 12, 20],
+    [0.5, -0.2, 30, 25],
+    [0.4, 0.1, -12, -8],
+  ].map(([a, b, left, top]) =>
+    faceOf(
+      templateOfSize('arcface', 112).map(
+        ([x, y]) => [a! * x - b! * y + left!, b! * x + a! * y + top!] as const,
+      ),
+    ),
+  );
+  const cuts = faces.map((face) => faceCut(face, options, width, height));
+
+  it('is the same from the part of the photo that it needs', () => {
+    for (const cut of cuts) {
+      const [x1, y1, x2, y2] = boxOfCut(cut, options.image_size, width, height);
+      const part = { width: x2 - x1, height: y2 - y1, data: cutOut(image, x1, y1, x2 - x1, y2 - y1) };
+      const found = cutAligned(part, cut as Similarity, options.image_size, [x1, y1]);
+      expect(found).toEqual(cutFace(image, cut, options.image_size));
+    }
+  });
+
+  it('is cut out by Photo, also when only its surroundings are kept', async () => {
+    const pyramid = { minsize: 20, factor: 0.7 };
+    const whole = await Photo.of(image, pyramid).cut(cuts, options.image_size);
+    expect(whole).toEqual(cuts.map((cut) => cutFace(image, cut, options.image_size)));
+    const photo = Photo.of(image, pyramid);
+    photo.keepOnly(photo.regionsOf(faces, options));
+    expect(await photo.cut(cuts, options.image_size)).toEqual(whole);
+  });
+
+  it('has no pixels where it lies outside of the photo', () => {
+    const far = faceOf(templateOfSize('arcface', 112).map(([x, y]) => [x + 500, y + 500] as const));
+    const cut = faceCut(far, options, width, height);
+    expect(cutFace(image, cut, options.image_size)).toBeUndefined();
   });
 });
 

@@ -6,6 +6,7 @@ import type { RgbImage } from '../../../workers/protocol/data/images.ts';
 import { npyFloats, npyIntegers, npyTexts } from '../../../workers/formats/npy.ts';
 import { classify } from '../../../workers/jobs/use/classify_job.ts';
 import { TooFewClassesError, EvaluationCancelledError } from '../../../workers/jobs/errors.ts';
+import { metadataOf } from '../../../workers/models/model_file.ts';
 import { comparePhotos, NoFaceFoundError, type LocateFaces } from '../../../workers/jobs/use/compare_job.ts';
 import { chooseFaces } from '../../../workers/jobs/use/identify_photos.ts';
 import { cropOrPad } from '../../../workers/jobs/embed.ts';
@@ -183,8 +184,8 @@ describe('compare', () => {
 
   /** A photo has the number of faces that `facesOf` gives, each with the pixels of the photo. */
   const locateWith = (facesOf: (image: RgbImage) => readonly number[]): LocateFaces =>
-    async function* (listed, request, imageSize) {
-      requests.push({ ...request, imageSize });
+    async function* (listed, faces, options) {
+      requests.push({ faces, ...options });
       for (const photo of listed) {
         const image = await read(photo.file).catch((error: Error) => error);
         if (image instanceof Error) yield { photo, faces: { message: image.message } };
@@ -194,7 +195,10 @@ describe('compare', () => {
           yield {
             photo,
             faces: {
-              crops: facesOf(image).map((number) => ({ number, image: cropOrPad(image, imageSize) })),
+              crops: facesOf(image).map((number) => ({
+                number,
+                image: cropOrPad(image, options.image_size),
+              })),
               faceCount: 2,
             },
           };
@@ -210,7 +214,7 @@ describe('compare', () => {
       createEmbedder,
       new JobControl(),
     );
-    expect(requests.at(-1)).toEqual({ faces: 'main', margin: 2, imageSize: SIZE });
+    expect(requests.at(-1)).toEqual({ faces: 'main', margin: 2, image_size: SIZE });
     expect(result.images).toEqual([
       { index: 0, path: 'a.jpg', face: 2, faceCount: 2 },
       { index: 1, path: 'b.jpg', face: 2, faceCount: 2 },
@@ -254,7 +258,7 @@ describe('compare', () => {
       createEmbedder,
       new JobControl(),
     );
-    expect(requests.at(-1)).toEqual({ faces: 'all', margin: 0, imageSize: 4 });
+    expect(requests.at(-1)).toEqual({ faces: 'all', margin: 0, image_size: 4 });
     expect(all.images.map(({ index, face, faceCount }) => [index, face, faceCount])).toEqual([
       [0, 1, 2],
       [0, 2, 2],
@@ -264,6 +268,18 @@ describe('compare', () => {
     expect(all.distances[0]![1]).toBe(0);
     for (const { crop } of all.images)
       expect([...new Uint8Array(await crop!.arrayBuffer())].slice(1, 4)).toEqual([...Buffer.from('PNG')]);
+  });
+
+  it('cuts faces out as the model was trained', async () => {
+    const metadata = { ...metadataOf(model), alignment: 'arcface' } as const;
+    await comparePhotos(
+      { ...model, metadata },
+      { images: images.slice(0, 2), margin: 2 },
+      locate,
+      createEmbedder,
+      new JobControl(),
+    );
+    expect(requests.at(-1)).toMatchObject({ alignment: 'arcface', image_size: SIZE });
   });
 
   it('says so when there is no face at all', async () => {

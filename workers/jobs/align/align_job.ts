@@ -6,7 +6,7 @@ import type { WritableDirectory } from '../../protocol/data/directories.ts';
 import { FolderUnavailableError, StorageFullError } from '../../protocol/data/file_errors.ts';
 import { fileStats } from '../../files/file_stats.ts';
 import { ZipNotWrittenError } from '../../formats/zip_directory.ts';
-import { chooseFace, cropBox, type CropBox } from '../../detector/align.ts';
+import { boxOfCut, chooseFace, faceCut, type CropBox } from '../../detector/align.ts';
 import { FaceDetector } from '../../detector/detector.ts';
 import type {
   AlignEvent,
@@ -361,7 +361,7 @@ class AlignJob {
   }
 
   async #prepare(found: PhotoDetection, photo: PooledPhoto): Promise<Prepared> {
-    const { image_size, margin, detect_multiple_faces, minsize } = this.#options;
+    const { image_size, detect_multiple_faces, minsize } = this.#options;
     const { file, stats, width, height, digest, detection } = found;
     this.duplicatePhotos.add(file.path, digest);
     const choice = this.#planned.get(file)?.choice;
@@ -377,8 +377,9 @@ class AlignJob {
     if (faces.length === 0)
       return { kind: 'failure', reason: 'no-face', message: `No face was found in ${file.path}.` };
     const chosen = detect_multiple_faces ? faces.map((_, index) => index) : [best];
-    const boxes = chosen.map((index) => cropBox(faces[index]!.box, margin, width, height));
-    const aligned = await photo.align(boxes, image_size, this.#thumbnails.ready());
+    const cuts = chosen.map((index) => faceCut(faces[index]!, this.#options, width, height));
+    const boxes = cuts.map((cut) => boxOfCut(cut, image_size, width, height));
+    const aligned = await photo.align(cuts, image_size, this.#thumbnails.ready());
     const stem = this.#names.stemOf(file);
     const files = aligned.files.flatMap((content, order): FaceFile[] =>
       content

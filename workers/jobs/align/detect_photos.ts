@@ -221,7 +221,7 @@ async function searchLargeOnGpu(
   try {
     const [detection] = await detectEach(detector, [photo], options);
     if (detection!.status === 'rejected') return undefined;
-    await pooled.keep(photo.regionsOf(detection!.value.faces, options.margin));
+    await pooled.keep(photo.regionsOf(detection!.value.faces, options));
     isFound = true;
     return { status: 'fulfilled', value: { photo: pooled, detection: detection!.value } };
   } finally {

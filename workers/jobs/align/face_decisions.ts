@@ -7,7 +7,7 @@ import { FileMissingError } from '../../protocol/data/file_errors.ts';
 import { isPhotoPath } from '../../protocol/data/images.ts';
 import { openDirectories, openWritableDirectory } from '../../files/open.ts';
 import { sha256 } from '../../common/sha256.ts';
-import { cropBox } from '../../detector/align.ts';
+import { boxOfCut, faceCut } from '../../detector/align.ts';
 import { Photo } from '../../detector/photo.ts';
 import { DEFAULT_ALIGN_OPTIONS, type DetectedFace, type FaceDecision } from '../../protocol/align/align.ts';
 import type { PhotoRecord, RecordedOutput } from '../../protocol/align/align_record.ts';
@@ -29,16 +29,19 @@ export class FaceOutsideError extends Error {
  * @throws FaceOutsideError, FileMissingError
  */
 export async function takeFace(decision: FaceDecision, face: DetectedFace): Promise<void> {
-  const { path, outputPath, options } = decision;
+  const { path, outputPath } = decision;
   const output = await openWritableDirectory(decision.output);
   const file = await findPhoto(decision);
   const blob = await file.directory.read(path);
   const decoded = await decodeImage(blob, path);
-  const box = cropBox(face.box, options.margin, decoded.width, decoded.height);
-  const photo = new Photo(decoded, DEFAULT_ALIGN_OPTIONS);
-  const content = (await photo.align([box], options.image_size, false)).files[0];
-  if (!content) throw new FaceOutsideError(path);
   const before = await recordAround(output, outputPath);
+  // The folder's other faces are aligned as this one was.
+  const options = { alignment: before?.settings.alignment, ...decision.options };
+  const cut = faceCut(face, options, decoded.width, decoded.height);
+  const box = boxOfCut(cut, options.image_size, decoded.width, decoded.height);
+  const photo = new Photo(decoded, DEFAULT_ALIGN_OPTIONS);
+  const content = (await photo.align([cut], options.image_size, false)).files[0];
+  if (!content) throw new FaceOutsideError(path);
   const digest = await sha256(new Uint8Array(await blob.arrayBuffer()));
   const known = before?.sha256 === digest ? before.faces : [];
   const found = known.findIndex(({ box: other }) => isSameBox(other, face.box));

@@ -21,7 +21,9 @@ export async function faceCropsOf(
       .then(recordInside)
       .catch(() => undefined);
     if (!record) continue;
-    const { image_size, margin } = record.settings;
+    const { image_size, margin, alignment = 'box' } = record.settings;
+    // A margin says nothing about faces that were aligned by their landmarks.
+    if (alignment !== 'box') return undefined;
     if (crops && (crops.image_size !== image_size || crops.margin !== margin)) return undefined;
     crops = { image_size, margin };
   }

@@ -6,6 +6,7 @@ import type { LoadedModel } from '../../models/loaded_model.ts';
 import { DEFAULT_ALIGN_OPTIONS } from '../../protocol/align/align.ts';
 import type { CompareRequest, CompareResult } from '../../protocol/use/compare.ts';
 import type { FaceFailure, FindFacesRequest, FoundFace } from '../../protocol/use/identify.ts';
+import type { CutOptions } from '../../detector/align.ts';
 import type { EmbedderFactory } from '../../compute/executor.ts';
 import type { JobControl } from '../../protocol/job_control.ts';
 import { inSlices } from '../slices.ts';
@@ -16,8 +17,8 @@ import type { FacePhoto, LocatedPhoto } from './identify_photos.ts';
 /** See locateFaces. */
 export type LocateFaces = (
   photos: readonly FacePhoto[],
-  request: Pick<FindFacesRequest, 'faces' | 'margin'>,
-  imageSize: number,
+  which: FindFacesRequest['faces'],
+  options: CutOptions,
 ) => AsyncIterable<LocatedPhoto>;
 
 export class NoFaceFoundError extends Error {
@@ -53,7 +54,11 @@ export async function comparePhotos(
   const embedder = new FaceEmbedder(model, createEmbedder);
   try {
     await findFaces(
-      locate(photos, { faces: allFaces ? 'all' : 'main', margin }, model.imageSize),
+      locate(photos, allFaces ? 'all' : 'main', {
+        image_size: model.imageSize,
+        margin,
+        alignment: model.metadata?.alignment,
+      }),
       photos.length,
       {
         embed: (crops) => embedder.embed(crops),

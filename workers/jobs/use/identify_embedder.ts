@@ -2,6 +2,7 @@
 import type { RgbImage } from '../../protocol/data/images.ts';
 import type { LoadedModel } from '../../models/loaded_model.ts';
 import { crc32 } from '../../common/crc32.ts';
+import type { CutOptions } from '../../detector/align.ts';
 import type { Embedder, EmbedderFactory } from '../../compute/executor.ts';
 import { embedCrops } from '../embed.ts';
 import { openEmbedder } from '../embedder.ts';
@@ -20,9 +21,14 @@ export class FaceEmbedder {
     this.#createEmbedder = createEmbedder;
   }
 
+  /** How faces are cut out of photos for this model. @param margin for a model that takes them by their boxes */
+  cutOptions(margin: number): CutOptions {
+    return { image_size: this.#model.imageSize, margin, alignment: this.#model.metadata?.alignment };
+  }
+
   /**
    * @param crops of the model's image size
-   * @returns l2-normalised
+   * @returns a row per crop
    */
   async embed(crops: readonly RgbImage[]): Promise<Float32Array[]> {
     const rows: Float32Array[] = [];

@@ -3,7 +3,7 @@ import { readClasses, type ImageFile } from '../../files/classes.ts';
 import { FileListDirectory } from '../../files/file_list_directory.ts';
 import { isPhotoPath, type RgbImage } from '../../protocol/data/images.ts';
 import { openDirectories } from '../../files/open.ts';
-import { chooseFace, cropBox } from '../../detector/align.ts';
+import { chooseFace, faceCut, type CutOptions } from '../../detector/align.ts';
 import type { FaceDetector } from '../../detector/detector.ts';
 import { DEFAULT_ALIGN_OPTIONS, type DetectedFace } from '../../protocol/align/align.ts';
 import type { FacePhotos, FindFacesRequest } from '../../protocol/use/identify.ts';
@@ -63,8 +63,8 @@ export async function listPhotos(photos: FacePhotos, signal?: AbortSignal): Prom
 export async function* locateFaces(
   photos: readonly FacePhoto[],
   detector: FaceDetector,
-  { faces: which, margin }: Pick<FindFacesRequest, 'faces' | 'margin'>,
-  imageSize: number,
+  which: FindFacesRequest['faces'],
+  options: CutOptions,
 ): AsyncGenerator<LocatedPhoto> {
   const byFile = new Map(photos.map((photo) => [photo.file, photo]));
   const pool = new PhotoPool();
@@ -73,11 +73,11 @@ export async function* locateFaces(
       detector,
       pool,
       photos.map(({ file }) => file),
-      { ...DEFAULT_ALIGN_OPTIONS, image_size: imageSize, margin },
+      { ...DEFAULT_ALIGN_OPTIONS, ...options },
       async ({ width, height, detection: { faces } }, pooled) => {
         const chosen = chooseFaces(faces, which, width, height);
-        const boxes = chosen.map((index) => cropBox(faces[index]!.box, margin, width, height));
-        const crops = await pooled.cut(boxes, imageSize);
+        const cuts = chosen.map((index) => faceCut(faces[index]!, options, width, height));
+        const crops = await pooled.cut(cuts, options.image_size);
         return {
           crops: crops.flatMap((image, place) => (image ? [{ number: chosen[place]! + 1, image }] : [])),
           faceCount: faces.length,

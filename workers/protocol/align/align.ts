@@ -1,5 +1,6 @@
 /** align.worker: photos as taken → aligned faces. */
 import type { JobControl } from '../job_control.ts';
+import type { FaceAlignment } from './alignment.ts';
 import type { AlignPlanCounts, PhotoRecord } from './align_record.ts';
 import type { DatasetTotals } from '../data/dataset.ts';
 import type { SkippedFiles } from '../data/skipped_files.ts';
@@ -8,7 +9,10 @@ import type { BackendMemory, BackendName, DeviceInfo } from '../device.ts';
 
 export interface AlignOptions {
   readonly image_size: number;
+  /** Ignored where faces are aligned by their landmarks. */
   readonly margin: number;
+  /** Default: by the box, as the original does. */
+  readonly alignment?: FaceAlignment | undefined;
   readonly detect_multiple_faces: boolean;
   readonly random_order: boolean;
   readonly minsize: number;
@@ -114,7 +118,7 @@ export interface FaceDecision {
   readonly path: string;
   /** Of its aligned face. */
   readonly outputPath: string;
-  readonly options: Pick<AlignOptions, 'image_size' | 'margin'>;
+  readonly options: Pick<AlignOptions, 'image_size' | 'margin' | 'alignment'>;
 }
 
 export interface AlignSummary {
