@@ -74,7 +74,7 @@ async function choosePairs(): Promise<void> {
 
 async function exportFrom(card: Locator): Promise<{ name: string; zip: Buffer }> {
   const downloading = page.waitForEvent('download', { timeout: JOB_LIMIT_MS });
-  await card.getByRole('button', { name: /^Zip file/ }).click();
+  await card.getByRole('button', { name: /^Export as zip/ }).click();
   const download = await downloading;
   return { name: download.suggestedFilename(), zip: readFileSync(await download.path()) };
 }
@@ -263,7 +263,7 @@ describe.sequential('models', () => {
     const accuracy = Number.parseFloat(await tile('Result', 'Pair accuracy'));
     expect(accuracy).toBeGreaterThan(30);
     expect(await page.getByRole('figure', { name: 'Distances' }).locator('path').count()).toBe(2);
-    const wrong = page.getByRole('list', { name: /taken for/ });
+    const wrong = page.getByRole('list', { name: /, judged/ });
     await expect.poll(() => wrong.locator('canvas').count(), { timeout: 20_000 }).toBeGreaterThan(1);
     const names = await wrong.first().locator('li').first().innerText();
     expect(names).toMatch(/Person \d/);
