@@ -1,11 +1,14 @@
-/** A model to use: one of the runs, one that was brought in, files, or a folder. */
+/** A model to use: the starter model, one of the runs, an imported one, files, or a folder. */
 import type { DirectoryReference } from '../../workers/protocol/data/dataset.ts';
 import type { ModelReference } from '../../workers/protocol/models/models.ts';
 import type { ImageStandardization } from '../../workers/protocol/models/standardization.ts';
 import { folderName } from '../session/folders.ts';
 import { WeightsChoice } from './weights_choice.svelte.ts';
 
-export type ModelKind = 'none' | 'run' | 'stored' | 'file' | 'folder';
+export type ModelKind = 'none' | 'starter' | 'run' | 'stored' | 'file' | 'folder';
+
+/** The name of the model that comes with the program. */
+export const STARTER_NAME = 'Starter model';
 
 export class ModelChoice {
   kind = $state<ModelKind>('none');
@@ -57,18 +60,27 @@ export class ModelChoice {
     this.#runId = id;
   }
 
-  /** In place of what a file or a stored model says; a run knows it. */
+  /** The run and the starter model know how their images are standardised. */
+  get isStandardizationKnown(): boolean {
+    return this.kind === 'run' || this.kind === 'starter';
+  }
+
+  /** In place of what a file or a stored model says. */
   standardization = $state<ImageStandardization | undefined>();
 
   get reference(): ModelReference | undefined {
     const place = this.#place;
-    return place && { ...place, standardization: this.kind === 'run' ? undefined : this.standardization };
+    return (
+      place && { ...place, standardization: this.isStandardizationKnown ? undefined : this.standardization }
+    );
   }
 
   get #place(): ModelReference | undefined {
     switch (this.kind) {
       case 'none':
         return undefined;
+      case 'starter':
+        return { kind: 'starter' };
       case 'run':
         return this.runId ? this.weights.reference(this.runId) : undefined;
       case 'stored':

@@ -18,7 +18,7 @@ import { requestAccess } from '../session/folders.ts';
 import { canBeRemembered } from '../../workers/protocol/data/folder_references.ts';
 import type { JobGuard } from '../session/job_guard.svelte.ts';
 import type { Library } from '../session/library.svelte.ts';
-import { ModelChoice } from '../choose/model_choice.svelte.ts';
+import { ModelChoice, STARTER_NAME } from '../choose/model_choice.svelte.ts';
 import { PairsChoice } from '../choose/pairs_choice.svelte.ts';
 import { evaluationWorker, libraryWorker, STOP_AT_ONCE_MS } from '../session/workers.ts';
 
@@ -110,6 +110,8 @@ export class EvaluateState {
     switch (choice.kind) {
       case 'none':
         return '';
+      case 'starter':
+        return STARTER_NAME;
       case 'run':
         return `run ${choice.runId}`;
       case 'stored':

@@ -14,7 +14,9 @@ import type { UseJob } from './job.svelte.ts';
 import type { UsedModel } from './used_model.svelte.ts';
 
 /** What suits many FaceNet models; an evaluation tells better. */
-export const USUAL_THRESHOLD = 1.1;
+const USUAL_THRESHOLD = 1.1;
+/** dlib's recommendation for the starter model, whose embeddings have no fixed length. */
+const STARTER_THRESHOLD = 0.6;
 /** More cells than of so many faces are hard to read, and slow. */
 export const MATRIX_FACES = 40;
 /** Around the face, pixels of the photo: as alignment for tests. */
@@ -64,11 +66,16 @@ export class CompareState {
 
   /** Euclidean, 0 … 2: below it two faces count as one person's. */
   get threshold(): number {
-    return this.#ownThreshold ?? this.usedEvaluation?.threshold ?? USUAL_THRESHOLD;
+    return this.#ownThreshold ?? this.usedEvaluation?.threshold ?? this.usualThreshold;
   }
 
   set threshold(value: number) {
     this.#ownThreshold = value;
+  }
+
+  /** For a model that has not been evaluated. */
+  get usualThreshold(): number {
+    return this.#model.choice.kind === 'starter' ? STARTER_THRESHOLD : USUAL_THRESHOLD;
   }
 
   /** Neither set by hand nor measured. */

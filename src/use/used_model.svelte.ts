@@ -2,7 +2,7 @@
 import type { OpenedModel } from '../../workers/protocol/use/identify.ts';
 import { requestAccess } from '../session/folders.ts';
 import type { Library } from '../session/library.svelte.ts';
-import { ModelChoice } from '../choose/model_choice.svelte.ts';
+import { ModelChoice, STARTER_NAME } from '../choose/model_choice.svelte.ts';
 import { identifyWorker } from '../session/workers.ts';
 import type { UseJob } from './job.svelte.ts';
 
@@ -36,8 +36,8 @@ export class UsedModel {
   /** Empty: none is chosen. */
   get key(): string {
     const key = this.#modelKey;
-    const { kind, standardization } = this.choice;
-    return key && kind !== 'run' && standardization ? `${key} ${standardization}` : key;
+    const { standardization } = this.choice;
+    return key && !this.choice.isStandardizationKnown && standardization ? `${key} ${standardization}` : key;
   }
 
   get #modelKey(): string {
@@ -45,6 +45,8 @@ export class UsedModel {
     switch (kind) {
       case 'none':
         return '';
+      case 'starter':
+        return kind;
       case 'run': {
         const run = this.#library.runs.find(({ id }) => id === runId);
         // A run that went on is another model.
@@ -66,6 +68,8 @@ export class UsedModel {
     switch (kind) {
       case 'none':
         return '';
+      case 'starter':
+        return STARTER_NAME;
       case 'run':
         return runId;
       case 'stored':
