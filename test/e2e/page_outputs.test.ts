@@ -233,7 +233,7 @@ describe.sequential('a folder of the person’s', () => {
       await button('Choose a folder').click();
       await button('Align the faces').click();
       await page.getByText(LOCKED).waitFor();
-      await page.getByText(/4 photos were already aligned/).waitFor();
+      await page.getByText(/4 photos already aligned/).waitFor();
       expect(await facesIn(OUTPUT)).toHaveLength(8);
       await button('Allow again and resume').click();
       await heading(`Done: ${PHOTOS} aligned faces`).waitFor();
