@@ -117,7 +117,7 @@ describe('a folder with all kinds of files', () => {
     for (const { path, message: text } of failures) expect(text).toContain(path);
     expect(message('Ann/empty.jpg')).toContain('empty');
     expect(message('Ann/cut.jpg')).toContain('cut off');
-    expect(message('Ann/letter.jpg')).toContain('no image');
+    expect(message('Ann/letter.jpg')).toContain('not in an image format');
     for (const path of ['Ann/phone.heic', 'Ann/renamed phone.jpg'])
       expect(message(path)).toMatch(/HEIC photo, which this browser does not support; convert it to JPEG/);
     expect(message('Ann/strip.png')).toContain('30000 × 10');
