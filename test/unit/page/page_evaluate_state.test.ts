@@ -1,11 +1,12 @@
 /** An evaluation as the page runs it, with fake workers: what is asked, kept and shown, and how it ends. */
-import { beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { EvaluateState } from '../../../src/evaluate/evaluate.svelte.ts';
 import { JobGuard } from '../../../src/session/job_guard.svelte.ts';
 import { Library } from '../../../src/session/library.svelte.ts';
 import type { DatasetSummary, DirectoryReference } from '../../../workers/protocol/data/dataset.ts';
 import type { EvaluateRequest, SavedEvaluation } from '../../../workers/protocol/evaluate/evaluate.ts';
 import type { JobControl } from '../../../workers/protocol/job_control.ts';
+import { stubBrowserGlobals } from './browser_globals.ts';
 import { answerAsEmpty, answers } from '../jobs/fake_workers.ts';
 
 vi.mock('../../../src/session/workers.ts', () => import('../jobs/fake_workers.ts'));
@@ -27,11 +28,7 @@ const kept: SavedEvaluation[] = [];
 let evaluate: EvaluateState;
 let guard: JobGuard;
 
-beforeAll(() => {
-  vi.stubGlobal('navigator', {});
-  vi.stubGlobal('window', new EventTarget());
-  vi.stubGlobal('document', new EventTarget());
-});
+stubBrowserGlobals();
 
 beforeEach(() => {
   requests.length = kept.length = 0;

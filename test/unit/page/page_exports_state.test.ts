@@ -1,11 +1,12 @@
 /** Exports as the page runs them, with fake workers and without downloads. */
-import { beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { ExportsState, type ExportedModel } from '../../../src/models/exports.svelte.ts';
 import { storeExportedIds } from '../../../src/models/exported_models.ts';
 import { JobGuard } from '../../../src/session/job_guard.svelte.ts';
 import { saveBlob } from '../../../src/session/downloads.ts';
 import type { JobControl } from '../../../workers/protocol/job_control.ts';
 import type { ExportProgress, ExportRequest } from '../../../workers/protocol/models/export.ts';
+import { stubBrowserGlobals } from './browser_globals.ts';
 import { answerAsEmpty, answers } from '../jobs/fake_workers.ts';
 
 const zip = vi.hoisted(() => ({ abandoned: 0 }));
@@ -38,11 +39,7 @@ const requests: ExportRequest[] = [];
 let exports: ExportsState;
 let guard: JobGuard;
 
-beforeAll(() => {
-  vi.stubGlobal('navigator', {});
-  vi.stubGlobal('window', new EventTarget());
-  vi.stubGlobal('document', new EventTarget());
-});
+stubBrowserGlobals();
 
 beforeEach(() => {
   vi.clearAllMocks();

@@ -1,5 +1,5 @@
 /** What prevents the start of a run, with fake workers. */
-import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { DatasetSummary, DirectoryReference } from '../../../workers/protocol/data/dataset.ts';
 import { deviceKind, type DeviceInfo } from '../../../workers/protocol/device.ts';
 import type { RunRecord } from '../../../workers/protocol/train/runs.ts';
@@ -9,6 +9,7 @@ import { JobGuard } from '../../../src/session/job_guard.svelte.ts';
 import { Library } from '../../../src/session/library.svelte.ts';
 import { TrainState } from '../../../src/train/train.svelte.ts';
 import { presetOptions } from '../../../workers/protocol/train/presets.ts';
+import { stubBrowserGlobals } from './browser_globals.ts';
 import { answerAsEmpty, answers } from '../jobs/fake_workers.ts';
 
 vi.mock('../../../src/session/workers.ts', () => import('../jobs/fake_workers.ts'));
@@ -28,11 +29,7 @@ const summary = {
 let train: TrainState;
 let device: DeviceState;
 
-beforeAll(() => {
-  vi.stubGlobal('navigator', {});
-  vi.stubGlobal('window', new EventTarget());
-  vi.stubGlobal('document', new EventTarget());
-});
+stubBrowserGlobals();
 
 beforeEach(() => {
   requests.length = 0;
