@@ -3,11 +3,7 @@
  * by least squares, with bilinear interpolation of the photo.
  */
 import type { DetectedFace } from '../protocol/align/align.ts';
-import {
-  templateOfSize,
-  type LandmarkAlignment,
-  type LandmarkTemplate,
-} from '../protocol/align/alignment.ts';
+import { templateOfSize, type LandmarkAlignment } from '../protocol/align/alignment.ts';
 import type { RgbImage } from '../protocol/data/images.ts';
 
 /** Red, green and blue of the current pixel. */
@@ -54,7 +50,7 @@ export function faceSimilarity(
   size: number,
 ): Similarity {
   const points = landmarksX.map((x, index) => [x, landmarksY[index]!] as const);
-  return similarityBetween(points, templateOfSize(alignment, size) satisfies LandmarkTemplate['points']);
+  return similarityBetween(points, templateOfSize(alignment, size));
 }
 
 /**

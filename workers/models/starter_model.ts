@@ -78,7 +78,7 @@ export function describeStarterModel(): ModelDescription {
     image_size: STARTER_IMAGE_SIZE,
     standardization: { value: 'fixed', basis: 'as this program has it' },
     notes: [
-      'It needs faces that were made with align --alignment dlib. With faces that are cut out by their boxes it is much less accurate (0.85 instead of 0.98 on LFW pairs).',
+      'The command align --alignment dlib makes aligned faces for it. With faces that are cut out by their boxes it is much less accurate (0.85 instead of 0.98 on LFW pairs).',
     ],
   };
 }

@@ -23,7 +23,7 @@ const faceOf = (landmarks: Points): DetectedFace => ({
   landmarksY: landmarks.map(([, y]) => y),
 });
 
-/** Of a photo of LFW; the transform below was computed by an independent program. */
+/** The landmarks of one photo of LFW. An independent program computed the transform that the first test expects. */
 const LANDMARKS: Points = [
   [102.6152, 111.7006],
   [146.3576, 110.5177],

@@ -66,7 +66,7 @@ async function claimName(
   try {
     return (await addRun(run)) ? claimed : await release(run.id, claimed);
   } catch (error) {
-    // Without room for it the run goes on unstored, and says so.
+    // If there is no space for it, the run continues without being stored, and says so.
     if (isOutOfQuota(error)) return claimed;
     await release(run.id, claimed);
     throw error;

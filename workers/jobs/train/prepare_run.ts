@@ -1,4 +1,4 @@
-/** From a request to the run's record and its data: of a new run, or of one that goes on. */
+/** Turns a request into a run's record and data, for a new run or a resumed one. */
 import { RunMissingError } from '../../models/errors.ts';
 import { canBeRemembered } from '../../protocol/data/folder_references.ts';
 import type { DirectoryReference } from '../../protocol/data/dataset.ts';

@@ -45,7 +45,7 @@ export class RunCheckpoints {
     this.#onEvent = onEvent;
   }
 
-  /** The step that the run can go on after. */
+  /** The step from which the run can continue. */
   get step(): number {
     return this.#step;
   }

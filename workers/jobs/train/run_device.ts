@@ -106,7 +106,7 @@ export function isDeviceLost(error: unknown): error is DeviceLostError {
 }
 
 /**
- * When a run goes on after its GPU was lost, and when it stops: a driver that crashes now and then costs the steps since
+ * Decides whether a run continues after its GPU was lost, or stops: a driver that crashes now and then costs the steps since
  * the last checkpoint; one that crashes always would keep a run from ever getting on.
  */
 export class DeviceLosses {
@@ -115,7 +115,7 @@ export class DeviceLosses {
 
   /**
    * Counts a loss.
-   * @param checkpoint the step that the run can go on after
+   * @param checkpoint the step from which the run can continue
    * @throws DeviceLostTooOftenError when it is not worth trying again
    */
   add(checkpoint: number, loss: DeviceLostError): void {

@@ -1,6 +1,6 @@
 /**
  * The files of a run's log folder, as the original leaves them: arguments.txt, TensorBoard's events, stat.h5,
- * lfw_result.txt, and the learning rate schedule. Collected step by step while a run goes on, or at once from what is
+ * lfw_result.txt, and the learning rate schedule. Collected step by step during a run, or at once from what is
  * stored of it.
  */
 import { lineText } from '../../protocol/escape_text.ts';
@@ -37,8 +37,8 @@ export class RunLog {
   #epochTrainMs = 0;
 
   /**
-   * @param startedAtMs of this session: names the event file, so that a run that goes on has one more
-   * @param stepsBefore that this session goes on after
+   * @param startedAtMs of this session: names the event file, so that a resumed run gets another one
+   * @param stepsBefore that were done before this session
    * @param logged what the event files of earlier sessions hold of those steps: it is left out of the new one
    */
   constructor(run: RunRecord, startedAtMs: number, stepsBefore = 0, logged: LoggedSteps = new Map()) {

@@ -1,6 +1,6 @@
 /**
  * A training run from its request to its end: data, network, loop, and what is kept of it. Everything that the next
- * step depends on is in the checkpoint or follows from the settings, so that a run can go on where it was.
+ * step depends on is in the checkpoint or follows from the settings, so that a run can be resumed where it was.
  */
 import type { ImageFile } from '../../files/classes.ts';
 import type { ReadableDirectory } from '../../protocol/data/directories.ts';
@@ -383,7 +383,7 @@ class TrainJob {
 
   async #onEpochEnd(epoch: number, step: number): Promise<void> {
     if (this.#options.log_histograms) {
-      // In the log before the checkpoint: of a run that goes on from there, nobody has the gradients any more.
+      // Written to the log before the checkpoint: a run that resumes from there no longer has these gradients.
       await this.#outputs.addHistograms(step, this.#executor);
       await this.#outputs.writeLogs();
     }
